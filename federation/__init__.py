@@ -1,0 +1,1 @@
+"""What every part of Isthmus shares, and the controller of one member."""

@@ -1,0 +1,1 @@
+"""The vocabulary: frozen, typed values; standard library and msgspec only."""

@@ -1,0 +1,144 @@
+"""Handouts: the keyed resources that a controller gives to its node agents and DNS servers (design section 3).
+
+They carry the law's inputs, so that a node decides by itself while every controller is dead.
+"""
+
+from typing import Literal
+
+from msgspec import Struct
+
+from federation.model.names import MemberName, ServiceKey
+from federation.model.record import Endpoint, Port
+
+Role = Literal["gateway", "node", "dns"]
+
+
+class Site(Struct, frozen=True, kw_only=True):
+    """The member that the reader works for. Key `site`. `anchor` is PEM, `overlay` the member's prefix."""
+
+    member: MemberName
+    number: int
+    domain: str
+    region: str
+    anchor: str
+    overlay: str
+
+
+class PeerGateway(Struct, frozen=True, kw_only=True):
+    """One gateway of another member; fields as in `record.Gateway`."""
+
+    id: int
+    key: bytes
+    endpoint: str
+    overlay: str
+    port: int
+
+
+class Peer(Struct, frozen=True, kw_only=True):
+    """Another member: its anchor, prefix and gateways. Key `peer/<member>`."""
+
+    member: MemberName
+    number: int
+    region: str
+    trust_domain: str
+    anchor: str
+    overlay: str
+    gateways: tuple[PeerGateway, ...] = ()
+
+
+class Pool(Struct, frozen=True, kw_only=True):
+    """The reader's own member's endpoints of one service and az. Key `pool/<namespace>/<name>/<az>/<ports>`.
+
+    Peers reach a pool only where an `Offer` of the same service stands beside it.
+    """
+
+    service: ServiceKey
+    az: str
+    ports: tuple[Port, ...]
+    endpoints: tuple[Endpoint, ...]
+
+
+class Listener(Struct, frozen=True, kw_only=True):
+    """One port of an import and the node Envoy port that captured connections arrive on."""
+
+    name: str
+    port: int
+    protocol: str
+    app_protocol: str
+    listener: int
+
+
+class Candidate(Struct, frozen=True, kw_only=True):
+    """One member that offers the service: an input of the law.
+
+    `cost` orders candidates (smaller is nearer); `ready` and `total` count endpoints; `ports` are those that this
+    member exposes, so that traffic to a port only goes where the port is.
+    """
+
+    member: MemberName
+    cost: int
+    ready: int
+    total: int
+    ports: tuple[str, ...]
+
+
+class Import(Struct, frozen=True, kw_only=True):
+    """The merged view of one service. Key `import/<namespace>/<name>`. `address` is the clusterset IP ("" if headless)."""
+
+    service: ServiceKey
+    kind: Literal["ClusterSetIP", "Headless"]
+    address: str
+    ports: tuple[Listener, ...]
+    candidates: tuple[Candidate, ...]
+
+
+class Offer(Struct, frozen=True):
+    """A port of an own service that peers may reach through the gateway. Key `offer/<namespace>/<name>`."""
+
+    service: ServiceKey
+    ports: tuple[Port, ...]
+
+
+class Workload(Struct, frozen=True):
+    """A workload on the reader's node: whoever has one of these addresses acts as ns/sa. Key `workload/<ns>/<sa>`."""
+
+    namespace: str
+    account: str
+    addresses: tuple[str, ...]
+
+
+Handout = Site | Peer | Pool | Import | Offer | Workload
+
+
+class NodeReport(Struct, frozen=True, kw_only=True):
+    """What a program says of itself to its controller. Key `node` of the topic `report`.
+
+    `reached` is the root of the last handout that is fully in force, `problems` one line each.
+    `gateway_*` are set by the role gateway: raw WireGuard public key, underlay `ip:port`, mTLS port.
+    """
+
+    node: str
+    role: Role
+    reached: bytes = b""
+    problems: tuple[str, ...] = ()
+    address: str = ""
+    gateway_key: bytes = b""
+    gateway_endpoint: str = ""
+    gateway_port: int = 0
+
+
+class LinkReport(Struct, frozen=True, kw_only=True):
+    """One WireGuard link as its near end sees it. Key `link/<member>/<gateway id>`.
+
+    `handshake_age` in seconds, -1 when there was none; `rx` and `tx` in bytes; `rtt_us` -1 when not measured.
+    """
+
+    member: MemberName
+    gateway: int
+    handshake_age: int
+    rx: int
+    tx: int
+    rtt_us: int = -1
+
+
+Report = NodeReport | LinkReport

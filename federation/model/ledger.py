@@ -1,0 +1,76 @@
+"""The ledger: the signed, ordered list of members (design section 4)."""
+
+from ipaddress import ip_network
+from typing import Literal
+
+from msgspec import Struct
+
+from federation.model.cidr import Network
+from federation.model.names import MemberName
+from federation.model.spiffe import trust_domain
+
+
+class Quota(Struct, frozen=True):
+    """What one member may place on the others; more is refused (design section 5)."""
+
+    services: int = 5_000
+    endpoints: int = 100_000
+    changes_per_second: int = 50
+
+
+class Member(Struct, frozen=True, kw_only=True):
+    """One admitted member, as the registrar wrote it.
+
+    `anchor` is the PEM of its self-constrained CA; `record_key` the raw Ed25519 public key that signs its record;
+    `overlay` its IPv6 prefix on the WireGuard links; `sync` the `ip:port` of its controllers.
+    """
+
+    name: MemberName
+    number: int
+    region: str
+    anchor: str
+    record_key: bytes
+    overlay: str
+    reachable: tuple[str, ...] = ()
+    local: tuple[str, ...] = ()
+    namespaces: tuple[str, ...] = ("*",)
+    dns_zones: tuple[str, ...] = ()
+    ingress: tuple[str, ...] = ()
+    sync: tuple[str, ...] = ()
+    quota: Quota = Quota()
+    state: Literal["active", "revoked"] = "active"
+
+    def owned(self) -> tuple[Network, ...]:
+        """The ranges in which this member's endpoints may lie: its CIDRs and its overlay prefix."""
+        return tuple(ip_network(text) for text in (*self.reachable, *self.local, self.overlay))
+
+    def granted(self, namespace: str) -> bool:
+        """True when the member may export from this namespace."""
+        return "*" in self.namespaces or namespace in self.namespaces
+
+
+class Entry(Struct, frozen=True, kw_only=True):
+    """One appended line of the ledger. `previous` is the SHA-256 of the signed entry before it."""
+
+    index: int
+    term: int
+    domain: str
+    previous: bytes
+    member: Member
+
+
+class Ledger(Struct, frozen=True):
+    """The ledger read to its end: the last word on each member, by name."""
+
+    domain: str
+    term: int
+    index: int
+    members: dict[MemberName, Member]
+
+    def active(self) -> tuple[Member, ...]:
+        """Members that are not revoked, by number."""
+        return tuple(sorted((m for m in self.members.values() if m.state == "active"), key=lambda m: m.number))
+
+    def trust_domain(self, member: MemberName) -> str:
+        """The SPIFFE trust domain of a member of this federation."""
+        return trust_domain(member, self.domain)

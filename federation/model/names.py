@@ -1,0 +1,64 @@
+"""Names, parsed once at the edge and trusted afterwards."""
+
+import re
+from typing import NewType
+
+from msgspec import Struct
+
+from federation.model.errors import InputError
+
+MemberName = NewType("MemberName", str)
+
+LABEL_MAX = 63
+NAME_MAX = 253
+_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
+
+
+def is_label(text: str) -> bool:
+    """True for an RFC 1123 label in lower case: 1 to 63 of a-z, 0-9 and inner hyphens."""
+    return len(text) <= LABEL_MAX and _LABEL.fullmatch(text) is not None
+
+
+def parse_label(text: str, what: str) -> str:
+    """`text` if it is an RFC 1123 label, else InputError naming `what`."""
+    if not is_label(text):
+        raise InputError(
+            f'{what} "{text}": must be a DNS label (1 to {LABEL_MAX} of a-z, 0-9 and inner "-")', "E114"
+        )
+    return text
+
+
+def parse_member(text: str) -> MemberName:
+    """A member's name: a DNS label (design section 1)."""
+    return MemberName(parse_label(text, "member name"))
+
+
+def parse_domain(text: str, what: str = "federation domain") -> str:
+    """A DNS name of at least two labels and at most 200 characters, so that member names fit in front."""
+    labels = text.split(".")
+    if len(text) > 200 or len(labels) < 2 or not all(is_label(label) for label in labels):
+        raise InputError(f'{what} "{text}": must be a DNS name such as "acme.mesh", at most 200 characters', "E114")
+    return text
+
+
+class ServiceKey(Struct, frozen=True, order=True):
+    """namespace/name of a service: the same pair is the same service in every member (KEP-1645 sameness)."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+    @property
+    def host(self) -> str:
+        """The clusterset name without its final dot (KEP-1645 DNS)."""
+        return f"{self.name}.{self.namespace}.svc.clusterset.local"
+
+
+def parse_service(text: str) -> ServiceKey:
+    """`namespace/name`, else InputError."""
+    namespace, slash, name = text.partition("/")
+    if not slash:
+        raise InputError(f'service "{text}": write it as NAMESPACE/NAME', "E114")
+    return ServiceKey(parse_label(namespace, "namespace"), parse_label(name, "service name"))

@@ -1,0 +1,1 @@
+"""The keyed-resource session (snapshot, delta, digest, resume): pure, for all three feeds."""

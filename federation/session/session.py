@@ -1,0 +1,234 @@
+"""One end of a session, sans-IO: bytes and `now` in, bytes and events out.
+
+Both ends may offer topics. A topic is a hash tree plus a head; for each topic one step is under way at a time, always
+from what the other end is known to hold to what stands now, so changes coalesce per key while a slow reader catches up.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from msgspec import Struct
+
+from federation.model.errors import Refused
+from federation.session.messages import VERSION, Ack, Digest, Hello, Message, Update, decode, encode
+from federation.session.tree import Change, Tree, compare, tree_of
+
+DIGEST_PERIOD = 5.0
+SILENCE = 3 * DIGEST_PERIOD
+PART_BYTES = 512 * 1024
+STEP_BYTES_MAX = 64 * 1024 * 1024
+
+
+class Joined(Struct, frozen=True):
+    """The other end said who it is."""
+
+    node: str
+    version: int
+
+
+class Offered(Struct, frozen=True):
+    """A whole step arrived: the owner must answer with `accept` or `refuse`."""
+
+    topic: str
+    head: bytes
+    tree: Tree
+    change: Change
+
+
+class Acked(Struct, frozen=True):
+    """The other end holds this root of our topic, or says why it refused the step."""
+
+    topic: str
+    root: bytes | None
+    code: str
+    text: str
+
+
+Event = Joined | Offered | Acked
+
+
+class Outgoing(Struct):
+    """A topic that we offer. `held` is the tree the other end has, `inflight` the one on its way."""
+
+    head: bytes
+    tree: Tree
+    held: Tree | None = None
+    inflight: Tree | None = None
+    refused: bytes | None = None
+
+    def sent(self) -> Tree:
+        """The last content that was put on the wire."""
+        return self.inflight or self.held or self.tree
+
+
+class Incoming(Struct):
+    """A topic that we take: what we hold of it, and the step that is arriving."""
+
+    tree: Tree | None = None
+    offered: Tree | None = None
+    changed: dict[str, bytes] = {}
+    removed: set[str] = set()
+    size: int = 0
+
+
+class Session:
+    """One end of one stream. Feed it with `receive` and `tick`, drain `output` and the returned events."""
+
+    def __init__(self, node: str, now: float, have: dict[str, Tree] | None = None) -> None:
+        """`have` is what we hold of the other end's topics, so that only changes are sent again."""
+        self._incoming = {topic: Incoming(tree) for topic, tree in (have or {}).items()}
+        self._outgoing: dict[str, Outgoing] = {}
+        self._theirs: dict[str, bytes] | None = None
+        self._known: dict[bytes, Tree] = {}
+        self._heard = now
+        self._next_digest = now + DIGEST_PERIOD
+        self.output: deque[bytes] = deque()
+        roots = {topic: held.tree.root for topic, held in self._incoming.items() if held.tree is not None}
+        self._say(Hello(node, VERSION, VERSION, roots))
+
+    def publish(self, topic: str, tree: Tree, head: bytes) -> None:
+        """Offer this content from now on; only what differs from what the other end holds is sent."""
+        outgoing = self._outgoing.get(topic)
+        if outgoing is None:
+            outgoing = self._outgoing[topic] = Outgoing(head, tree)
+            self._resume(topic, outgoing)
+        outgoing.head, outgoing.tree = head, tree
+        self._advance(topic, outgoing)
+
+    def remember(self, tree: Tree) -> None:
+        """An older content that the other end may still hold: makes a delta possible where it says so."""
+        self._known[tree.root] = tree
+
+    def accept(self, topic: str) -> None:
+        """Take the offered step: it becomes what we hold."""
+        incoming = self._incoming[topic]
+        incoming.tree, incoming.offered = incoming.offered, None
+        assert incoming.tree is not None
+        self._say(Ack(topic, incoming.tree.root))
+
+    def refuse(self, topic: str, error: Refused) -> None:
+        """Keep what we hold and say why."""
+        incoming = self._incoming[topic]
+        incoming.offered = None
+        held = None if incoming.tree is None else incoming.tree.root
+        self._say(Ack(topic, held, error.code, error.text))
+
+    def receive(self, data: bytes, now: float) -> list[Event]:
+        """Take one message. Refused when the other end breaks the protocol: close the stream then."""
+        self._heard = now
+        message = decode(data)
+        match message:
+            case Hello():
+                return [self._hello(message)]
+            case Update():
+                return self._update(message)
+            case Ack():
+                return self._ack(message)
+            case Digest():
+                self._digest(message)
+                return []
+
+    def tick(self, now: float) -> bool:
+        """Say what is due. False when the other end was silent for too long: close the stream then."""
+        if now >= self._next_digest:
+            self._next_digest = now + DIGEST_PERIOD
+            self._say(Digest({topic: out.sent().root for topic, out in self._outgoing.items()}))
+        return now < self._heard + SILENCE
+
+    def next_deadline(self) -> float:
+        """When `tick` must be called next."""
+        return min(self._next_digest, self._heard + SILENCE)
+
+    def _say(self, message: Message) -> None:
+        self.output.append(encode(message))
+
+    def _hello(self, message: Hello) -> Joined:
+        if not message.version_min <= VERSION <= message.version_max:
+            raise Refused(
+                f'"{message.node}" speaks session versions {message.version_min} to {message.version_max}, '
+                f"we speak {VERSION}",
+                "E124",
+            )
+        self._theirs = message.have
+        for topic, outgoing in self._outgoing.items():
+            self._resume(topic, outgoing)
+            self._advance(topic, outgoing)
+        return Joined(message.node, VERSION)
+
+    def _resume(self, topic: str, outgoing: Outgoing) -> None:
+        root = (self._theirs or {}).get(topic)
+        if root is not None:
+            outgoing.held = outgoing.tree if outgoing.tree.root == root else self._known.get(root)
+
+    def _advance(self, topic: str, outgoing: Outgoing) -> None:
+        if self._theirs is None or outgoing.inflight is not None:
+            return
+        root = outgoing.tree.root
+        if (outgoing.held is not None and outgoing.held.root == root) or outgoing.refused == root:
+            return
+        outgoing.inflight = outgoing.tree
+        self._send_step(topic, outgoing)
+
+    def _send_step(self, topic: str, outgoing: Outgoing) -> None:
+        held, tree = outgoing.held, outgoing.tree
+        step = Change(dict(tree.items()), frozenset()) if held is None else compare(held, tree)
+        part: dict[str, bytes] = {}
+        size = 0
+        base = None if held is None else held.root
+        for key, value in step.changed.items():
+            part[key] = value
+            size += len(key) + len(value)
+            if size >= PART_BYTES:
+                self._say(
+                    Update(topic=topic, base=base, root=tree.root, head=outgoing.head, changed=part, last=False)
+                )
+                part, size = {}, 0
+        removed = tuple(sorted(step.removed))
+        self._say(
+            Update(topic=topic, base=base, root=tree.root, head=outgoing.head, changed=part, removed=removed)
+        )
+
+    def _update(self, message: Update) -> list[Event]:
+        incoming = self._incoming.setdefault(message.topic, Incoming())
+        held = None if incoming.tree is None else incoming.tree.root
+        incoming.changed.update(message.changed)
+        incoming.removed.update(message.removed)
+        incoming.size += sum(len(key) + len(value) for key, value in message.changed.items())
+        if incoming.size > STEP_BYTES_MAX:
+            raise Refused(f'topic "{message.topic}": a step of more than {STEP_BYTES_MAX} bytes', "E117")
+        if not message.last:
+            return []
+        changed, removed = incoming.changed, frozenset(incoming.removed)
+        incoming.changed, incoming.removed, incoming.size = {}, set(), 0
+        if message.base is not None and message.base != held:
+            self._say(Ack(message.topic, held, "E109", "the step does not start from what is held here"))
+            return []
+        old = incoming.tree or Tree()
+        new = tree_of(changed) if message.base is None else old.apply(changed, removed)
+        if new.root != message.root:
+            raise Refused(f'topic "{message.topic}": the content does not hash to the root that was sent', "E120")
+        incoming.offered = new
+        return [Offered(message.topic, message.head, new, compare(old, new))]
+
+    def _ack(self, message: Ack) -> list[Event]:
+        outgoing = self._outgoing.get(message.topic)
+        if outgoing is None:
+            return []
+        sent, outgoing.inflight = outgoing.inflight, None
+        if sent is not None and sent.root == message.root:
+            outgoing.held, outgoing.refused = sent, None
+        elif outgoing.held is None or outgoing.held.root != message.root:
+            outgoing.held = None if message.root is None else self._known.get(message.root)
+        if message.code and message.code != "E109" and sent is not None:
+            outgoing.refused = sent.root
+        self._advance(message.topic, outgoing)
+        return [Acked(message.topic, message.root, message.code, message.text)]
+
+    def _digest(self, message: Digest) -> None:
+        for topic, root in message.offers.items():
+            incoming = self._incoming.get(topic)
+            if incoming is None or incoming.offered is not None or incoming.changed:
+                continue
+            if incoming.tree is None or incoming.tree.root != root:
+                self._say(Ack(topic, None if incoming.tree is None else incoming.tree.root))

@@ -1,0 +1,1 @@
+"""Parse and render at the edge: bytes on one side, model values on the other."""
