@@ -1,25 +1,18 @@
 """The ports of the controller: what it needs of the outside, as Protocols. Adapters implement them; plan never sees them."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Literal, Protocol
 
 from msgspec import Struct
 
-from federation.model.names import ServiceKey
-from federation.model.record import Port, Slice
+from federation.model.handout import LinkReport, NodeReport
+from federation.model.ledger import Ledger
+from federation.model.local import LocalFacts
+from federation.model.names import MemberName, ServiceKey
+from federation.model.record import Head, Resource
+from federation.session.tree import Tree
 
 Certainty = Literal["unknown", "fresh", "stale"]
-
-
-class LocalFacts(Struct, frozen=True, kw_only=True):
-    """What our own cluster says of one service. `kind` is None when there is no such Service."""
-
-    key: ServiceKey
-    kind: Literal["ClusterSetIP", "Headless", "ExternalName"] | None = None
-    ports: tuple[Port, ...] = ()
-    session_affinity: str = "None"
-    slices: tuple[Slice, ...] = ()
-    exported: bool = False
 
 
 Wake = Callable[[ServiceKey | None], None]
@@ -71,3 +64,68 @@ class Clock(Protocol):
 
     def wall(self) -> float:
         """Unix seconds."""
+
+
+class PeerState(Struct, frozen=True, kw_only=True):
+    """What we know of one other member. `view` is live: the resources of its record that passed the rules.
+
+    `age` is the seconds since it was last heard on a session, None when never in this process's life.
+    """
+
+    view: Mapping[str, Resource]
+    head: Head | None
+    connected: bool
+    age: float | None
+    refusals: tuple[str, ...]
+
+
+class Peers(Protocol):
+    """The records of the other members, and ours towards them."""
+
+    def states(self) -> dict[MemberName, PeerState]:
+        """Every other active member."""
+
+    def publish(self, tree: Tree, head: bytes) -> None:
+        """Offer our record to every peer from now on."""
+
+
+class AgentState(Struct, frozen=True, kw_only=True):
+    """One enrolled program: `wanted` is the root of its handout, `links` and `node` what it last reported."""
+
+    connected: bool
+    wanted: bytes
+    node: NodeReport | None
+    links: tuple[LinkReport, ...]
+    refused: str
+
+
+class Agents(Protocol):
+    """Our own node agents and DNS servers."""
+
+    def states(self) -> dict[str, AgentState]:
+        """Every program that was given a handout or connected."""
+
+    def publish(self, name: str, tree: Tree, head: bytes) -> None:
+        """Give this handout to this program from now on."""
+
+    def forget(self, name: str) -> None:
+        """The program is no longer enrolled."""
+
+
+class RecordSigner(Protocol):
+    """Signs the content of our own record."""
+
+    @property
+    def order(self) -> tuple[int, int]:
+        """(epoch, generation) of the last head."""
+
+    def head(self, tree: Tree) -> bytes:
+        """The encoded signed head for this content; a new generation when the content is new."""
+
+
+class LedgerSource(Protocol):
+    """Where the ledger in force is read."""
+
+    @property
+    def ledger(self) -> Ledger:
+        """The ledger as verified last."""

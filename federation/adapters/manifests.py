@@ -12,7 +12,8 @@ from watchfiles import awatch
 from federation.adapters.objects import ObjectKey, Objects, object_key
 from federation.model.errors import InputError
 from federation.model.names import ServiceKey
-from federation.ports import Certainty, LocalFacts, Wake
+from federation.model.local import LocalFacts
+from federation.ports import Certainty, Wake
 from federation.wire.k8s.strict import Found, read_manifest
 
 log = logging.getLogger("manifests")

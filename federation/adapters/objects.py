@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from federation.model.names import ServiceKey
-from federation.ports import LocalFacts
+from federation.model.local import LocalFacts
 from federation.wire.k8s.translate import LocalService, local_service, local_slices, slice_owner
 from federation.wire.k8s.types import EndpointSlice, K8sObject, Service, ServiceExport
 

@@ -4,10 +4,9 @@ from msgspec import Struct
 
 from federation.model.handout import Candidate, Import, Listener, Offer, Pool
 from federation.model.names import ServiceKey
-from federation.model.record import Export, Port, Resource, Slice
+from federation.model.record import Export, Port, Resource, Slice, key_of
 from federation.plan.exports import merge_ports, usable_ports
-from federation.ports import LocalFacts
-from federation.wire.record import key_of
+from federation.model.local import LocalFacts
 
 
 class Offered(Struct, frozen=True, kw_only=True):

@@ -11,7 +11,8 @@ from prometheus_client import Gauge
 
 from federation.link.line import Line
 from federation.model.errors import Refused
-from federation.model.handout import NodeReport
+from federation.model.handout import LinkReport, NodeReport
+from federation.ports import AgentState
 from federation.session.session import Acked, Event, Offered, Session
 from federation.session.tree import Tree
 from federation.wire.handout import HANDOUT_TOPIC, REPORT, REPORT_TOPIC
@@ -46,6 +47,19 @@ class AgentSync:
         self._reported = reported
         self._recent: list[Tree] = []
         self.agents: dict[str, Agent] = {}
+
+    def states(self) -> dict[str, AgentState]:
+        """Every program that was given a handout or connected."""
+        return {
+            name: AgentState(
+                connected=agent.line is not None,
+                wanted=agent.wanted.root,
+                node=agent.node,
+                links=tuple(item for item in agent.reports.values() if isinstance(item, LinkReport)),
+                refused=agent.refused,
+            )
+            for name, agent in self.agents.items()
+        }
 
     def publish(self, name: str, tree: Tree, head: bytes) -> None:
         """Give this handout to this agent from now on."""

@@ -27,8 +27,13 @@ class HeldLedger:
         except OSError:
             raise InputError(f"{path} does not exist: take it over with `isthmus member accept`") from None
         self.signed: SignedLedger = decode_ledger(data)
-        self.ledger: Ledger = read_ledger(self.signed, federation)
+        self._ledger = read_ledger(self.signed, federation)
         self.tree: Tree = tree_of({KEY: data})
+
+    @property
+    def ledger(self) -> Ledger:
+        """The ledger as verified last."""
+        return self._ledger
 
     def reload(self) -> bool:
         """Take over what a command wrote to the file since; True when the ledger moved on."""
@@ -58,7 +63,7 @@ class HeldLedger:
             return False
         if save:
             write_private(self._path, encode_ledger(signed))
-        self.signed, self.ledger, self.tree = signed, ledger, tree_of({KEY: data})
+        self.signed, self._ledger, self.tree = signed, ledger, tree_of({KEY: data})
         return True
 
 

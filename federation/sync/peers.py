@@ -23,6 +23,7 @@ from federation.model.errors import IsthmusError, Refused
 from federation.model.ledger import Member
 from federation.model.names import MemberName
 from federation.model.spiffe import controller_id
+from federation.ports import PeerState
 from federation.session.session import Acked, Event, Joined, Offered, Session
 from federation.session.tree import Change, Tree
 from federation.sync.held import HeldRecord
@@ -65,6 +66,20 @@ class PeerSync:
         self.peers: dict[MemberName, Peer] = {}
         self._record: tuple[Tree, bytes] | None = None
         self._dialling: dict[MemberName, asyncio.Task[None]] = {}
+
+    def states(self) -> dict[MemberName, PeerState]:
+        """Every other active member."""
+        now = asyncio.get_running_loop().time()
+        return {
+            name: PeerState(
+                view=peer.held.view,
+                head=peer.held.head,
+                connected=peer.line is not None,
+                age=now - peer.heard if peer.heard else None,
+                refusals=(*([peer.last_refusal] if peer.last_refusal else []), *map(str, peer.held.refusals.values())),
+            )
+            for name, peer in self.peers.items()
+        }
 
     def publish(self, tree: Tree, head: bytes) -> None:
         """Offer our record to every peer from now on."""

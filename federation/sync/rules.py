@@ -9,9 +9,8 @@ from federation.model.cidr import forbidden_address, inside
 from federation.model.errors import Refused
 from federation.model.ledger import Ledger, Member
 from federation.model.names import is_label
-from federation.model.record import Export, Gateway, Head, Resource, Signed, Slice
+from federation.model.record import Export, Gateway, Head, Resource, Signed, Slice, key_of
 from federation.registrar.signing import RECORD, verified
-from federation.wire.record import key_of
 
 _signed_decoder = msgspec.msgpack.Decoder(Signed)
 _head_decoder = msgspec.msgpack.Decoder(Head)
