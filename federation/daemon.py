@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 
 from federation.adapters.clock import SystemClock
@@ -128,7 +128,7 @@ class Controller:
                 self.peers.follow_ledger()
 
 
-async def until_stopped(work: list[Awaitable[None]]) -> None:
+async def until_stopped(work: Sequence[Awaitable[None]]) -> None:
     """Run all of this until SIGTERM or SIGINT, or until one of them fails."""
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -36,9 +36,7 @@ def applicant_of(domain: str, place: dict[str, Any]) -> Applicant:
     )
 
 
-def create_member(
-    folder: Folder, draft: Applicant, place: dict[str, Any], federation: str, now: datetime
-) -> Applicant:
+def create_member(folder: Folder, draft: Applicant, place: dict[str, Any], federation: str, now: datetime) -> Applicant:
     """Make the folder and its keys; the applicant with its public keys."""
     own = Own(
         name=parse_member(draft.name),

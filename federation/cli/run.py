@@ -36,9 +36,7 @@ def signer(state: Path, metrics: str | None) -> None:
 @click.option("--manifests", type=click.Path(path_type=Path), help="Folder of Kubernetes manifests to watch.")
 @click.option("--kubeconfig", type=click.Path(path_type=Path), help="Watch a Kubernetes cluster instead.")
 @click.option("--listen", required=True, help="ADDRESS:PORT for peers and agents.")
-def controller(
-    state: Path, metrics: str | None, manifests: Path | None, kubeconfig: Path | None, listen: str
-) -> None:
+def controller(state: Path, metrics: str | None, manifests: Path | None, kubeconfig: Path | None, listen: str) -> None:
     """Run the controller of the member in this state folder."""
     from federation.cli.cluster import open_cluster
     from federation.config import Folder

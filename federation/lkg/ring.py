@@ -1,7 +1,7 @@
 """Keeps the last good content of a feed as files of three ages, each replaced atomically.
 
-A file is the SHA-256 of what follows, then MessagePack of `Kept`. A file that is torn or zeroed fails its checksum and the
-next older one is taken.
+A file is the SHA-256 of what follows, then MessagePack of `Kept`. A file that is torn or zeroed fails its checksum
+and the next older one is taken.
 """
 
 import os
