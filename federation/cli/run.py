@@ -15,7 +15,7 @@ METRICS = click.option("--metrics", help="ADDRESS:PORT for Prometheus metrics.")
 def signer(state: Path, metrics: str | None) -> None:
     """Hold the anchor's key and sign what its policy allows, on a unix socket."""
     from federation.config import Folder
-    from federation.daemon import until_stopped
+    from federation.process import until_stopped
     from federation.telemetry import serve_metrics, setup_logging
     from federation.trust.signer import Signer
 
