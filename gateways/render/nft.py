@@ -72,13 +72,13 @@ def node_table(address: str, captures: Iterable[Capture]) -> Table:
 
 def gateway_table(device: str, address: str, port: int) -> Table:
     """Default deny: from a peer only the gateway's port and echo are reachable, and nothing is forwarded."""
-    from_peers = (
+    from_peers: tuple[tuple[Json, ...], ...] = (
         (_state(), {"accept": None}),
         (_equal(_payload("icmpv6", "type"), "echo-request"), {"accept": None}),
         (_equal(_payload("ip6", "daddr"), address), _equal(_payload("tcp", "dport"), port), {"accept": None}),
         ({"counter": {"packets": 0, "bytes": 0}}, {"drop": None}),
     )
-    forward = (
+    forward: tuple[tuple[Json, ...], ...] = (
         (_equal(_meta("iifname"), device), _state(), {"accept": None}),
         (_equal(_meta("iifname"), device), {"counter": {"packets": 0, "bytes": 0}}, {"drop": None}),
     )
