@@ -127,10 +127,6 @@ class Agent:
         self._made = Made(root, certificates, state, wanted, (*state.problems, *invalid))
         return self._made
 
-    def _lacking(self, made: Made) -> Iterable[str]:
-        for name in missing(made.state, made.certificates):
-            yield self._keeper.problems.get(name, f"E190 {name} has no certificate yet")
-
     async def _apply(self, wanted: Wanted) -> None:
         outcome = await asyncio.to_thread(self._sync.once, wanted)
         if outcome.changed and self._synced == wanted:
@@ -144,10 +140,10 @@ class Agent:
 
     def _report(self, made: Made) -> None:
         envoy = () if self._xds.connected else ("E190 no Envoy is connected to this agent",)
-        lacking = tuple(self._lacking(made))
+        lacking = tuple(text for _, text in sorted(self._keeper.problems.items()))
         problems = (*made.problems, *lacking, *self._outcome.problems, *envoy, *self._xds.problems())
-        whole = not self._outcome.problems and self._synced == made.wanted and self._xds.settled()
-        if whole and len(self._feed.tree) and not made.problems and not lacking:
+        whole = self._is_whole(made)
+        if whole and len(self._feed.tree):
             self._reached = made.root
         links = {}
         if made.state.tunnel is not None:
@@ -155,6 +151,12 @@ class Agent:
         self._feed.report({"node": self._node_report(problems), **links})
         self._say(problems)
         self._measure(problems, whole, links)
+
+    def _is_whole(self, made: Made) -> bool:
+        """True when nothing of the handout was left out, the kernel was read back right and Envoy holds it all."""
+        in_kernel = not self._outcome.problems and self._synced == made.wanted
+        certified = not missing(made.state, made.certificates)
+        return in_kernel and certified and not made.problems and self._xds.settled()
 
     def _node_report(self, problems: tuple[str, ...]) -> NodeReport:
         situation = self._situation

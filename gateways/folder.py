@@ -35,13 +35,18 @@ def wireguard_key(directory: Path) -> bytes:
     try:
         key = path.read_bytes()
     except FileNotFoundError:
-        key = X25519PrivateKey.generate().private_bytes_raw()
+        key = clamped(X25519PrivateKey.generate().private_bytes_raw())
         write_private(path, key)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from None
     if len(key) != KEY_BYTES:
         raise InputError(f"{path}: holds {len(key)} bytes, a WireGuard key has {KEY_BYTES}; remove it to make a new one")
-    return key
+    return clamped(key)
+
+
+def clamped(key: bytes) -> bytes:
+    """The key in the form that WireGuard keeps and gives back (RFC 7748 section 5)."""
+    return bytes((key[0] & 248, *key[1:31], key[31] & 127 | 64))
 
 
 def public_key(private_key: bytes) -> bytes:

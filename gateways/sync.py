@@ -8,6 +8,7 @@ from msgspec import Struct
 from federation.model.errors import IsthmusError
 from gateways.kernel.port import Kernel
 from gateways.render import nft, routes, wireguard
+from gateways.render.commands import route_command, wireguard_command
 from gateways.render.nft import Table, table_of
 from gateways.render.routes import Link, link_of
 from gateways.render.wireguard import Actual, Device, device_of
@@ -86,7 +87,7 @@ class Sync:
             actual = port.read(wanted.name)
             left = wireguard.changes(wanted, actual, wanted)
             if left:
-                raise IsthmusError(f"WireGuard device {wanted.name} does not hold what was set: {left[0]}", "E190")
+                raise IsthmusError(f"{wanted.name} does not hold: {wireguard_command(left[0])}", "E190")
         self._device = wanted
         return actual
 
@@ -98,7 +99,7 @@ class Sync:
             changed.append("routes")
             left = routes.changes(wanted, port.read(wanted.device))
             if left:
-                raise IsthmusError(f"link {wanted.device} does not hold what was set: {left[0]}", "E190")
+                raise IsthmusError(f"{wanted.device} does not hold: {route_command(left[0])}", "E190")
 
 
 def remove(kernel: Kernel, role: str, device: str) -> None:

@@ -38,6 +38,8 @@ SOCKETS = Path("/var/run/wireguard")
 ANSWER_TIMEOUT = 2.0
 START_TIMEOUT = 5.0
 PROGRAM = "wireguard-go"
+FOREGROUND = "WG_PROCESS_FOREGROUND"
+"""Must not be in its environment at all: with any value but 1, version 20220316 starts itself for ever (measured)."""
 
 
 class LinuxWireGuard:
@@ -84,7 +86,7 @@ def create(device: str) -> None:
     stale = SOCKETS / f"{device}.sock"
     if stale.exists() and not _answers(device):
         stale.unlink(missing_ok=True)
-    environment = os.environ | {"WG_PROCESS_FOREGROUND": "0", "LOG_LEVEL": "error"}
+    environment = {k: v for k, v in os.environ.items() if k != FOREGROUND} | {"LOG_LEVEL": "error"}
     try:
         subprocess.run(
             [PROGRAM, device],
