@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from msgspec import structs
 from pyroute2 import IPRoute, WireGuard
 from pyroute2.netlink.exceptions import NetlinkError
 
@@ -213,7 +214,8 @@ def _kernel_read(device: str) -> Actual | None:
 
 
 def kernel_actual(device: str, messages: Iterable[Any]) -> Actual:
-    """The device in these netlink messages (pyroute2 spreads many peers over several)."""
+    """The device in these netlink messages. A peer with many prefixes goes on in the next message, with its key and
+    the remaining prefixes only (include/uapi/linux/wireguard.h)."""
     private_key, port = b"", 0
     peers: dict[bytes, Peer] = {}
     counters: dict[bytes, Counters] = {}
@@ -223,11 +225,11 @@ def kernel_actual(device: str, messages: Iterable[Any]) -> Actual:
         for entry in message.get_attr("WGDEVICE_A_PEERS") or ():
             peer, count = _kernel_peer_of(entry)
             held = peers.get(peer.key)
-            more = peer.allowed if held is None else tuple(sorted({*held.allowed, *peer.allowed}))
-            peers[peer.key] = Peer(
-                key=peer.key, endpoint=peer.endpoint, allowed=more, keepalive=peer.keepalive
-            )
-            counters[peer.key] = count
+            if held is not None:
+                allowed = tuple(sorted({*held.allowed, *peer.allowed}))
+                peers[peer.key] = structs.replace(held, allowed=allowed)
+                continue
+            peers[peer.key], counters[peer.key] = peer, count
     made = Device(name=device, private_key=private_key, port=port, peers=tuple(sorted(peers.values())))
     return Actual(made, counters)
 

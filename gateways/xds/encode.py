@@ -73,7 +73,7 @@ class Encoder:
         if held is not None and held[0] == text:
             return held
         try:
-            message = json_format.ParseDict(content, _MESSAGES[type_url]())
+            message = json_format.Parse(text, _MESSAGES[type_url]())
         except json_format.ParseError as error:
             problems.append(f"E190 {type_url.rpartition('.')[2]} {name} is no valid message: {error}")
             return held

@@ -187,41 +187,38 @@ class Stream:
             channel = self._channels.get(type_url)
             if channel is not None:
                 self._send_due(type_url, channel)
-        clusters = self._channels.get(CDS)
-        if clusters is not None and self._may_remove_clusters(clusters):
-            self._send_removals(CDS, clusters)
+        for type_url in (CDS, EDS, SDS):
+            channel = self._channels.get(type_url)
+            if channel is not None and self._may_remove():
+                self._send(type_url, channel, [], self._gone(type_url, channel))
 
     def _send_due(self, type_url: str, channel: Channel) -> None:
         offered = self._snapshot.get(type_url, {})
         due = [resource for name, resource in offered.items() if self._is_due(channel, name, resource)]
+        gone = self._gone(type_url, channel) if type_url == LDS else []
         if type_url == LDS and self._in_flight(CDS, EDS):
-            due = [resource for resource in due if resource.name in channel.owed]
+            due, gone = [resource for resource in due if resource.name in channel.owed], []
         if type_url == CDS:
             self._owe_endpoints(channel, due)
-        rest = [resource for resource in due if resource.name not in channel.alone]
         for resource in due:
             if resource.name in channel.alone:
                 self._send(type_url, channel, [resource], [])
-        if rest:
-            self._send(type_url, channel, rest, [])
+        self._send(type_url, channel, [r for r in due if r.name not in channel.alone], gone)
         done = {resource.name for resource in due}
         channel.alone -= done
         channel.owed -= done | channel.rejected.keys()
         unknown = sorted(channel.owed - offered.keys())
-        if unknown:
-            self._send(type_url, channel, [], unknown)
-            channel.owed.difference_update(unknown)
-        if type_url != CDS:
-            self._send_removals(type_url, channel)
+        self._send(type_url, channel, [], unknown)
+        channel.owed.difference_update(unknown)
 
-    def _send_removals(self, type_url: str, channel: Channel) -> None:
+    def _gone(self, type_url: str, channel: Channel) -> list[str]:
         offered = self._snapshot.get(type_url, {})
-        gone = [name for name, version in channel.sent.items() if version is not None and name not in offered]
-        if gone:
-            self._send(type_url, channel, [], gone)
+        return [name for name, version in channel.sent.items() if version is not None and name not in offered]
 
-    def _may_remove_clusters(self, clusters: Channel) -> bool:
-        if LDS not in self._channels and clusters.resumed:
+    def _may_remove(self) -> bool:
+        """Clusters and what hangs on them leave last; after a reconnect that means: when listeners were asked for."""
+        clusters = self._channels.get(CDS)
+        if clusters is not None and clusters.resumed and LDS not in self._channels:
             return False
         return not self._in_flight(CDS, EDS, LDS)
 
@@ -244,6 +241,8 @@ class Stream:
                 endpoints.owed.update(name for name in resource.follows if endpoints.wants(name))
 
     def _send(self, type_url: str, channel: Channel, resources: list[Resource], removed: list[str]) -> None:
+        if not resources and not removed:
+            return
         self._count += 1
         nonce = str(self._count)
         versions: Versions = {resource.name: resource.version for resource in resources}

@@ -34,7 +34,7 @@ def sh(*command: str, check: bool = True) -> str:
     return done.stdout
 
 
-def await_true(what: str, condition: Callable[[], T], deadline: float = DEADLINE) -> T:
+def await_true(what: str, condition: Callable[[], T | None], deadline: float = DEADLINE) -> T:
     """Poll until the condition holds; its value. AssertionError naming `what` after the deadline."""
     until = time.monotonic() + deadline
     while True:
