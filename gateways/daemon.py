@@ -1,0 +1,219 @@
+"""The node agent: wiring, and the one level-triggered loop.
+
+An event only wakes the loop; a pass makes everything from the handout in force, so it is right even when every event
+was lost. Kernel state is read again at least every PERIOD seconds and repaired.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Protocol
+
+from msgspec import Struct
+
+from federation.link.enrolled import Enrolled
+from federation.model.handout import NodeReport
+from federation.session.tree import Tree
+from federation.wire.handout import HandoutHead
+from gateways import metrics
+from gateways.identity.keeper import Keeper, LeafSource
+from gateways.intent import intend
+from gateways.kernel.port import Kernel
+from gateways.probe.counters import link_reports
+from gateways.render.envoy.resources import Certificate, missing, resources
+from gateways.state import GATEWAY_PORT, NodeState, Situation
+from gateways.sync import Outcome, Sync, Wanted, wanted_of
+from gateways.xds.encode import Encoder
+from gateways.xds.serve import XdsServer
+
+log = logging.getLogger("agent")
+
+PERIOD = 3.0
+RETRY = 0.5
+"""Seconds until the next pass after one that met a problem in the kernel."""
+
+
+class HandoutFeed(LeafSource, Protocol):
+    """What the agent needs of `federation.link.feed.Feed`."""
+
+    enrolled: Enrolled
+    tree: Tree
+    head: HandoutHead | None
+    values: dict[str, Struct]
+    changed: asyncio.Event
+    connected: bool
+
+    def report(self, values: dict[str, Struct]) -> None:
+        """What we say of ourselves from now on."""
+
+    async def run(self) -> None:
+        """Keep the session with a controller, until cancelled."""
+
+
+class Made(Struct, frozen=True):
+    """A handout worked out: kept until handout or certificates change."""
+
+    root: bytes
+    certificates: Mapping[str, Certificate]
+    state: NodeState
+    wanted: Wanted
+    problems: tuple[str, ...]
+
+
+class Agent:
+    """One node agent."""
+
+    def __init__(
+        self, feed: HandoutFeed, situation: Situation, kernel: Kernel, xds_path: Path, underlay: str = ""
+    ) -> None:
+        self._feed = feed
+        self._situation = situation
+        self._underlay = underlay
+        self._sync = Sync(kernel)
+        self._keeper = Keeper(feed)
+        self._xds = XdsServer(xds_path)
+        self._encoder = Encoder()
+        self._made: Made | None = None
+        self._synced: Wanted | None = None
+        self._sync_due = 0.0
+        self._outcome = Outcome((), ())
+        self._reached = b""
+        self._said: tuple[str, ...] = ()
+
+    async def run(self) -> None:
+        """Run until cancelled. What is in force in kernel and Envoy stays in force afterwards."""
+        await self._xds.start()
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._feed.run())
+                group.create_task(self._keeper.run())
+                group.create_task(self._loop())
+        finally:
+            await self._xds.stop()
+
+    async def _loop(self) -> None:
+        while True:
+            self._clear()
+            await self.once()
+            await self._wait()
+
+    async def once(self) -> None:
+        """One pass: intent, render, apply, read back, report."""
+        metrics.PASSES.inc()
+        made = self._work_out()
+        if made.wanted != self._synced or asyncio.get_running_loop().time() >= self._sync_due:
+            await self._apply(made.wanted)
+        self._report(made)
+
+    def _work_out(self) -> Made:
+        root, certificates = self._feed.tree.root, dict(self._keeper.certificates)
+        made = self._made
+        if made is None or made.root != root:
+            state = intend(self._situation, self._feed.values)
+            self._keeper.want(state.identities)
+            wanted = wanted_of(state)
+        elif made.certificates != certificates:
+            state, wanted = made.state, made.wanted
+        else:
+            return made
+        snapshot, invalid = self._encoder.encode(resources(state, certificates))
+        self._xds.offer(snapshot)
+        self._made = Made(root, certificates, state, wanted, (*state.problems, *invalid))
+        return self._made
+
+    async def _apply(self, wanted: Wanted) -> None:
+        outcome = await asyncio.to_thread(self._sync.once, wanted)
+        if outcome.changed and self._synced == wanted:
+            for what in outcome.changed:
+                metrics.REPAIRS.labels(what).inc()
+            log.warning("the kernel had lost what was in force", extra={"repaired": outcome.changed})
+        self._synced = None if outcome.problems else wanted
+        self._outcome = outcome
+        self._sync_due = asyncio.get_running_loop().time() + (RETRY if outcome.problems else PERIOD)
+        self._xds.retry()
+
+    def _report(self, made: Made) -> None:
+        envoy = () if self._xds.connected else ("E190 no Envoy is connected to this agent",)
+        lacking = tuple(text for _, text in sorted(self._keeper.problems.items()))
+        problems = (*made.problems, *lacking, *self._outcome.problems, *envoy, *self._xds.problems())
+        whole = self._is_whole(made)
+        if whole and len(self._feed.tree):
+            self._reached = made.root
+        links = {}
+        if made.state.tunnel is not None:
+            links = link_reports(made.state.tunnel, self._outcome.actual, time.time())
+        self._feed.report({"node": self._node_report(problems), **links})
+        self._say(problems)
+        self._measure(problems, whole, links)
+
+    def _is_whole(self, made: Made) -> bool:
+        """True when nothing of the handout was left out, the kernel was read back right and Envoy holds it all."""
+        in_kernel = not self._outcome.problems and self._synced == made.wanted
+        certified = not missing(made.state, made.certificates)
+        return in_kernel and certified and not made.problems and self._xds.settled()
+
+    def _node_report(self, problems: tuple[str, ...]) -> NodeReport:
+        situation = self._situation
+        gateway = situation.role == "gateway"
+        return NodeReport(
+            node=situation.node,
+            role=situation.role,
+            reached=self._reached,
+            problems=problems,
+            address=situation.address,
+            gateway_key=situation.public_key,
+            gateway_endpoint=self._underlay,
+            gateway_port=GATEWAY_PORT if gateway else 0,
+        )
+
+    def _say(self, problems: tuple[str, ...]) -> None:
+        for line in problems:
+            if line not in self._said:
+                log.warning("problem", extra={"problem": line})
+        for line in self._said:
+            if line not in problems:
+                log.info("problem is gone", extra={"problem": line})
+        self._said = problems
+
+    def _measure(self, problems: tuple[str, ...], whole: bool, links: Mapping[str, Struct]) -> None:
+        head = self._feed.head
+        metrics.HANDOUT_REVISION.set(0 if head is None else head.revision)
+        metrics.HANDOUT_AGE.set(0 if head is None else max(0, time.time() - head.made))
+        metrics.CONTROLLER_CONNECTED.set(self._feed.connected)
+        metrics.ENVOY_CONNECTED.set(self._xds.connected)
+        metrics.IN_FORCE.set(whole)
+        metrics.PROBLEMS.set(len(problems))
+        metrics.measure_links(links.values())
+
+    def _clear(self) -> None:
+        for event in self._events():
+            event.clear()
+
+    def _events(self) -> tuple[asyncio.Event, ...]:
+        return (self._feed.changed, self._keeper.changed, self._xds.changed)
+
+    async def _wait(self) -> None:
+        left = max(0.0, self._sync_due - asyncio.get_running_loop().time())
+        waits = [asyncio.ensure_future(event.wait()) for event in self._events()]
+        try:
+            await asyncio.wait(waits, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
+
+async def run_until_signalled(agent: Agent) -> None:
+    """Run until SIGTERM or SIGINT; both end cleanly and leave the data path in place."""
+    task = asyncio.ensure_future(agent.run())
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, task.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+    log.info("stopped; the data path stays in place")

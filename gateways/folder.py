@@ -1,0 +1,75 @@
+"""The agent's folder (`--state`): its WireGuard key, its lock, its sockets, and the names that derive from it."""
+
+import fcntl
+import hashlib
+from pathlib import Path
+from typing import IO
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from federation.link.leaf import write_private
+from federation.model.errors import InputError
+
+KEY_FILE = "wireguard.key"
+KEY_BYTES = 32
+
+
+def device_name(directory: Path, index: int = 0) -> str:
+    """The WireGuard device of this folder: `ist`, six digits that no other folder of this host has, and an index."""
+    return f"ist{hashlib.sha256(str(directory.resolve()).encode()).hexdigest()[:6]}{index}"
+
+
+def xds_socket(directory: Path) -> Path:
+    """Where Envoy asks for its configuration."""
+    return directory.resolve() / "xds.sock"
+
+
+def admin_socket(directory: Path) -> Path:
+    """Envoy's admin interface."""
+    return directory.resolve() / "envoy-admin.sock"
+
+
+def wireguard_key(directory: Path) -> bytes:
+    """The raw X25519 private key in the folder, made on first use (0600). InputError when the file is not a key."""
+    path = directory / KEY_FILE
+    try:
+        key = path.read_bytes()
+    except FileNotFoundError:
+        key = clamped(X25519PrivateKey.generate().private_bytes_raw())
+        write_private(path, key)
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from None
+    if len(key) != KEY_BYTES:
+        raise InputError(f"{path}: holds {len(key)} bytes, a WireGuard key has {KEY_BYTES}; remove it to make a new one")
+    return clamped(key)
+
+
+def clamped(key: bytes) -> bytes:
+    """The key in the form that WireGuard keeps and gives back (RFC 7748 section 5)."""
+    return bytes((key[0] & 248, *key[1:31], key[31] & 127 | 64))
+
+
+def public_key(private_key: bytes) -> bytes:
+    """The raw public key."""
+    return X25519PrivateKey.from_private_bytes(private_key).public_key().public_bytes_raw()
+
+
+def lock(directory: Path) -> IO[bytes]:
+    """Hold the folder for this process, as long as the returned file is open. InputError when another one does."""
+    file = (directory / "agent.lock").open("wb")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        raise InputError(f"{directory}: another agent already runs with this folder", "E122") from None
+    return file
+
+
+SOCKET_PATH_MAX = 107
+"""Bytes of a unix socket's path (unix(7))."""
+
+
+def check_socket_path(path: Path) -> None:
+    """InputError when the path is too long for a unix socket."""
+    if len(str(path).encode()) > SOCKET_PATH_MAX:
+        raise InputError(f"{path}: a unix socket's path has at most {SOCKET_PATH_MAX} bytes; use a shorter --state")

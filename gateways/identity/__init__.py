@@ -1,0 +1,1 @@
+"""The certificates of the identities that this node acts as."""

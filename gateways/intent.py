@@ -1,0 +1,194 @@
+"""Handout and situation -> node state. Pure: equal input gives equal output, and nothing is looked up."""
+
+from collections.abc import Iterable, Mapping
+from ipaddress import ip_address, ip_network
+
+from msgspec import Struct
+
+from federation.model.cidr import Network, first_overlap
+from federation.model.handout import Import, Offer, Peer, PeerGateway, Pool, Site, Workload
+from federation.model.spiffe import SpiffeId, gateway_id, trust_domain
+from federation.wire.keyed import of_kind
+from gateways.outbound import Outbound, plan_outbound
+from gateways.services import hosts_of, is_http, own_endpoints, port_label, sni_of
+from gateways.state import (
+    GATEWAY_PORT,
+    Admitted,
+    Anchor,
+    Cluster,
+    GatewayListener,
+    Locality,
+    NodeState,
+    Offered,
+    Situation,
+    Tunnel,
+    WgPeer,
+)
+
+
+def intend(situation: Situation, values: Mapping[str, Struct]) -> NodeState:
+    """What this node must have in force. Without a `Site` (no handout yet) that is nothing, and a problem says so."""
+    ordered = [values[key] for key in sorted(values)]
+    site = next(iter(of_kind(ordered, Site)), None)
+    if site is None:
+        return NodeState(situation=situation, problems=("E190 no handout yet: nothing is in force",))
+    problems: list[str] = []
+    peers = accept_peers(site, of_kind(ordered, Peer), problems)
+    if situation.role == "gateway":
+        return _gateway(situation, site, peers, ordered, problems)
+    outbound = plan_outbound(
+        situation,
+        site,
+        peers,
+        of_kind(ordered, Import),
+        of_kind(ordered, Pool),
+        of_kind(ordered, Workload),
+        problems,
+    )
+    return _node(situation, site, peers, outbound, problems)
+
+
+def accept_peers(site: Site, peers: Iterable[Peer], problems: list[str]) -> tuple[Peer, ...]:
+    """The peers whose overlay prefix and gateway keys are theirs alone; the later of two claimants is refused.
+
+    WireGuard itself would silently move a prefix to the last claimant, so ownership is decided here. Order is the
+    admission number: the elder keeps what it has.
+    """
+    taken: list[Network] = [ip_network(site.overlay)]
+    keys: set[bytes] = set()
+    accepted: list[Peer] = []
+    for peer in sorted(peers, key=lambda p: (p.number, p.member)):
+        if peer.member == site.member:
+            continue
+        wrong = _wrong_with(peer, site, taken, keys)
+        if wrong:
+            problems.append(f"{wrong}; the peer is left out")
+            continue
+        taken.append(ip_network(peer.overlay))
+        keys.update(gateway.key for gateway in peer.gateways)
+        accepted.append(peer)
+    return tuple(accepted)
+
+
+def _wrong_with(peer: Peer, site: Site, taken: list[Network], keys: set[bytes]) -> str | None:
+    try:
+        prefix = ip_network(peer.overlay)
+        outside = [g.overlay for g in peer.gateways if ip_address(g.overlay) not in prefix]
+    except ValueError as error:
+        return f"E101 peer {peer.member}: {error}"
+    other = first_overlap(prefix, taken)
+    if other is not None:
+        return f"E101 peer {peer.member}: overlay {prefix} overlaps {other}, which has another owner"
+    if outside:
+        return f"E121 peer {peer.member}: gateway address {outside[0]} lies outside its overlay {prefix}"
+    if peer.trust_domain != trust_domain(peer.member, site.domain):
+        return f"E107 peer {peer.member}: trust domain {peer.trust_domain} is not its own"
+    if len({g.key for g in peer.gateways} - keys) != len(peer.gateways):
+        return f"E121 peer {peer.member}: a WireGuard key of its gateways is used twice"
+    return None
+
+
+def anchors_of(site: Site, peers: tuple[Peer, ...]) -> tuple[Anchor, ...]:
+    """The own anchor first, then the peers' by name."""
+    own = Anchor(site.member, trust_domain(site.member, site.domain), site.anchor)
+    return (own, *(Anchor(p.member, p.trust_domain, p.anchor) for p in sorted(peers, key=lambda p: p.member)))
+
+
+def _node(
+    situation: Situation, site: Site, peers: tuple[Peer, ...], outbound: Outbound, problems: list[str]
+) -> NodeState:
+    return NodeState(
+        situation=situation,
+        region=site.region,
+        captures=outbound.captures,
+        clusters=outbound.clusters,
+        listeners=outbound.listeners,
+        anchors=anchors_of(site, peers),
+        identities=outbound.identities,
+        problems=tuple(problems),
+    )
+
+
+def _gateway(
+    situation: Situation, site: Site, peers: tuple[Peer, ...], values: list[Struct], problems: list[str]
+) -> NodeState:
+    address = own_overlay(situation, site, of_kind(values, Peer))
+    identity = gateway_id(trust_domain(site.member, site.domain))
+    clusters, offered = _offers(site, of_kind(values, Offer), of_kind(values, Pool))
+    return NodeState(
+        situation=situation,
+        region=site.region,
+        tunnel=Tunnel(
+            device=situation.device,
+            private_key=situation.private_key,
+            listen_port=situation.listen_port,
+            address=address,
+            peers=tuple(tunnel_peers(peers, problems)),
+        ),
+        clusters=clusters,
+        gateway=_listener(address, identity, peers, offered) if offered and peers else None,
+        anchors=anchors_of(site, peers),
+        identities=(identity,),
+        problems=tuple(problems),
+    )
+
+
+def own_overlay(situation: Situation, site: Site, peers: Iterable[Peer]) -> str:
+    """The overlay address of this gateway: from the entry `peer/<own member>` that bears its key, else prefix::1."""
+    own = (g for p in peers if p.member == site.member for g in p.gateways if g.key == situation.public_key)
+    found = next(own, None)
+    return found.overlay if found is not None else str(ip_network(site.overlay)[1])
+
+
+def tunnel_peers(peers: tuple[Peer, ...], problems: list[str]) -> Iterable[WgPeer]:
+    """One WireGuard peer a gateway. A lone gateway owns its member's whole prefix, one of several its own address."""
+    for peer in peers:
+        for gateway in sorted(peer.gateways, key=lambda g: g.id):
+            if len(gateway.key) != 32:
+                problems.append(f"E121 peer {peer.member}: the key of gateway {gateway.id} is not 32 bytes")
+                continue
+            yield WgPeer(
+                member=peer.member,
+                gateway=gateway.id,
+                key=gateway.key,
+                endpoint=gateway.endpoint,
+                allowed=(_owned(peer, gateway),),
+            )
+
+
+def _owned(peer: Peer, gateway: PeerGateway) -> str:
+    if len(peer.gateways) == 1:
+        return str(ip_network(peer.overlay))
+    return str(ip_network(gateway.overlay))
+
+
+def _offers(
+    site: Site, offers: list[Offer], pools: list[Pool]
+) -> tuple[tuple[Cluster, ...], tuple[Offered, ...]]:
+    clusters: list[Cluster] = []
+    offered: list[Offered] = []
+    by_service = own_endpoints(pools)
+    for offer in offers:
+        for port in offer.ports:
+            if port.protocol != "TCP":
+                continue
+            hosts = hosts_of(by_service.get(offer.service, ()), port.name)
+            label = port_label(port.name, port.port)
+            name = f"in/{offer.service}/{label}"
+            http = is_http(port.app_protocol)
+            local = (Locality(site.member, site.region, 1, hosts),)
+            clusters.append(Cluster(name=name, local=site.member, localities=local, http=http))
+            offered.append(Offered(sni_of(offer.service, label), name, http))
+    return tuple(clusters), tuple(offered)
+
+
+def _listener(
+    address: str, identity: SpiffeId, peers: tuple[Peer, ...], offered: tuple[Offered, ...]
+) -> GatewayListener:
+    admitted = sorted(
+        (Admitted(p.member, f"spiffe://{p.trust_domain}/", str(ip_network(p.overlay))) for p in peers),
+        key=lambda a: a.member,
+    )
+    return GatewayListener(
+        address=address, port=GATEWAY_PORT, identity=identity, admitted=tuple(admitted), offered=offered
+    )

@@ -1,0 +1,104 @@
+"""Links, addresses and routes by netlink (rtnetlink(7), pyroute2)."""
+
+import errno
+import socket
+from collections.abc import Iterable
+from typing import Any
+
+from pyroute2 import IPRoute
+from pyroute2.netlink.exceptions import NetlinkError
+
+from federation.model.errors import Unavailable
+from gateways.render.routes import (
+    PROTOCOL,
+    AddAddress,
+    AddRoute,
+    DropAddress,
+    DropLink,
+    DropRoute,
+    Link,
+    SetLink,
+    Step,
+)
+
+SCOPE_LINK = 253
+ALREADY = (errno.EEXIST,)
+ABSENT = (errno.ENOENT, errno.ESRCH, errno.EADDRNOTAVAIL, errno.ENODEV)
+IFF_UP = 1
+NO_DAD = 0x02
+
+
+class LinuxRoutes:
+    """The port `Routes` on Linux, in the network namespace of this process."""
+
+    def read(self, device: str) -> Link | None:
+        """The link as it stands; None when there is none."""
+        with IPRoute() as ip:
+            index = next(iter(ip.link_lookup(ifname=device)), None)
+            if index is None:
+                return None
+            link = next(iter(ip.get_links(index)))
+            return Link(
+                device=device,
+                mtu=link.get_attr("IFLA_MTU"),
+                up=bool(link["flags"] & IFF_UP),
+                addresses=tuple(sorted(_addresses(ip, index))),
+                routes=tuple(sorted(_routes(ip, index))),
+            )
+
+    def apply(self, steps: Iterable[Step]) -> None:
+        """Do these steps in order."""
+        with IPRoute() as ip:
+            for step in steps:
+                index = next(iter(ip.link_lookup(ifname=step.device)), None)
+                if index is None:
+                    if isinstance(step, DropLink | DropRoute | DropAddress):
+                        continue
+                    raise Unavailable(f"device {step.device} does not exist")
+                _apply(ip, index, step)
+
+
+def _addresses(ip: IPRoute, index: int) -> Iterable[str]:
+    for message in ip.get_addr(index=index):
+        if message["scope"] != SCOPE_LINK:
+            yield f"{message.get_attr('IFA_ADDRESS')}/{message['prefixlen']}"
+
+
+def _routes(ip: IPRoute, index: int) -> Iterable[str]:
+    for family in (socket.AF_INET, socket.AF_INET6):
+        for message in ip.get_routes(family=family, oif=index, proto=PROTOCOL):
+            if message["proto"] == PROTOCOL and message.get_attr("RTA_OIF") == index:
+                yield f"{message.get_attr('RTA_DST')}/{message['dst_len']}"
+
+
+def _apply(ip: IPRoute, index: int, step: Step) -> None:
+    accepted = ALREADY if isinstance(step, AddAddress | AddRoute) else ABSENT
+    try:
+        _do(ip, index, step)
+    except NetlinkError as error:
+        if isinstance(step, SetLink) or error.code not in accepted:
+            raise Unavailable(f"{type(step).__name__} on {step.device}: {error}") from None
+
+
+def _do(ip: IPRoute, index: int, step: Step) -> None:
+    match step:
+        case SetLink():
+            ip.link("set", index=index, mtu=step.mtu, state="up")
+        case AddAddress():
+            ip.addr("add", index=index, **_address(step.address))
+        case DropAddress():
+            ip.addr("del", index=index, **_address(step.address))
+        case AddRoute():
+            ip.route("replace", dst=step.prefix, oif=index, proto=PROTOCOL)
+        case DropRoute():
+            ip.route("del", dst=step.prefix, oif=index, proto=PROTOCOL)
+        case DropLink():
+            ip.link("del", index=index)
+
+
+def _address(text: str) -> dict[str, Any]:
+    address, _, length = text.partition("/")
+    made: dict[str, Any] = {"address": address, "prefixlen": int(length)}
+    if ":" in address:
+        made["flags"] = NO_DAD
+    return made

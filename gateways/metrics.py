@@ -1,0 +1,37 @@
+"""Prometheus metrics of the node agent."""
+
+from collections.abc import Iterable
+
+from msgspec import Struct
+from prometheus_client import Counter, Gauge
+
+from federation.model.handout import LinkReport
+
+HANDOUT_REVISION = Gauge("isthmus_agent_handout_revision", "Revision of the handout in force, 0 before the first.")
+HANDOUT_AGE = Gauge("isthmus_agent_handout_age_seconds", "Seconds since the controller made the handout in force.")
+CONTROLLER_CONNECTED = Gauge("isthmus_agent_controller_connected", "1 while a controller answers.")
+ENVOY_CONNECTED = Gauge("isthmus_agent_envoy_connected", "1 while an Envoy is connected.")
+IN_FORCE = Gauge("isthmus_agent_in_force", "1 while the whole handout is in force, kernel and Envoy read back.")
+PROBLEMS = Gauge("isthmus_agent_problems", "How many things are wrong now.")
+XDS_NACKS = Counter("isthmus_agent_xds_nacks", "Resources that Envoy refused.", ["type"])
+REPAIRS = Counter("isthmus_agent_repairs", "Changes made because the kernel lost what was in force.", ["what"])
+PASSES = Counter("isthmus_agent_passes", "Passes of the agent's loop.")
+HANDSHAKE_AGE = Gauge(
+    "isthmus_agent_wireguard_handshake_age_seconds",
+    "Seconds since the last handshake, -1 when there was none.",
+    ["member", "gateway"],
+)
+RX_BYTES = Gauge("isthmus_agent_wireguard_received_bytes", "Bytes received from the peer.", ["member", "gateway"])
+TX_BYTES = Gauge("isthmus_agent_wireguard_sent_bytes", "Bytes sent to the peer.", ["member", "gateway"])
+
+
+def measure_links(links: Iterable[Struct]) -> None:
+    """Show these link reports, and no other link."""
+    for gauge in (HANDSHAKE_AGE, RX_BYTES, TX_BYTES):
+        gauge.clear()
+    for link in links:
+        if isinstance(link, LinkReport):
+            labels = (link.member, str(link.gateway))
+            HANDSHAKE_AGE.labels(*labels).set(link.handshake_age)
+            RX_BYTES.labels(*labels).set(link.rx)
+            TX_BYTES.labels(*labels).set(link.tx)

@@ -1,0 +1,43 @@
+"""Steps as the commands that a person would type: for `agent render` and for the twin. Private keys are not shown."""
+
+import base64
+
+from gateways.render import routes, wireguard
+
+
+def wireguard_command(step: wireguard.Step) -> str:
+    """The `wg` or `ip` command of this step (wg(8))."""
+    match step:
+        case wireguard.Create():
+            return f"ip link add {step.name} type wireguard || wireguard-go {step.name}"
+        case wireguard.SetDevice():
+            return f"wg set {step.name} listen-port {step.port} private-key (hidden)"
+        case wireguard.DropPeer():
+            return f"wg set {step.name} peer {_key(step.key)} remove"
+        case wireguard.SetPeer(peer=peer):
+            endpoint = f" endpoint {peer.endpoint}" if peer.endpoint else ""
+            return (
+                f"wg set {step.name} peer {_key(peer.key)}{endpoint} "
+                f"persistent-keepalive {peer.keepalive} allowed-ips {','.join(peer.allowed)}"
+            )
+
+
+def route_command(step: routes.Step) -> str:
+    """The `ip` command of this step (ip(8))."""
+    match step:
+        case routes.SetLink():
+            return f"ip link set {step.device} mtu {step.mtu} up"
+        case routes.AddAddress():
+            return f"ip address add {step.address} dev {step.device}"
+        case routes.DropAddress():
+            return f"ip address del {step.address} dev {step.device}"
+        case routes.AddRoute():
+            return f"ip route replace {step.prefix} dev {step.device} proto {routes.PROTOCOL}"
+        case routes.DropRoute():
+            return f"ip route del {step.prefix} dev {step.device} proto {routes.PROTOCOL}"
+        case routes.DropLink():
+            return f"ip link del {step.device}"
+
+
+def _key(key: bytes) -> str:
+    return base64.b64encode(key).decode()

@@ -1,0 +1,1 @@
+"""Pure: node state -> Envoy resources as plain dicts in protobuf JSON form."""

@@ -1,0 +1,48 @@
+"""The words that all Envoy resources share: type URLs, addresses, where secrets come from."""
+
+from gateways.state import Host
+
+Json = dict[str, object]
+
+_TYPES = "type.googleapis.com/envoy"
+CDS = f"{_TYPES}.config.cluster.v3.Cluster"
+EDS = f"{_TYPES}.config.endpoint.v3.ClusterLoadAssignment"
+LDS = f"{_TYPES}.config.listener.v3.Listener"
+SDS = f"{_TYPES}.extensions.transport_sockets.tls.v3.Secret"
+
+ADS: Json = {"ads": {}, "resource_api_version": "V3", "initial_fetch_timeout": "15s"}
+"""From the one stream. Only dynamic resources may say so: a static one that does crashes Envoy 1.40 at boot."""
+
+
+def typed(name: str, kind: str, **fields: object) -> Json:
+    """An extension: its name and its configuration under the type `envoy.<kind>`."""
+    return {"name": name, "typed_config": {"@type": f"{_TYPES}.{kind}", **fields}}
+
+
+def socket_address(address: str, port: int) -> Json:
+    """A TCP address."""
+    return {"socket_address": {"address": address, "port_value": port}}
+
+
+def host_address(host: Host) -> Json:
+    """The address of an upstream host."""
+    return socket_address(host.address, host.port)
+
+
+def secret_from_stream(name: str) -> Json:
+    """A secret of this name, by SDS over the one stream."""
+    return {"name": name, "sds_config": ADS}
+
+
+def anchor_secret(member: str) -> str:
+    """The name of the secret that holds one member's anchor."""
+    return f"anchor/{member}"
+
+
+PEERS_SECRET = "anchors/peers"  # noqa: S105 - a name
+"""The name of the secret with which a gateway checks who comes in."""
+
+
+def tls_limits() -> Json:
+    """TLS 1.3 and nothing older (RFC 8446)."""
+    return {"tls_minimum_protocol_version": "TLSv1_3", "tls_maximum_protocol_version": "TLSv1_3"}

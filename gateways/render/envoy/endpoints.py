@@ -1,0 +1,36 @@
+"""Load assignments: one locality a member, weighted by the law (research/xds-trust.md 2.1 to 2.4)."""
+
+from gateways.render.envoy.common import Json, host_address
+from gateways.state import Cluster, Host, Locality
+
+OVERPROVISION = 100_000
+"""Per cent. So high that a locality with any host ready keeps its whole weight: the law counted health already."""
+
+_HEALTH = {"ready": "HEALTHY", "unready": "UNHEALTHY", "draining": "DRAINING"}
+
+
+def load_assignment(item: Cluster) -> Json:
+    """The endpoints of this cluster; an empty list for a service without any, never nothing."""
+    return {
+        "cluster_name": item.name,
+        "endpoints": [_locality(locality) for locality in item.localities if locality.hosts],
+        "policy": {"overprovisioning_factor": OVERPROVISION, "weighted_priority_health": True},
+    }
+
+
+def _locality(locality: Locality) -> Json:
+    made: Json = {
+        "locality": {"region": locality.region, "zone": locality.member},
+        "lb_endpoints": [_endpoint(locality.member, host) for host in locality.hosts],
+    }
+    if locality.weight > 0:
+        made["load_balancing_weight"] = locality.weight
+    return made
+
+
+def _endpoint(member: str, host: Host) -> Json:
+    return {
+        "endpoint": {"address": host_address(host)},
+        "health_status": _HEALTH[host.state],
+        "metadata": {"filter_metadata": {"envoy.transport_socket_match": {"member": member}}},
+    }

@@ -1,0 +1,117 @@
+"""Listeners: one an import port at a node, chosen by who calls; one at a gateway, chosen by SNI and guarded by RBAC."""
+
+from collections.abc import Iterable
+from ipaddress import ip_network
+
+from gateways.render.envoy.common import (
+    PEERS_SECRET,
+    Json,
+    secret_from_stream,
+    socket_address,
+    tls_limits,
+    typed,
+)
+from gateways.render.envoy.filters import towards
+from gateways.state import Admitted, GatewayListener, NodeListener, Offered, SourceChain
+
+GATEWAY_LISTENER = "gateway"
+
+
+def node_listener(item: NodeListener, chains: Iterable[SourceChain]) -> Json:
+    """The listener of one import port with these of its chains; other sources reach local endpoints or nothing."""
+    made: Json = {
+        "name": item.name,
+        "address": socket_address(item.address, item.port),
+        "traffic_direction": "OUTBOUND",
+        "per_connection_buffer_limit_bytes": 1_048_576,
+        "filter_chains": [_node_chain(item, chain) for chain in chains],
+    }
+    if item.default:
+        made["default_filter_chain"] = {
+            "name": "local",
+            "filters": [towards(item.default, item.http, item.default)],
+        }
+    return made
+
+
+def _node_chain(item: NodeListener, chain: SourceChain) -> Json:
+    return {
+        "name": str(chain.identity),
+        "filter_chain_match": {"source_prefix_ranges": [_range(source) for source in chain.sources]},
+        "filters": [towards(chain.cluster, item.http, chain.cluster)],
+    }
+
+
+def gateway_listener(item: GatewayListener) -> Json:
+    """The one entrance. A server name that is not offered matches no chain, so the connection is closed."""
+    return {
+        "name": GATEWAY_LISTENER,
+        "address": socket_address(item.address, item.port),
+        "traffic_direction": "INBOUND",
+        "per_connection_buffer_limit_bytes": 1_048_576,
+        "freebind": True,
+        "listener_filters": [
+            typed(
+                "envoy.filters.listener.tls_inspector",
+                "extensions.filters.listener.tls_inspector.v3.TlsInspector",
+            )
+        ],
+        "listener_filters_timeout": "5s",
+        "filter_chains": [_gateway_chain(item, offered) for offered in item.offered],
+    }
+
+
+def _gateway_chain(item: GatewayListener, offered: Offered) -> Json:
+    context: Json = {
+        "tls_params": tls_limits(),
+        "tls_certificate_sds_secret_configs": [secret_from_stream(str(item.identity))],
+        "validation_context_sds_secret_config": secret_from_stream(PEERS_SECRET),
+    }
+    return {
+        "name": offered.sni,
+        "filter_chain_match": {"server_names": [offered.sni], "transport_protocol": "tls"},
+        "transport_socket_connect_timeout": "5s",
+        "transport_socket": typed(
+            "envoy.transport_sockets.tls",
+            "extensions.transport_sockets.tls.v3.DownstreamTlsContext",
+            require_client_certificate=True,
+            disable_stateless_session_resumption=True,
+            disable_stateful_session_resumption=True,
+            common_tls_context=context,
+        ),
+        "filters": [
+            _only(item.admitted),
+            towards(offered.cluster, offered.http, offered.cluster, from_peer=True),
+        ],
+    }
+
+
+def _only(admitted: Iterable[Admitted]) -> Json:
+    """Identity and tunnel must be of the same member: neither a stolen leaf nor a stolen tunnel is enough."""
+    policies = {
+        peer.member: {
+            "permissions": [{"any": True}],
+            "principals": [
+                {
+                    "and_ids": {
+                        "ids": [
+                            {"authenticated": {"principal_name": {"prefix": peer.prefix}}},
+                            {"direct_remote_ip": _range(peer.overlay)},
+                        ]
+                    }
+                }
+            ],
+        }
+        for peer in admitted
+    }
+    return typed(
+        "envoy.filters.network.rbac",
+        "extensions.filters.network.rbac.v3.RBAC",
+        stat_prefix="peers",
+        rules={"action": "ALLOW", "policies": policies},
+    )
+
+
+def _range(text: str) -> Json:
+    network = ip_network(text)
+    return {"address_prefix": str(network.network_address), "prefix_len": network.prefixlen}

@@ -1,0 +1,39 @@
+"""Secrets: leaves, and what to check the other side against. Both change without touching a cluster or a listener."""
+
+from collections.abc import Iterable
+
+from gateways.render.envoy.common import PEERS_SECRET, Json, anchor_secret
+from gateways.state import Admitted, Anchor
+
+
+def certificate(name: str, chain: str, key: str) -> Json:
+    """A leaf with its key, both PEM."""
+    return {
+        "name": name,
+        "tls_certificate": {
+            "certificate_chain": {"inline_string": chain},
+            "private_key": {"inline_string": key},
+        },
+    }
+
+
+def anchor(item: Anchor) -> Json:
+    """One member's anchor: all that a connection to this member may be checked against."""
+    return {"name": anchor_secret(item.member), "validation_context": {"trusted_ca": {"inline_string": item.pem}}}
+
+
+def peers(anchors: Iterable[Anchor], admitted: Iterable[Admitted]) -> Json:
+    """All peers' anchors, and that an identity must lie in one of their trust domains.
+
+    That each anchor speaks only for its own domain is what its critical name constraints prove (design section 4).
+    """
+    wanted = {item.member for item in admitted}
+    bundle = "".join(a.pem.rstrip("\n") + "\n" for a in anchors if a.member in wanted)
+    names = [{"san_type": "URI", "matcher": {"prefix": item.prefix}} for item in admitted]
+    return {
+        "name": PEERS_SECRET,
+        "validation_context": {
+            "trusted_ca": {"inline_string": bundle},
+            "match_typed_subject_alt_names": names,
+        },
+    }

@@ -1,0 +1,92 @@
+"""The device as a link: its address, its MTU and the routes behind it. Routes carry PROTOCOL as the mark of ownership."""
+
+from ipaddress import ip_network
+
+from msgspec import Struct
+
+from gateways.state import Tunnel
+
+PROTOCOL = 157
+"""Our number in the `protocol` field of a route (rtnetlink(7)): 5 to 255 are free for administrators and daemons."""
+
+MTU = 1420
+"""1500 less 80 bytes: IPv6 header, UDP header, WireGuard data header and tag, so that any underlay of 1500 fits."""
+
+
+class Link(Struct, frozen=True, kw_only=True):
+    """A link with its addresses (`ip/prefix`) and our routes over it, canonical and sorted."""
+
+    device: str
+    mtu: int
+    up: bool
+    addresses: tuple[str, ...]
+    routes: tuple[str, ...]
+
+
+class SetLink(Struct, frozen=True):
+    """Bring the link up with this MTU."""
+
+    device: str
+    mtu: int
+
+
+class AddAddress(Struct, frozen=True):
+    """Give the link an address."""
+
+    device: str
+    address: str
+
+
+class DropAddress(Struct, frozen=True):
+    """Take an address from the link."""
+
+    device: str
+    address: str
+
+
+class AddRoute(Struct, frozen=True):
+    """Send a prefix over the link."""
+
+    device: str
+    prefix: str
+
+
+class DropRoute(Struct, frozen=True):
+    """Send a prefix over the link no more."""
+
+    device: str
+    prefix: str
+
+
+class DropLink(Struct, frozen=True):
+    """Remove the link with all that is on it."""
+
+    device: str
+
+
+Step = SetLink | AddAddress | DropAddress | AddRoute | DropRoute | DropLink
+
+
+def link_of(tunnel: Tunnel) -> Link:
+    """The link of this tunnel. The own address is a host address: each peer's prefix has a route of its own."""
+    routes = {str(ip_network(allowed)) for peer in tunnel.peers for allowed in peer.allowed}
+    return Link(
+        device=tunnel.device,
+        mtu=MTU,
+        up=True,
+        addresses=(f"{tunnel.address}/128",),
+        routes=tuple(sorted(routes)),
+    )
+
+
+def changes(wanted: Link, actual: Link | None) -> tuple[Step, ...]:
+    """What to do to a link that exists (`None`: it does not yet, everything is to be set). Additions come first."""
+    held = actual or Link(device=wanted.device, mtu=0, up=False, addresses=(), routes=())
+    steps: list[Step] = []
+    if (held.up, held.mtu) != (wanted.up, wanted.mtu):
+        steps.append(SetLink(wanted.device, wanted.mtu))
+    steps.extend(AddAddress(wanted.device, a) for a in wanted.addresses if a not in held.addresses)
+    steps.extend(AddRoute(wanted.device, r) for r in wanted.routes if r not in held.routes)
+    steps.extend(DropRoute(wanted.device, r) for r in held.routes if r not in wanted.routes)
+    steps.extend(DropAddress(wanted.device, a) for a in held.addresses if a not in wanted.addresses)
+    return tuple(steps)

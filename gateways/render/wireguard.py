@@ -1,0 +1,129 @@
+"""The WireGuard device: what it must hold, and the smallest change that brings it there.
+
+A peer that stays is never removed and set again: that would reset its handshake and counters.
+"""
+
+from collections.abc import Iterable
+from ipaddress import ip_network
+
+from msgspec import Struct
+
+from gateways.state import Tunnel
+
+KEEPALIVE = 10
+"""Seconds between keepalives: holds NAT mappings open and makes the side that is configured last start at once."""
+
+
+class Peer(Struct, frozen=True, kw_only=True, order=True):
+    """One peer of a device. `endpoint` is `ip:port` or `[v6]:port`, "" when unknown; `allowed` canonical and sorted."""
+
+    key: bytes
+    endpoint: str
+    allowed: tuple[str, ...]
+    keepalive: int = KEEPALIVE
+
+
+class Device(Struct, frozen=True, kw_only=True):
+    """What a device must hold. `private_key` raw, `port` UDP."""
+
+    name: str
+    private_key: bytes
+    port: int
+    peers: tuple[Peer, ...] = ()
+
+
+class Counters(Struct, frozen=True):
+    """What a device counted for one peer. `handshake` in Unix seconds, 0 when there was none; bytes."""
+
+    handshake: int = 0
+    rx: int = 0
+    tx: int = 0
+
+
+class Actual(Struct, frozen=True):
+    """What a device holds now, with its counters by peer key."""
+
+    device: Device
+    counters: dict[bytes, Counters]
+
+
+class Create(Struct, frozen=True):
+    """Make the device."""
+
+    name: str
+
+
+class SetDevice(Struct, frozen=True):
+    """Give the device its key and port."""
+
+    name: str
+    private_key: bytes
+    port: int
+
+
+class SetPeer(Struct, frozen=True):
+    """Add a peer or change it in place. `endpoint` is "" when it is to be left as it is (roaming)."""
+
+    name: str
+    peer: Peer
+
+
+class DropPeer(Struct, frozen=True):
+    """Remove a peer."""
+
+    name: str
+    key: bytes
+
+
+Step = Create | SetDevice | SetPeer | DropPeer
+
+
+def device_of(tunnel: Tunnel) -> Device:
+    """The device of this tunnel."""
+    peers = (
+        Peer(key=p.key, endpoint=p.endpoint, allowed=tuple(sorted(str(ip_network(a)) for a in p.allowed)))
+        for p in tunnel.peers
+    )
+    return Device(
+        name=tunnel.device,
+        private_key=tunnel.private_key,
+        port=tunnel.listen_port,
+        peers=tuple(sorted(peers)),
+    )
+
+
+def changes(wanted: Device, actual: Actual | None, before: Device | None = None) -> tuple[Step, ...]:
+    """What to do, removals first, so that a prefix is free before its new owner gets it.
+
+    An endpoint that differs is set only when the wish changed since `before`: else the peer roamed, and where it was
+    last heard is the better knowledge (whitepaper section 2.1).
+    """
+    if actual is None:
+        return (Create(wanted.name), SetDevice(wanted.name, wanted.private_key, wanted.port), *_all_peers(wanted))
+    held = actual.device
+    steps: list[Step] = []
+    if (held.private_key, held.port) != (wanted.private_key, wanted.port):
+        steps.append(SetDevice(wanted.name, wanted.private_key, wanted.port))
+    keep = {peer.key for peer in wanted.peers}
+    steps.extend(DropPeer(wanted.name, peer.key) for peer in held.peers if peer.key not in keep)
+    now = {peer.key: peer for peer in held.peers}
+    wished = {peer.key: peer for peer in before.peers} if before is not None else {}
+    for peer in wanted.peers:
+        step = _peer_step(peer, now.get(peer.key), wished.get(peer.key))
+        if step is not None:
+            steps.append(SetPeer(wanted.name, step))
+    return tuple(steps)
+
+
+def _all_peers(wanted: Device) -> Iterable[Step]:
+    return (SetPeer(wanted.name, peer) for peer in wanted.peers)
+
+
+def _peer_step(peer: Peer, held: Peer | None, wished: Peer | None) -> Peer | None:
+    if held is None:
+        return peer
+    moved = not held.endpoint or wished is None or wished.endpoint != peer.endpoint
+    endpoint = peer.endpoint if moved and held.endpoint != peer.endpoint else ""
+    if not endpoint and (held.allowed, held.keepalive) == (peer.allowed, peer.keepalive):
+        return None
+    return Peer(key=peer.key, endpoint=endpoint, allowed=peer.allowed, keepalive=peer.keepalive)

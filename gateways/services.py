@@ -1,0 +1,51 @@
+"""How services, ports and endpoints are named and read on a node, the same for both roles."""
+
+from collections.abc import Iterable
+
+from federation.model.handout import Pool
+from federation.model.names import ServiceKey
+from gateways.state import Host
+
+HTTP = frozenset({"http", "http2", "grpc", "kubernetes.io/h2c", "kubernetes.io/ws"})
+"""Values of appProtocol that are served as HTTP; every other one, https and wss included, is plain TCP."""
+
+
+def is_http(app_protocol: str) -> bool:
+    """True when requests, not only connections, are balanced."""
+    return app_protocol.lower() in HTTP
+
+
+def port_label(name: str, number: int) -> str:
+    """A port in names: its name, or its number when it has none."""
+    return name or str(number)
+
+
+def sni_of(service: ServiceKey, label: str) -> str:
+    """The server name by which a remote gateway tells ports apart: `<port>.<service>.<namespace>`."""
+    return f"{label}.{service.name}.{service.namespace}"
+
+
+def own_endpoints(pools: Iterable[Pool]) -> dict[ServiceKey, tuple[Pool, ...]]:
+    """The own member's pools by service, over all availability zones."""
+    found: dict[ServiceKey, tuple[Pool, ...]] = {}
+    for pool in pools:
+        found[pool.service] = (*found.get(pool.service, ()), pool)
+    return found
+
+
+def hosts_of(pools: Iterable[Pool], port_name: str) -> tuple[Host, ...]:
+    """Every endpoint behind a port of this name, sorted; an address is listed once, its best state wins."""
+    best: dict[tuple[str, int], Host] = {}
+    for pool in pools:
+        for port in pool.ports:
+            if port.name != port_name or port.protocol != "TCP":
+                continue
+            for endpoint in pool.endpoints:
+                host = Host(endpoint.address, port.port, endpoint.state)
+                held = best.get((host.address, host.port))
+                if held is None or _RANK[host.state] < _RANK[held.state]:
+                    best[(host.address, host.port)] = host
+    return tuple(sorted(best.values()))
+
+
+_RANK = {"ready": 0, "draining": 1, "unready": 2}

@@ -1,0 +1,161 @@
+"""The node state: everything that one node must have in force, as values (the intermediate representation).
+
+`intent` makes it from a handout; `render` turns it into what WireGuard, the kernel, nft and Envoy read.
+"""
+
+from msgspec import Struct
+
+from federation.model.handout import Role
+from federation.model.record import EndpointState
+from federation.model.spiffe import SpiffeId
+
+GATEWAY_PORT = 15443
+"""The Envoy port of every gateway, on its overlay address."""
+
+
+class Situation(Struct, frozen=True, kw_only=True):
+    """What the agent knows by itself: who it is and where it stands.
+
+    `address` is where captured connections arrive (role node) and where the agent lives; `device` the name of the
+    WireGuard device; `private_key` and `public_key` raw; `listen_port` UDP on the underlay. The last three and
+    `device` are empty for the role node.
+    """
+
+    node: str
+    role: Role
+    member: str
+    domain: str
+    address: str
+    device: str = ""
+    private_key: bytes = b""
+    public_key: bytes = b""
+    listen_port: int = 0
+
+
+class WgPeer(Struct, frozen=True, kw_only=True):
+    """One gateway of another member. `allowed` are the overlay prefixes that it alone owns."""
+
+    member: str
+    gateway: int
+    key: bytes
+    endpoint: str
+    allowed: tuple[str, ...]
+
+
+class Tunnel(Struct, frozen=True, kw_only=True):
+    """The WireGuard device of this gateway: its own overlay address, its peers and the prefixes behind them."""
+
+    device: str
+    private_key: bytes
+    listen_port: int
+    address: str
+    peers: tuple[WgPeer, ...]
+
+
+class Capture(Struct, frozen=True, order=True):
+    """TCP to this clusterset IP and port goes to the listener on the agent's address."""
+
+    address: str
+    port: int
+    listener: int
+
+
+class Host(Struct, frozen=True, order=True):
+    """One upstream address as Envoy sees it: a local pod, or another member's gateway."""
+
+    address: str
+    port: int
+    state: EndpointState = "ready"
+
+
+class Locality(Struct, frozen=True):
+    """One member's part of a cluster. `weight` is the law's share in parts per million; 0 means no traffic."""
+
+    member: str
+    region: str
+    weight: int
+    hosts: tuple[Host, ...]
+
+
+class Cluster(Struct, frozen=True, kw_only=True):
+    """One Envoy cluster; its endpoints are found under its own name.
+
+    `identity` is whose certificate it shows to the gateways of `remotes`; without one it only reaches `local`.
+    `sni` names port and service at the remote gateway.
+    """
+
+    name: str
+    local: str
+    localities: tuple[Locality, ...]
+    identity: SpiffeId | None = None
+    remotes: tuple[str, ...] = ()
+    sni: str = ""
+    http: bool = False
+
+
+class SourceChain(Struct, frozen=True):
+    """Connections from these addresses use this cluster: the workload behind them is `identity`."""
+
+    identity: SpiffeId
+    sources: tuple[str, ...]
+    cluster: str
+
+
+class NodeListener(Struct, frozen=True, kw_only=True):
+    """Where captured connections of one import port arrive. `default` serves sources without an identity, or ""."""
+
+    name: str
+    address: str
+    port: int
+    http: bool
+    chains: tuple[SourceChain, ...]
+    default: str
+
+
+class Admitted(Struct, frozen=True):
+    """A peer that may enter: its identities begin with `prefix`, its packets come from `overlay`."""
+
+    member: str
+    prefix: str
+    overlay: str
+
+
+class Offered(Struct, frozen=True):
+    """One exported port: connections with this SNI go to this cluster."""
+
+    sni: str
+    cluster: str
+    http: bool
+
+
+class GatewayListener(Struct, frozen=True, kw_only=True):
+    """Where peers' node proxies arrive. The socket trusts the anchors of all `admitted` and nobody else."""
+
+    address: str
+    port: int
+    identity: SpiffeId
+    admitted: tuple[Admitted, ...]
+    offered: tuple[Offered, ...]
+
+
+class Anchor(Struct, frozen=True):
+    """What to trust for one member."""
+
+    member: str
+    trust_domain: str
+    pem: str
+
+
+class NodeState(Struct, frozen=True, kw_only=True):
+    """Everything that must be in force on one node. `problems` says, one line each, what was left out and why."""
+
+    situation: Situation
+    region: str = ""
+    tunnel: Tunnel | None = None
+    captures: tuple[Capture, ...] = ()
+    clusters: tuple[Cluster, ...] = ()
+    listeners: tuple[NodeListener, ...] = ()
+    gateway: GatewayListener | None = None
+    anchors: tuple[Anchor, ...] = ()
+    identities: tuple[SpiffeId, ...] = ()
+    problems: tuple[str, ...] = ()

@@ -1,0 +1,28 @@
+"""`pod.py NAME ADDRESS PORT`: an HTTP endpoint that names itself and repeats what it was asked."""
+
+import json
+import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+NAME = sys.argv[1] if len(sys.argv) > 1 else "pod"
+
+
+class Pod(BaseHTTPRequestHandler):
+    """Answers every GET."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        headers = {key.lower(): value for key, value in self.headers.items()}
+        body = json.dumps({"pod": NAME, "path": self.path, **headers}).encode()
+        self.send_response(200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        return
+
+
+if __name__ == "__main__":
+    ThreadingHTTPServer((sys.argv[2], int(sys.argv[3])), Pod).serve_forever()

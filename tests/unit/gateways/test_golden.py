@@ -1,0 +1,88 @@
+"""Whole renders of two worlds against files under tests/golden/gateways; ISTHMUS_GOLDEN=write rewrites them."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from msgspec import structs
+
+from federation.model.handout import Workload
+from federation.model.record import Endpoint
+from gateways.intent import intend
+from gateways.render.envoy.bootstrap import bootstrap
+from gateways.render.envoy.resources import resources
+from gateways.show import HIDDEN, document
+from gateways.state import NodeState
+from gateways.xds.encode import Encoder
+from tests.unit.gateways.test_intent import AP, CLIENT, EU, EU_PEER, GATEWAY, NODE, US, gateway
+from tests.worlds.two_members import candidate, keyed, peer, site, web_import, web_offer, web_pool
+
+GOLDEN = Path(__file__).parents[2] / "golden" / "gateways"
+
+
+def node_with_spill() -> NodeState:
+    """Two of four ready at home, a pair of gateways abroad, a third member, two workloads, HTTP."""
+    states = ("ready", "ready", "unready", "draining")
+    pool = web_pool(*(Endpoint(f"10.1.1.{i}", state) for i, state in enumerate(states)))  # type: ignore[arg-type]
+    pair = structs.replace(EU_PEER, gateways=(gateway(1, b"a" * 32), gateway(2, b"b" * 32)))
+    web = web_import(candidate(US, 2, 4, 0), candidate(EU, 4, 4, 90), candidate(AP, 3, 3, 200))
+    robot = Workload("shop", "robot", ("10.1.0.20", "10.1.0.21"))
+    return intend(NODE, keyed(site(US), pair, peer(AP, "192.0.2.3:51820"), web, pool, CLIENT, robot))
+
+
+def gateway_with_tcp_offer() -> NodeState:
+    """Two peers, one offered port of plain TCP."""
+    values = keyed(site(US), EU_PEER, peer(AP, "192.0.2.3:51820"), web_offer(""), web_pool(Endpoint("10.1.1.1")))
+    return intend(GATEWAY, values)
+
+
+WORLDS = {"node_with_spill": node_with_spill, "gateway_with_tcp_offer": gateway_with_tcp_offer}
+
+
+@pytest.mark.parametrize("name", sorted(WORLDS))
+def test_render(name: str) -> None:
+    text = json.dumps(document(WORLDS[name]()), indent=1, sort_keys=True) + "\n"
+    path = GOLDEN / f"{name}.json"
+    if os.environ.get("ISTHMUS_GOLDEN") == "write":
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    assert text == path.read_text()
+
+
+@pytest.mark.parametrize("name", sorted(WORLDS))
+def test_every_resource_is_a_valid_message_and_encodes_once(name: str) -> None:
+    state = WORLDS[name]()
+    made = resources(state, {str(identity): HIDDEN for identity in state.identities})
+    encoder = Encoder()
+    first, problems = encoder.encode(made)
+    assert problems == ()
+    again, _ = encoder.encode(made)
+    assert all(again[kind][key] is first[kind][key] for kind in first for key in first[kind])
+    assert first == Encoder().encode(made)[0]
+
+
+def test_an_invalid_resource_keeps_its_last_good_form() -> None:
+    state = gateway_with_tcp_offer()
+    made = resources(state, {str(identity): HIDDEN for identity in state.identities})
+    encoder = Encoder()
+    good, _ = encoder.encode(made)
+    kind = next(kind for kind in made if kind.endswith("Listener"))
+    made[kind]["gateway"] = {**made[kind]["gateway"], "no_such_field": 1}
+    bad, problems = encoder.encode(made)
+    assert bad == good
+    assert problems[0].startswith("E190 Listener gateway is no valid message")
+
+
+def test_identities_without_a_certificate_hold_nothing_else_back() -> None:
+    state = node_with_spill()
+    client = {str(state.identities[0]): HIDDEN}
+    made = resources(state, client)
+    names = [name for by_name in made.values() for name in by_name]
+    assert not [name for name in names if "robot" in name]
+    assert "out/shop/web/http/ns/default/sa/client" in names
+
+
+def test_the_bootstrap_asks_for_no_secret_over_the_stream() -> None:
+    text = json.dumps(bootstrap("n1", "us-east", "us", "/run/x/xds.sock", "/run/x/admin.sock"))
+    assert "sds_config" not in text and '"ads"' in text

@@ -1,0 +1,43 @@
+"""Agent folders as `isthmus enroll` and a controller would have left them: enrolled, leaves and a handout on disk."""
+
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from federation.link.enrolled import Enrolled, save_enrolled
+from federation.link.leaf import save_leaf, write_private
+from federation.lkg import ring
+from federation.model.handout import Role
+from federation.model.spiffe import SpiffeId, agent_id
+from federation.session.tree import tree_of
+from federation.wire.handout import HANDOUT_TOPIC, HandoutHead
+from federation.wire.keyed import encode
+from tests.worlds.two_members import DOMAIN, MemberKeys
+
+
+def make_folder(
+    directory: Path, own: MemberKeys, role: Role, values: dict[str, Struct], identities: Iterable[SpiffeId]
+) -> Path:
+    """A folder for one agent whose controllers are all dead."""
+    node = f"{own.name}-{role}"
+    enrolled = Enrolled(
+        node=node, role=role, member=own.name, domain=DOMAIN, controllers=(), anchor=own.anchor
+    )
+    save_enrolled(directory, enrolled)
+    save_leaf(directory / "leaf.json", own.leaf(agent_id(own.domain, node)))
+    for identity in identities:
+        save_leaf(directory / "svid" / f"{'.'.join(identity.segments)}.json", own.leaf(identity))
+    if role == "gateway":
+        write_private(directory / "wireguard.key", own.wireguard)
+    keep_handout(directory, own, values, 1)
+    return directory
+
+
+def keep_handout(directory: Path, own: MemberKeys, values: dict[str, Struct], revision: int) -> None:
+    """Put this handout on disk as the last known good."""
+    tree = tree_of({key: encode(value) for key, value in values.items()})
+    head = msgspec.msgpack.encode(HandoutHead(own.name, revision, int(time.time())))
+    ring.keep(directory / "lkg", HANDOUT_TOPIC, head, tree, int(time.time()))

@@ -1,0 +1,155 @@
+"""Two members: `us-east` (number 1) uses `shop/web`, `eu-central` (number 2) offers it."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from hashlib import sha256
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from msgspec import Struct
+
+from federation.link.leaf import Leaf, leaf_of, new_key, signing_request
+from federation.model.handout import (
+    Candidate,
+    Handout,
+    Import,
+    Listener,
+    Offer,
+    Peer,
+    PeerGateway,
+    Pool,
+    Site,
+    Workload,
+)
+from federation.model.names import MemberName, ServiceKey
+from federation.model.record import Endpoint, Port
+from federation.model.spiffe import SpiffeId, account, trust_domain
+from federation.trust.anchor import make_anchor
+from federation.trust.issue import sign_leaf
+from gateways.folder import clamped
+
+DOMAIN = "acme.mesh"
+WEB = ServiceKey("shop", "web")
+REGIONS = {"us-east": "us", "eu-central": "eu", "ap-south": "ap"}
+NUMBERS = {"us-east": 1, "eu-central": 2, "ap-south": 3}
+
+
+class MemberKeys(Struct, frozen=True):
+    """What a test needs of one member: its anchor with the key, and its gateway's WireGuard key."""
+
+    name: str
+    anchor_key: str
+    anchor: str
+    wireguard: bytes
+
+    @property
+    def number(self) -> int:
+        return NUMBERS[self.name]
+
+    @property
+    def domain(self) -> str:
+        return trust_domain(self.name, DOMAIN)
+
+    @property
+    def overlay(self) -> str:
+        return f"fd49:7374:{self.number:x}::/64"
+
+    @property
+    def gateway_address(self) -> str:
+        return f"fd49:7374:{self.number:x}::1"
+
+    @property
+    def public_key(self) -> bytes:
+        return X25519PrivateKey.from_private_bytes(self.wireguard).public_key().public_bytes_raw()
+
+    def identity(self, namespace: str, name: str) -> SpiffeId:
+        return account(self.domain, namespace, name)
+
+    def leaf(self, identity: SpiffeId) -> Leaf:
+        """A real leaf of this member's anchor."""
+        return self.leaf_at(identity, datetime.now(UTC))
+
+    def leaf_at(self, identity: SpiffeId, now: datetime) -> Leaf:
+        key = new_key()
+        chain = sign_leaf(self.anchor_key, self.anchor, signing_request(key, identity), self.domain, now)
+        return leaf_of(identity, key, chain)
+
+
+def wireguard_key(name: str) -> bytes:
+    """The same key for the same name in every run."""
+    return clamped(sha256(f"wireguard {name}".encode()).digest())
+
+
+def real(name: str) -> MemberKeys:
+    """A member with a real anchor."""
+    key, pem = make_anchor(trust_domain(name, DOMAIN), datetime.now(UTC))
+    return MemberKeys(name, key, pem, wireguard_key(name))
+
+
+def painted(name: str) -> MemberKeys:
+    """A member whose anchor is only a word, so that renders are the same in every run."""
+    return MemberKeys(name, "", f"-----anchor of {name}-----\n", wireguard_key(name))
+
+
+def site(own: MemberKeys) -> Site:
+    return Site(
+        member=MemberName(own.name),
+        number=own.number,
+        domain=DOMAIN,
+        region=REGIONS[own.name],
+        anchor=own.anchor,
+        overlay=own.overlay,
+    )
+
+
+def peer(other: MemberKeys, endpoint: str, gateways: Sequence[PeerGateway] | None = None) -> Peer:
+    lone = PeerGateway(id=1, key=other.public_key, endpoint=endpoint, overlay=other.gateway_address, port=15443)
+    return Peer(
+        member=MemberName(other.name),
+        number=other.number,
+        region=REGIONS[other.name],
+        trust_domain=other.domain,
+        anchor=other.anchor,
+        overlay=other.overlay,
+        gateways=(lone,) if gateways is None else tuple(gateways),
+    )
+
+
+def candidate(own: MemberKeys, ready: int, total: int, cost: int = 10) -> Candidate:
+    return Candidate(member=MemberName(own.name), cost=cost, ready=ready, total=total, ports=("http",))
+
+
+def web_import(*candidates: Candidate, app_protocol: str = "http", listener: int = 16001) -> Import:
+    port = Listener(name="http", port=80, protocol="TCP", app_protocol=app_protocol, listener=listener)
+    return Import(service=WEB, kind="ClusterSetIP", address="10.96.0.1", ports=(port,), candidates=candidates)
+
+
+def web_pool(*endpoints: Endpoint, az: str = "a", port: int = 8080) -> Pool:
+    return Pool(service=WEB, az=az, ports=(Port("http", port),), endpoints=endpoints)
+
+
+def web_offer(app_protocol: str = "http") -> Offer:
+    return Offer(WEB, (Port("http", 80, "TCP", app_protocol),))
+
+
+def keyed(*values: Handout) -> dict[str, Struct]:
+    """The handout of these values, under the keys that the controller gives them."""
+    made: dict[str, Struct] = {}
+    for value in values:
+        made[_key(value, len(made))] = value
+    return made
+
+
+def _key(value: Handout, index: int) -> str:
+    match value:
+        case Site():
+            return "site"
+        case Peer():
+            return f"peer/{value.member}"
+        case Pool():
+            return f"pool/{value.service}/{value.az}/{index}"
+        case Import():
+            return f"import/{value.service}"
+        case Offer():
+            return f"offer/{value.service}"
+        case Workload():
+            return f"workload/{value.namespace}/{value.account}"
