@@ -163,9 +163,9 @@ def execute(folder: Path | None, where: str, command: tuple[str, ...]) -> None:
 @OUTPUT
 def run(folder: Path | None, journey: str, keep: bool, rtt: float | None, output: str) -> None:
     """Raise the lab, follow a request from one region to the other, and check every step."""
-    from federation.lab.run import run_journey
+    from federation.cli.lab_story import tell
 
-    sys.exit(0 if run_journey(place(folder), keep, rtt, output) else 1)
+    sys.exit(0 if tell(place(folder), keep, rtt, output) else 1)
 
 
 @lab.command(hidden=True)
@@ -210,6 +210,9 @@ def endpoint(addresses: tuple[str, ...], names: tuple[str, ...], port: int, memb
 @click.option("--deadline", type=click.FloatRange(0), default=0, help="Seconds; 0 for no limit.")
 @click.option("--until-endpoint", default="", help="Stop when this endpoint has answered.")
 @click.option("--timeout", type=click.FloatRange(0.001), default=5.0, help="Seconds for one request.")
+@click.option(
+    "--parallel", type=click.IntRange(1, 256), default=1, help="Clients, each with its own --count."
+)
 @click.option("--fresh/--keep", default=True, help="A connection of its own for each request.")
 def client(url: str, until_endpoint: str, fresh: bool, **values: Any) -> None:
     """An HTTP client: one JSON line a request; exit status 0 when all were answered with 200."""

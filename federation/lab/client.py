@@ -3,6 +3,7 @@
 import http.client
 import json
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -13,8 +14,10 @@ TIMEOUT_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One request. `t` is its begin (Unix seconds), `ms` its time with name resolution, `address` whom it
-    connected to.
+    """One request.
+
+    `t` is its begin (Unix seconds), `ms` its time with name resolution, `address` whom it connected to, `server`
+    the header of that name; `member`, `spiffe` and `by` are what the endpoint said of itself and of the caller.
     """
 
     t: float
@@ -23,6 +26,8 @@ class Result:
     endpoint: str
     member: str
     spiffe: str
+    by: str
+    server: str
     address: str
     ms: float
     error: str
@@ -52,7 +57,9 @@ class Client:
             body = answer.read()
         except (OSError, http.client.HTTPException) as error:
             self._close()
-            return Result(t, False, 0, "", "", "", address, _since(begin), f"{type(error).__name__}: {error}")
+            return Result(
+                t, False, 0, "", "", "", "", "", address, _since(begin), f"{type(error).__name__}: {error}"
+            )
         if not self._keep or answer.will_close:
             self._close()
         said, good = _fields(body), answer.status == 200
@@ -63,6 +70,8 @@ class Client:
             answer.headers.get("x-endpoint", ""),
             said.get("member", ""),
             said.get("spiffe", ""),
+            said.get("by", ""),
+            answer.headers.get("server", ""),
             address,
             _since(begin),
             "" if good else body[:200].decode(errors="replace"),
@@ -101,18 +110,39 @@ def results(client: Client, count: int, rate: float, deadline: float, until: str
             time.sleep(max(0.0, begin + done / rate - time.monotonic()))
 
 
-def run(url: str, *, count: int, rate: float, deadline: float, until: str, keep: bool, timeout: float) -> int:
-    """Print one JSON line a request; 0 when all were answered with 200 (with `until`: when that name
-    answered).
+def run(
+    url: str,
+    *,
+    count: int,
+    rate: float,
+    deadline: float,
+    until: str,
+    keep: bool,
+    timeout: float,
+    parallel: int = 1,
+) -> int:
+    """Print one JSON line a request; 0 when all were answered with 200 (with `until`: when it answered).
+
+    With `parallel` so many clients each make `count` requests.
     """
-    good = True
-    last = ""
-    for result in results(Client(url, keep, timeout), count, rate, deadline, until):
-        good = good and result.ok
-        last = result.endpoint
-        sys.stdout.write(json.dumps(asdict(result)) + "\n")
-        sys.stdout.flush()
-    return 0 if (last == until if until else good) else 1
+    clients = [Client(url, keep, timeout) for _ in range(parallel)]
+    good: list[bool] = []
+
+    def work(client: Client) -> None:
+        for result in results(client, count, rate, deadline, until):
+            good.append(result.endpoint == until if until else result.ok)
+            sys.stdout.write(json.dumps(asdict(result)) + "\n")
+            sys.stdout.flush()
+
+    if parallel == 1:
+        work(clients[0])
+    else:
+        threads = [threading.Thread(target=work, args=(client,)) for client in clients]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    return 0 if (any(good) if until else all(good)) else 1
 
 
 def _since(begin: float) -> float:

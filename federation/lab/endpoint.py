@@ -11,11 +11,13 @@ IDENTITY_HEADER = "x-forwarded-client-cert"
 Handler = Callable[[web.Request], Awaitable[web.Response]]
 
 
-def spiffe_of(header: str | None) -> str | None:
-    """The first URI in Envoy's x-forwarded-client-cert header."""
+def from_header(header: str | None, key: str) -> str | None:
+    """The first value of a key (URI: who called; By: whose proxy says so) in an x-forwarded-client-cert
+    header.
+    """
     for part in (header or "").replace(",", ";").split(";"):
-        key, _, value = part.partition("=")
-        if key.strip().lower() == "uri":
+        name, _, value = part.partition("=")
+        if name.strip().lower() == key.lower():
             return value.strip().strip('"')
     return None
 
@@ -23,8 +25,8 @@ def spiffe_of(header: str | None) -> str | None:
 def answer(name: str, member: str, path: str, method: str, identity: str | None) -> dict[str, str]:
     """The body of every answer."""
     body = {"endpoint": name, "member": member, "method": method, "path": path}
-    spiffe = spiffe_of(identity)
-    return body if spiffe is None else {**body, "spiffe": spiffe}
+    seen = {"spiffe": from_header(identity, "URI"), "by": from_header(identity, "By")}
+    return body | {key: value for key, value in seen.items() if value is not None}
 
 
 def handler(name: str, member: str) -> Handler:

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -196,9 +197,20 @@ def wait_for(lab: Lab, ready: Callable[[], str], seconds: float, needs: Iterable
         time.sleep(POLL_SECONDS)
 
 
-def exists(path: Path) -> str:
-    """For wait_for: the file is there."""
-    return "" if path.exists() else f"{path} does not exist"
+def there(path: Path) -> str:
+    """For wait_for: the file is there; a socket also accepts connections (one of a killed program does
+    not).
+    """
+    if not path.exists():
+        return f"{path} does not exist"
+    if not path.is_socket():
+        return ""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        try:
+            connection.connect(str(path))
+        except OSError as error:
+            return f"{path} does not answer ({error.strerror})"
+    return ""
 
 
 def end(programs: Iterable[Program], namespaces: Iterable[str]) -> None:
@@ -219,6 +231,17 @@ def end(programs: Iterable[Program], namespaces: Iterable[str]) -> None:
         else:
             return
     raise LabError(f"processes {sorted(_left(recorded, spaces))} do not end", "E187")
+
+
+def end_now(namespaces: Iterable[str]) -> None:
+    """SIGKILL to every process in these namespaces; returns when they are gone."""
+    spaces = list(namespaces)
+    deadline = time.monotonic() + KILL_SECONDS
+    while _left([], spaces):
+        _signal([], spaces, signal.SIGKILL)
+        if time.monotonic() > deadline:
+            raise errors.not_ready(KILL_SECONDS, f"processes {sorted(_left([], spaces))} do not end")
+        time.sleep(POLL_SECONDS)
 
 
 def kill(program: Program, number: int = signal.SIGKILL) -> None:

@@ -16,8 +16,8 @@ Departure = tuple[float, int, int, bytes]
 class Pair:
     """One direction between two ports.
 
-    `rate_mbit` None is no limit; `mtu` is in bytes of IP. With `jitter_ms` each frame waits up to that much longer
-    on its own, so frames may overtake; without it they never do.
+    `rate_mbit` None is no limit; `mtu` is in bytes of IP. With `jitter_ms` each frame waits up to that much
+    longer on its own, so frames may overtake; without it they never do.
     """
 
     delay_ms: float = 0.0

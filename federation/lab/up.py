@@ -85,7 +85,7 @@ def start(lab: Lab, wanted: Wanted) -> None:
     """Start one program; programs of a machine get a /run/wireguard of their member's own."""
     if wanted.after is not None:
         path = wanted.after
-        process.wait_for(lab, lambda: process.exists(path), START_SECONDS, _relatives(lab, wanted))
+        process.wait_for(lab, lambda: process.there(path), START_SECONDS, _relatives(lab, wanted))
     if not wanted.machine:
         process.start(
             lab, wanted.name, wanted.namespace, process.wrapped(wanted.namespace, process.own(*wanted.argv))
@@ -159,7 +159,7 @@ def wait_made(lab: Lab, wanted: Wanted) -> None:
     """Wait for the file that shows that a started program serves."""
     path = wanted.makes
     if path is not None:
-        process.wait_for(lab, lambda: process.exists(path), START_SECONDS, [wanted.name])
+        process.wait_for(lab, lambda: process.there(path), START_SECONDS, [wanted.name])
 
 
 def start_controllers(lab: Lab, topology: Topology) -> None:
