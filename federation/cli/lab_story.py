@@ -1,6 +1,7 @@
 """How `isthmus lab run` prints the journey."""
 
 import json
+import sys
 from pathlib import Path
 
 import click
@@ -40,4 +41,4 @@ def _table(told: list[Step]) -> None:
     for step in told:
         verdict = Text("pass", "green") if step.ok else Text("FAIL", "bold red")
         table.add_row(Text(step.name), Text(step.expected), Text(step.measured), verdict)
-    Console(width=None if click.get_text_stream("stdout").isatty() else 160).print(table)
+    Console(width=None if sys.stdout.isatty() else 160).print(table)

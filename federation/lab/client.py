@@ -16,8 +16,9 @@ TIMEOUT_SECONDS = 5.0
 class Result:
     """One request.
 
-    `t` is its begin (Unix seconds), `ms` its time with name resolution, `address` whom it connected to, `server`
-    the header of that name; `member`, `spiffe` and `by` are what the endpoint said of itself and of the caller.
+    `t` is its begin (Unix seconds), `ms` its time with name resolution, `address` whom it connected to,
+    `server` the header of that name; `member`, `spiffe` and `by` are what the endpoint said of itself and
+    of the caller.
     """
 
     t: float

@@ -25,8 +25,8 @@ def run_journey(
 ) -> list[Step]:
     """The steps with their verdicts, each reported when it is done.
 
-    A lab that was raised by this run is taken down at its end, also when it is interrupted, unless `keep`; one
-    that was up before stays up.
+    A lab that was raised by this run is taken down at its end, also when it is interrupted, unless
+    `keep`; one that was up before stays up.
     """
     before = marks()
     stage = _stage(directory, rtt_ms, say, topology)
