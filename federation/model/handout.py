@@ -14,7 +14,10 @@ Role = Literal["gateway", "node", "dns"]
 
 
 class Site(Struct, frozen=True, kw_only=True):
-    """The member that the reader works for. Key `site`. `anchor` is PEM, `overlay` the member's prefix."""
+    """The member that the reader works for. Key `site`. `anchor` is PEM, `overlay` the member's prefix.
+
+    `gateways` maps the node names of the member's own gateways to their ids: gateway i has the i-th overlay address.
+    """
 
     member: MemberName
     number: int
@@ -22,6 +25,7 @@ class Site(Struct, frozen=True, kw_only=True):
     region: str
     anchor: str
     overlay: str
+    gateways: dict[str, int] = {}
 
 
 class PeerGateway(Struct, frozen=True, kw_only=True):

@@ -75,6 +75,24 @@ class Slice(Struct, frozen=True, kw_only=True):
 Resource = About | Gateway | Export | Slice
 
 
+def key_of(resource: Resource) -> str:
+    """The key under which a record holds this resource."""
+    match resource:
+        case About():
+            return "about"
+        case Gateway():
+            return f"gateway/{resource.id}"
+        case Export():
+            return f"export/{resource.service}"
+        case Slice():
+            return f"slice/{resource.service}/{resource.az}/{ports_mark(resource)}"
+
+
+def ports_mark(value: Slice) -> str:
+    """Tells slices of one service and az apart whose endpoints listen on other ports."""
+    return "+".join(f"{p.name}.{p.protocol}.{p.port}".lower() for p in value.ports) or "none"
+
+
 class Head(Struct, frozen=True, kw_only=True):
     """What a member signs: the root of the hash tree over its resources, and its place in time.
 

@@ -202,7 +202,7 @@ class Session:
         changed, removed = incoming.changed, frozenset(incoming.removed)
         incoming.changed, incoming.removed, incoming.size = {}, set(), 0
         if message.base is not None and message.base != held:
-            self._say(Ack(message.topic, held, "E109", "the step does not start from what is held here"))
+            self._say(Ack(message.topic, held))
             return []
         old = incoming.tree or Tree()
         new = tree_of(changed) if message.base is None else old.apply(changed, removed)
@@ -220,7 +220,7 @@ class Session:
             outgoing.held, outgoing.refused = sent, None
         elif outgoing.held is None or outgoing.held.root != message.root:
             outgoing.held = None if message.root is None else self._known.get(message.root)
-        if message.code and message.code != "E109" and sent is not None:
+        if message.code and sent is not None:
             outgoing.refused = sent.root
         self._advance(message.topic, outgoing)
         return [Acked(message.topic, message.root, message.code, message.text)]

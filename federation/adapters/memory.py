@@ -1,0 +1,96 @@
+"""The in-memory twin of the ports: keeps real state, and can be told to fail."""
+
+import asyncio
+from collections.abc import Iterable
+
+from federation.adapters.objects import ObjectKey, Objects
+from federation.model.errors import Unavailable
+from federation.model.names import ServiceKey
+from federation.model.local import LocalFacts
+from federation.ports import Certainty, Wake
+from federation.wire.k8s.types import K8sObject
+
+
+class MemoryCluster:
+    """A ClusterApi that a test or a dry run fills by hand."""
+
+    def __init__(self, default_az: str = "az-1") -> None:
+        self._objects = Objects(default_az)
+        self._wake: Wake = lambda key: None
+        self.certainty: Certainty = "fresh"
+        self.problems: tuple[str, ...] = ()
+
+    def put(self, value: K8sObject) -> None:
+        """Create or replace an object."""
+        for key in self._objects.put(value):
+            self._wake(key)
+
+    def drop(self, key: ObjectKey) -> None:
+        """Delete an object."""
+        for service in self._objects.drop(key):
+            self._wake(service)
+
+    def services(self) -> Iterable[ServiceKey]:
+        """Every service that any object names."""
+        return self._objects.services()
+
+    def service(self, key: ServiceKey) -> LocalFacts:
+        """What the objects say of this service."""
+        return self._objects.service(key)
+
+    async def run(self, wake: Wake) -> None:
+        """Wake on every change until cancelled."""
+        self._wake = wake
+        wake(None)
+        await asyncio.Event().wait()
+
+
+class MemoryStore:
+    """A Store in a dict. `fail_at` makes the write with that number (1 is the first) fail."""
+
+    def __init__(self, fail_at: int = 0) -> None:
+        self.content: dict[str, bytes] = {}
+        self._writes = 0
+        self._fail_at = fail_at
+
+    def get(self, key: str) -> bytes | None:
+        """The value, or None."""
+        return self.content.get(key)
+
+    def put(self, key: str, value: bytes) -> None:
+        """Set the value."""
+        self._count()
+        self.content[key] = value
+
+    def drop(self, key: str) -> None:
+        """Forget the key."""
+        self._count()
+        self.content.pop(key, None)
+
+    def items(self, prefix: str) -> dict[str, bytes]:
+        """Every key with this prefix."""
+        return {key: value for key, value in self.content.items() if key.startswith(prefix)}
+
+    def _count(self) -> None:
+        self._writes += 1
+        if self._writes == self._fail_at:
+            raise Unavailable("store: told to fail")
+
+
+class ManualClock:
+    """A clock that moves when told."""
+
+    def __init__(self, now: float = 1_000_000.0) -> None:
+        self._now = now
+
+    def advance(self, seconds: float) -> None:
+        """Move on."""
+        self._now += seconds
+
+    def monotonic(self) -> float:
+        """Seconds that never go back."""
+        return self._now
+
+    def wall(self) -> float:
+        """Unix seconds."""
+        return self._now

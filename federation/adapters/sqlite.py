@@ -1,0 +1,44 @@
+"""The embedded store: one SQLite file, every write durable before it returns."""
+
+import sqlite3
+from pathlib import Path
+
+from federation.model.errors import Unavailable
+
+
+class SqliteStore:
+    """A Store in one file (created 0600 by the folder's mode)."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or create. Unavailable when the file is no database or cannot be written."""
+        try:
+            self._db = sqlite3.connect(path, isolation_level=None)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=FULL")
+            self._db.execute("CREATE TABLE IF NOT EXISTS kept (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID")
+        except sqlite3.Error as error:
+            raise Unavailable(f"store {path}: {error}") from None
+
+    def get(self, key: str) -> bytes | None:
+        """The value, or None."""
+        row = self._db.execute("SELECT value FROM kept WHERE key = ?", (key,)).fetchone()
+        return None if row is None else bytes(row[0])
+
+    def put(self, key: str, value: bytes) -> None:
+        """Set the value durably. Unavailable when the disk does not take it."""
+        self._write("INSERT INTO kept VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", (key, value))
+
+    def drop(self, key: str) -> None:
+        """Forget the key."""
+        self._write("DELETE FROM kept WHERE key = ?", (key,))
+
+    def items(self, prefix: str) -> dict[str, bytes]:
+        """Every key with this prefix."""
+        rows = self._db.execute("SELECT key, value FROM kept WHERE substr(key, 1, ?) = ?", (len(prefix), prefix))
+        return {key: bytes(value) for key, value in rows}
+
+    def _write(self, statement: str, values: tuple[object, ...]) -> None:
+        try:
+            self._db.execute(statement, values)
+        except sqlite3.Error as error:
+            raise Unavailable(f"store: {error}") from None

@@ -1,0 +1,1 @@
+"""The controller's HTTP surface: health, metrics, status and explain."""

@@ -1,0 +1,89 @@
+"""`isthmus status` and `isthmus explain`: questions to a running controller, over its unix socket."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import click
+
+from federation.model.errors import InputError, Unavailable
+
+API = click.option("--api", type=click.Path(path_type=Path), help="The controller's api.sock (default: the running lab's).")
+OUTPUT = click.option("--output", type=click.Choice(["text", "json"]), default="text")
+
+
+@click.command()
+@API
+@OUTPUT
+def status(api: Path | None, output: str) -> None:
+    """Show what each member's controller knows: members, nodes, links, services, and what is not yet good."""
+    found = [ask(socket, "/v1/status") for socket in ([api] if api else lab_sockets())]
+    if output == "json":
+        click.echo(json.dumps(found[0] if api else found, indent=2))
+        return
+    from federation.cli.tables import print_status
+
+    for item in found:
+        print_status(item)
+
+
+@click.command()
+@click.argument("service")
+@click.option("--from", "member", required=True, help="The member whose clients ask.")
+@API
+@OUTPUT
+def explain(service: str, member: str, api: Path | None, output: str) -> None:
+    """Explain where requests for SERVICE (NAMESPACE/NAME) from a member go: inputs, rules, shares."""
+    from federation.model.names import parse_service
+
+    parse_service(service)
+    socket = api or _socket_of(member)
+    answer = ask(socket, "/v1/explain?" + urlencode({"service": service, "from": member}))
+    if output == "json":
+        click.echo(json.dumps(answer, indent=2))
+        return
+    from federation.cli.tables import print_explain
+
+    print_explain(answer)
+
+
+def lab_sockets() -> list[Path]:
+    """The API sockets of the lab that runs on this machine. InputError when there is none."""
+    folder = Path(os.environ.get("ISTHMUS_LAB_DIR", "/run/isthmus-lab"))
+    found = sorted(folder.glob("*/state/api.sock"))
+    if not found:
+        raise InputError(f"no lab runs in {folder}: name a controller's socket with --api, or run `isthmus lab up`")
+    return found
+
+
+def _socket_of(member: str) -> Path:
+    sockets = {path.parent.parent.name: path for path in lab_sockets()}
+    if member not in sockets:
+        raise InputError(f'--from "{member}": no such member; known: {", ".join(sockets)}', "E104")
+    return sockets[member]
+
+
+def ask(socket: Path, path: str) -> dict[str, Any]:
+    """The controller's answer. Unavailable when it does not answer, InputError with its words when it refuses."""
+    return asyncio.run(_ask(socket, path))
+
+
+async def _ask(socket: Path, path: str) -> dict[str, Any]:
+    import aiohttp
+
+    try:
+        async with (
+            aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(socket))) as session,
+            session.get("http://controller" + path, timeout=aiohttp.ClientTimeout(10)) as response,
+        ):
+            answer: dict[str, Any] = await response.json()
+    except (OSError, aiohttp.ClientError, TimeoutError) as error:
+        raise Unavailable(f"{socket}: the controller does not answer ({type(error).__name__}); is it running?") from None
+    if "error" in answer:
+        raise InputError(answer["error"], answer["code"])
+    return answer

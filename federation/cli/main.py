@@ -1,0 +1,67 @@
+"""The command tree, loaded lazily: `isthmus --help` imports click and nothing else of weight."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from importlib.metadata import entry_points
+
+import click
+
+from federation.model.errors import IsthmusError
+
+COMMANDS = {
+    "init": ("federation.cli.membership:init", "Found a federation: its key, the first member, the ledger."),
+    "member": ("federation.cli.membership:member", "Request, admit, accept and list members."),
+    "enroll": ("federation.cli.enroll:enroll", "Give a node agent or DNS server its first certificate."),
+    "signer": ("federation.cli.run:signer", "Run the signer, the only holder of the anchor's key."),
+    "controller": ("federation.cli.run:controller", "Run the controller of one member."),
+    "status": ("federation.cli.look:status", "Show members, nodes, links and services."),
+    "explain": ("federation.cli.look:explain", "Explain where requests for a service go, and why."),
+    "lab": ("federation.cli.lab:lab", "A whole federation on this machine."),
+}
+PLUGINS = {
+    "agent": "Run and inspect a node agent (gateway or node).",
+    "dns": "Run a DNS server.",
+}
+
+
+class LazyGroup(click.Group):
+    """Knows every command's one-line help; imports a command only when it is called."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        """Every command, by name."""
+        return sorted({*COMMANDS, *PLUGINS})
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        """Import and return the command."""
+        if name in COMMANDS:
+            module, _, attribute = COMMANDS[name][0].partition(":")
+            command = getattr(import_module(module), attribute)
+        else:
+            found = next((e for e in entry_points(group="isthmus.commands") if e.name == name), None)
+            command = None if found is None else found.load()
+        return command if isinstance(command, click.Command) else None
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        """The table of commands, without importing any."""
+        rows = sorted([*((name, text) for name, (_, text) in COMMANDS.items()), *PLUGINS.items()])
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="isthmus")
+def cli() -> None:
+    """Isthmus: multi-cluster federation and global traffic manager."""
+
+
+def main() -> None:
+    """Run the command; a user's mistake is one line on stderr and exit status 2."""
+    try:
+        cli(prog_name="isthmus")
+    except IsthmusError as error:
+        click.echo(f"isthmus: {error}", err=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)

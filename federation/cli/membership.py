@@ -1,0 +1,136 @@
+"""`isthmus init` and `isthmus member`: founding a federation and joining it by files."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+STATE = click.option("--state", required=True, type=click.Path(path_type=Path), help="State folder of the member.")
+_PLACE = [
+    click.option("--domain", required=True, help="Federation domain, such as acme.mesh."),
+    click.option("--name", required=True, help="Member name: a DNS label."),
+    click.option("--region", required=True, help="Region of the member."),
+    click.option("--az", required=True, help="Availability zone of endpoints that name none."),
+    click.option("--reachable", multiple=True, help="CIDR in which endpoints lie; unique in the federation."),
+    click.option("--clusterset", required=True, help="CIDR of the member's own clusterset IPs."),
+    click.option("--sync", multiple=True, required=True, help="ADDRESS:PORT where peers reach the controller."),
+    click.option("--namespace", "namespaces", multiple=True, default=("*",), help="Namespace it may export from."),
+]
+
+
+def _place(command: Any) -> Any:
+    for option in reversed(_PLACE):
+        command = option(command)
+    return command
+
+
+@click.command()
+@STATE
+@_place
+def init(state: Path, domain: str, **place: Any) -> None:
+    """Found a federation: make its key, this first member, and the ledger that begins with it."""
+    from federation.cli.keys import applicant_of, create_member
+    from federation.config import Folder
+    from federation.link.leaf import write_private
+    from federation.registrar.admit import found_member
+    from federation.registrar.ledger import SignedLedger, append, encode_ledger
+    from federation.registrar.signing import LEDGER, SigningKey, fingerprint, new_signing_key
+
+    pem = new_signing_key()
+    key = SigningKey(pem, LEDGER)
+    federation = fingerprint(key.public)
+    folder = Folder(state)
+    now = datetime.now(UTC)
+    applicant = create_member(folder, applicant_of(domain, place), place, federation, now)
+    member = found_member(domain, applicant, 1, now, None)
+    write_private(folder.federation_key, pem.encode())
+    write_private(folder.ledger, encode_ledger(append(SignedLedger(key.public), member, domain, 1, key)))
+    click.echo(json.dumps({"federation": federation, "member": member.name, "overlay": member.overlay}))
+
+
+@click.group()
+def member() -> None:
+    """Membership by files: request (joiner), admit (registrar), accept (joiner), list."""
+
+
+@member.command()
+@STATE
+@_place
+@click.option("--federation", required=True, help="Fingerprint of the federation key: sha256:...")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="File for the request.")
+def request(state: Path, domain: str, federation: str, out: Path, **place: Any) -> None:
+    """Make this member's keys and a request to be admitted."""
+    from federation.cli.keys import applicant_of, create_member, request_bytes
+    from federation.config import Folder
+
+    folder = Folder(state)
+    applicant = create_member(folder, applicant_of(domain, place), place, federation, datetime.now(UTC))
+    out.write_bytes(request_bytes(folder, applicant))
+
+
+@member.command()
+@STATE
+@click.option("--request", "request_file", required=True, type=click.Path(path_type=Path, exists=True))
+@click.option("--ledger", "out", required=True, type=click.Path(path_type=Path), help="File for the new ledger.")
+def admit(state: Path, request_file: Path, out: Path) -> None:
+    """Append a joiner to the ledger (on the registrar, which holds the federation key)."""
+    from federation.config import Folder
+    from federation.link.leaf import write_private
+    from federation.registrar.admit import admit as admitted
+    from federation.registrar.admit import read_request
+    from federation.registrar.ledger import append, decode_ledger, encode_ledger, read_ledger
+    from federation.registrar.signing import LEDGER, SigningKey
+
+    folder = Folder(state)
+    key = SigningKey(folder.private_text(folder.federation_key), LEDGER)
+    signed = decode_ledger(folder.ledger.read_bytes())
+    ledger = read_ledger(signed, folder.own().federation)
+    joiner = admitted(ledger, read_request(request_file.read_bytes()), datetime.now(UTC))
+    data = encode_ledger(append(signed, joiner, ledger.domain, ledger.term, key))
+    write_private(folder.ledger, data)
+    out.write_bytes(data)
+    click.echo(json.dumps({"member": joiner.name, "number": joiner.number, "overlay": joiner.overlay}))
+
+
+@member.command()
+@STATE
+@click.option("--ledger", "file", required=True, type=click.Path(path_type=Path, exists=True))
+def accept(state: Path, file: Path) -> None:
+    """Take over the ledger that the registrar gave, if the federation key that was expected signed it."""
+    from federation.config import Folder
+    from federation.link.leaf import write_private
+    from federation.model.errors import Refused
+    from federation.registrar.ledger import decode_ledger, read_ledger
+
+    folder = Folder(state)
+    own = folder.own()
+    data = file.read_bytes()
+    ledger = read_ledger(decode_ledger(data), own.federation)
+    entry = ledger.members.get(own.name)
+    if entry is None or entry.anchor != folder.anchor.read_text():
+        raise Refused(f'the ledger does not admit member "{own.name}" with the anchor of {folder.path}', "E102")
+    write_private(folder.ledger, data)
+    click.echo(json.dumps({"member": entry.name, "number": entry.number, "overlay": entry.overlay}))
+
+
+@member.command("list")
+@STATE
+def list_members(state: Path) -> None:
+    """Print the members in this folder's ledger, one JSON object a line."""
+    from federation.config import Folder
+    from federation.registrar.ledger import decode_ledger, read_ledger
+
+    folder = Folder(state)
+    for entry in read_ledger(decode_ledger(folder.ledger.read_bytes()), folder.own().federation).members.values():
+        row = {
+            "member": entry.name,
+            "number": entry.number,
+            "state": entry.state,
+            "region": entry.region,
+            "overlay": entry.overlay,
+            "reachable": entry.reachable,
+            "sync": entry.sync,
+        }
+        click.echo(json.dumps(row))

@@ -1,0 +1,52 @@
+"""`isthmus signer` and `isthmus controller`: the long-running processes of a member."""
+
+import asyncio
+from pathlib import Path
+
+import click
+
+STATE = click.option("--state", required=True, type=click.Path(path_type=Path), help="State folder of the member.")
+METRICS = click.option("--metrics", help="ADDRESS:PORT for Prometheus metrics.")
+
+
+@click.command()
+@STATE
+@METRICS
+def signer(state: Path, metrics: str | None) -> None:
+    """Hold the anchor's key and sign what its policy allows, on a unix socket."""
+    from federation.config import Folder
+    from federation.daemon import until_stopped
+    from federation.telemetry import serve_metrics, setup_logging
+    from federation.trust.signer import Signer
+
+    setup_logging("signer")
+    folder = Folder(state)
+    server = Signer(folder.private_text(folder.anchor_key), folder.anchor.read_text(), folder.own().trust_domain)
+    serve_metrics(metrics)
+
+    async def serve() -> None:
+        await until_stopped([server.serve(folder.signer)])
+
+    asyncio.run(serve())
+
+
+@click.command()
+@STATE
+@METRICS
+@click.option("--manifests", type=click.Path(path_type=Path), help="Folder of Kubernetes manifests to watch.")
+@click.option("--kubeconfig", type=click.Path(path_type=Path), help="Watch a Kubernetes cluster instead.")
+@click.option("--listen", required=True, help="ADDRESS:PORT for peers and agents.")
+def controller(
+    state: Path, metrics: str | None, manifests: Path | None, kubeconfig: Path | None, listen: str
+) -> None:
+    """Run the controller of the member in this state folder."""
+    from federation.cli.cluster import open_cluster
+    from federation.config import Folder
+    from federation.daemon import run_controller
+    from federation.telemetry import serve_metrics, setup_logging, split_address
+
+    setup_logging("controller")
+    split_address(listen, "--listen")
+    cluster = open_cluster(manifests, kubeconfig, Folder(state).own().az)
+    serve_metrics(metrics)
+    asyncio.run(run_controller(state, cluster, listen))

@@ -1,0 +1,112 @@
+"""The state folder of a member's controller, and what it says of the member; parsed once."""
+
+import os
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from federation.link.leaf import write_private
+from federation.model.cidr import parse_cidr
+from federation.model.errors import InputError
+from federation.model.handout import Role, Workload
+from federation.model.names import MemberName, is_label
+from federation.model.spiffe import trust_domain
+
+
+class Own(Struct, frozen=True, kw_only=True):
+    """The member that this folder belongs to.
+
+    `federation` is the fingerprint of the key that signs the ledger; `clusterset` the range of its clusterset IPs;
+    `listeners` the first and last port that node Envoys use for captured connections.
+    """
+
+    name: MemberName
+    domain: str
+    federation: str
+    region: str
+    az: str
+    clusterset: str
+    listeners: tuple[int, int] = (20_000, 29_999)
+
+    @property
+    def trust_domain(self) -> str:
+        """The SPIFFE trust domain of this member."""
+        return trust_domain(self.name, self.domain)
+
+
+class Enrolment(Struct, frozen=True, kw_only=True):
+    """One enrolled program and the workloads that run on its node (kept in `agents/<name>.json`)."""
+
+    name: str
+    role: Role
+    workloads: tuple[Workload, ...] = ()
+
+
+class Folder:
+    """Paths and small files of one state folder."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.member = path / "member.json"
+        self.ledger = path / "ledger"
+        self.federation_key = path / "federation.key"
+        self.record_key = path / "record.key"
+        self.anchor = path / "anchor.pem"
+        self.anchor_key = path / "ca" / "anchor.key"
+        self.agents = path / "agents"
+        self.store = path / "store.sqlite"
+        self.lkg = path / "lkg"
+        self.api = path / "api.sock"
+        self.signer = path / "signer.sock"
+
+    def create(self, own: Own) -> None:
+        """Make the folder (0700) for this member. InputError when it already holds one."""
+        if self.member.exists():
+            raise InputError(f"{self.member} exists: this folder already belongs to a member")
+        parse_cidr(own.clusterset, "--clusterset")
+        (self.path / "ca").mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.path.chmod(0o700)
+        self.agents.mkdir(mode=0o700, exist_ok=True)
+        write_private(self.member, msgspec.json.format(msgspec.json.encode(own)))
+
+    def own(self) -> Own:
+        """The member of this folder. InputError when there is none."""
+        try:
+            return msgspec.json.decode(self.member.read_bytes(), type=Own)
+        except FileNotFoundError:
+            raise InputError(
+                f"{self.member} does not exist: make it with `isthmus init` or `isthmus member request`"
+            ) from None
+        except (OSError, msgspec.MsgspecError) as error:
+            raise InputError(f"{self.member}: {error}") from None
+
+    def private_text(self, path: Path) -> str:
+        """A secret file's text. InputError when it is missing or others may read it (threat model C22)."""
+        try:
+            mode = os.stat(path).st_mode & 0o777
+            text = path.read_text()
+        except OSError as error:
+            raise InputError(f"{path}: {error.strerror}") from None
+        if mode & 0o077:
+            raise InputError(f"{path} has mode {mode:04o}: must be 0600, run `chmod 600 {path}`", "E122")
+        return text
+
+    def enrolments(self) -> dict[str, Enrolment]:
+        """Every enrolled program by name; a file that cannot be read is left out."""
+        found = {}
+        for path in sorted(self.agents.glob("*.json")):
+            try:
+                enrolment = msgspec.json.decode(path.read_bytes(), type=Enrolment)
+            except (OSError, msgspec.MsgspecError):
+                continue
+            if is_label(enrolment.name):
+                found[enrolment.name] = enrolment
+        return found
+
+    def enrol(self, enrolment: Enrolment) -> None:
+        """Remember this program. InputError when the name is taken."""
+        path = self.agents / f"{enrolment.name}.json"
+        if path.exists():
+            raise InputError(f'agent "{enrolment.name}" is already enrolled; remove {path} first to replace it', "E102")
+        write_private(path, msgspec.json.encode(enrolment))

@@ -1,0 +1,151 @@
+"""The controller process: wiring only."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+from federation.adapters.clock import SystemClock
+from federation.adapters.sqlite import SqliteStore
+from federation.api.serve import Api
+from federation.config import Folder
+from federation.link.leaf import Leaf
+from federation.link.serve import LinkServer
+from federation.model.errors import Refused
+from federation.model.names import MemberName
+from federation.model.spiffe import SpiffeId, controller_id
+from federation.ports import ClusterApi
+from federation.reconcile.loop import Loop, Parts
+from federation.reconcile.status import explain, status
+from federation.registrar.signing import RECORD, SigningKey
+from federation.sync.agents import AgentSync
+from federation.sync.ledger import HeldLedger
+from federation.sync.own import OwnRecord
+from federation.sync.peers import PeerSync
+from federation.trust.issue import requested_identity
+from federation.trust.own_leaf import OwnLeaf
+from federation.trust.policy import allowed_identities, check_request
+from federation.trust.signer import ask_signer
+
+log = logging.getLogger("controller")
+Send = Callable[[bytes], Awaitable[None]]
+AGENT_ACCOUNT = "agent-"
+
+
+class Controller:
+    """Everything that one controller process holds."""
+
+    def __init__(self, folder: Folder, cluster: ClusterApi) -> None:
+        """InputError when the folder is not that of an admitted member."""
+        self.folder = folder
+        self.own = folder.own()
+        self.ledger = HeldLedger(folder.ledger, self.own.federation)
+        identity = controller_id(self.own.trust_domain)
+        self.leaf = OwnLeaf(identity, folder.path / "leaf.json", folder.signer)
+        self.store = SqliteStore(folder.store)
+        clock = SystemClock()
+        key = SigningKey(folder.private_text(folder.record_key), RECORD)
+        self.agents = AgentSync(self.own.name, lambda name: self.loop.agent_reported(name))
+        self.peers = PeerSync(
+            self.own.name,
+            self.ledger,
+            self.leaf.current,
+            folder.lkg,
+            lambda member, change: self.loop.peer_changed(member, change),
+        )
+        self.cluster = cluster
+        self.loop = Loop(
+            Parts(
+                own=self.own,
+                folder=folder,
+                ledger=self.ledger,
+                cluster=cluster,
+                peers=self.peers,
+                agents=self.agents,
+                record=OwnRecord(self.own.name, key, self.store, clock),
+                store=self.store,
+                clock=clock,
+            )
+        )
+
+    async def run(self, listen: str) -> None:
+        """Serve until SIGTERM or SIGINT."""
+        await self.leaf.ready()
+        server = LinkServer(self._credentials, self._exchange, self._issue)
+        await server.start(listen)
+        api = await Api(lambda: status(self.loop), lambda *what: explain(self.loop, *what)).start(self.folder.api)
+        self.peers.follow_ledger()
+        work = [
+            self.cluster.run(self.loop.wake),
+            self.loop.run(),
+            self.peers.keep_on_disk(),
+            self.leaf.keep_fresh(),
+            self._keep_ledger(),
+        ]
+        log.info("controller is up", extra={"member": self.own.name, "listen": listen})
+        try:
+            await until_stopped(work)
+        finally:
+            await self.peers.stop()
+            await server.stop()
+            await api.cleanup()
+            self.folder.api.unlink(missing_ok=True)
+
+    def _credentials(self) -> tuple[Leaf, str]:
+        anchors = "".join(member.anchor for member in self.ledger.ledger.active())
+        return self.leaf.current(), anchors
+
+    async def _exchange(self, caller: SpiffeId, incoming: AsyncIterator[bytes], send: Send) -> None:
+        for member in self.ledger.ledger.active():
+            if caller == controller_id(self.ledger.ledger.trust_domain(member.name)) and member.name != self.own.name:
+                await self.peers.serve(MemberName(member.name), incoming, send)
+                return
+        await self.agents.serve(self._agent(caller), incoming, send)
+
+    async def _issue(self, caller: SpiffeId, request: bytes) -> bytes:
+        enrolment = self.loop.enrolments[self._agent(caller)]
+        wanted, _ = requested_identity(request)
+        allowed = allowed_identities(self.own.trust_domain, enrolment.name, enrolment.role, enrolment.workloads)
+        check_request(caller, wanted, allowed)
+        return (await ask_signer(self.folder.signer, request)).encode()
+
+    def _agent(self, caller: SpiffeId) -> str:
+        """The enrolled program with this identity. Refused (E105) when there is none."""
+        account = caller.segments[-1]
+        name = account.removeprefix(AGENT_ACCOUNT)
+        ours = caller.trust_domain == self.own.trust_domain and account.startswith(AGENT_ACCOUNT)
+        if not ours or name not in self.loop.enrolments:
+            raise Refused(f"{caller} is neither an active member's controller nor an agent enrolled here", "E105")
+        return name
+
+    async def _keep_ledger(self) -> None:
+        while True:
+            await asyncio.sleep(1)
+            if self.ledger.reload():
+                self.peers.follow_ledger()
+
+
+async def until_stopped(work: list[Awaitable[None]]) -> None:
+    """Run all of this until SIGTERM or SIGINT, or until one of them fails."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    tasks = [asyncio.ensure_future(item) for item in work]
+    waiter = asyncio.create_task(stopped.wait())
+    try:
+        done, _ = await asyncio.wait({*tasks, waiter}, return_when=asyncio.FIRST_COMPLETED)
+        for task in done - {waiter}:
+            task.result()
+    finally:
+        for task in (*tasks, waiter):
+            task.cancel()
+        await asyncio.gather(*tasks, waiter, return_exceptions=True)
+
+
+async def run_controller(folder: Path, cluster: ClusterApi, listen: str) -> None:
+    """Run the controller of the member in this folder."""
+    await Controller(Folder(folder), cluster).run(listen)

@@ -1,0 +1,1 @@
+"""The law: candidates -> shares, with reasons. Pure, integers only, the same in every program."""

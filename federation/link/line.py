@@ -1,0 +1,59 @@
+"""A session on a stream: the thin shell that moves bytes and time."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+from federation.session.session import Event, Session
+from federation.session.tree import Tree
+
+Send = Callable[[bytes], Awaitable[None]]
+Handle = Callable[["Line", Event], None]
+
+
+class Line:
+    """One live session. Its owner publishes and answers offers; `run` moves the bytes until either end stops."""
+
+    def __init__(self, session: Session, handle: Handle) -> None:
+        self.session = session
+        self._handle = handle
+        self._wake = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+
+    def publish(self, topic: str, tree: Tree, head: bytes) -> None:
+        """Offer this content from now on."""
+        self.session.publish(topic, tree, head)
+        self._wake.set()
+
+    async def run(self, incoming: AsyncIterator[bytes], send: Send) -> None:
+        """Serve the stream until it ends, the other end falls silent, or breaks the protocol (Refused)."""
+        reader = asyncio.create_task(self._read(incoming))
+        writer = asyncio.create_task(self._write(send))
+        try:
+            done, _ = await asyncio.wait({reader, writer}, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in (reader, writer):
+                task.cancel()
+            await asyncio.gather(reader, writer, return_exceptions=True)
+
+    async def _read(self, incoming: AsyncIterator[bytes]) -> None:
+        async for data in incoming:
+            for event in self.session.receive(data, self._loop.time()):
+                self._handle(self, event)
+            self._wake.set()
+
+    async def _write(self, send: Send) -> None:
+        alive = True
+        while alive:
+            self._wake.clear()
+            while self.session.output:
+                await send(self.session.output.popleft())
+            await self._sleep()
+            alive = self.session.tick(self._loop.time())
+
+    async def _sleep(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(self.session.next_deadline()):
+                await self._wake.wait()

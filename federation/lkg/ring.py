@@ -1,0 +1,84 @@
+"""Keeps the last good content of a feed as files of three ages, each replaced atomically.
+
+A file is the SHA-256 of what follows, then MessagePack of `Kept`. A file that is torn or zeroed fails its checksum and the
+next older one is taken.
+"""
+
+import os
+from hashlib import sha256
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from federation.session.tree import Tree, tree_of
+
+AGES = (("now", 0), ("10m", 600), ("1d", 86_400))
+
+_encoder = msgspec.msgpack.Encoder()
+
+
+class Kept(Struct, frozen=True):
+    """What was good, and the Unix second at which it was kept."""
+
+    time: int
+    head: bytes
+    content: dict[str, bytes]
+
+    @property
+    def tree(self) -> Tree:
+        """The content as a hash tree."""
+        return tree_of(self.content)
+
+
+_decoder = msgspec.msgpack.Decoder(Kept)
+
+
+def keep(directory: Path, name: str, head: bytes, tree: Tree, now: int) -> None:
+    """Keep this content as the newest, ageing the ring first. OSError when the disk does not take it: the old stays."""
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    body = _encoder.encode(Kept(now, head, dict(tree.items())))
+    _age(directory, name, now)
+    _replace(directory / f"{name}.now", sha256(body).digest() + body)
+
+
+def newest(directory: Path, name: str) -> Kept | None:
+    """The newest file of the ring that is whole, or None."""
+    for age, _ in AGES:
+        kept = read(directory / f"{name}.{age}")
+        if kept is not None:
+            return kept
+    return None
+
+
+def read(path: Path) -> Kept | None:
+    """What this file holds; None when it is absent, torn or of another form."""
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return None
+    if sha256(data[32:]).digest() != data[:32]:
+        return None
+    try:
+        return _decoder.decode(data[32:])
+    except msgspec.MsgspecError:
+        return None
+
+
+def _age(directory: Path, name: str, now: int) -> None:
+    newer = directory / f"{name}.now"
+    for age, seconds in AGES[1:]:
+        older = directory / f"{name}.{age}"
+        if newer.exists() and (not older.exists() or now - older.stat().st_mtime >= seconds):
+            _replace(older, newer.read_bytes())
+        newer = older
+
+
+def _replace(path: Path, data: bytes) -> None:
+    temporary = path.with_name(path.name + ".new")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)

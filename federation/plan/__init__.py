@@ -1,0 +1,1 @@
+"""World -> desired, a function per key. Pure."""

@@ -1,0 +1,131 @@
+"""The ports of the controller: what it needs of the outside, as Protocols. Adapters implement them; plan never sees them."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Literal, Protocol
+
+from msgspec import Struct
+
+from federation.model.handout import LinkReport, NodeReport
+from federation.model.ledger import Ledger
+from federation.model.local import LocalFacts
+from federation.model.names import MemberName, ServiceKey
+from federation.model.record import Head, Resource
+from federation.session.tree import Tree
+
+Certainty = Literal["unknown", "fresh", "stale"]
+
+
+Wake = Callable[[ServiceKey | None], None]
+"""Called with the service that changed, or None for "look at everything"."""
+
+
+class ClusterApi(Protocol):
+    """Our own cluster: Kubernetes, or a folder of manifests."""
+
+    @property
+    def certainty(self) -> Certainty:
+        """`unknown` until the first whole list; `stale` while the source cannot be read. Unknown is never empty."""
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Inputs that were refused, one line each; their last good state is in force."""
+
+    def services(self) -> Iterable[ServiceKey]:
+        """Every service that has a Service, an EndpointSlice or a ServiceExport."""
+
+    def service(self, key: ServiceKey) -> LocalFacts:
+        """What is known of this service now."""
+
+    async def run(self, wake: Wake) -> None:
+        """Watch until cancelled."""
+
+
+class Store(Protocol):
+    """Small state of the controller that must survive a restart."""
+
+    def get(self, key: str) -> bytes | None:
+        """The value, or None."""
+
+    def put(self, key: str, value: bytes) -> None:
+        """Set the value durably."""
+
+    def drop(self, key: str) -> None:
+        """Forget the key; removing the absent succeeds."""
+
+    def items(self, prefix: str) -> dict[str, bytes]:
+        """Every key with this prefix."""
+
+
+class Clock(Protocol):
+    """Time, so that tests can drive it."""
+
+    def monotonic(self) -> float:
+        """Seconds that never go back."""
+
+    def wall(self) -> float:
+        """Unix seconds."""
+
+
+class PeerState(Struct, frozen=True, kw_only=True):
+    """What we know of one other member. `view` is live: the resources of its record that passed the rules.
+
+    `age` is the seconds since it was last heard on a session, None when never in this process's life.
+    """
+
+    view: Mapping[str, Resource]
+    head: Head | None
+    connected: bool
+    age: float | None
+    refusals: tuple[str, ...]
+
+
+class Peers(Protocol):
+    """The records of the other members, and ours towards them."""
+
+    def states(self) -> dict[MemberName, PeerState]:
+        """Every other active member."""
+
+    def publish(self, tree: Tree, head: bytes) -> None:
+        """Offer our record to every peer from now on."""
+
+
+class AgentState(Struct, frozen=True, kw_only=True):
+    """One enrolled program: `wanted` is the root of its handout, `links` and `node` what it last reported."""
+
+    connected: bool
+    wanted: bytes
+    node: NodeReport | None
+    links: tuple[LinkReport, ...]
+    refused: str
+
+
+class Agents(Protocol):
+    """Our own node agents and DNS servers."""
+
+    def states(self) -> dict[str, AgentState]:
+        """Every program that was given a handout or connected."""
+
+    def publish(self, name: str, tree: Tree, head: bytes) -> None:
+        """Give this handout to this program from now on."""
+
+    def forget(self, name: str) -> None:
+        """The program is no longer enrolled."""
+
+
+class RecordSigner(Protocol):
+    """Signs the content of our own record."""
+
+    @property
+    def order(self) -> tuple[int, int]:
+        """(epoch, generation) of the last head."""
+
+    def head(self, tree: Tree) -> bytes:
+        """The encoded signed head for this content; a new generation when the content is new."""
+
+
+class LedgerSource(Protocol):
+    """Where the ledger in force is read."""
+
+    @property
+    def ledger(self) -> Ledger:
+        """The ledger as verified last."""

@@ -1,0 +1,59 @@
+"""Clusterset IPs, listener ports and gateway ids that were given, kept in the store."""
+
+from federation.config import Own
+from federation.model.names import ServiceKey
+from federation.plan.addresses import address_at, address_space, place
+from federation.ports import Store
+
+
+class Allocations:
+    """Gives a number to a name once and remembers it."""
+
+    def __init__(self, own: Own, store: Store) -> None:
+        self._own = own
+        self._store = store
+        self._space = address_space(own.clusterset)
+        self._given = {kind: self._load(kind) for kind in ("address", "listener", "gateway")}
+        self._taken = {kind: set(numbers.values()) for kind, numbers in self._given.items()}
+
+    def address(self, service: ServiceKey) -> str:
+        """The clusterset IP of this service."""
+        return address_at(self._own.clusterset, self._number("address", str(service), self._space))
+
+    def listener(self, service: ServiceKey, mark: str) -> int:
+        """The node listener port of this service port."""
+        first, last = self._own.listeners
+        return first + self._number("listener", f"{service}/{mark}", last - first + 1)
+
+    def gateway(self, node: str) -> int:
+        """The id of this gateway: 1 is the first."""
+        given = self._given["gateway"]
+        if node not in given:
+            self._give("gateway", node, max(given.values(), default=0) + 1)
+        return given[node]
+
+    def release(self, service: ServiceKey) -> None:
+        """The service is imported no more."""
+        self._free("address", str(service))
+        for name in [name for name in self._given["listener"] if name.startswith(f"{service}/")]:
+            self._free("listener", name)
+
+    def _number(self, kind: str, name: str, space: int) -> int:
+        given = self._given[kind]
+        if name not in given:
+            self._give(kind, name, place(name, self._taken[kind], space))
+        return given[name]
+
+    def _give(self, kind: str, name: str, number: int) -> None:
+        self._store.put(f"{kind}/{name}", str(number).encode())
+        self._given[kind][name] = number
+        self._taken[kind].add(number)
+
+    def _free(self, kind: str, name: str) -> None:
+        number = self._given[kind].pop(name, None)
+        if number is not None:
+            self._taken[kind].discard(number)
+            self._store.drop(f"{kind}/{name}")
+
+    def _load(self, kind: str) -> dict[str, int]:
+        return {key.partition("/")[2]: int(value) for key, value in self._store.items(f"{kind}/").items()}

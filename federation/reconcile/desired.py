@@ -1,0 +1,64 @@
+"""What shall be: our record for peers and a handout for each role, as hash trees moved along by what changed."""
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from federation.model.handout import Role
+from federation.model.names import ServiceKey
+from federation.model.record import Resource
+from federation.plan.service import ServicePlan
+from federation.session.tree import Tree
+from federation.wire.keyed import encode
+
+KINDS: dict[Role, frozenset[str]] = {
+    "gateway": frozenset(("site", "peer", "pool", "offer")),
+    "node": frozenset(("site", "peer", "pool", "import")),
+    "dns": frozenset(("site", "import")),
+}
+NOTHING = ServicePlan(record={}, handout={})
+
+
+class Desired:
+    """The trees, and the plan of each service that they were made from."""
+
+    def __init__(self) -> None:
+        self.record = Tree()
+        self.roles: dict[Role, Tree] = {role: Tree() for role in KINDS}
+        self.plans: dict[ServiceKey, ServicePlan] = {}
+        self._mesh_record: dict[str, Resource] = {}
+        self._mesh_handout: dict[str, Struct] = {}
+
+    def put_service(self, key: ServiceKey, plan: ServicePlan) -> None:
+        """Replace the plan of one service."""
+        old = self.plans.get(key, NOTHING)
+        self._move(old.record, plan.record, old.handout, plan.handout)
+        if plan == NOTHING:
+            self.plans.pop(key, None)
+        else:
+            self.plans[key] = plan
+
+    def put_mesh(self, record: dict[str, Resource], handout: dict[str, Struct]) -> None:
+        """Replace everything that is about no service: ourselves, gateways, peers."""
+        self._move(self._mesh_record, record, self._mesh_handout, handout)
+        self._mesh_record, self._mesh_handout = record, handout
+
+    def _move(
+        self,
+        old_record: Mapping[str, Resource],
+        record: Mapping[str, Resource],
+        old_handout: Mapping[str, Struct],
+        handout: Mapping[str, Struct],
+    ) -> None:
+        self.record = _moved(self.record, old_record, record)
+        for role, kinds in KINDS.items():
+            self.roles[role] = _moved(
+                self.roles[role],
+                {key: value for key, value in old_handout.items() if key.partition("/")[0] in kinds},
+                {key: value for key, value in handout.items() if key.partition("/")[0] in kinds},
+            )
+
+
+def _moved(tree: Tree, old: Mapping[str, Struct], new: Mapping[str, Struct]) -> Tree:
+    changed = {key: encode(value) for key, value in new.items() if old.get(key) != value}
+    return tree.apply(changed, frozenset(old.keys() - new.keys()))

@@ -1,0 +1,273 @@
+"""The loop of one member's controller.
+
+An event only marks what must be looked at again; each pass plans those services from what stands now, and a full pass
+every few minutes finds the same when every event was lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from dataclasses import dataclass
+
+import msgspec
+from msgspec import Struct
+from prometheus_client import Counter, Gauge, Histogram
+
+from federation.config import Enrolment, Folder, Own
+from federation.model.errors import IsthmusError
+from federation.model.ledger import Member
+from federation.model.names import MemberName, ServiceKey
+from federation.model.record import Gateway, Resource
+from federation.plan import mesh
+from federation.plan.guard import Held, judge
+from federation.plan.service import Offered, ServiceInputs, ServicePlan, own_export, plan_service, wanted_listeners
+from federation.ports import Agents, Clock, ClusterApi, LedgerSource, Peers, RecordSigner, Store
+from federation.reconcile.allocations import Allocations
+from federation.reconcile.desired import Desired
+from federation.reconcile.observed import PeerIndex
+from federation.session.tree import Change, Tree
+from federation.wire.handout import HandoutHead
+from federation.wire.keyed import encode
+
+log = logging.getLogger("reconcile")
+passes_total = Counter("isthmus_reconcile_passes_total", "Passes of the loop")
+pass_seconds = Histogram("isthmus_reconcile_pass_seconds", "Duration of a pass in seconds")
+services_gauge = Gauge("isthmus_services", "Services imported here")
+held_gauge = Gauge("isthmus_guard_held", "Services whose withdrawal the guard holds")
+
+TICK = 1.0
+RESYNC = 300.0
+UNMEASURED = 1_000
+VERSION = "0.1.0"
+REVISION = "revision"
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the loop works with."""
+
+    own: Own
+    folder: Folder
+    ledger: LedgerSource
+    cluster: ClusterApi
+    peers: Peers
+    agents: Agents
+    record: RecordSigner
+    store: Store
+    clock: Clock
+
+
+class Loop:
+    """Observe, plan, apply, report; one instance per controller."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+        self.desired = Desired()
+        self.index = PeerIndex()
+        self.held: Held | None = None
+        self.revision = int(parts.store.get(REVISION) or b"0")
+        self.problem = ""
+        self.allocations = Allocations(parts.own, parts.store)
+        self.enrolments: dict[str, Enrolment] = {}
+        self._held_since: float | None = None
+        self._dirty: set[ServiceKey] = set()
+        self._all = True
+        self._mesh = True
+        self._wake = asyncio.Event()
+        self._published: dict[str, bytes] = {}
+        self._costs: dict[MemberName, int] = {}
+        self._enrolled_at = 0
+
+    def wake(self, key: ServiceKey | None) -> None:
+        """This service of our cluster changed (None: look at all)."""
+        if key is None:
+            self._all = True
+        else:
+            self._dirty.add(key)
+        self._wake.set()
+
+    def peer_changed(self, member: MemberName, change: Change | None) -> None:
+        """This member's record changed (None: the ledger moved, look at all)."""
+        states = self.parts.peers.states()
+        if change is None or member not in states:
+            self._all = self._mesh = True
+        else:
+            keys = [*change.changed, *change.removed]
+            self._dirty |= self.index.note(member, keys, states[member].view)
+            self._mesh = self._mesh or any(key.startswith("gateway/") for key in keys)
+        self._wake.set()
+
+    def agent_reported(self, name: str) -> None:
+        """An agent said something new, came or went."""
+        self._mesh = True
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Loop until cancelled."""
+        resync = self.parts.clock.monotonic() + RESYNC
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(TICK):
+                    await self._wake.wait()
+            self._wake.clear()
+            if self.parts.clock.monotonic() >= resync:
+                resync = self.parts.clock.monotonic() + RESYNC
+                self._all = self._mesh = True
+            self.step()
+
+    def step(self) -> None:
+        """One pass over what is marked. A failure is kept as `problem` and the pass is due again in full."""
+        self._follow_enrolments()
+        if self.parts.cluster.certainty == "unknown" or not (self._all or self._dirty or self._mesh or self.held):
+            return
+        passes_total.inc()
+        try:
+            with pass_seconds.time():
+                self._pass()
+            self.problem = ""
+        except IsthmusError as error:
+            self._all = self._mesh = True
+            if self.problem != str(error):
+                log.error("pass failed", extra={"code": error.code, "reason": error.text})
+            self.problem = str(error)
+
+    def _pass(self) -> None:
+        everything, mesh_dirty, dirty = self._all, self._mesh, self._dirty
+        self._all = self._mesh = False
+        self._dirty = set()
+        views = {name: state.view for name, state in self.parts.peers.states().items()}
+        if everything:
+            self._reindex()
+            dirty = {*self.parts.cluster.services(), *self.index.services(), *self.desired.plans}
+        self._measure_costs(dirty)
+        rank = {m.name: (m.number, self._cost(m)) for m in self.parts.ledger.ledger.active()}
+        inputs = {key: self._inputs(key, self.index.offered(key, views, rank), rank) for key in sorted(dirty)}
+        plans = {key: plan_service(value) for key, value in inputs.items()}
+        for key in self._hold(plans):
+            del plans[key]
+        for key, plan in plans.items():
+            self.desired.put_service(key, plan)
+            if not plan.handout:
+                self.allocations.release(key)
+        if mesh_dirty or everything:
+            self._plan_mesh()
+        self._publish()
+        services_gauge.set(len(self.desired.plans))
+
+    def _inputs(
+        self, key: ServiceKey, peers: tuple[Offered, ...], rank: dict[MemberName, tuple[int, int]]
+    ) -> ServiceInputs:
+        local = self.parts.cluster.service(key)
+        imported = bool(peers) or own_export(local) is not None
+        marks = wanted_listeners(local, peers) if imported else ()
+        own = self.parts.own.name
+        return ServiceInputs(
+            own=own,
+            order=rank[own][0],
+            local=local,
+            peers=peers,
+            address=self.allocations.address(key) if imported else "",
+            listeners={mark: self.allocations.listener(key, mark) for mark in marks},
+        )
+
+    def _hold(self, plans: dict[ServiceKey, ServicePlan]) -> tuple[ServiceKey, ...]:
+        """The services whose withdrawal must wait; they are looked at again in the next pass."""
+        now = self.parts.clock.monotonic()
+        standing = {key for key, plan in self.desired.plans.items() if plan.record}
+        withdrawn = [key for key in plans if key in standing and not plans[key].record]
+        withdrawn += [key for key in (self.held.services if self.held else ()) if key not in plans and key in standing]
+        since = now if self._held_since is None else self._held_since
+        self.held = judge(len(standing), withdrawn, now - since)
+        self._held_since = since if self.held else None
+        held_gauge.set(len(self.held.services) if self.held else 0)
+        if self.held is None:
+            return ()
+        self._dirty.update(self.held.services)
+        return tuple(key for key in self.held.services if key in plans)
+
+    def _plan_mesh(self) -> None:
+        ledger = self.parts.ledger.ledger
+        own = ledger.members[self.parts.own.name]
+        gateways = self._own_gateways(own)
+        record: dict[str, Resource] = {"about": mesh.about(own, VERSION)}
+        record |= {f"gateway/{gateway.id}": gateway for gateway in gateways}
+        handout: dict[str, Struct] = {"site": mesh.site(own, ledger, {g.node: g.id for g in gateways})}
+        for name, state in self.parts.peers.states().items():
+            handout[f"peer/{name}"] = mesh.peer(ledger.members[name], ledger, state.view.values())
+        self.desired.put_mesh(record, handout)
+
+    def _own_gateways(self, own: Member) -> list[Gateway]:
+        """Each enrolled gateway as last reported: an agent that is not connected now is unknown, not gone."""
+        reports = {name: state.node for name, state in self.parts.agents.states().items()}
+        found = []
+        for name, enrolment in self.enrolments.items():
+            if enrolment.role != "gateway":
+                continue
+            number = self.allocations.gateway(name)
+            report = reports.get(name)
+            gateway = mesh.own_gateway(own, number, report) if report else None
+            kept = self.parts.store.get(f"known/{name}")
+            known = None if kept is None else msgspec.msgpack.decode(kept, type=Gateway)
+            if gateway is not None and gateway != known:
+                self.parts.store.put(f"known/{name}", encode(gateway))
+            if gateway or known:
+                found.append(gateway or known)
+        return [gateway for gateway in found if gateway is not None]
+
+    def _publish(self) -> None:
+        record = self.desired.record
+        if self._published.get("record") != record.root:
+            self.parts.peers.publish(record, self.parts.record.head(record))
+            self._published["record"] = record.root
+        wanted = {name: self._handout(enrolment) for name, enrolment in self.enrolments.items()}
+        changed = {name: tree for name, tree in wanted.items() if self._published.get(f"agent/{name}") != tree.root}
+        if not changed:
+            return
+        self.revision += 1
+        self.parts.store.put(REVISION, str(self.revision).encode())
+        head = encode(HandoutHead(self.parts.own.name, self.revision, int(self.parts.clock.wall())))
+        for name, tree in changed.items():
+            self.parts.agents.publish(name, tree, head)
+            self._published[f"agent/{name}"] = tree.root
+
+    def _handout(self, enrolment: Enrolment) -> Tree:
+        tree = self.desired.roles[enrolment.role]
+        return tree.apply({f"workload/{w.namespace}/{w.account}": encode(w) for w in enrolment.workloads})
+
+    def _follow_enrolments(self) -> None:
+        stamp = self.parts.folder.agents.stat().st_mtime_ns
+        if stamp == self._enrolled_at:
+            return
+        self._enrolled_at = stamp
+        found = self.parts.folder.enrolments()
+        for name in self.enrolments.keys() - found.keys():
+            self.parts.agents.forget(name)
+            self.parts.store.drop(f"known/{name}")
+            self._published.pop(f"agent/{name}", None)
+        self.enrolments = found
+        self._mesh = True
+
+    def _reindex(self) -> None:
+        self.index = PeerIndex()
+        for name, state in self.parts.peers.states().items():
+            self.index.note(name, state.view, state.view)
+
+    def _measure_costs(self, dirty: set[ServiceKey]) -> None:
+        """Round-trip times by our gateways' reports; a member whose cost moved makes its services due."""
+        measured: dict[MemberName, int] = {}
+        for state in self.parts.agents.states().values():
+            for link in state.links:
+                if link.rtt_us >= 0:
+                    cost = (link.rtt_us + 500) // 1000
+                    measured[link.member] = min(cost, measured.get(link.member, cost))
+        if measured != self._costs:
+            self._costs = measured
+            dirty.update(self.desired.plans)
+
+    def _cost(self, member: Member) -> int:
+        """Milliseconds of round trip; a link that was not measured ranks last, by admission number."""
+        if member.name == self.parts.own.name:
+            return 0
+        return self._costs.get(member.name, UNMEASURED + member.number)

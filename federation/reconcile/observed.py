@@ -1,0 +1,66 @@
+"""Peers' records indexed by service, kept up by the keys that changed."""
+
+from collections.abc import Iterable, Mapping
+
+from federation.model.names import MemberName, ServiceKey
+from federation.model.record import Export, Resource, Slice
+from federation.plan.service import Offered, service_of
+
+
+class PeerIndex:
+    """For each service, the record keys of each member that are about it."""
+
+    def __init__(self) -> None:
+        self._keys: dict[ServiceKey, dict[MemberName, set[str]]] = {}
+
+    def note(self, member: MemberName, keys: Iterable[str], view: Mapping[str, Resource]) -> set[ServiceKey]:
+        """These keys of this member's record changed; the services that they are about."""
+        changed: set[ServiceKey] = set()
+        for key in keys:
+            service = service_of(key)
+            if service is None:
+                continue
+            changed.add(service)
+            held = self._keys.setdefault(service, {}).setdefault(member, set())
+            if key in view:
+                held.add(key)
+            else:
+                held.discard(key)
+        for service in changed:
+            self._tidy(service, member)
+        return changed
+
+    def services(self) -> set[ServiceKey]:
+        """Every service that a peer says something about."""
+        return set(self._keys)
+
+    def forget(self, member: MemberName) -> set[ServiceKey]:
+        """The member is gone; the services that it said something about."""
+        changed = {service for service, members in self._keys.items() if member in members}
+        for service in changed:
+            self._keys[service][member] = set()
+            self._tidy(service, member)
+        return changed
+
+    def offered(
+        self, service: ServiceKey, views: Mapping[MemberName, Mapping[str, Resource]], rank: Mapping[MemberName, tuple[int, int]]
+    ) -> tuple[Offered, ...]:
+        """What each peer exports of this service. `rank` gives (admission number, cost) of each active member."""
+        found = []
+        for member, keys in self._keys.get(service, {}).items():
+            if member not in views or member not in rank:
+                continue
+            view = views[member]
+            export = view.get(f"export/{service}")
+            if isinstance(export, Export):
+                slices = tuple(part for key in sorted(keys) if isinstance(part := view.get(key), Slice))
+                order, cost = rank[member]
+                found.append(Offered(member=member, order=order, cost=cost, export=export, slices=slices))
+        return tuple(sorted(found, key=lambda item: (item.order, item.member)))
+
+    def _tidy(self, service: ServiceKey, member: MemberName) -> None:
+        members = self._keys[service]
+        if not members.get(member):
+            members.pop(member, None)
+        if not members:
+            del self._keys[service]

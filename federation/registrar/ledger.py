@@ -1,0 +1,76 @@
+"""The ledger as signed bytes: read to its end, and appended to by the registrar."""
+
+from hashlib import sha256
+
+import msgspec
+from msgspec import Struct
+
+from federation.model.errors import Refused
+from federation.model.ledger import Entry, Ledger, Member
+from federation.model.names import MemberName
+from federation.model.record import Signed
+from federation.registrar.signing import LEDGER, SigningKey, fingerprint, verified
+
+_encoder = msgspec.msgpack.Encoder()
+_entry_decoder = msgspec.msgpack.Decoder(Entry)
+
+
+class SignedLedger(Struct, frozen=True):
+    """The federation's public key and every entry as it was signed, oldest first."""
+
+    key: bytes
+    entries: tuple[Signed, ...] = ()
+
+
+_ledger_decoder = msgspec.msgpack.Decoder(SignedLedger)
+
+
+def encode_ledger(ledger: SignedLedger) -> bytes:
+    """The bytes of a ledger file."""
+    return _encoder.encode(ledger)
+
+
+def decode_ledger(data: bytes) -> SignedLedger:
+    """The ledger in these bytes. Refused (E120) when they are none; nothing is verified yet."""
+    try:
+        return _ledger_decoder.decode(data)
+    except msgspec.MsgspecError as error:
+        raise Refused(f"ledger ({len(data)} bytes) cannot be read: {error}", "E120") from None
+
+
+def read_ledger(signed: SignedLedger, federation: str) -> Ledger:
+    """Verify every entry and fold them. Refused when the key is not the federation's or the chain is broken."""
+    if fingerprint(signed.key) != federation:
+        raise Refused(
+            f"ledger is signed by {fingerprint(signed.key)[:19]}…, not by this federation's key {federation[:19]}…", "E105"
+        )
+    members: dict[MemberName, Member] = {}
+    previous, term, domain = b"", 0, ""
+    for index, item in enumerate(signed.entries, start=1):
+        entry = _verified_entry(item, signed.key, index)
+        if entry.previous != previous or entry.term < term or entry.domain != (domain or entry.domain):
+            raise Refused(f"ledger entry {index} does not continue the one before it", "E109")
+        members[entry.member.name] = entry.member
+        previous, term, domain = sha256(item.body).digest(), entry.term, entry.domain
+    if not members:
+        raise Refused("ledger is empty", "E120")
+    return Ledger(domain, term, len(signed.entries), members)
+
+
+def append(signed: SignedLedger, member: Member, domain: str, term: int, key: SigningKey) -> SignedLedger:
+    """The ledger with one more entry about this member."""
+    previous = sha256(signed.entries[-1].body).digest() if signed.entries else b""
+    entry = Entry(index=len(signed.entries) + 1, term=term, domain=domain, previous=previous, member=member)
+    return SignedLedger(signed.key, (*signed.entries, key.sign(_encoder.encode(entry))))
+
+
+def _verified_entry(item: Signed, key: bytes, index: int) -> Entry:
+    if not verified(item, key, LEDGER):
+        raise Refused(f"ledger entry {index}: the signature is not the federation's", "E105")
+    try:
+        entry = _entry_decoder.decode(item.body)
+    except msgspec.MsgspecError as error:
+        raise Refused(f"ledger entry {index}: {error}", "E120") from None
+    if entry.index != index:
+        raise Refused(f"ledger entry {index} bears the index {entry.index}", "E109")
+    return entry

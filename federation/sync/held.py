@@ -1,0 +1,66 @@
+"""A peer's record as we hold it: the exact bytes, and the view of it that passed the rules."""
+
+from collections.abc import Iterable
+from typing import cast
+
+from federation.model.errors import Refused
+from federation.model.ledger import Member
+from federation.model.record import Export, Head, Resource, Slice
+from federation.session.tree import Change, Tree, compare
+from federation.sync.rules import check_head, check_quota, check_resource
+from federation.wire.record import RECORD
+
+
+class HeldRecord:
+    """What one peer says. `view` holds what passed, `refusals` the error of each resource that did not."""
+
+    def __init__(self, member: Member, reader: Member) -> None:
+        self._reader = reader
+        self.member = member
+        self.tree = Tree()
+        self.head: Head | None = None
+        self.signed = b""
+        self.view: dict[str, Resource] = {}
+        self.refusals: dict[str, Refused] = {}
+        self._services = 0
+        self._endpoints = 0
+
+    def take(self, signed: bytes, tree: Tree) -> Change:
+        """Move to this content; the cost is that of the change. Refused when head or quota fail: nothing moves then."""
+        head = check_head(signed, self.member, tree.root, self.head)
+        change = compare(self.tree, tree)
+        passed, refused = self._judge(change)
+        gone = [self.view[key] for key in (*change.removed, *passed) if key in self.view]
+        services = self._services + _services(passed.values()) - _services(gone)
+        endpoints = self._endpoints + _endpoints(passed.values()) - _endpoints(gone)
+        check_quota(services, endpoints, self.member)
+        for key in (*change.removed, *change.changed):
+            self.refusals.pop(key, None)
+        for key in change.removed:
+            self.view.pop(key, None)
+        self.view.update(passed)
+        self.refusals.update(refused)
+        self.head, self.signed, self.tree = head, signed, tree
+        self._services, self._endpoints = services, endpoints
+        return change
+
+    def _judge(self, change: Change) -> tuple[dict[str, Resource], dict[str, Refused]]:
+        passed: dict[str, Resource] = {}
+        refused: dict[str, Refused] = {}
+        for key, data in change.changed.items():
+            try:
+                resource = cast(Resource | None, RECORD.decode(key, data))
+                if resource is not None:
+                    check_resource(key, resource, self.member, self._reader)
+                    passed[key] = resource
+            except Refused as error:
+                refused[key] = error
+        return passed, refused
+
+
+def _services(resources: Iterable[Resource]) -> int:
+    return sum(isinstance(item, Export) for item in resources)
+
+
+def _endpoints(resources: Iterable[Resource]) -> int:
+    return sum(len(item.endpoints) for item in resources if isinstance(item, Slice))

@@ -1,0 +1,61 @@
+"""What every process shows of itself: structured logs on stderr and Prometheus metrics over HTTP."""
+
+import json
+import logging
+import sys
+import time
+
+from prometheus_client import start_http_server
+
+from federation.model.errors import InputError
+
+_PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: time (RFC 3339, UTC), level, process, logger, message, and every `extra` field."""
+
+    def __init__(self, process: str) -> None:
+        super().__init__()
+        self._process = process
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line for this record."""
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+        line = {
+            "time": f"{stamp}.{int(record.msecs):03d}Z",
+            "level": record.levelname.lower(),
+            "process": self._process,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        line.update({key: value for key, value in vars(record).items() if key not in _PLAIN})
+        if record.exc_info:
+            line["trace"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str)
+
+
+def setup_logging(process: str, level: int = logging.INFO) -> None:
+    """Send every log line of this process to stderr as JSON."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter(process))
+    logging.basicConfig(handlers=[handler], level=level, force=True)
+
+
+def split_address(text: str, what: str) -> tuple[str, int]:
+    """`ip:port` or `[v6]:port` as host and port; InputError naming `what`."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not host or not port.isdigit() or not 0 < int(port) < 65536:
+        raise InputError(f'{what} "{text}": write it as ADDRESS:PORT with a port of 1 to 65535', "E122")
+    return host.strip("[]"), int(port)
+
+
+def serve_metrics(address: str | None) -> None:
+    """Serve /metrics on `ip:port` in a thread of its own; nothing when None. InputError when the port is in use."""
+    if address is None:
+        return
+    host, port = split_address(address, "--metrics")
+    try:
+        start_http_server(port, host)
+    except OSError as error:
+        raise InputError(f'--metrics "{address}": {error.strerror}; choose another address or port', "E122") from None

@@ -1,0 +1,1 @@
+"""Anchors, the signer process and the issuing of leaves (design section 4)."""

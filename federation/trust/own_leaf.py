@@ -1,0 +1,53 @@
+"""The controller's own leaf: from disk while it is valid, from the signer at half life."""
+
+import asyncio
+import logging
+import random
+import time
+from pathlib import Path
+
+from federation.link.leaf import Leaf, leaf_of, load_leaf, new_key, save_leaf, signing_request
+from federation.model.errors import IsthmusError
+from federation.model.spiffe import SpiffeId
+from federation.trust.signer import ask_signer
+
+log = logging.getLogger("trust")
+
+
+class OwnLeaf:
+    """Holds the leaf of this process and keeps it fresh."""
+
+    def __init__(self, identity: SpiffeId, path: Path, signer: Path) -> None:
+        self._identity = identity
+        self._path = path
+        self._signer = signer
+        self._jitter = random.uniform(-1, 1)  # noqa: S311 - jitter, not a secret
+        self.leaf: Leaf | None = load_leaf(path)
+
+    async def ready(self) -> Leaf:
+        """The leaf; asks the signer when there is no valid one. Unavailable when the signer is away."""
+        if self.leaf is None or self.leaf.not_after <= time.time():
+            await self._renew()
+        assert self.leaf is not None
+        return self.leaf
+
+    def current(self) -> Leaf:
+        """The leaf in force, after `ready`."""
+        assert self.leaf is not None
+        return self.leaf
+
+    async def keep_fresh(self) -> None:
+        """Renew at half life, for ever; a signer that is away is asked again."""
+        while True:
+            await asyncio.sleep(30)
+            if self.current().renew_at(self._jitter) <= time.time():
+                try:
+                    await self._renew()
+                except IsthmusError as error:
+                    log.warning("own leaf could not be renewed", extra={"code": error.code, "reason": error.text})
+
+    async def _renew(self) -> None:
+        key = new_key()
+        chain = await ask_signer(self._signer, signing_request(key, self._identity))
+        self.leaf = leaf_of(self._identity, key, chain)
+        save_leaf(self._path, self.leaf)

@@ -1,0 +1,21 @@
+"""Who may ask for which identity. Pure."""
+
+from federation.model.errors import Refused
+from federation.model.handout import Role, Workload
+from federation.model.spiffe import SpiffeId, account, agent_id, gateway_id
+
+
+def allowed_identities(trust_domain: str, node: str, role: Role, workloads: tuple[Workload, ...]) -> frozenset[SpiffeId]:
+    """Every identity that an enrolled program may hold: its own, the gateway's by role, its node's workloads'."""
+    own = {agent_id(trust_domain, node)}
+    if role == "gateway":
+        own.add(gateway_id(trust_domain))
+    if role == "node":
+        own.update(account(trust_domain, w.namespace, w.account) for w in workloads)
+    return frozenset(own)
+
+
+def check_request(caller: SpiffeId, wanted: SpiffeId, allowed: frozenset[SpiffeId]) -> None:
+    """Refused (E105) when the caller may not hold this identity."""
+    if wanted not in allowed:
+        raise Refused(f"{caller} may not be issued {wanted}", "E105")

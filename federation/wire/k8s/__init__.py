@@ -1,0 +1,1 @@
+"""Kubernetes objects: typed as the API documents them, and translated to the model."""
