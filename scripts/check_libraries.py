@@ -1,4 +1,4 @@
-"""Hold each room to the third-party libraries that its README lists under a line `Libraries: a, b` (or `none`).
+"""Hold each room to the third-party libraries that its README lists on a line `Libraries: a, b` (or `none`).
 
 Exit status 1 and one line for each difference.
 """
@@ -48,7 +48,7 @@ def listed(readme: str) -> set[str] | None:
 
 
 def rooms(root: Path) -> list[Path]:
-    """Folders that must list their libraries: the packages, the rooms of `federation`, and all that have a README."""
+    """Folders that must list their libraries: packages, the rooms of `federation`, all that have a README."""
     found = {root / name for name in ROOMS if (root / name).is_dir()}
     found |= {path.parent for path in (root / "federation").glob("*/*.py")}
     found |= {path.parent for name in ROOMS for path in (root / name).rglob("README.md")}

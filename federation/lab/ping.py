@@ -46,8 +46,8 @@ def _ping(address: str, count: int, interval: float, wait: float, size: int) -> 
         end = begin + (count - 1) * interval + wait
         while (now := time.perf_counter()) < end and (len(sent) < count or None in back):
             if len(sent) < count and now >= begin + len(sent) * interval:
-                port.send(echo(int.from_bytes(identity), len(sent), size))
                 sent.append(time.perf_counter())
+                port.send(echo(int.from_bytes(identity), len(sent) - 1, size))
                 continue
             due = begin + len(sent) * interval if len(sent) < count else end
             if select.select([port], [], [], max(0.0, due - now))[0]:

@@ -41,9 +41,10 @@ class Control:
     """The control socket: one JSON object a line, one answer a line."""
 
     def __init__(self, path: Path, switch: Switch) -> None:
-        """Listen at `path`, which must not exist; answers come from `switch`."""
+        """Listen at `path`, over what a killed predecessor left there; answers come from `switch`."""
         self._switch = switch
         self._path = path
+        path.unlink(missing_ok=True)
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.listener.bind(str(path))
         self.listener.listen(8)
