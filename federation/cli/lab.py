@@ -29,9 +29,9 @@ class LabGroup(click.Group):
 
 def directory_option(command: Callable[..., None]) -> Callable[..., None]:
     """Add --dir."""
-    return click.option(
-        "--dir", "folder", type=click.Path(path_type=Path), default=None, help="The lab's folder."
-    )(command)
+    return click.option("--dir", "folder", type=click.Path(path_type=Path), default=None, help="The lab's folder.")(
+        command
+    )
 
 
 def place(folder: Path | None) -> Path:
@@ -48,9 +48,7 @@ def lab() -> None:
 
 @lab.command()
 @directory_option
-@click.option(
-    "--rtt", type=click.FloatRange(0, 10_000), default=None, help="Round trip between members, ms (90)."
-)
+@click.option("--rtt", type=click.FloatRange(0, 10_000), default=None, help="Round trip between members, ms (90).")
 @click.option("--bare", is_flag=True, help="Network, WAN, endpoints and manifests only; no federation.")
 def up(folder: Path | None, rtt: float | None, bare: bool) -> None:
     """Raise the lab, wholly or not at all."""
@@ -94,9 +92,7 @@ def status(folder: Path | None, output: str) -> None:
 @directory_option
 @click.option("--from", "source", required=True, help="Member whose frames leave.")
 @click.option("--to", "target", required=True, help="Member where they arrive.")
-@click.option(
-    "--rtt", "rtt_ms", type=float, default=None, help="Round trip, ms: half of it in each direction."
-)
+@click.option("--rtt", "rtt_ms", type=float, default=None, help="Round trip, ms: half of it in each direction.")
 @click.option("--delay", "delay_ms", type=float, default=None, help="One way, ms.")
 @click.option(
     "--jitter",
@@ -110,9 +106,7 @@ def status(folder: Path | None, output: str) -> None:
 @click.option("--mtu", type=int, default=None, help="Larger packets vanish, bytes.")
 @click.option("--block/--no-block", default=None, help="Let nothing pass.")
 @click.option("--both", is_flag=True, help="The same in the other direction.")
-def set_wan(
-    folder: Path | None, source: str, target: str, rtt_ms: float | None, both: bool, **values: Any
-) -> None:
+def set_wan(folder: Path | None, source: str, target: str, rtt_ms: float | None, both: bool, **values: Any) -> None:
     """Change the WAN while the lab runs: one direction, unless --both or --rtt."""
     from federation.lab.weather import change
 
@@ -157,9 +151,7 @@ def execute(folder: Path | None, where: str, command: tuple[str, ...]) -> None:
 @directory_option
 @click.argument("journey", type=click.Choice(["journey"]), default="journey")
 @click.option("--keep", is_flag=True, help="Leave the lab up at the end.")
-@click.option(
-    "--rtt", type=click.FloatRange(0, 10_000), default=None, help="Round trip between members, ms (90)."
-)
+@click.option("--rtt", type=click.FloatRange(0, 10_000), default=None, help="Round trip between members, ms (90).")
 @OUTPUT
 def run(folder: Path | None, journey: str, keep: bool, rtt: float | None, output: str) -> None:
     """Raise the lab, follow a request from one region to the other, and check every step."""
@@ -204,15 +196,11 @@ def endpoint(addresses: tuple[str, ...], names: tuple[str, ...], port: int, memb
 @lab.command(hidden=True)
 @click.argument("url")
 @click.option("--count", type=click.IntRange(0), default=1, help="Requests; 0 for no limit.")
-@click.option(
-    "--rate", type=click.FloatRange(0), default=0, help="Requests begun a second; 0: one after the other."
-)
+@click.option("--rate", type=click.FloatRange(0), default=0, help="Requests begun a second; 0: one after the other.")
 @click.option("--deadline", type=click.FloatRange(0), default=0, help="Seconds; 0 for no limit.")
 @click.option("--until-endpoint", default="", help="Stop when this endpoint has answered.")
 @click.option("--timeout", type=click.FloatRange(0.001), default=5.0, help="Seconds for one request.")
-@click.option(
-    "--parallel", type=click.IntRange(1, 256), default=1, help="Clients, each with its own --count."
-)
+@click.option("--parallel", type=click.IntRange(1, 256), default=1, help="Clients, each with its own --count.")
 @click.option("--fresh/--keep", default=True, help="A connection of its own for each request.")
 def client(url: str, until_endpoint: str, fresh: bool, **values: Any) -> None:
     """An HTTP client: one JSON line a request; exit status 0 when all were answered with 200."""

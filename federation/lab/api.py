@@ -54,9 +54,7 @@ def problems(status: dict[str, Any], members: tuple[str, ...]) -> list[str]:
             found.append(f"{me}: no {role} has reported")
     for row in nodes:
         if not row.get("current"):
-            why = (
-                "; ".join(row.get("problems") or []) or f"reached {row.get('reached')} of {row.get('wanted')}"
-            )
+            why = "; ".join(row.get("problems") or []) or f"reached {row.get('reached')} of {row.get('wanted')}"
             found.append(f"{me}: {row.get('node')} is not current: {why}")
     linked = {row.get("member") for row in status.get("links", []) if _age(row) >= 0}
     found += [f"{me}: no WireGuard handshake with {other}" for other in members if other not in (me, *linked)]

@@ -51,16 +51,12 @@ class Client:
         try:
             connection = self._connected()
             address = connection.sock.getpeername()[0]
-            connection.request(
-                "GET", (self._url.path or "/") + (f"?{self._url.query}" if self._url.query else "")
-            )
+            connection.request("GET", (self._url.path or "/") + (f"?{self._url.query}" if self._url.query else ""))
             answer = connection.getresponse()
             body = answer.read()
         except (OSError, http.client.HTTPException) as error:
             self._close()
-            return Result(
-                t, False, 0, "", "", "", "", "", address, _since(begin), f"{type(error).__name__}: {error}"
-            )
+            return Result(t, False, 0, "", "", "", "", "", address, _since(begin), f"{type(error).__name__}: {error}")
         if not self._keep or answer.will_close:
             self._close()
         said, good = _fields(body), answer.status == 200

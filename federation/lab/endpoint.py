@@ -37,9 +37,7 @@ def handler(name: str, member: str) -> Handler:
             return web.Response(status=405, headers={"allow": "GET, HEAD, POST"})
         await request.read()
         body = answer(name, member, request.path_qs, request.method, request.headers.get(IDENTITY_HEADER))
-        return web.Response(
-            text=json.dumps(body), content_type="application/json", headers={"x-endpoint": name}
-        )
+        return web.Response(text=json.dumps(body), content_type="application/json", headers={"x-endpoint": name})
 
     return handle
 

@@ -32,9 +32,7 @@ def inside(namespace: str, work: Callable[[], T]) -> T:
             os.close(handle)
         return work()
 
-    with ThreadPoolExecutor(
-        1
-    ) as thread:  # the thread ends with the block, so nothing else runs in the namespace
+    with ThreadPoolExecutor(1) as thread:  # the thread ends with the block, so nothing else runs in the namespace
         return thread.submit(enter).result()
 
 

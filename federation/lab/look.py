@@ -64,9 +64,7 @@ def fetch(lab: Lab, member: str, count: int, *arguments: str) -> list[Answer]:
 def until(lab: Lab, member: str, wanted: str, seconds: float) -> None:
     """Ask until an answer comes from the member `wanted`; LabError when none does in time."""
     last: Answer = {}
-    with watching(
-        lab, member, "--count", "0", "--deadline", str(seconds), "--rate", "50", "--timeout", "2"
-    ) as answers:
+    with watching(lab, member, "--count", "0", "--deadline", str(seconds), "--rate", "50", "--timeout", "2") as answers:
         for last in answers:
             if last["member"] == wanted:
                 return
@@ -81,9 +79,7 @@ def resolve(lab: Lab, member: str) -> list[str]:
     done = subprocess.run(line, capture_output=True, text=True, timeout=30)
     found = sorted({row.split()[0] for row in done.stdout.splitlines() if row.strip()})
     if not found:
-        raise errors.command_failed(
-            f"getent ahostsv4 {HOST}", done.stderr.strip() or "the name has no address"
-        )
+        raise errors.command_failed(f"getent ahostsv4 {HOST}", done.stderr.strip() or "the name has no address")
     return found
 
 

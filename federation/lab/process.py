@@ -137,9 +137,7 @@ def complaint(log: Path, begin: int = 0) -> str:
     try:
         with log.open("rb") as stream:
             stream.seek(begin)
-            lines = [
-                text for text in stream.read(1 << 20).decode(errors="replace").splitlines() if text.strip()
-            ]
+            lines = [text for text in stream.read(1 << 20).decode(errors="replace").splitlines() if text.strip()]
     except FileNotFoundError:
         return ""
     if lines and lines[0].startswith("Traceback"):
@@ -253,9 +251,7 @@ def kill(program: Program, number: int = signal.SIGKILL) -> None:
 def _left(programs: list[Program], namespaces: list[str]) -> set[int]:
     for child in _children.values():
         child.poll()
-    return {p.pid for p in programs if alive(p)} | {
-        pid for pid in pids_in(namespaces) if start_ticks(pid) is not None
-    }
+    return {p.pid for p in programs if alive(p)} | {pid for pid in pids_in(namespaces) if start_ticks(pid) is not None}
 
 
 def _signal(programs: list[Program], namespaces: list[str], number: int) -> None:

@@ -81,9 +81,7 @@ def controller(lab: str, member: Member, root: Path) -> Wanted:
     manifests = ("--manifests", str(root / member.name / "manifests"))
     listen = ("--listen", f"0.0.0.0:{SYNC_PORT}", "--metrics", f"127.0.0.1:{CONTROLLER_METRICS}")
     argv = ("controller", "--state", str(state), *manifests, *listen)
-    return Wanted(
-        f"{member.name}-controller", netns.machine(lab, member.name), argv, makes=state / "api.sock"
-    )
+    return Wanted(f"{member.name}-controller", netns.machine(lab, member.name), argv, makes=state / "api.sock")
 
 
 def data_path(lab: str, member: Member, root: Path) -> tuple[Wanted, ...]:

@@ -76,9 +76,5 @@ def _down(lab: Lab, topology: Topology, before: dict[str, list[str]], keep_logs:
     after = marks()
     left += [f"{kind}: {name}" for kind, found in after.items() for name in found if name not in before[kind]]
     kept = f"; logs are in {lab.path / 'log'}" if keep_logs else ""
-    measured = (
-        "; ".join(left) if left else f"{count} namespaces and {len(pids)} processes gone, nothing left{kept}"
-    )
-    return Step(
-        "down", "no namespace, process, device, route, nft table, socket or folder left", measured, not left
-    )
+    measured = "; ".join(left) if left else f"{count} namespaces and {len(pids)} processes gone, nothing left{kept}"
+    return Step("down", "no namespace, process, device, route, nft table, socket or folder left", measured, not left)

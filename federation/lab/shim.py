@@ -130,9 +130,7 @@ def flush(switch: Switch, ports: list[socket.socket], now: float) -> None:
             pass
 
 
-def serve(
-    control: Path, interfaces: tuple[str, ...], seed: int, delays: dict[tuple[str, str], float]
-) -> None:
+def serve(control: Path, interfaces: tuple[str, ...], seed: int, delays: dict[tuple[str, str], float]) -> None:
     """The program `isthmus lab shim`: run until SIGTERM. `delays` are one-way, in ms."""
     switch = Switch(interfaces, seed)
     for (source, target), delay in delays.items():
@@ -156,9 +154,7 @@ def ask(control: Path, request: dict[str, object]) -> dict[str, object]:
         connection.connect(str(control))
         connection.sendall(json.dumps(request).encode() + b"\n")
         with connection.makefile("rb") as stream:
-            reply: dict[str, object] = json.loads(
-                stream.readline() or b'{"ok": false, "error": "the WAN ended"}'
-            )
+            reply: dict[str, object] = json.loads(stream.readline() or b'{"ok": false, "error": "the WAN ended"}')
     if not reply["ok"]:
         raise ValueError(reply["error"])
     return reply

@@ -13,9 +13,7 @@ def collect(lab: Lab) -> dict[str, Any]:
     """Programs with pid and whether they run, the WAN's settings and counts, each member's own status or
     None.
     """
-    programs = {
-        name: {"pid": one.pid, "runs": process.alive(one)} for name, one in sorted(lab.programs.items())
-    }
+    programs = {name: {"pid": one.pid, "runs": process.alive(one)} for name, one in sorted(lab.programs.items())}
     members: dict[str, Any] = {}
     for name in LAB.names if not lab.bare else ():
         try:
@@ -43,14 +41,12 @@ def show_status(lab: Lab, output: str) -> str:
         return json.dumps(said, indent=2)
     lines = [f"lab {said['lab']} in {said['dir']}: {said['state']}"]
     lines += [
-        f"  {name:28} {'runs' if one['runs'] else 'ended':6} pid {one['pid']}"
-        for name, one in said["programs"].items()
+        f"  {name:28} {'runs' if one['runs'] else 'ended':6} pid {one['pid']}" for name, one in said["programs"].items()
     ]
     for pair in said["wan"] or []:
         blocked = ", blocked" if pair["block"] else ""
         lines.append(
-            f"  WAN {pair['from']} -> {pair['to']}: "
-            f"{pair['delay_ms']:g} ms, {pair['loss_percent']:g} % loss{blocked}"
+            f"  WAN {pair['from']} -> {pair['to']}: {pair['delay_ms']:g} ms, {pair['loss_percent']:g} % loss{blocked}"
         )
     if said["wan"] is None:
         lines.append("  WAN does not answer")

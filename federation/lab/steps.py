@@ -65,9 +65,7 @@ class Stage:
 
 def everything_runs(stage: Stage) -> Step:
     """a: every program runs and every member's status is well."""
-    process.wait_for(
-        stage.lab, lambda: "; ".join(up.missing(stage.lab, stage.topology)[:1]), up.READY_SECONDS
-    )
+    process.wait_for(stage.lab, lambda: "; ".join(up.missing(stage.lab, stage.topology)[:1]), up.READY_SECONDS)
     programs = stage.lab.programs
     ended = sorted(name for name, one in programs.items() if not process.alive(one))
     took = "was up already" if stage.up_seconds is None else f"up in {stage.up_seconds:.1f} s"
@@ -110,9 +108,7 @@ def across(stage: Stage) -> Step:
     caller = f"spiffe://{home}.{stage.topology.domain}/ns/shop/sa/client"
     good = [one for one in answers if one["ok"] and one["member"] == away and one["spiffe"] == caller]
     bad = [
-        look.told(one) + f" by {one['member'] or '?'} for {one['spiffe'] or '?'}"
-        for one in answers
-        if one not in good
+        look.told(one) + f" by {one['member'] or '?'} for {one['spiffe'] or '?'}" for one in answers if one not in good
     ]
     grown = _grown(stage, before)
     if good:
@@ -121,9 +117,7 @@ def across(stage: Stage) -> Step:
     return Step(
         "across",
         f"{REQUESTS} of {REQUESTS} with 200 by {away}, caller {caller}",
-        f"{measured}; first other: {bad[0]}"
-        if bad
-        else f"{measured}, WireGuard +{grown[0]} / +{grown[1]} bytes",
+        f"{measured}; first other: {bad[0]}" if bad else f"{measured}, WireGuard +{grown[0]} / +{grown[1]} bytes",
         len(good) == REQUESTS and min(grown) > 0,
     )
 
@@ -164,9 +158,7 @@ def new_endpoint(stage: Stage) -> Step:
             if one["endpoint"] == new:
                 ms = (one["t"] - changed) * 1000 + one["ms"]
                 measured = f"{ms:.0f} ms"
-    return Step(
-        "new endpoint", f"its first answer within {NEW_ENDPOINT_MS} ms", measured, ms <= NEW_ENDPOINT_MS
-    )
+    return Step("new endpoint", f"its first answer within {NEW_ENDPOINT_MS} ms", measured, ms <= NEW_ENDPOINT_MS)
 
 
 def local_first(stage: Stage) -> Step:
@@ -175,9 +167,7 @@ def local_first(stage: Stage) -> Step:
     _settle(stage, stage.home.name)
     answers = look.fetch(stage.lab, stage.home.name, 50)
     by = _by_member(answers)
-    return Step(
-        "local first", f"100 % by {stage.home.name}", _shares(by), by == {stage.home.name: len(answers)}
-    )
+    return Step("local first", f"100 % by {stage.home.name}", _shares(by), by == {stage.home.name: len(answers)})
 
 
 def unready(stage: Stage) -> Step:
@@ -213,22 +203,14 @@ def shares(stage: Stage) -> Step:
     stated = look.explain(stage.lab, stage.home.name, SERVICE)
     answers = look.fetch(stage.lab, stage.home.name, SHARE_REQUESTS, "--parallel", str(SHARE_CLIENTS))
     by = _by_member(answers)
-    gaps = [
-        abs(stated.get(m, 0) / 10_000 - 100 * by.get(m, 0) / max(1, len(answers))) for m in both | set(by)
-    ]
+    gaps = [abs(stated.get(m, 0) / 10_000 - 100 * by.get(m, 0) / max(1, len(answers))) for m in both | set(by)]
     expected = ", ".join(f"{m} {ppm / 10_000:.1f} %" for m, ppm in sorted(stated.items()))
-    return Step(
-        "explain", f"{expected} (within {SHARE_POINTS:g} points)", _shares(by), max(gaps) <= SHARE_POINTS
-    )
+    return Step("explain", f"{expected} (within {SHARE_POINTS:g} points)", _shares(by), max(gaps) <= SHARE_POINTS)
 
 
 def _explained(stage: Stage, members: set[str]) -> str:
     stated = look.explain(stage.lab, stage.home.name, SERVICE)
-    return (
-        ""
-        if set(stated) == members
-        else f"explain states shares of {', '.join(sorted(stated)) or 'nobody'} only"
-    )
+    return "" if set(stated) == members else f"explain states shares of {', '.join(sorted(stated)) or 'nobody'} only"
 
 
 def last_known_good(stage: Stage) -> Step:
@@ -246,9 +228,7 @@ def last_known_good(stage: Stage) -> Step:
     took = time.monotonic() - begin
     answers = look.fetch(lab, stage.home.name, REQUESTS)
     good = sum(one["ok"] and one["member"] == stage.away.name for one in answers)
-    running = sorted(
-        name for name, one in lab.programs.items() if name.endswith("-controller") and process.alive(one)
-    )
+    running = sorted(name for name, one in lab.programs.items() if name.endswith("-controller") and process.alive(one))
     measured = f"{killed} processes killed, first answer after {took:.1f} s, then {good} of {len(answers)}"
     return Step(
         "from disk",
@@ -322,6 +302,4 @@ def tell(stage: Stage, step: Callable[[Stage], Step]) -> Step:
         return step(stage)
     except (errors.LabError, OSError, ValueError, KeyError, StopIteration) as error:
         said = error.text if isinstance(error, errors.LabError) else f"{type(error).__name__}: {error}"
-        return Step(
-            step.__name__.replace("_", " "), (step.__doc__ or "").partition(": ")[2].rstrip("."), said, False
-        )
+        return Step(step.__name__.replace("_", " "), (step.__doc__ or "").partition(": ")[2].rstrip("."), said, False)

@@ -123,9 +123,7 @@ class Switch:
     def _queue(self, now: float, port: int, target: int, frame: bytes) -> None:
         lane = self._lanes[port][target]
         pair = lane.pair
-        if self._lost(pair, len(frame)) or (
-            pair.rate_mbit is not None and not self._room(lane, now, len(frame))
-        ):
+        if self._lost(pair, len(frame)) or (pair.rate_mbit is not None and not self._room(lane, now, len(frame))):
             lane.counts["dropped"] += 1
             return
         at = (now if pair.rate_mbit is None else lane.free) + pair.delay_ms / 1000

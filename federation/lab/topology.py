@@ -67,9 +67,7 @@ class Member:
     def endpoints(self) -> tuple[Endpoint, ...]:
         """Pods that answer as soon as the member's manifests name them; zones take turns."""
         return tuple(
-            Endpoint(
-                f"{self.name}-web-{i}", f"10.{self.number}.1.{10 + i}", self.zones[(i - 1) % len(self.zones)]
-            )
+            Endpoint(f"{self.name}-web-{i}", f"10.{self.number}.1.{10 + i}", self.zones[(i - 1) % len(self.zones)])
             for i in range(1, ENDPOINTS_EACH + 1)
         )
 

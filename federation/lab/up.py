@@ -87,9 +87,7 @@ def start(lab: Lab, wanted: Wanted) -> None:
         path = wanted.after
         process.wait_for(lab, lambda: process.there(path), START_SECONDS, _relatives(lab, wanted))
     if not wanted.machine:
-        process.start(
-            lab, wanted.name, wanted.namespace, process.wrapped(wanted.namespace, process.own(*wanted.argv))
-        )
+        process.start(lab, wanted.name, wanted.namespace, process.wrapped(wanted.namespace, process.own(*wanted.argv)))
         return
     member = wanted.namespace.removeprefix(netns.prefix(lab.lab))
     private = lab.member(member) / "wireguard"

@@ -177,9 +177,7 @@ class Stream:
             return False
         extra = any(channel.held[name] is not None for name in channel.held.keys() - offered.keys())
         return not extra and all(
-            channel.held.get(name) == resource.version
-            for name, resource in offered.items()
-            if channel.wants(name)
+            channel.held.get(name) == resource.version for name, resource in offered.items() if channel.wants(name)
         )
 
     def _advance(self) -> None:
@@ -249,6 +247,4 @@ class Stream:
         versions.update(dict.fromkeys(removed))
         channel.flights[nonce] = versions
         channel.sent.update(versions)
-        self.output.append(
-            Response(type_url=type_url, nonce=nonce, resources=tuple(resources), removed=tuple(removed))
-        )
+        self.output.append(Response(type_url=type_url, nonce=nonce, resources=tuple(resources), removed=tuple(removed)))

@@ -126,9 +126,7 @@ def test_pods_reach_their_own_endpoints_and_the_client_has_its_own_resolver(bare
     argv = process.wrapped(space, process.own("client", "http://10.2.1.13:8080/x", "--count", "2"))
     done = subprocess.run(argv, capture_output=True, check=True, timeout=20)
     assert [json.loads(line)["endpoint"] for line in done.stdout.splitlines()] == ["eu-central-web-3"] * 2
-    resolv = subprocess.run(
-        process.wrapped(space, ["cat", "/etc/resolv.conf"]), capture_output=True, check=True
-    )
+    resolv = subprocess.run(process.wrapped(space, ["cat", "/etc/resolv.conf"]), capture_output=True, check=True)
     assert b"nameserver 10.2.0.1\n" in resolv.stdout
 
 
@@ -153,13 +151,9 @@ def test_a_second_lab_lives_beside_the_first_and_goes_alone(bare: Lab, tmp_path:
 
 def test_a_killed_program_is_started_again_by_its_name(bare: Lab) -> None:
     for verb in ("kill", "start"):
-        subprocess.run(
-            [*COMMAND, verb, "wan", "--dir", bare.directory], check=True, stdout=subprocess.DEVNULL
-        )
+        subprocess.run([*COMMAND, verb, "wan", "--dir", bare.directory], check=True, stdout=subprocess.DEVNULL)
         assert process.alive(load(bare.path).programs["wan"]) is (verb == "start")
-    again = subprocess.run(
-        [*COMMAND, "start", "wan", "--dir", bare.directory], capture_output=True, text=True
-    )
+    again = subprocess.run([*COMMAND, "start", "wan", "--dir", bare.directory], capture_output=True, text=True)
     assert again.returncode == 2 and "E182 wan runs already" in again.stderr
     eventually(lambda: (bare.wan_socket).exists() and None not in trips(bare, 1))
 
@@ -168,9 +162,7 @@ def test_a_killed_program_is_started_again_by_its_name(bare: Lab) -> None:
 def test_down_after_kill_9_during_up_leaves_nothing(tmp_path: Path, moment: str) -> None:
     folder = tmp_path / "lab"
     before = marks()
-    with subprocess.Popen(
-        [*COMMAND, "up", "--bare", "--dir", str(folder)], stdout=subprocess.DEVNULL
-    ) as child:
+    with subprocess.Popen([*COMMAND, "up", "--bare", "--dir", str(folder)], stdout=subprocess.DEVNULL) as child:
         try:
             eventually(lambda: (folder / FILE).exists())
             lab = load(folder)
@@ -184,9 +176,7 @@ def test_down_after_kill_9_during_up_leaves_nothing(tmp_path: Path, moment: str)
     try:
         strays = set(pids_in(namespaces(spaces)))
         assert strays or moment == "first namespace"
-        done = subprocess.run(
-            [*COMMAND, "down", "--dir", str(folder)], capture_output=True, text=True, check=True
-        )
+        done = subprocess.run([*COMMAND, "down", "--dir", str(folder)], capture_output=True, text=True, check=True)
         assert done.stdout == f"lab {lab.lab} is down; nothing of it is left\n"
     finally:
         remove(folder)
@@ -212,9 +202,7 @@ def test_an_interrupted_up_takes_down_what_it_made(tmp_path: Path, number: signa
     assert marks() == before and not folder.exists()
 
 
-def test_a_failed_up_takes_down_what_it_made_and_tells_why(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_up_takes_down_what_it_made_and_tells_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         process, "own", lambda *_: ["sh", "-c", "echo 'isthmus: cannot serve: port in use' >&2; exit 2"]
     )

@@ -23,9 +23,7 @@ def make_folder(
 ) -> Path:
     """A folder for one agent whose controllers are all dead."""
     node = f"{own.name}-{role}"
-    enrolled = Enrolled(
-        node=node, role=role, member=own.name, domain=DOMAIN, controllers=(), anchor=own.anchor
-    )
+    enrolled = Enrolled(node=node, role=role, member=own.name, domain=DOMAIN, controllers=(), anchor=own.anchor)
     save_enrolled(directory, enrolled)
     save_leaf(directory / "leaf.json", own.leaf(agent_id(own.domain, node)))
     for identity in identities:

@@ -25,8 +25,7 @@ def without(program: str) -> object:
             True,
             False,
             "",
-            "E181 /dev/net/tun cannot be opened: load the kernel module (modprobe tun) "
-            "or give it to the container",
+            "E181 /dev/net/tun cannot be opened: load the kernel module (modprobe tun) or give it to the container",
         ),
         (True, True, "ip", 'E183 program "ip" is missing: install the Debian package iproute2'),
         (True, True, "nft", 'E183 program "nft" is missing: install the Debian package nftables'),
@@ -81,9 +80,7 @@ def test_the_command_prints_the_line_exits_with_2_and_makes_nothing(
         ),
     ],
 )
-def test_commands_for_a_running_lab_say_when_there_is_none(
-    tmp_path: Path, argv: list[str], line: str
-) -> None:
+def test_commands_for_a_running_lab_say_when_there_is_none(tmp_path: Path, argv: list[str], line: str) -> None:
     where = tmp_path / "lab"
     done = CliRunner().invoke(command, [argv[0], "--dir", str(where), *argv[1:]])
     assert (done.exit_code, done.stderr) == (2, line.format(dir=where) + "\n")

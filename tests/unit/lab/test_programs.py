@@ -18,8 +18,7 @@ def test_the_first_member_founds_and_the_others_join() -> None:
         "--clusterset 10.102.0.0/16 --sync 192.0.2.2:7443 --out /lab/eu-central/request"
     )
     assert " ".join(programs.admit(LAB, EU, ROOT)) == (
-        "member admit --state /lab/us-east/state --request /lab/eu-central/request "
-        "--ledger /lab/eu-central/ledger"
+        "member admit --state /lab/us-east/state --request /lab/eu-central/request --ledger /lab/eu-central/ledger"
     )
 
 

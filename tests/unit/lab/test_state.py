@@ -47,8 +47,7 @@ def test_no_lab_is_said_with_the_next_step(tmp_path: Path) -> None:
     with pytest.raises(LabError) as caught:
         state.load(tmp_path / "none")
     assert (
-        caught.value.text
-        == f"no lab in {tmp_path / 'none'}: raise one with `isthmus lab up --dir {tmp_path / 'none'}`"
+        caught.value.text == f"no lab in {tmp_path / 'none'}: raise one with `isthmus lab up --dir {tmp_path / 'none'}`"
     )
 
 
@@ -74,8 +73,7 @@ def test_a_recycled_pid_is_another_program() -> None:
             "isthmus: E122 --listen 10.1.0.1:53: address already in use",
         ),
         (
-            '{"level": "info", "message": "no error yet"}\n'
-            '{"level": "error", "message": "port 53 is taken"}\n',
+            '{"level": "info", "message": "no error yet"}\n{"level": "error", "message": "port 53 is taken"}\n',
             "port 53 is taken",
         ),
         (

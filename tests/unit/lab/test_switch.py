@@ -126,9 +126,7 @@ def test_a_rate_spaces_frames_and_drops_what_would_wait_too_long() -> None:
         ),
     ],
 )
-def test_bad_settings_are_refused_by_name(
-    source: str, target: str, values: dict[str, object], text: str
-) -> None:
+def test_bad_settings_are_refused_by_name(source: str, target: str, values: dict[str, object], text: str) -> None:
     switch = Switch(NAMES)
     with pytest.raises(ValueError) as caught:
         switch.set(source, target, values)
