@@ -7,7 +7,7 @@ from typing import IO
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from federation.link.leaf import write_private
+from federation.files import write_private
 from federation.model.errors import InputError
 
 KEY_FILE = "wireguard.key"

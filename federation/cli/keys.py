@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from federation.config import Folder, Own
-from federation.link.leaf import write_private
+from federation.files import write_private
 from federation.model.cidr import first_overlap, parse_cidr
 from federation.model.errors import InputError
 from federation.model.names import parse_domain, parse_label, parse_member

@@ -3,7 +3,7 @@
 import logging
 from pathlib import Path
 
-from federation.link.leaf import write_private
+from federation.files import write_private
 from federation.model.errors import InputError, Refused
 from federation.model.ledger import Ledger
 from federation.registrar.ledger import SignedLedger, decode_ledger, encode_ledger, read_ledger

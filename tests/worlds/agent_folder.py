@@ -7,8 +7,9 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from federation.files import write_private
 from federation.link.enrolled import Enrolled, save_enrolled
-from federation.link.leaf import save_leaf, write_private
+from federation.link.leaf import save_leaf
 from federation.lkg import ring
 from federation.model.handout import Role
 from federation.model.spiffe import SpiffeId, agent_id
