@@ -5,6 +5,8 @@ from gateways.render.envoy.common import ADS, Json, anchor_secret, secret_from_s
 from gateways.state import Anchor, Cluster
 
 CONNECT_TIMEOUT = "1s"
+CONNECTION_LIFE = "3600s"
+"""After this a connection between proxies is drained, so that nobody lives longer than that on an old certificate."""
 
 
 def cluster(item: Cluster, anchors: dict[str, Anchor]) -> Json:
@@ -65,6 +67,7 @@ def _same_protocol() -> Json:
     options = typed(
         "",
         "extensions.upstreams.http.v3.HttpProtocolOptions",
+        common_http_protocol_options={"idle_timeout": "300s", "max_connection_duration": CONNECTION_LIFE},
         use_downstream_protocol_config={"http_protocol_options": {}, "http2_protocol_options": {}},
     )
     return {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options["typed_config"]}
