@@ -1,12 +1,11 @@
 """The state folder of a member's controller, and what it says of the member; parsed once."""
 
-import os
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
-from federation.link.leaf import write_private
+from federation.files import write_private
 from federation.model.cidr import parse_cidr
 from federation.model.errors import InputError
 from federation.model.handout import Role, Workload
@@ -84,7 +83,7 @@ class Folder:
     def private_text(self, path: Path) -> str:
         """A secret file's text. InputError when it is missing or others may read it (threat model C22)."""
         try:
-            mode = os.stat(path).st_mode & 0o777
+            mode = path.stat().st_mode & 0o777
             text = path.read_text()
         except OSError as error:
             raise InputError(f"{path}: {error.strerror}") from None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from federation.model.errors import Refused
 from federation.model.names import MemberName
 from federation.model.spiffe import SpiffeId, controller_id
 from federation.ports import ClusterApi
+from federation.process import until_stopped
 from federation.reconcile.loop import Loop, Parts
 from federation.reconcile.status import explain, status
 from federation.registrar.signing import RECORD, SigningKey
@@ -126,24 +126,6 @@ class Controller:
             await asyncio.sleep(1)
             if self.ledger.reload():
                 self.peers.follow_ledger()
-
-
-async def until_stopped(work: list[Awaitable[None]]) -> None:
-    """Run all of this until SIGTERM or SIGINT, or until one of them fails."""
-    stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopped.set)
-    tasks = [asyncio.ensure_future(item) for item in work]
-    waiter = asyncio.create_task(stopped.wait())
-    try:
-        done, _ = await asyncio.wait({*tasks, waiter}, return_when=asyncio.FIRST_COMPLETED)
-        for task in done - {waiter}:
-            task.result()
-    finally:
-        for task in (*tasks, waiter):
-            task.cancel()
-        await asyncio.gather(*tasks, waiter, return_exceptions=True)
 
 
 async def run_controller(folder: Path, cluster: ClusterApi, listen: str) -> None:

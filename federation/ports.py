@@ -1,4 +1,6 @@
-"""The ports of the controller: what it needs of the outside, as Protocols. Adapters implement them; plan never sees them."""
+"""The ports of the controller: what it needs of the outside, as Protocols. Adapters implement them; plan never sees
+them.
+"""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Literal, Protocol

@@ -68,8 +68,8 @@ def envoy(state: Path, program: str | None, log_level: str) -> None:
     import json
     import os
 
+    from federation.files import write_private
     from federation.link.enrolled import load_enrolled
-    from federation.link.leaf import write_private
     from gateways import folder
     from gateways.binary import find_envoy
     from gateways.render.envoy.bootstrap import bootstrap

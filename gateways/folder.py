@@ -7,7 +7,7 @@ from typing import IO
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from federation.link.leaf import write_private
+from federation.files import write_private
 from federation.model.errors import InputError
 
 KEY_FILE = "wireguard.key"
@@ -40,7 +40,9 @@ def wireguard_key(directory: Path) -> bytes:
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from None
     if len(key) != KEY_BYTES:
-        raise InputError(f"{path}: holds {len(key)} bytes, a WireGuard key has {KEY_BYTES}; remove it to make a new one")
+        raise InputError(
+            f"{path}: holds {len(key)} bytes, a WireGuard key has {KEY_BYTES}; remove it to make a new one"
+        )
     return clamped(key)
 
 

@@ -162,9 +162,7 @@ def _owned(peer: Peer, gateway: PeerGateway) -> str:
     return str(ip_network(gateway.overlay))
 
 
-def _offers(
-    site: Site, offers: list[Offer], pools: list[Pool]
-) -> tuple[tuple[Cluster, ...], tuple[Offered, ...]]:
+def _offers(site: Site, offers: list[Offer], pools: list[Pool]) -> tuple[tuple[Cluster, ...], tuple[Offered, ...]]:
     clusters: list[Cluster] = []
     offered: list[Offered] = []
     by_service = own_endpoints(pools)

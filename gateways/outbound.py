@@ -139,8 +139,7 @@ def reachable(offering: Iterable[Candidate], world: _World, local: tuple[Host, .
     return [
         c
         for c in offering
-        if (c.member == world.site.member and local)
-        or (c.member in world.peers and world.peers[c.member].gateways)
+        if (c.member == world.site.member and local) or (c.member in world.peers and world.peers[c.member].gateways)
     ]
 
 

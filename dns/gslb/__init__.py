@@ -1,1 +1,1 @@
-"""GSLB DNS."""
+"""GSLB and clusterset DNS: what to answer, and the server that answers it."""

@@ -11,8 +11,8 @@ from watchfiles import awatch
 
 from federation.adapters.objects import ObjectKey, Objects, object_key
 from federation.model.errors import InputError
-from federation.model.names import ServiceKey
 from federation.model.local import LocalFacts
+from federation.model.names import ServiceKey
 from federation.ports import Certainty, Wake
 from federation.wire.k8s.strict import Found, read_manifest
 
@@ -111,7 +111,10 @@ class Manifests:
             found = read_manifest(data.decode(), str(path))
             self._refuse_twins(path, found)
         except (InputError, UnicodeDecodeError) as error:
-            self._refuse(path, error.text if isinstance(error, InputError) else f"{path}: is not UTF-8 ({error.reason})")
+            self._refuse(
+                path,
+                error.text if isinstance(error, InputError) else f"{path}: is not UTF-8 ({error.reason})",
+            )
             self._files[path] = data
             return set()
         self._files[path] = data
@@ -125,15 +128,14 @@ class Manifests:
         self._refused[path] = line
 
     def _refuse_twins(self, path: Path, found: list[Found]) -> None:
-        places = {
-            key: place for other, held in self._owned.items() if other != path for key, place in held.items()
-        }
+        places = {key: place for other, held in self._owned.items() if other != path for key, place in held.items()}
         for item in found:
             key = object_key(item.value)
             if key in places:
                 kind, namespace, name = key
                 raise InputError(
-                    f'{item.place}: field "metadata.name": {kind} {namespace}/{name} already stands at {places[key]}', "E125"
+                    f'{item.place}: field "metadata.name": {kind} {namespace}/{name} already stands at {places[key]}',
+                    "E125",
                 )
             places[key] = item.place
 

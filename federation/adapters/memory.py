@@ -5,8 +5,8 @@ from collections.abc import Iterable
 
 from federation.adapters.objects import ObjectKey, Objects
 from federation.model.errors import Unavailable
-from federation.model.names import ServiceKey
 from federation.model.local import LocalFacts
+from federation.model.names import ServiceKey
 from federation.ports import Certainty, Wake
 from federation.wire.k8s.types import K8sObject
 

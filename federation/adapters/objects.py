@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from federation.model.names import ServiceKey
 from federation.model.local import LocalFacts
+from federation.model.names import ServiceKey
 from federation.wire.k8s.translate import LocalService, local_service, local_slices, slice_owner
 from federation.wire.k8s.types import EndpointSlice, K8sObject, Service, ServiceExport
 

@@ -15,7 +15,9 @@ class SqliteStore:
             self._db = sqlite3.connect(path, isolation_level=None)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
-            self._db.execute("CREATE TABLE IF NOT EXISTS kept (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID")
+            self._db.execute(
+                "CREATE TABLE IF NOT EXISTS kept (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID"
+            )
         except sqlite3.Error as error:
             raise Unavailable(f"store {path}: {error}") from None
 
@@ -26,7 +28,10 @@ class SqliteStore:
 
     def put(self, key: str, value: bytes) -> None:
         """Set the value durably. Unavailable when the disk does not take it."""
-        self._write("INSERT INTO kept VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", (key, value))
+        self._write(
+            "INSERT INTO kept VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+            (key, value),
+        )
 
     def drop(self, key: str) -> None:
         """Forget the key."""

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from federation.config import Folder, Own
-from federation.link.leaf import write_private
+from federation.files import write_private
 from federation.model.cidr import first_overlap, parse_cidr
 from federation.model.errors import InputError
 from federation.model.names import parse_domain, parse_label, parse_member
@@ -36,9 +36,7 @@ def applicant_of(domain: str, place: dict[str, Any]) -> Applicant:
     )
 
 
-def create_member(
-    folder: Folder, draft: Applicant, place: dict[str, Any], federation: str, now: datetime
-) -> Applicant:
+def create_member(folder: Folder, draft: Applicant, place: dict[str, Any], federation: str, now: datetime) -> Applicant:
     """Make the folder and its keys; the applicant with its public keys."""
     own = Own(
         name=parse_member(draft.name),

@@ -13,7 +13,9 @@ import click
 
 from federation.model.errors import InputError, Unavailable
 
-API = click.option("--api", type=click.Path(path_type=Path), help="The controller's api.sock (default: the running lab's).")
+API = click.option(
+    "--api", type=click.Path(path_type=Path), help="The controller's api.sock (default: the running lab's)."
+)
 OUTPUT = click.option("--output", type=click.Choice(["text", "json"]), default="text")
 
 
@@ -83,7 +85,9 @@ async def _ask(socket: Path, path: str) -> dict[str, Any]:
         ):
             answer: dict[str, Any] = await response.json()
     except (OSError, aiohttp.ClientError, TimeoutError) as error:
-        raise Unavailable(f"{socket}: the controller does not answer ({type(error).__name__}); is it running?") from None
+        raise Unavailable(
+            f"{socket}: the controller does not answer ({type(error).__name__}); is it running?"
+        ) from None
     if "error" in answer:
         raise InputError(answer["error"], answer["code"])
     return answer

@@ -33,7 +33,7 @@ def init(state: Path, domain: str, **place: Any) -> None:
     """Found a federation: make its key, this first member, and the ledger that begins with it."""
     from federation.cli.keys import applicant_of, create_member
     from federation.config import Folder
-    from federation.link.leaf import write_private
+    from federation.files import write_private
     from federation.registrar.admit import found_member
     from federation.registrar.ledger import SignedLedger, append, encode_ledger
     from federation.registrar.signing import LEDGER, SigningKey, fingerprint, new_signing_key
@@ -77,7 +77,7 @@ def request(state: Path, domain: str, federation: str, out: Path, **place: Any) 
 def admit(state: Path, request_file: Path, out: Path) -> None:
     """Append a joiner to the ledger (on the registrar, which holds the federation key)."""
     from federation.config import Folder
-    from federation.link.leaf import write_private
+    from federation.files import write_private
     from federation.registrar.admit import admit as admitted
     from federation.registrar.admit import read_request
     from federation.registrar.ledger import append, decode_ledger, encode_ledger, read_ledger
@@ -100,7 +100,7 @@ def admit(state: Path, request_file: Path, out: Path) -> None:
 def accept(state: Path, file: Path) -> None:
     """Take over the ledger that the registrar gave, if the federation key that was expected signed it."""
     from federation.config import Folder
-    from federation.link.leaf import write_private
+    from federation.files import write_private
     from federation.model.errors import Refused
     from federation.registrar.ledger import decode_ledger, read_ledger
 

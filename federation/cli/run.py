@@ -15,7 +15,7 @@ METRICS = click.option("--metrics", help="ADDRESS:PORT for Prometheus metrics.")
 def signer(state: Path, metrics: str | None) -> None:
     """Hold the anchor's key and sign what its policy allows, on a unix socket."""
     from federation.config import Folder
-    from federation.daemon import until_stopped
+    from federation.process import until_stopped
     from federation.telemetry import serve_metrics, setup_logging
     from federation.trust.signer import Signer
 
@@ -36,9 +36,7 @@ def signer(state: Path, metrics: str | None) -> None:
 @click.option("--manifests", type=click.Path(path_type=Path), help="Folder of Kubernetes manifests to watch.")
 @click.option("--kubeconfig", type=click.Path(path_type=Path), help="Watch a Kubernetes cluster instead.")
 @click.option("--listen", required=True, help="ADDRESS:PORT for peers and agents.")
-def controller(
-    state: Path, metrics: str | None, manifests: Path | None, kubeconfig: Path | None, listen: str
-) -> None:
+def controller(state: Path, metrics: str | None, manifests: Path | None, kubeconfig: Path | None, listen: str) -> None:
     """Run the controller of the member in this state folder."""
     from federation.cli.cluster import open_cluster
     from federation.config import Folder

@@ -18,7 +18,9 @@ def table(title: str, *columns: str) -> Table:
 def print_status(answer: dict[str, Any]) -> None:
     """Print one controller's status."""
     console = Console()
-    console.print(f"[bold]{answer['member']}[/]  revision {answer['revision']}  cluster {answer['cluster']['certainty']}")
+    console.print(
+        f"[bold]{answer['member']}[/]  revision {answer['revision']}  cluster {answer['cluster']['certainty']}"
+    )
     members = table("members", "member", "number", "region", "session", "last heard", "record")
     for row in answer["members"]:
         record = row.get("record")
@@ -40,7 +42,12 @@ def print_status(answer: dict[str, Any]) -> None:
     services = table("services", "service", "clusterset IP", "shares", "exported here")
     for row in answer["services"]:
         shares = ", ".join(f"{s['member']} {s['ppm'] / 10_000:g} %" for s in row.get("shares", ()))
-        services.add_row(row["service"], row.get("address", "-"), shares or "nobody ready", "yes" if row["exported"] else "no")
+        services.add_row(
+            row["service"],
+            row.get("address", "-"),
+            shares or "nobody ready",
+            "yes" if row["exported"] else "no",
+        )
     for item in (members, nodes, links, services):
         console.print(item)
     for line in _troubles(answer):
@@ -49,7 +56,11 @@ def print_status(answer: dict[str, Any]) -> None:
 
 
 def _troubles(answer: dict[str, Any]) -> list[str]:
-    lines = [*answer["cluster"]["problems"], *answer["held"], *([answer["problem"]] if answer["problem"] else [])]
+    lines = [
+        *answer["cluster"]["problems"],
+        *answer["held"],
+        *([answer["problem"]] if answer["problem"] else []),
+    ]
     lines += [f"{row['member']}: {text}" for row in answer["members"] for text in row["refusals"]]
     lines += [f"{row['node']}: {text}" for row in answer["nodes"] for text in row["problems"]]
     return lines + [f"{row['service']}: {text}" for row in answer["services"] for text in row["notes"]]
@@ -58,7 +69,9 @@ def _troubles(answer: dict[str, Any]) -> list[str]:
 def print_explain(answer: dict[str, Any]) -> None:
     """Print the law's inputs, its rules and the shares."""
     console = Console()
-    console.print(f"[bold]{answer['service']}[/] from {answer['from']}: {answer['host']} is {answer['address'] or 'headless'}")
+    console.print(
+        f"[bold]{answer['service']}[/] from {answer['from']}: {answer['host']} is {answer['address'] or 'headless'}"
+    )
     inputs = table("inputs", "member", "cost", "by", "ready", "total")
     for row in answer["inputs"]:
         inputs.add_row(row["member"], str(row["cost"]), row["cost_from"], str(row["ready"]), str(row["total"]))

@@ -4,11 +4,12 @@ Each candidate, nearest first, can take up to 1.4 x ready/total of all requests;
 next. Two of four ready: 70 %. One of four: 35 %. When all together cannot take everything, each is scaled up alike.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
 from federation.model.handout import Candidate
+from federation.model.names import MemberName
 
 PPM = 1_000_000
 OVERPROVISION_PERCENT = 140
@@ -61,7 +62,7 @@ def availability(candidate: Candidate) -> int:
     return min(PPM, candidate.ready * OVERPROVISION_PERCENT * (PPM // 100) // candidate.total)
 
 
-def scale(room: dict[str, int]) -> tuple[Share, ...]:
+def scale(room: Mapping[MemberName, int]) -> tuple[Share, ...]:
     """Largest-remainder rounding of these weights to exactly one million; ties go to the first by order."""
     total = sum(room.values())
     floors = {member: weight * PPM // total for member, weight in room.items()}

@@ -52,4 +52,4 @@ class PinnedChannel(Channel):
         except Exception:
             transport.abort()
             raise
-        return cast(H2Protocol, protocol)
+        return protocol

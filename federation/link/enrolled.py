@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from federation.link.leaf import write_private
+from federation.files import write_private
 from federation.model.errors import InputError
 from federation.model.handout import Role
 from federation.model.spiffe import trust_domain

@@ -191,5 +191,3 @@ def _decode_head(data: bytes) -> HandoutHead | None:
     with contextlib.suppress(msgspec.MsgspecError):
         return _head_decoder.decode(data)
     return None
-
-

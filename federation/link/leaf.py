@@ -1,7 +1,6 @@
 """A leaf certificate with its key, on disk and as a signing request (X509-SVID, SPIFFE standard)."""
 
 import contextlib
-import os
 from pathlib import Path
 
 import msgspec
@@ -10,6 +9,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from msgspec import Struct
 
+from federation.files import write_private
 from federation.model.spiffe import SpiffeId
 
 
@@ -56,17 +56,6 @@ def leaf_of(identity: SpiffeId, key_pem: str, chain_pem: str) -> Leaf:
         not_before=int(certificate.not_valid_before_utc.timestamp()),
         not_after=int(certificate.not_valid_after_utc.timestamp()),
     )
-
-
-def write_private(path: Path, data: bytes) -> None:
-    """Replace a file atomically, readable by its owner only."""
-    temporary = path.with_name(path.name + ".new")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
 
 
 def save_leaf(path: Path, leaf: Leaf) -> None:

@@ -43,15 +43,15 @@ class LinkServer:
             ISSUE.rpartition("/")[2]: grpc.unary_unary_rpc_method_handler(self._serve_issue),
         }
         self._server = grpc.aio.server(options=OPTIONS)
-        self._server.add_generic_rpc_handlers(
-            (grpc.method_handlers_generic_handler(EXCHANGE.split("/")[1], handlers),)
-        )
+        self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(EXCHANGE.split("/")[1], handlers),))
         self._seen = self._credentials()
         secure = grpc.dynamic_ssl_server_credentials(self._configuration(self._seen), self._fresh, True)
         try:
             self._server.add_secure_port(address, secure)
         except RuntimeError:
-            raise InputError(f'--listen "{address}": the port is in use; stop its owner or choose another', "E122") from None
+            raise InputError(
+                f'--listen "{address}": the port is in use; stop its owner or choose another', "E122"
+            ) from None
         await self._server.start()
 
     async def stop(self) -> None:

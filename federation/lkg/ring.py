@@ -1,16 +1,16 @@
 """Keeps the last good content of a feed as files of three ages, each replaced atomically.
 
-A file is the SHA-256 of what follows, then MessagePack of `Kept`. A file that is torn or zeroed fails its checksum and the
-next older one is taken.
+A file is the SHA-256 of what follows, then MessagePack of `Kept`. A file that is torn or zeroed fails its checksum
+and the next older one is taken.
 """
 
-import os
 from hashlib import sha256
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
+from federation.files import write_private
 from federation.session.tree import Tree, tree_of
 
 AGES = (("now", 0), ("10m", 600), ("1d", 86_400))
@@ -39,7 +39,7 @@ def keep(directory: Path, name: str, head: bytes, tree: Tree, now: int) -> None:
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     body = _encoder.encode(Kept(now, head, dict(tree.items())))
     _age(directory, name, now)
-    _replace(directory / f"{name}.now", sha256(body).digest() + body)
+    write_private(directory / f"{name}.now", sha256(body).digest() + body)
 
 
 def newest(directory: Path, name: str) -> Kept | None:
@@ -70,15 +70,5 @@ def _age(directory: Path, name: str, now: int) -> None:
     for age, seconds in AGES[1:]:
         older = directory / f"{name}.{age}"
         if newer.exists() and (not older.exists() or now - older.stat().st_mtime >= seconds):
-            _replace(older, newer.read_bytes())
+            write_private(older, newer.read_bytes())
         newer = older
-
-
-def _replace(path: Path, data: bytes) -> None:
-    temporary = path.with_name(path.name + ".new")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)

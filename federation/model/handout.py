@@ -87,7 +87,9 @@ class Candidate(Struct, frozen=True, kw_only=True):
 
 
 class Import(Struct, frozen=True, kw_only=True):
-    """The merged view of one service. Key `import/<namespace>/<name>`. `address` is the clusterset IP ("" if headless)."""
+    """The merged view of one service. Key `import/<namespace>/<name>`. `address` is the clusterset IP ("" if
+    headless).
+    """
 
     service: ServiceKey
     kind: Literal["ClusterSetIP", "Headless"]
@@ -117,8 +119,8 @@ Handout = Site | Peer | Pool | Import | Offer | Workload
 class NodeReport(Struct, frozen=True, kw_only=True):
     """What a program says of itself to its controller. Key `node` of the topic `report`.
 
-    `reached` is the root of the last handout that is fully in force, `problems` one line each.
-    `gateway_*` are set by the role gateway: raw WireGuard public key, underlay `ip:port`, mTLS port.
+    `reached` is the root of the last handout that is fully in force, `problems` one line each. `gateway_*` are set
+    by the role gateway: raw WireGuard public key, underlay `ip:port`, mTLS port.
     """
 
     node: str

@@ -22,9 +22,7 @@ def is_label(text: str) -> bool:
 def parse_label(text: str, what: str) -> str:
     """`text` if it is an RFC 1123 label, else InputError naming `what`."""
     if not is_label(text):
-        raise InputError(
-            f'{what} "{text}": must be a DNS label (1 to {LABEL_MAX} of a-z, 0-9 and inner "-")', "E114"
-        )
+        raise InputError(f'{what} "{text}": must be a DNS label (1 to {LABEL_MAX} of a-z, 0-9 and inner "-")', "E114")
     return text
 
 

@@ -1,4 +1,6 @@
-"""Merging the exports of one service (KEP-1645, conflict resolution): the union of ports, the earliest admitted wins. Pure."""
+"""Merging the exports of one service (KEP-1645, conflict resolution): the union of ports, the earliest admitted
+wins. Pure.
+"""
 
 from collections.abc import Sequence
 
@@ -15,7 +17,9 @@ class MergedPorts(Struct, frozen=True):
 
 
 def merge_ports(exports: Sequence[Export]) -> MergedPorts:
-    """Union by name, then by (protocol, port); the first export that names either keeps it. Exports come in order of rank."""
+    """Union by name, then by (protocol, port); the first export that names either keeps it. Exports come in order of
+    rank.
+    """
     ports: list[Port] = []
     conflicts: list[str] = []
     for export in exports:
@@ -25,7 +29,8 @@ def merge_ports(exports: Sequence[Export]) -> MergedPorts:
                 ports.append(port)
             elif (same.name, _number(same)) != (port.name, _number(port)):
                 conflicts.append(
-                    f"{export.service}: PortConflict: port {port.name or port.port} is {port.port}/{port.protocol} here and "
+                    f"{export.service}: PortConflict: port {port.name or port.port} is {port.port}/{port.protocol} "
+                    "here and "
                     f"{same.port}/{same.protocol} as {same.name or same.port} in an export admitted earlier; ignored"
                 )
     return MergedPorts(tuple(ports), tuple(conflicts))

@@ -1,18 +1,20 @@
-"""One service: what we say of it to peers, and what our agents need to know of it. Pure; cost is that of one service."""
+"""One service: what we say of it to peers, and what our agents need to know of it. Pure; cost is that of one
+service.
+"""
 
 from msgspec import Struct
 
 from federation.model.handout import Candidate, Import, Listener, Offer, Pool
-from federation.model.names import ServiceKey
+from federation.model.local import LocalFacts
+from federation.model.names import MemberName, ServiceKey
 from federation.model.record import Export, Port, Resource, Slice, key_of
 from federation.plan.exports import merge_ports, usable_ports
-from federation.model.local import LocalFacts
 
 
 class Offered(Struct, frozen=True, kw_only=True):
     """What one member exports of the service. `order` is its admission number: the lower wins a conflict."""
 
-    member: str
+    member: MemberName
     order: int
     cost: int
     export: Export
@@ -25,7 +27,7 @@ class ServiceInputs(Struct, frozen=True, kw_only=True):
     `address` is its clusterset IP and `listeners` the node port of each service port, by name and number.
     """
 
-    own: str
+    own: MemberName
     order: int
     local: LocalFacts
     peers: tuple[Offered, ...]
@@ -34,7 +36,9 @@ class ServiceInputs(Struct, frozen=True, kw_only=True):
 
 
 class ServicePlan(Struct, frozen=True, kw_only=True):
-    """`record` is what peers shall read, `handout` what agents shall read (by key), `notes` what a person should know."""
+    """`record` is what peers shall read, `handout` what agents shall read (by key), `notes` what a person should
+    know.
+    """
 
     record: dict[str, Resource]
     handout: dict[str, Import | Pool | Offer]
@@ -65,9 +69,7 @@ def plan_service(inputs: ServiceInputs) -> ServicePlan:
     export = own_export(inputs.local)
     offered = list(inputs.peers)
     if export is not None:
-        own = Offered(
-            member=inputs.own, order=inputs.order, cost=0, export=export, slices=inputs.local.slices
-        )
+        own = Offered(member=inputs.own, order=inputs.order, cost=0, export=export, slices=inputs.local.slices)
         offered.append(own)
     notes = list(_local_notes(inputs.local))
     if not offered:

@@ -1,7 +1,7 @@
 """The loop of one member's controller.
 
-An event only marks what must be looked at again; each pass plans those services from what stands now, and a full pass
-every few minutes finds the same when every event was lost.
+An event only marks what must be looked at again; each pass plans those services from what stands now, and a full
+pass every few minutes finds the same when every event was lost.
 """
 
 from __future__ import annotations
@@ -22,7 +22,14 @@ from federation.model.names import MemberName, ServiceKey
 from federation.model.record import Gateway, Resource
 from federation.plan import mesh
 from federation.plan.guard import Held, judge
-from federation.plan.service import Offered, ServiceInputs, ServicePlan, own_export, plan_service, wanted_listeners
+from federation.plan.service import (
+    Offered,
+    ServiceInputs,
+    ServicePlan,
+    own_export,
+    plan_service,
+    wanted_listeners,
+)
 from federation.ports import Agents, Clock, ClusterApi, LedgerSource, Peers, RecordSigner, Store
 from federation.reconcile.allocations import Allocations
 from federation.reconcile.desired import Desired

@@ -43,7 +43,10 @@ class PeerIndex:
         return changed
 
     def offered(
-        self, service: ServiceKey, views: Mapping[MemberName, Mapping[str, Resource]], rank: Mapping[MemberName, tuple[int, int]]
+        self,
+        service: ServiceKey,
+        views: Mapping[MemberName, Mapping[str, Resource]],
+        rank: Mapping[MemberName, tuple[int, int]],
     ) -> tuple[Offered, ...]:
         """What each peer exports of this service. `rank` gives (admission number, cost) of each active member."""
         found = []

@@ -67,7 +67,10 @@ def _nodes(loop: Loop) -> list[dict[str, Any]]:
                 "wanted": wanted.hex()[:12],
                 "reached": reached.hex()[:12],
                 "current": bool(wanted) and wanted == reached,
-                "problems": [*(node.problems if node else ()), *([state.refused] if state and state.refused else [])],
+                "problems": [
+                    *(node.problems if node else ()),
+                    *([state.refused] if state and state.refused else []),
+                ],
             }
         )
     return rows
@@ -108,7 +111,9 @@ def explain(loop: Loop, service: ServiceKey, member: str) -> dict[str, Any]:
     if member != own:
         known = ", ".join(m.name for m in loop.parts.ledger.ledger.active())
         if member in loop.parts.ledger.ledger.members:
-            raise InputError(f'--from "{member}": this controller answers for "{own}"; ask the one of "{member}"', "E104")
+            raise InputError(
+                f'--from "{member}": this controller answers for "{own}"; ask the one of "{member}"', "E104"
+            )
         raise InputError(f'--from "{member}": no such member; known: {known}', "E104")
     plan = loop.desired.plans.get(service)
     merged = plan.handout.get(f"import/{service}") if plan else None
@@ -125,7 +130,11 @@ def explain(loop: Loop, service: ServiceKey, member: str) -> dict[str, Any]:
             {
                 "member": c.member,
                 "cost": c.cost,
-                "cost_from": "own member" if c.member == own else "not measured" if c.cost > UNMEASURED else "round trip, ms",
+                "cost_from": "own member"
+                if c.member == own
+                else "not measured"
+                if c.cost > UNMEASURED
+                else "round trip, ms",
                 "ready": c.ready,
                 "total": c.total,
             }

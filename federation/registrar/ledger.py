@@ -42,7 +42,8 @@ def read_ledger(signed: SignedLedger, federation: str) -> Ledger:
     """Verify every entry and fold them. Refused when the key is not the federation's or the chain is broken."""
     if fingerprint(signed.key) != federation:
         raise Refused(
-            f"ledger is signed by {fingerprint(signed.key)[:19]}…, not by this federation's key {federation[:19]}…", "E105"
+            f"ledger is signed by {fingerprint(signed.key)[:19]}…, not by this federation's key {federation[:19]}…",
+            "E105",
         )
     members: dict[MemberName, Member] = {}
     previous, term, domain = b"", 0, ""

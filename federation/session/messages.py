@@ -50,7 +50,7 @@ class Digest(Struct, frozen=True, tag="digest"):
 Message = Hello | Update | Ack | Digest
 
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(Message)
+_decoder: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)
 
 
 def encode(message: Message) -> bytes:

@@ -1,7 +1,8 @@
 """One end of a session, sans-IO: bytes and `now` in, bytes and events out.
 
-Both ends may offer topics. A topic is a hash tree plus a head; for each topic one step is under way at a time, always
-from what the other end is known to hold to what stands now, so changes coalesce per key while a slow reader catches up.
+Both ends may offer topics. A topic is a hash tree plus a head; for each topic one step is under way at a time,
+always from what the other end is known to hold to what stands now, so changes coalesce per key while a slow reader
+catches up.
 """
 
 from __future__ import annotations
@@ -180,14 +181,10 @@ class Session:
             part[key] = value
             size += len(key) + len(value)
             if size >= PART_BYTES:
-                self._say(
-                    Update(topic=topic, base=base, root=tree.root, head=outgoing.head, changed=part, last=False)
-                )
+                self._say(Update(topic=topic, base=base, root=tree.root, head=outgoing.head, changed=part, last=False))
                 part, size = {}, 0
         removed = tuple(sorted(step.removed))
-        self._say(
-            Update(topic=topic, base=base, root=tree.root, head=outgoing.head, changed=part, removed=removed)
-        )
+        self._say(Update(topic=topic, base=base, root=tree.root, head=outgoing.head, changed=part, removed=removed))
 
     def _update(self, message: Update) -> list[Event]:
         incoming = self._incoming.setdefault(message.topic, Incoming())

@@ -75,9 +75,7 @@ class AgentSync:
         """The agent is no longer enrolled."""
         self.agents.pop(name, None)
 
-    async def serve(
-        self, name: str, incoming: AsyncIterator[bytes], send: Callable[[bytes], Awaitable[None]]
-    ) -> None:
+    async def serve(self, name: str, incoming: AsyncIterator[bytes], send: Callable[[bytes], Awaitable[None]]) -> None:
         """Serve a session that this agent dialled."""
         agent = self.agents.setdefault(name, Agent())
         session = Session(self._own, asyncio.get_running_loop().time())

@@ -3,7 +3,7 @@
 import logging
 from pathlib import Path
 
-from federation.link.leaf import write_private
+from federation.files import write_private
 from federation.model.errors import InputError, Refused
 from federation.model.ledger import Ledger
 from federation.registrar.ledger import SignedLedger, decode_ledger, encode_ledger, read_ledger
@@ -55,8 +55,8 @@ class HeldLedger:
         common = min(len(signed.entries), len(held))
         if signed.entries[:common] != held[:common]:
             raise Refused(
-                f"ledger of term {ledger.term}, index {ledger.index} does not continue ours of term {self.ledger.term}, "
-                f"index {self.ledger.index}",
+                f"ledger of term {ledger.term}, index {ledger.index} does not continue ours "
+                f"of term {self.ledger.term}, index {self.ledger.index}",
                 "E109",
             )
         if len(signed.entries) <= len(held):

@@ -76,7 +76,10 @@ class PeerSync:
                 head=peer.held.head,
                 connected=peer.line is not None,
                 age=now - peer.heard if peer.heard else None,
-                refusals=(*([peer.last_refusal] if peer.last_refusal else []), *map(str, peer.held.refusals.values())),
+                refusals=(
+                    *([peer.last_refusal] if peer.last_refusal else []),
+                    *map(str, peer.held.refusals.values()),
+                ),
             )
             for name, peer in self.peers.items()
         }
@@ -197,7 +200,12 @@ class PeerSync:
             case Acked(code=code) if code:
                 log.error(
                     "the peer refused what we offer",
-                    extra={"member": peer.held.member.name, "topic": event.topic, "code": code, "reason": event.text},
+                    extra={
+                        "member": peer.held.member.name,
+                        "topic": event.topic,
+                        "code": code,
+                        "reason": event.text,
+                    },
                 )
 
     def _offered(self, peer: Peer, line: Line, event: Offered) -> None:

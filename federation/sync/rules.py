@@ -1,6 +1,7 @@
 """What a reader refuses (design section 5). Pure: a statement and the ledger in, a Refused out.
 
-A head that fails refuses the whole step. A resource that fails is refused alone: its last good stays, the rest applies.
+A head that fails refuses the whole step. A resource that fails is refused alone: its last good stays, the rest
+applies.
 """
 
 import msgspec
@@ -17,7 +18,9 @@ _head_decoder = msgspec.msgpack.Decoder(Head)
 
 
 def check_head(data: bytes, member: Member, root: bytes, last: Head | None) -> Head:
-    """The head in these bytes. Refused: E105 not the owner's signature, E109 older than what is held, E120 unreadable."""
+    """The head in these bytes. Refused: E105 not the owner's signature, E109 older than what is held, E120
+    unreadable.
+    """
     try:
         signed = _signed_decoder.decode(data)
         head = _head_decoder.decode(signed.body)
@@ -71,10 +74,14 @@ def _check_address(address: str, resource: Slice, member: Member, reader: Member
     if not inside(address, member.owned()):
         ranges = ", ".join((*member.reachable, *member.local, member.overlay))
         raise Refused(
-            f"{where} is not in member {member.name}'s ranges [{ranges}]; slice rejected, last good kept", "E103"
+            f"{where} is not in member {member.name}'s ranges [{ranges}]; slice rejected, last good kept",
+            "E103",
         )
     if inside(address, reader.owned()):
-        raise Refused(f"{where} from member {member.name} lies in our own ranges; slice rejected, last good kept", "E103")
+        raise Refused(
+            f"{where} from member {member.name} lies in our own ranges; slice rejected, last good kept",
+            "E103",
+        )
 
 
 def _check_gateway(gateway: Gateway, member: Member) -> None:

@@ -1,10 +1,11 @@
-"""A member's anchor: a self-signed CA whose critical name constraints permit its own SPIFFE trust domain and nothing else.
+"""A member's anchor: a self-signed CA whose critical name constraints permit its own SPIFFE trust domain and nothing
+else.
 
-RFC 5280 section 4.2.1.10: permitted URI host = own; excluded dNSName "", IPv4 0/0 and IPv6 ::/0, so that the CA cannot name a
-host either. pathlen 0: no CA below it.
+RFC 5280 section 4.2.1.10: permitted URI host = own; excluded dNSName "", IPv4 0/0 and IPv6 ::/0, so that the CA
+cannot name a host either. pathlen 0: no CA below it.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from ipaddress import ip_network
 
 from cryptography import x509
@@ -57,7 +58,8 @@ def make_anchor(trust_domain: str, now: datetime) -> tuple[str, str]:
         .add_extension(subject_key, critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(subject_key), critical=False)
         .add_extension(
-            x509.SubjectAlternativeName([x509.UniformResourceIdentifier(f"spiffe://{trust_domain}")]), critical=False
+            x509.SubjectAlternativeName([x509.UniformResourceIdentifier(f"spiffe://{trust_domain}")]),
+            critical=False,
         )
         .sign(key, hashes.SHA256())
     )
@@ -82,7 +84,8 @@ def check_anchor(pem: str, trust_domain: str, member: str, now: datetime) -> Non
     if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
         raise Refused(
             f"CA certificate of member {member} is valid from {certificate.not_valid_before_utc:%Y-%m-%dT%H:%MZ} to "
-            f"{certificate.not_valid_after_utc:%Y-%m-%dT%H:%MZ}, local time {now:%Y-%m-%dT%H:%MZ}: clock skew suspected",
+            f"{certificate.not_valid_after_utc:%Y-%m-%dT%H:%MZ}, local time {now:%Y-%m-%dT%H:%MZ}: "
+            "clock skew suspected",
             "E108",
         )
 

@@ -1,6 +1,7 @@
 """Issuing leaves: what a request must be, and the certificate that answers it (X509-SVID, SPIFFE standard).
 
-Nothing is taken from the request but its public key and its one SPIFFE ID; every other field of the certificate is ours.
+Nothing is taken from the request but its public key and its one SPIFFE ID; every other field of the certificate is
+ours.
 """
 
 from datetime import datetime, timedelta
@@ -18,7 +19,9 @@ LEAF_LIFE = timedelta(hours=24)
 
 
 def requested_identity(request_der: bytes) -> tuple[SpiffeId, ec.EllipticCurvePublicKey]:
-    """The identity and key that a PKCS #10 request asks for. Refused (E105) unless it proves possession of a P-256 key."""
+    """The identity and key that a PKCS #10 request asks for. Refused (E105) unless it proves possession of a P-256
+    key.
+    """
     try:
         request = x509.load_der_x509_csr(request_der)
         names = request.extensions.get_extension_for_class(x509.SubjectAlternativeName).value

@@ -5,7 +5,9 @@ from federation.model.handout import Role, Workload
 from federation.model.spiffe import SpiffeId, account, agent_id, gateway_id
 
 
-def allowed_identities(trust_domain: str, node: str, role: Role, workloads: tuple[Workload, ...]) -> frozenset[SpiffeId]:
+def allowed_identities(
+    trust_domain: str, node: str, role: Role, workloads: tuple[Workload, ...]
+) -> frozenset[SpiffeId]:
     """Every identity that an enrolled program may hold: its own, the gateway's by role, its node's workloads'."""
     own = {agent_id(trust_domain, node)}
     if role == "gateway":

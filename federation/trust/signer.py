@@ -1,4 +1,5 @@
-"""The signer process: the only holder of the anchor's key. A request in, a leaf or a refusal out, policy checked inside.
+"""The signer process: the only holder of the anchor's key. A request in, a leaf or a refusal out, policy checked
+inside.
 
 It listens on a unix socket that only its own user may open. A frame is a 4-byte length and that many bytes; the
 answer's first byte is 0 for a leaf (PEM) and 1 for a refusal (text).
@@ -58,7 +59,9 @@ class Signer:
 
 
 async def ask_signer(socket: Path, request: bytes) -> str:
-    """The leaf (PEM) that the signer gives for this DER request. Refused (E105), or Unavailable when it is not there."""
+    """The leaf (PEM) that the signer gives for this DER request. Refused (E105), or Unavailable when it is not
+    there.
+    """
     try:
         reader, writer = await asyncio.open_unix_connection(socket)
     except OSError as error:

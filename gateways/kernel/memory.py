@@ -50,9 +50,7 @@ class MemoryWireGuard:
 
     def _do(self, step: wireguard.Step) -> None:
         if isinstance(step, wireguard.Create):
-            self.devices[step.name] = wireguard.Actual(
-                wireguard.Device(name=step.name, private_key=b"", port=0), {}
-            )
+            self.devices[step.name] = wireguard.Actual(wireguard.Device(name=step.name, private_key=b"", port=0), {})
             return
         actual = self.devices[step.name]
         device = actual.device

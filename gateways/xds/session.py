@@ -36,7 +36,8 @@ class Channel(Struct):
     """One type on one stream. `sent` is the last that went out, `held` what was acknowledged.
 
     `owed` must be answered whether changed or not; `alone` must be sent each by itself, to find the bad one;
-    `resumed` when the client came with resources from an earlier stream.
+    `resumed` when the client came with resources from an earlier stream; `answered` when anything was ever sent, since
+    a wildcard subscription to a type that is known to be empty must be told so, or the client waits 15 s for it.
     """
 
     wildcard: bool = False
@@ -47,6 +48,7 @@ class Channel(Struct):
     owed: set[str] = field(default_factory=set)
     alone: set[str] = field(default_factory=set)
     resumed: bool = False
+    answered: bool = False
     rejected: dict[str, Rejected] = field(default_factory=dict)
 
     def wants(self, name: str) -> bool:
@@ -138,7 +140,7 @@ class Stream:
         channel.held = dict(request.initial)
         channel.sent = dict(request.initial)
         channel.wildcard = not request.subscribe
-        channel.resumed = bool(request.initial)
+        channel.resumed = channel.answered = bool(request.initial)
 
     def _subscribe(self, channel: Channel, request: Request) -> None:
         offered = self._snapshot.get(request.type_url, {})
@@ -177,9 +179,7 @@ class Stream:
             return False
         extra = any(channel.held[name] is not None for name in channel.held.keys() - offered.keys())
         return not extra and all(
-            channel.held.get(name) == resource.version
-            for name, resource in offered.items()
-            if channel.wants(name)
+            channel.held.get(name) == resource.version for name, resource in offered.items() if channel.wants(name)
         )
 
     def _advance(self) -> None:
@@ -210,6 +210,8 @@ class Stream:
         unknown = sorted(channel.owed - offered.keys())
         self._send(type_url, channel, [], unknown)
         channel.owed.difference_update(unknown)
+        if channel.wildcard and not channel.answered and type_url in self._snapshot:
+            self._respond(type_url, channel, [], [])
 
     def _gone(self, type_url: str, channel: Channel) -> list[str]:
         offered = self._snapshot.get(type_url, {})
@@ -241,14 +243,15 @@ class Stream:
                 endpoints.owed.update(name for name in resource.follows if endpoints.wants(name))
 
     def _send(self, type_url: str, channel: Channel, resources: list[Resource], removed: list[str]) -> None:
-        if not resources and not removed:
-            return
+        if resources or removed:
+            self._respond(type_url, channel, resources, removed)
+
+    def _respond(self, type_url: str, channel: Channel, resources: list[Resource], removed: list[str]) -> None:
+        channel.answered = True
         self._count += 1
         nonce = str(self._count)
         versions: Versions = {resource.name: resource.version for resource in resources}
         versions.update(dict.fromkeys(removed))
         channel.flights[nonce] = versions
         channel.sent.update(versions)
-        self.output.append(
-            Response(type_url=type_url, nonce=nonce, resources=tuple(resources), removed=tuple(removed))
-        )
+        self.output.append(Response(type_url=type_url, nonce=nonce, resources=tuple(resources), removed=tuple(removed)))

@@ -7,8 +7,9 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from federation.files import write_private
 from federation.link.enrolled import Enrolled, save_enrolled
-from federation.link.leaf import save_leaf, write_private
+from federation.link.leaf import save_leaf
 from federation.lkg import ring
 from federation.model.handout import Role
 from federation.model.spiffe import SpiffeId, agent_id
@@ -23,9 +24,7 @@ def make_folder(
 ) -> Path:
     """A folder for one agent whose controllers are all dead."""
     node = f"{own.name}-{role}"
-    enrolled = Enrolled(
-        node=node, role=role, member=own.name, domain=DOMAIN, controllers=(), anchor=own.anchor
-    )
+    enrolled = Enrolled(node=node, role=role, member=own.name, domain=DOMAIN, controllers=(), anchor=own.anchor)
     save_enrolled(directory, enrolled)
     save_leaf(directory / "leaf.json", own.leaf(agent_id(own.domain, node)))
     for identity in identities:

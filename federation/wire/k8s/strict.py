@@ -63,7 +63,10 @@ def _object(node: yaml.Node, file: str) -> Found:
     kind = KINDS.get(str(content.get("kind")))
     if kind is None:
         known = ", ".join(sorted(KINDS))
-        raise InputError(f'{file}:{lines.get("kind", 1)}: field "kind" is {content.get("kind")!r}: must be one of {known}', "E125")
+        raise InputError(
+            f'{file}:{lines.get("kind", 1)}: field "kind" is {content.get("kind")!r}: must be one of {known}',
+            "E125",
+        )
     _refuse_unknown(content, kind, "", lines, file)
     try:
         return Found(msgspec.convert(content, kind, strict=True), place)
@@ -74,9 +77,9 @@ def _object(node: yaml.Node, file: str) -> Found:
 def _construct(node: yaml.Node) -> Any:
     loader = _Loader("")
     try:
-        return loader.construct_document(node)  # type: ignore[no-untyped-call]
+        return loader.construct_document(node)
     finally:
-        loader.dispose()  # type: ignore[no-untyped-call]
+        loader.dispose()
 
 
 def _note_lines(node: yaml.Node, path: str, lines: dict[str, int], file: str, seen: set[int]) -> None:
@@ -97,7 +100,9 @@ def _note_mapping(node: yaml.MappingNode, path: str, lines: dict[str, int], file
     for key, value in node.value:
         name, line = str(key.value), key.start_mark.line + 1
         if name in first:
-            raise InputError(f'{file}:{line}: duplicate key "{_join(path, name)}" (first at line {first[name]})', "E125")
+            raise InputError(
+                f'{file}:{line}: duplicate key "{_join(path, name)}" (first at line {first[name]})', "E125"
+            )
         first[name] = line
         lines[_join(path, name)] = line
         _note_lines(value, _join(path, name), lines, file, seen)

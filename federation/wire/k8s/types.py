@@ -1,6 +1,8 @@
-"""The Kubernetes objects we read, every documented field named (core/v1, discovery.k8s.io/v1, multicluster.x-k8s.io).
+"""The Kubernetes objects we read, every documented field named (core/v1, discovery.k8s.io/v1,
+multicluster.x-k8s.io).
 
-Parts that we never look into are `Any`. Unknown fields are ignored here; the manifests adapter refuses them (strict.py).
+Parts that we never look into are `Any`. Unknown fields are ignored here; the manifests adapter refuses them
+(strict.py).
 """
 
 from typing import Annotated, Any, Literal

@@ -41,9 +41,7 @@ def _xds(path: str) -> Json:
     options = typed(
         "",
         "extensions.upstreams.http.v3.HttpProtocolOptions",
-        explicit_http_config={
-            "http2_protocol_options": {"connection_keepalive": {"interval": "10s", "timeout": "5s"}}
-        },
+        explicit_http_config={"http2_protocol_options": {"connection_keepalive": {"interval": "10s", "timeout": "5s"}}},
     )
     return {
         "name": "xds",

@@ -25,9 +25,7 @@ def said(stream: Stream) -> list[Response]:
 
 def short(stream: Stream) -> list[tuple[str, list[str], list[str]]]:
     """What was said: last word of the type, names, removed."""
-    return [
-        (r.type_url.rpartition(".")[2], [x.name for x in r.resources], list(r.removed)) for r in said(stream)
-    ]
+    return [(r.type_url.rpartition(".")[2], [x.name for x in r.resources], list(r.removed)) for r in said(stream)]
 
 
 def acknowledge(stream: Stream, rounds: int = 5) -> list[Response]:
@@ -141,9 +139,7 @@ def test_a_named_bad_resource_is_quarantined_alone() -> None:
     stream.receive(Request(type_url=CDS, nonce=nonce, error="Error adding/updating cluster(s) b: no such thing"))
     acknowledge(stream)
     assert stream.nacks == 1 and not stream.settled()
-    assert stream.problems() == (
-        "E190 envoy refuses Cluster b: Error adding/updating cluster(s) b: no such thing",
-    )
+    assert stream.problems() == ("E190 envoy refuses Cluster b: Error adding/updating cluster(s) b: no such thing",)
     stream.update(snapshot(clusters="2", endpoints="9", names="ab"))
     assert short(stream) == [("ClusterLoadAssignment", ["a", "b"], [])]
 

@@ -1,0 +1,35 @@
+SHELL := bash
+.DEFAULT_GOAL := help
+.PHONY: setup demo test lint bench clean help
+
+ifneq ($(shell id -u),0)
+# As root by sudo; bytecode is not written, so that the checkout stays its owner's.
+AS_ROOT := $(if $(shell command -v sudo),sudo -E env PYTHONDONTWRITEBYTECODE=1)
+endif
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup:  ## install what is missing: Debian packages, uv, .venv
+	@scripts/setup
+
+demo: setup  ## raise a lab of two members, follow a request through it, take it down
+	@$(AS_ROOT) .venv/bin/isthmus lab run
+
+test: setup  ## all tests; those that need root and namespaces are skipped (loudly) without them
+	@mkdir -p build/test
+	.venv/bin/python -m pytest --junitxml=build/test/junit.xml
+
+lint: setup  ## style, types, import contracts, libraries of each room
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+	.venv/bin/python scripts/check_libraries.py
+
+bench: setup  ## measure against the targets, writes build/bench.json; one row: make bench ROW=name
+	@$(AS_ROOT) .venv/bin/python tests/bench/run.py $(if $(ROW),--row $(ROW))
+
+clean:  ## remove everything that setup, tests and benchmarks made
+	rm -rf .venv .uv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

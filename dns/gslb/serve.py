@@ -1,0 +1,91 @@
+"""The sockets: UDP and TCP on one address. Thin: bytes to `wire.respond` and back."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import cast
+
+from prometheus_client import Counter
+
+from federation.model.errors import InputError
+
+log = logging.getLogger("dns")
+queries_total = Counter("isthmus_dns_queries_total", "Queries by transport", ["transport"])
+TCP_IDLE = 10.0
+TCP_MAX = 256
+
+Respond = Callable[[bytes, bool], bytes | None]
+
+
+class _Datagrams(asyncio.DatagramProtocol):
+    def __init__(self, respond: Respond) -> None:
+        self._respond = respond
+        self._count = queries_total.labels("udp")
+        self._transport: asyncio.DatagramTransport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.DatagramTransport, transport)
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        self._count.inc()
+        response = self._respond(data, False)
+        if response is not None and self._transport is not None:
+            self._transport.sendto(response, addr)
+
+
+class Server:
+    """Answers on `host:port` until closed."""
+
+    def __init__(self, respond: Respond) -> None:
+        self._respond = respond
+        self._count = queries_total.labels("tcp")
+        self._open = 0
+        self._transport: asyncio.BaseTransport | None = None
+        self._server: asyncio.Server | None = None
+
+    async def start(self, host: str, port: int) -> None:
+        """Listen on both transports. InputError (E122) when the port is in use."""
+        loop = asyncio.get_running_loop()
+        try:
+            self._transport, _ = await loop.create_datagram_endpoint(
+                lambda: _Datagrams(self._respond), local_addr=(host, port)
+            )
+            self._server = await asyncio.start_server(self._connection, host, port)
+        except OSError as error:
+            await self.close()
+            raise InputError(
+                f'--listen "{host}:{port}": {error.strerror}; choose another address or port', "E122"
+            ) from None
+
+    async def close(self) -> None:
+        """Stop listening."""
+        if self._transport is not None:
+            self._transport.close()
+        if self._server is not None:
+            self._server.close()
+
+    async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._open += 1
+        try:
+            while self._open <= TCP_MAX and await self._one(reader, writer):
+                pass
+        except (OSError, TimeoutError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            self._open -= 1
+            writer.close()
+
+    async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """One framed query (RFC 1035 section 4.2.2); False when the connection should close."""
+        async with asyncio.timeout(TCP_IDLE):
+            size = int.from_bytes(await reader.readexactly(2), "big")
+            query = await reader.readexactly(size)
+            self._count.inc()
+            response = self._respond(query, True)
+            if response is None:
+                return False
+            writer.write(len(response).to_bytes(2, "big") + response)
+            await writer.drain()
+        return True

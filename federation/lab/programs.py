@@ -1,0 +1,125 @@
+"""Which programs a member runs, each by its public command. Pure: names, namespaces, command lines, what
+to wait for.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from federation.lab import netns
+from federation.lab.topology import SYNC_PORT, WEB_PORT, WIREGUARD_PORT, Member, Topology
+
+CONTROLLER_METRICS = 9101
+NODES = {"gw": ("gw1", "gateway", 9102), "node": ("node1", "node", 9103), "dns": ("dns1", "dns", 9104)}
+SERVICE = "shop/web"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A long-running program. `after` must exist before it can start, `makes` exists once it serves."""
+
+    name: str
+    namespace: str
+    argv: tuple[str, ...]
+    after: Path | None = None
+    makes: Path | None = None
+    machine: bool = True
+
+
+def init(topology: Topology, root: Path) -> tuple[str, ...]:
+    """Found the federation at the first member."""
+    member = topology.members[0]
+    return ("init", "--state", str(root / member.name / "state"), "--domain", topology.domain, *_self(member))
+
+
+def request(topology: Topology, member: Member, root: Path, federation: str) -> tuple[str, ...]:
+    """Ask to join; the request lands in the member's folder."""
+    folder = root / member.name
+    state = ("--state", str(folder / "state"), "--domain", topology.domain, "--federation", federation)
+    return ("member", "request", *state, *_self(member), "--out", str(folder / "request"))
+
+
+def admit(topology: Topology, member: Member, root: Path) -> tuple[str, ...]:
+    """Let the registrar admit it; the new ledger lands in the member's folder."""
+    folder, first = root / member.name, root / topology.names[0]
+    files = ("--request", str(folder / "request"), "--ledger", str(folder / "ledger"))
+    return ("member", "admit", "--state", str(first / "state"), *files)
+
+
+def accept(member: Member, root: Path, ledger: Path) -> tuple[str, ...]:
+    """Take a ledger into force."""
+    return ("member", "accept", "--state", str(root / member.name / "state"), "--ledger", str(ledger))
+
+
+def enroll(member: Member, root: Path, place: str) -> tuple[str, ...]:
+    """Give the node in folder `place` (gw, node, dns) its identity."""
+    name, role, _ = NODES[place]
+    folder = root / member.name
+    workload = ("--workload", f"shop/client={member.client}") if role == "node" else ()
+    where = (
+        "--state",
+        str(folder / "state"),
+        "--name",
+        name,
+        "--role",
+        role,
+        "--controller",
+        f"{member.gateway}:{SYNC_PORT}",
+    )
+    return ("enroll", *where, *workload, "--out", str(folder / place))
+
+
+def signer(lab: str, member: Member, root: Path) -> Wanted:
+    """The process that holds the member's CA key."""
+    state = root / member.name / "state"
+    argv = ("signer", "--state", str(state))
+    return Wanted(f"{member.name}-signer", netns.machine(lab, member.name), argv, makes=state / "signer.sock")
+
+
+def controller(lab: str, member: Member, root: Path) -> Wanted:
+    """The member's controller."""
+    state = root / member.name / "state"
+    manifests = ("--manifests", str(root / member.name / "manifests"))
+    listen = ("--listen", f"0.0.0.0:{SYNC_PORT}", "--metrics", f"127.0.0.1:{CONTROLLER_METRICS}")
+    argv = ("controller", "--state", str(state), *manifests, *listen)
+    return Wanted(f"{member.name}-controller", netns.machine(lab, member.name), argv, makes=state / "api.sock")
+
+
+def data_path(lab: str, member: Member, root: Path) -> tuple[Wanted, ...]:
+    """Agents, Envoys and the DNS server: what must serve from disk when everything else is dead."""
+    space, folder = netns.machine(lab, member.name), root / member.name
+    found = []
+    for place, label in (("gw", "gateway"), ("node", "node")):
+        state = folder / place
+        extra = ("--underlay", f"{member.underlay}:{WIREGUARD_PORT}") if place == "gw" else ()
+        metrics = ("--metrics", f"127.0.0.1:{NODES[place][2]}")
+        argv = ("agent", "run", "--state", str(state), "--address", member.gateway, *metrics, *extra)
+        agent = Wanted(f"{member.name}-{label}-agent", space, argv, makes=state / "envoy.json")
+        envoy = ("agent", "envoy", "--state", str(state))
+        found += [agent, Wanted(f"{member.name}-{label}-envoy", space, envoy, after=state / "xds.sock")]
+    state = folder / "dns"
+    serve = ("--listen", f"{member.gateway}:53", "--metrics", f"127.0.0.1:{NODES['dns'][2]}")
+    return (*found, Wanted(f"{member.name}-dns", space, ("dns", "serve", "--state", str(state), *serve)))
+
+
+def web(lab: str, member: Member) -> Wanted:
+    """All endpoint pods of a member in one process."""
+    pods = [part for pod in member.endpoints for part in ("--name", pod.name, "--address", pod.address)]
+    argv = ("endpoint", "--member", member.name, "--port", str(WEB_PORT), *pods)
+    return Wanted(f"{member.name}-web", netns.web(lab, member.name), argv, machine=False)
+
+
+def wan(lab: str, topology: Topology, control: Path, rtt_ms: float | None, seed: int = 1) -> Wanted:
+    """The WAN; `rtt_ms` stands in for the topology's table."""
+    ports = [part for name in topology.names for part in ("--port", name)]
+    delays = []
+    for a, b in topology.pairs():
+        rtt = topology.rtt_ms(a, b) if rtt_ms is None else rtt_ms
+        delays += ["--delay", f"{a}:{b}:{rtt / 2:g}"]
+    argv = ("shim", "--control", str(control), "--seed", str(seed), *ports, *delays)
+    return Wanted("wan", netns.wan(lab), argv, makes=control, machine=False)
+
+
+def _self(member: Member) -> tuple[str, ...]:
+    name = ("--name", member.name, "--region", member.region, "--az", member.zones[0])
+    ranges = ("--reachable", member.pod_prefix, "--clusterset", member.clusterset_prefix)
+    return (*name, *ranges, "--sync", member.sync)

@@ -1,0 +1,38 @@
+from pathlib import Path
+
+from federation.lab import manifests
+from federation.lab.manifests import Listed
+from federation.lab.topology import LAB
+from federation.wire.k8s.strict import read_manifest
+
+PODS = LAB.member("eu-central").endpoints
+
+
+def kinds(folder: Path) -> list[str]:
+    return sorted(
+        type(found.value).__name__
+        for path in folder.glob("*.yaml")
+        for found in read_manifest(path.read_text(), path.name)
+    )
+
+
+def test_the_strict_reader_takes_every_file(tmp_path: Path) -> None:
+    manifests.set_endpoints(
+        tmp_path, [Listed(PODS[0]), Listed(PODS[1], ready=False), Listed(PODS[2], terminating=True)]
+    )
+    assert kinds(tmp_path) == ["EndpointSlice", "Service", "ServiceExport"]
+    manifests.set_endpoints(tmp_path, [])
+    assert kinds(tmp_path) == ["EndpointSlice", "Service", "ServiceExport"]
+
+
+def test_conditions_follow_kubernetes() -> None:
+    text = manifests.slice_text([Listed(PODS[0], terminating=True)])
+    assert "ready: false\n      serving: true\n      terminating: true\n    zone: eu-central-1" in text
+
+
+def test_files_are_whole_and_no_part_stays(tmp_path: Path) -> None:
+    manifests.set_endpoints(tmp_path, [Listed(PODS[0])])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["web-endpoints.yaml", "web.yaml"]
+    manifests.withdraw(tmp_path)
+    manifests.withdraw(tmp_path)
+    assert list(tmp_path.iterdir()) == []

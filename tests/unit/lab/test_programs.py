@@ -1,0 +1,57 @@
+from pathlib import Path
+
+from federation.lab import programs
+from federation.lab.topology import LAB
+
+ROOT = Path("/lab")
+EAST, EU = LAB.members
+
+
+def test_the_first_member_founds_and_the_others_join() -> None:
+    assert " ".join(programs.init(LAB, ROOT)) == (
+        "init --state /lab/us-east/state --domain acme.mesh --name us-east --region us-east --az us-east-1 "
+        "--reachable 10.1.0.0/16 --clusterset 10.101.0.0/16 --sync 192.0.2.1:7443"
+    )
+    assert " ".join(programs.request(LAB, EU, ROOT, "sha256:x")) == (
+        "member request --state /lab/eu-central/state --domain acme.mesh --federation sha256:x "
+        "--name eu-central --region eu-central --az eu-central-1 --reachable 10.2.0.0/16 "
+        "--clusterset 10.102.0.0/16 --sync 192.0.2.2:7443 --out /lab/eu-central/request"
+    )
+    assert " ".join(programs.admit(LAB, EU, ROOT)) == (
+        "member admit --state /lab/us-east/state --request /lab/eu-central/request --ledger /lab/eu-central/ledger"
+    )
+
+
+def test_only_the_node_agent_has_a_workload_and_only_the_gateway_an_underlay() -> None:
+    assert programs.enroll(EAST, ROOT, "node")[9:] == (
+        "--workload",
+        "shop/client=10.1.2.10",
+        "--out",
+        "/lab/us-east/node",
+    )
+    assert "--workload" not in programs.enroll(EAST, ROOT, "gw")
+    found = {one.name: one.argv for one in programs.data_path("a1b2", EAST, ROOT)}
+    assert list(found) == [
+        "us-east-gateway-agent",
+        "us-east-gateway-envoy",
+        "us-east-node-agent",
+        "us-east-node-envoy",
+        "us-east-dns",
+    ]
+    assert found["us-east-gateway-agent"][-2:] == ("--underlay", "192.0.2.1:51820")
+    assert "--underlay" not in found["us-east-node-agent"]
+
+
+def test_no_two_programs_of_a_machine_share_a_metrics_port() -> None:
+    wanted = (programs.controller("a1b2", EAST, ROOT), *programs.data_path("a1b2", EAST, ROOT))
+    ports = [one.argv[one.argv.index("--metrics") + 1] for one in wanted if "--metrics" in one.argv]
+    assert len(ports) == len(set(ports)) == 4
+
+
+def test_the_wan_has_half_the_round_trip_in_each_direction() -> None:
+    argv = programs.wan("a1b2", LAB, ROOT / "wan.sock", None).argv
+    assert [argv[i + 1] for i, word in enumerate(argv) if word == "--delay"] == [
+        "us-east:eu-central:45",
+        "eu-central:us-east:45",
+    ]
+    assert "us-east:eu-central:0" in programs.wan("a1b2", LAB, ROOT / "wan.sock", 0).argv

@@ -1,0 +1,42 @@
+from ipaddress import ip_address, ip_network
+
+import pytest
+
+from federation.lab.topology import LAB, Member, Topology
+
+THREE = Topology(
+    LAB.domain,
+    (*LAB.members, Member("us-west", 3, "us-west", ("us-west-1", "us-west-2"))),
+    (*LAB.wan, ("us-east", "us-west", 60.0), ("eu-central", "us-west", 140.0)),
+)
+
+
+def test_addresses_follow_from_the_number() -> None:
+    east = LAB.member("us-east")
+    assert (east.underlay, east.gateway, east.client) == ("192.0.2.1", "10.1.0.1", "10.1.2.10")
+    assert (east.pod_prefix, east.clusterset_prefix, east.sync) == (
+        "10.1.0.0/16",
+        "10.101.0.0/16",
+        "192.0.2.1:7443",
+    )
+
+
+@pytest.mark.parametrize("topology", [LAB, THREE])
+def test_every_pair_has_a_round_trip_and_nothing_overlaps(topology: Topology) -> None:
+    assert all(topology.rtt_ms(a, b) == topology.rtt_ms(b, a) > 0 for a, b in topology.pairs())
+    prefixes = [ip_network(text) for m in topology.members for text in (m.pod_prefix, m.clusterset_prefix)]
+    assert not any(a.overlaps(b) for i, a in enumerate(prefixes) for b in prefixes[i + 1 :])
+
+
+def test_endpoints_are_named_apart_lie_in_their_member_and_take_zones_in_turn() -> None:
+    pods = [(member, pod) for member in THREE.members for pod in member.endpoints]
+    assert len({pod.name for _, pod in pods}) == len({pod.address for _, pod in pods}) == len(pods)
+    assert all(ip_address(pod.address) in ip_network(member.pod_prefix) for member, pod in pods)
+    assert {pod.zone for pod in THREE.member("us-west").endpoints} == {"us-west-1", "us-west-2"}
+
+
+def test_unknown_names_are_key_errors() -> None:
+    with pytest.raises(KeyError):
+        LAB.member("mars")
+    with pytest.raises(KeyError):
+        LAB.rtt_ms("us-east", "mars")
