@@ -125,8 +125,9 @@ def fetch(
 ) -> tuple[int, dict[str, str]]:
     """GET from inside a namespace: (status, JSON body); status 0 when nothing answered. `header` is NAME=VALUE."""
     script = f"{Path(__file__).parent}/fetch.py"
+    arguments = [url, source, str(timeout), *([header] if header else [])]
     done = subprocess.run(
-        ["ip", "netns", "exec", space.name, sys.executable, script, url, source, str(timeout), *([header] if header else [])],
+        ["ip", "netns", "exec", space.name, sys.executable, script, *arguments],
         capture_output=True,
         text=True,
         timeout=30,

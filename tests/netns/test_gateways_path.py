@@ -207,9 +207,7 @@ def test_a_peer_finds_only_the_entrance(world: GatewaysWorld) -> None:
 
 
 def test_what_a_hand_flushed_comes_back(world: GatewaysWorld) -> None:
-    device = next(
-        line.split(":")[1].strip() for line in world.west.ip("-o", "link").splitlines() if ": ist" in line
-    )
+    device = next(line.split(":")[1].strip() for line in world.west.ip("-o", "link").splitlines() if ": ist" in line)
     world.west.run("nft", "delete", "table", "inet", "isthmus_gateway")
     world.west.ip("-6", "route", "flush", "dev", device, "proto", "157")
     key = world.west.run("wg", "show", device, "peers").strip()
@@ -289,4 +287,3 @@ def test_stopping_leaves_the_data_path_and_clean_removes_it(world: GatewaysWorld
     assert "table inet isthmus_node\n" not in world.east.run("nft", "list", "tables")
     assert "isthmus_gateway" not in world.east.run("nft", "list", "tables")
     assert ": ist" not in world.east.ip("-o", "link")
-
