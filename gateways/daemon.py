@@ -26,7 +26,7 @@ from gateways.identity.keeper import Keeper, LeafSource
 from gateways.intent import intend
 from gateways.kernel.port import Kernel
 from gateways.probe.counters import link_reports
-from gateways.render.envoy.resources import Certificate, missing, resources
+from gateways.render.envoy.resources import Certificate, missing, parts
 from gateways.state import GATEWAY_PORT, NodeState, Situation
 from gateways.sync import Outcome, Sync, Wanted, wanted_of
 from gateways.xds.encode import Encoder
@@ -107,13 +107,13 @@ class Agent:
     async def once(self) -> None:
         """One pass: intent, render, apply, read back, report."""
         metrics.PASSES.inc()
-        made = self._work_out()
+        made = await self._work_out()
         due = asyncio.get_running_loop().time() >= self._sync_due
         if made.state.known and (due or made.wanted != self._synced):
             await self._apply(made.wanted)
         self._report(made)
 
-    def _work_out(self) -> Made:
+    async def _work_out(self) -> Made:
         root, certificates = self._feed.tree.root, dict(self._keeper.certificates)
         made = self._made
         if made is None or made.root != root:
@@ -121,7 +121,7 @@ class Agent:
             self._keeper.want(state.identities)
             made = Made(root, {}, state, wanted_of(state), state.problems)
         if not self._offered_all(made, certificates):
-            snapshot, invalid = self._encoder.encode(resources(made.state, certificates))
+            snapshot, invalid = await asyncio.to_thread(self._encoder.encode, parts(made.state, certificates))
             self._xds.offer(snapshot)
             made = structs.replace(made, certificates=certificates, problems=(*made.state.problems, *invalid))
             self._offered = made
