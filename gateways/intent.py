@@ -31,7 +31,7 @@ def intend(situation: Situation, values: Mapping[str, Struct]) -> NodeState:
     ordered = [values[key] for key in sorted(values)]
     site = next(iter(of_kind(ordered, Site)), None)
     if site is None:
-        return NodeState(situation=situation, problems=("E190 no handout yet: nothing is in force",))
+        return NodeState(situation=situation, known=False, problems=("E190 no handout yet",))
     problems: list[str] = []
     peers = accept_peers(site, of_kind(ordered, Peer), problems)
     if situation.role == "gateway":

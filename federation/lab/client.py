@@ -16,9 +16,8 @@ TIMEOUT_SECONDS = 5.0
 class Result:
     """One request.
 
-    `t` is its begin (Unix seconds), `ms` its time with name resolution, `address` whom it connected to,
-    `server` the header of that name; `member`, `spiffe` and `by` are what the endpoint said of itself and
-    of the caller.
+    `t` is its begin (Unix seconds), `ms` its time with name resolution, `address` whom it connected to;
+    `member`, `spiffe` and `by` are what the endpoint said of itself and of the caller.
     """
 
     t: float
@@ -28,7 +27,6 @@ class Result:
     member: str
     spiffe: str
     by: str
-    server: str
     address: str
     ms: float
     error: str
@@ -56,7 +54,7 @@ class Client:
             body = answer.read()
         except (OSError, http.client.HTTPException) as error:
             self._close()
-            return Result(t, False, 0, "", "", "", "", "", address, _since(begin), f"{type(error).__name__}: {error}")
+            return Result(t, False, 0, "", "", "", "", address, _since(begin), f"{type(error).__name__}: {error}")
         if not self._keep or answer.will_close:
             self._close()
         said, good = _fields(body), answer.status == 200
@@ -68,7 +66,6 @@ class Client:
             said.get("member", ""),
             said.get("spiffe", ""),
             said.get("by", ""),
-            answer.headers.get("server", ""),
             address,
             _since(begin),
             "" if good else body[:200].decode(errors="replace"),

@@ -13,6 +13,7 @@ from federation.lab import api, errors, netns, process
 from federation.lab.state import Lab
 
 HOST = "web.shop.svc.clusterset.local"
+FETCH_SECONDS = "20"
 URL = f"http://{HOST}:80/"
 
 Answer = dict[str, Any]
@@ -56,8 +57,8 @@ def watching(lab: Lab, member: str, *arguments: str) -> Iterator[Watch]:
 
 
 def fetch(lab: Lab, member: str, count: int, *arguments: str) -> list[Answer]:
-    """The answers to `count` requests from the member's client pod."""
-    with watching(lab, member, "--count", str(count), *arguments) as answers:
+    """The answers to `count` requests from the member's client pod; fewer when they take too long."""
+    with watching(lab, member, "--count", str(count), "--deadline", FETCH_SECONDS, *arguments) as answers:
         return list(answers)
 
 

@@ -23,7 +23,7 @@ SHARE_CLIENTS, SHARE_REQUESTS = 20, 25
 SHARE_POINTS = 3.0
 CHANGE_SECONDS = 20.0
 NEW_ENDPOINT_MS = 1000
-STEADY = 10
+STEADY = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ def across(stage: Stage) -> Step:
     ]
     grown = _grown(stage, before)
     if good:
-        stage.hops += _hops(stage, good[0], grown)
+        stage.hops += _hops(stage, good[-1], grown)
     measured = f"{len(good)} of {len(answers)}, median {_median(answers):.0f} ms"
     return Step(
         "across",
@@ -137,10 +137,10 @@ def _hops(stage: Stage, one: Answer, grown: tuple[int, int]) -> list[str]:
     home, away = stage.home.name, stage.away.name
     return [
         f"client pod {stage.home.client} connects to {one['address']}:80 (clusterset address)",
-        f"node proxy of {home} takes it (server: {one['server'] or 'not named'})",
+        f"nft hands it to the node proxy of {home}, which calls on as {one['spiffe']}",
         f"WireGuard {home} - {away}: +{grown[0]} bytes in, +{grown[1]} bytes out over {REQUESTS} requests",
-        f"gateway proxy of {away} ({one['by'] or 'not named'}) saw {one['spiffe']}",
-        f"pod {one['endpoint']} answered after {one['ms']:.0f} ms",
+        f"gateway proxy of {away} ({one['by'] or 'not named'}) checks the caller and forwards",
+        f"pod {one['endpoint']} answers; {one['ms']:.0f} ms after the client asked for the name",
     ]
 
 
@@ -172,12 +172,12 @@ def local_first(stage: Stage) -> Step:
 
 def unready(stage: Stage) -> Step:
     """g: the endpoints at home go unready; traffic crosses again and no request fails."""
-    away, total, failed, steady = stage.away.name, 0, [], 0
-    with look.watching(
-        stage.lab, stage.home.name, "--count", "0", "--deadline", str(CHANGE_SECONDS), "--rate", "50"
-    ) as answers:
+    away, steady = stage.away.name, 0
+    args = ("--count", "0", "--deadline", str(CHANGE_SECONDS), "--rate", "50", "--parallel", "4")
+    with look.watching(stage.lab, stage.home.name, *args) as answers:
         lines = iter(answers)
-        total += len(list(islice(lines, STEADY)))
+        before = list(islice(lines, STEADY))
+        total, failed = len(before), [look.told(one) for one in before if not one["ok"]]
         changed = stage.offer(stage.home, [Listed(pod, ready=False) for pod in stage.home.endpoints[:2]])
         took = float("nan")
         for one in lines:
@@ -302,4 +302,6 @@ def tell(stage: Stage, step: Callable[[Stage], Step]) -> Step:
         return step(stage)
     except (errors.LabError, OSError, ValueError, KeyError, StopIteration) as error:
         said = error.text if isinstance(error, errors.LabError) else f"{type(error).__name__}: {error}"
+        ended = sorted(name for name, one in stage.lab.programs.items() if not process.alive(one))
+        said += f" (ended: {', '.join(ended)})" if ended else ""
         return Step(step.__name__.replace("_", " "), (step.__doc__ or "").partition(": ")[2].rstrip("."), said, False)

@@ -47,10 +47,9 @@ def weights(values: object) -> dict[str, int]:
     return {locality.member: locality.weight for locality in cluster.localities}
 
 
-def test_nothing_is_in_force_before_the_first_handout() -> None:
+def test_before_the_first_handout_the_state_is_unknown() -> None:
     state = intend(NODE, {})
-    assert state.clusters == () and state.captures == ()
-    assert state.problems == ("E190 no handout yet: nothing is in force",)
+    assert not state.known and state.problems == ("E190 no handout yet",)
 
 
 def test_the_order_of_keys_does_not_matter() -> None:
