@@ -155,7 +155,7 @@ def test_a_bad_file_keeps_its_last_good_objects_and_heals(folder: Path) -> None:
     )
     (folder / "slice.yaml").write_text(SLICE.replace("10.2.1.11", "10.2.1.14"))
     assert manifests.scan() == {WEB}
-    assert manifests.problems == ()
+    assert len(manifests.problems) == 0
 
 
 def test_two_documents_of_one_name_are_refused_and_the_first_stays(folder: Path) -> None:

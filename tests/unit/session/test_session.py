@@ -203,5 +203,6 @@ def test_whatever_the_schedule_the_reader_ends_with_the_last_content(seed: int) 
             pair.now += DIGEST_PERIOD
             pair.writer.tick(pair.now)
     pair.flow()
-    assert pair.reader._incoming[TOPIC].tree is not None
-    assert pair.reader._incoming[TOPIC].tree.root == tree.root
+    held = pair.reader._incoming[TOPIC].tree
+    assert held is not None
+    assert held.root == tree.root
