@@ -1,5 +1,6 @@
 """Two members in a namespace each, joined by a veth: real agents and real Envoys, every controller dead."""
 
+import shutil
 import subprocess
 import tempfile
 from pathlib import Path
@@ -114,3 +115,4 @@ class GatewaysWorld:
         self.programs.stop_all()
         self.east.remove()
         self.west.remove()
+        shutil.rmtree(self.root, ignore_errors=True)

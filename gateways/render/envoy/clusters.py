@@ -60,8 +60,8 @@ def outlier() -> Json:
         "enforcing_consecutive_gateway_failure": 0,
         "enforcing_success_rate": 0,
         "interval": "1s",
-        "base_ejection_time": "2s",
-        "max_ejection_time": "10s",
+        "base_ejection_time": "1s",
+        "max_ejection_time": "5s",
         "max_ejection_percent": 100,
     }
 

@@ -147,6 +147,7 @@ def play(situation: Situation, values: dict[str, Struct], act: Callable[[Scene],
             task.cancel()
             await asyncio.wait([task])
         assert not scene.path.exists()
+        scene.path.parent.rmdir()
 
     asyncio.run(main())
 
