@@ -40,6 +40,7 @@ class WgPeer(Struct, frozen=True, kw_only=True):
     key: bytes
     endpoint: str
     allowed: tuple[str, ...]
+    starts: bool = False
 
 
 class Tunnel(Struct, frozen=True, kw_only=True):
