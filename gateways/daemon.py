@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from federation.link.enrolled import Enrolled
 from federation.model.handout import NodeReport
@@ -26,7 +26,7 @@ from gateways.identity.keeper import Keeper, LeafSource
 from gateways.intent import intend
 from gateways.kernel.port import Kernel
 from gateways.probe.counters import link_reports
-from gateways.render.envoy.resources import Certificate, missing, resources
+from gateways.render.envoy.resources import Certificate, missing, parts
 from gateways.state import GATEWAY_PORT, NodeState, Situation
 from gateways.sync import Outcome, Sync, Wanted, wanted_of
 from gateways.xds.encode import Encoder
@@ -80,6 +80,7 @@ class Agent:
         self._xds = XdsServer(xds_path)
         self._encoder = Encoder()
         self._made: Made | None = None
+        self._offered: Made | None = None
         self._synced: Wanted | None = None
         self._sync_due = 0.0
         self._outcome = Outcome((), ())
@@ -106,26 +107,35 @@ class Agent:
     async def once(self) -> None:
         """One pass: intent, render, apply, read back, report."""
         metrics.PASSES.inc()
-        made = self._work_out()
-        if made.wanted != self._synced or asyncio.get_running_loop().time() >= self._sync_due:
+        made = await self._work_out()
+        due = asyncio.get_running_loop().time() >= self._sync_due
+        if made.state.known and (due or made.wanted != self._synced):
             await self._apply(made.wanted)
         self._report(made)
 
-    def _work_out(self) -> Made:
+    async def _work_out(self) -> Made:
         root, certificates = self._feed.tree.root, dict(self._keeper.certificates)
         made = self._made
         if made is None or made.root != root:
             state = intend(self._situation, self._feed.values)
             self._keeper.want(state.identities)
-            wanted = wanted_of(state)
-        elif made.certificates != certificates:
-            state, wanted = made.state, made.wanted
-        else:
-            return made
-        snapshot, invalid = self._encoder.encode(resources(state, certificates))
-        self._xds.offer(snapshot)
-        self._made = Made(root, certificates, state, wanted, (*state.problems, *invalid))
-        return self._made
+            made = Made(root, {}, state, wanted_of(state), state.problems)
+        if not self._offered_all(made, certificates):
+            snapshot, invalid = await asyncio.to_thread(self._encoder.encode, parts(made.state, certificates))
+            self._xds.offer(snapshot)
+            made = structs.replace(made, certificates=certificates, problems=(*made.state.problems, *invalid))
+            self._offered = made
+        self._made = made
+        return made
+
+    def _offered_all(self, made: Made, certificates: Mapping[str, Certificate]) -> bool:
+        """True when there is nothing to offer: it was offered, or it is not yet known what to offer.
+
+        Until every identity was tried once, what an Envoy holds from an earlier run stands.
+        """
+        if not made.state.known or (self._offered is None and not self._keeper.tried()):
+            return True
+        return self._offered is made and made.certificates == certificates
 
     async def _apply(self, wanted: Wanted) -> None:
         outcome = await asyncio.to_thread(self._sync.once, wanted)
@@ -199,7 +209,7 @@ class Agent:
         return (self._feed.changed, self._keeper.changed, self._xds.changed)
 
     async def _wait(self) -> None:
-        left = max(0.0, self._sync_due - asyncio.get_running_loop().time())
+        left = min(max(0.0, self._sync_due - asyncio.get_running_loop().time()) or PERIOD, PERIOD)
         waits = [asyncio.ensure_future(event.wait()) for event in self._events()]
         try:
             await asyncio.wait(waits, timeout=left, return_when=asyncio.FIRST_COMPLETED)

@@ -31,7 +31,7 @@ def intend(situation: Situation, values: Mapping[str, Struct]) -> NodeState:
     ordered = [values[key] for key in sorted(values)]
     site = next(iter(of_kind(ordered, Site)), None)
     if site is None:
-        return NodeState(situation=situation, problems=("E190 no handout yet: nothing is in force",))
+        return NodeState(situation=situation, known=False, problems=("E190 no handout yet",))
     problems: list[str] = []
     peers = accept_peers(site, of_kind(ordered, Peer), problems)
     if situation.role == "gateway":
@@ -112,7 +112,9 @@ def _node(
 def _gateway(
     situation: Situation, site: Site, peers: tuple[Peer, ...], values: list[Struct], problems: list[str]
 ) -> NodeState:
-    address = own_overlay(situation, site, of_kind(values, Peer))
+    address = own_overlay(situation, site)
+    if address is None:
+        return NodeState(situation=situation, known=False, problems=(f"E190 {situation.node} has no gateway id yet",))
     identity = gateway_id(trust_domain(site.member, site.domain))
     clusters, offered = _offers(site, of_kind(values, Offer), of_kind(values, Pool))
     return NodeState(
@@ -133,11 +135,10 @@ def _gateway(
     )
 
 
-def own_overlay(situation: Situation, site: Site, peers: Iterable[Peer]) -> str:
-    """The overlay address of this gateway: from the entry `peer/<own member>` that bears its key, else prefix::1."""
-    own = (g for p in peers if p.member == site.member for g in p.gateways if g.key == situation.public_key)
-    found = next(own, None)
-    return found.overlay if found is not None else str(ip_network(site.overlay)[1])
+def own_overlay(situation: Situation, site: Site) -> str | None:
+    """The overlay address of this gateway: i of the member's prefix for the id i that the controller gave it."""
+    number = site.gateways.get(situation.node)
+    return None if number is None else str(ip_network(site.overlay)[number])
 
 
 def tunnel_peers(peers: tuple[Peer, ...], problems: list[str]) -> Iterable[WgPeer]:

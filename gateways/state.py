@@ -147,9 +147,13 @@ class Anchor(Struct, frozen=True):
 
 
 class NodeState(Struct, frozen=True, kw_only=True):
-    """Everything that must be in force on one node. `problems` says, one line each, what was left out and why."""
+    """Everything that must be in force on one node. `problems` says, one line each, what was left out and why.
+
+    `known` is False before the first handout: then what is in force is left as it is, for unknown is not empty.
+    """
 
     situation: Situation
+    known: bool = True
     region: str = ""
     tunnel: Tunnel | None = None
     captures: tuple[Capture, ...] = ()

@@ -25,12 +25,12 @@ def respond(table: Table, query: bytes, tcp: bool) -> bytes | None:
     """The response to these bytes, or None when silence is right (shorter than a header, or itself a response)."""
     if len(query) < 12 or query[2] & 0x80:
         return None
+    if (query[2] >> 3) & 0xF != dns.opcode.QUERY:
+        return _bare(query, NOTIMP)
     try:
         message = dns.message.from_wire(query, ignore_trailing=True)
     except (dns.exception.DNSException, ValueError):
         return _bare(query, FORMERR)
-    if message.opcode() != dns.opcode.QUERY:
-        return _bare(query, NOTIMP)
     if len(message.question) != 1:
         return _bare(query, FORMERR)
     response = dns.message.make_response(message, our_payload=UDP_MAX)

@@ -90,9 +90,8 @@ class Manifests:
 
     def _pass(self, wake: Wake) -> None:
         first = self._certainty == "unknown"
-        before = self.problems
         changed = self.scan()
-        if first or before != self.problems:
+        if first:
             wake(None)
         for key in sorted(changed):
             wake(key)

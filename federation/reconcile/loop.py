@@ -200,7 +200,8 @@ class Loop:
         gateways = self._own_gateways(own)
         record: dict[str, Resource] = {"about": mesh.about(own, VERSION)}
         record |= {f"gateway/{gateway.id}": gateway for gateway in gateways}
-        handout: dict[str, Struct] = {"site": mesh.site(own, ledger, {g.node: g.id for g in gateways})}
+        ids = {name: self.allocations.gateway(name) for name, e in self.enrolments.items() if e.role == "gateway"}
+        handout: dict[str, Struct] = {"site": mesh.site(own, ledger, ids)}
         for name, state in self.parts.peers.states().items():
             handout[f"peer/{name}"] = mesh.peer(ledger.members[name], ledger, state.view.values())
         self.desired.put_mesh(record, handout)

@@ -28,6 +28,7 @@ class Signer:
         self._key_pem = key_pem
         self._anchor_pem = anchor_pem
         self._trust_domain = trust_domain
+        self.listening = asyncio.Event()
 
     def answer(self, request: bytes) -> bytes:
         """The answer frame for one request frame."""
@@ -47,6 +48,7 @@ class Signer:
         socket.unlink(missing_ok=True)
         server = await asyncio.start_unix_server(self._connection, socket)
         socket.chmod(0o600)
+        self.listening.set()
         async with server:
             await server.serve_forever()
 

@@ -43,6 +43,10 @@ class Keeper:
         self.problems = {name: text for name, text in self.problems.items() if name in wanted}
         self._wake.set()
 
+    def tried(self) -> bool:
+        """True when every wanted identity was tried at least once: what is missing now is really missing."""
+        return self._wanted.keys() <= self.certificates.keys() | self.problems.keys()
+
     async def run(self) -> None:
         """Fetch what is missing and take up renewals, until cancelled."""
         while True:

@@ -203,14 +203,26 @@ def _kernel_set(step: Change) -> None:
 
 
 def _kernel_read(device: str) -> Actual | None:
+    """Netlink is asked for a link of the kernel's own kind only: without the module pyroute2 fails and leaks."""
+    kind = _link_kind(device)
+    if kind is None:
+        return None
+    if kind != "wireguard":
+        raise Unavailable(f"device {device} is of kind {kind}, and no {PROGRAM} answers for it")
     try:
         with WireGuard() as wg:
-            messages = list(wg.info(device))
+            return kernel_actual(device, list(wg.info(device)))
     except NetlinkError as error:
-        if error.code in (errno.ENODEV, errno.ENOENT, errno.EOPNOTSUPP):
-            return None
         raise Unavailable(f"WireGuard device {device}: {error}") from None
-    return kernel_actual(device, messages)
+
+
+def _link_kind(device: str) -> str | None:
+    with IPRoute() as ip:
+        index = next(iter(ip.link_lookup(ifname=device)), None)
+        if index is None:
+            return None
+        info = next(iter(ip.get_links(index))).get_attr("IFLA_LINKINFO")
+        return "unknown" if info is None else str(info.get_attr("IFLA_INFO_KIND"))
 
 
 def kernel_actual(device: str, messages: Iterable[Any]) -> Actual:

@@ -1,4 +1,4 @@
-"""The device as a link: its address, its MTU and the routes behind it. Routes carry PROTOCOL as the mark of ownership."""
+"""The device as a link: its address, its MTU, the routes behind it. Routes carry PROTOCOL as the mark of ownership."""
 
 from ipaddress import ip_network
 

@@ -1,7 +1,7 @@
 """Resources as dicts -> protobuf bytes with content versions; each content is parsed once."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable
 
 import msgspec
 from envoy.config.cluster.v3 import cluster_pb2
@@ -18,7 +18,9 @@ from envoy.extensions.transport_sockets.tls.v3 import secret_pb2, tls_pb2
 from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2
 from google.protobuf import json_format
 from google.protobuf.message import Message
+from msgspec import Struct
 
+from gateways.render.envoy.resources import KINDS, Part
 from gateways.xds.messages import CDS, EDS, LDS, SDS, Resource
 
 EXTENSIONS = (
@@ -42,44 +44,49 @@ _MESSAGES: dict[str, type[Message]] = {
 }
 
 
+class Kept(Struct, frozen=True):
+    """A resource as it was encoded last: what it was made of, its JSON, its message."""
+
+    made_of: tuple[object, ...]
+    text: bytes
+    resource: Resource
+
+
 class Encoder:
-    """Keeps what it encoded last, so that an unchanged resource costs a comparison."""
+    """Keeps what it encoded last, so that an unchanged resource costs a comparison and is not even rendered."""
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[str, str], tuple[bytes, Resource]] = {}
+        self._kept: dict[tuple[str, str], Kept] = {}
 
-    def encode(
-        self, resources: Mapping[str, Mapping[str, dict[str, object]]]
-    ) -> tuple[dict[str, dict[str, Resource]], tuple[str, ...]]:
+    def encode(self, parts: Iterable[Part]) -> tuple[dict[str, dict[str, Resource]], tuple[str, ...]]:
         """The snapshot, and a line for each resource that is no valid message; that one keeps its last good form."""
-        made: dict[str, dict[str, Resource]] = {}
+        made: dict[str, dict[str, Resource]] = {kind: {} for kind in KINDS}
         problems: list[str] = []
-        kept: dict[tuple[str, str], tuple[bytes, Resource]] = {}
-        for type_url, by_name in resources.items():
-            made[type_url] = {}
-            for name, content in by_name.items():
-                entry = self._entry(type_url, name, content, problems)
-                if entry is not None:
-                    kept[(type_url, name)] = entry
-                    made[type_url][name] = entry[1]
+        kept: dict[tuple[str, str], Kept] = {}
+        for part in parts:
+            held = self._kept.get((part.kind, part.name))
+            if held is None or held.made_of != part.made_of:
+                held = _encode(part, held, problems)
+            if held is not None:
+                kept[(part.kind, part.name)] = held
+                made[part.kind][part.name] = held.resource
         self._kept = kept
         return made, tuple(problems)
 
-    def _entry(
-        self, type_url: str, name: str, content: dict[str, object], problems: list[str]
-    ) -> tuple[bytes, Resource] | None:
-        text = msgspec.json.encode(content)
-        held = self._kept.get((type_url, name))
-        if held is not None and held[0] == text:
-            return held
-        try:
-            message = json_format.Parse(text, _MESSAGES[type_url]())
-        except json_format.ParseError as error:
-            problems.append(f"E190 {type_url.rpartition('.')[2]} {name} is no valid message: {error}")
-            return held
-        return text, Resource(
-            name=name,
-            version=hashlib.sha256(text).hexdigest()[:16],
-            body=message.SerializeToString(deterministic=True),
-            follows=(name,) if type_url == CDS else (),
-        )
+
+def _encode(part: Part, held: Kept | None, problems: list[str]) -> Kept | None:
+    text = msgspec.json.encode(part.content())
+    if held is not None and held.text == text:
+        return Kept(part.made_of, text, held.resource)
+    try:
+        message = json_format.Parse(text, _MESSAGES[part.kind]())
+    except json_format.ParseError as error:
+        problems.append(f"E190 {part.kind.rpartition('.')[2]} {part.name} is no valid message: {error}")
+        return held
+    resource = Resource(
+        name=part.name,
+        version=hashlib.sha256(text).hexdigest()[:16],
+        body=message.SerializeToString(deterministic=True),
+        follows=(part.name,) if part.kind == CDS else (),
+    )
+    return Kept(part.made_of, text, resource)

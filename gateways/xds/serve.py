@@ -32,13 +32,17 @@ class Client:
 
 
 class XdsServer:
-    """Serves one snapshot to every Envoy that connects. `changed` is set when an Envoy came, left or answered."""
+    """Serves one snapshot to every Envoy that connects. `changed` is set when an Envoy came, left or answered.
+
+    Before the first `offer` an Envoy waits: an answer of nothing would take down what it has from an earlier run.
+    """
 
     def __init__(self, path: Path) -> None:
         self.changed = asyncio.Event()
         self._path = path
         self._snapshot: Snapshot = {}
         self._clients: set[Client] = set()
+        self._offered = asyncio.Event()
         self._server: grpc.aio.Server | None = None
 
     async def start(self) -> None:
@@ -68,6 +72,7 @@ class XdsServer:
     def offer(self, snapshot: Snapshot) -> None:
         """Serve this content from now on."""
         self._snapshot = snapshot
+        self._offered.set()
         for client in self._clients:
             client.stream.update(snapshot)
             client.wake.set()
@@ -94,6 +99,7 @@ class XdsServer:
     async def _serve(
         self, requests: AsyncIterator[discovery_pb2.DeltaDiscoveryRequest], context: grpc.aio.ServicerContext
     ) -> AsyncIterator[bytes]:
+        await self._offered.wait()
         client = Client(self._snapshot)
         self._clients.add(client)
         self.changed.set()

@@ -1,4 +1,5 @@
-"""`fetch.py URL SOURCE TIMEOUT`: one GET over a fresh connection from a source address; prints [status, body]."""
+"""`fetch.py URL SOURCE TIMEOUT [NAME=VALUE]`: one GET over a fresh connection from a source address, with a header of
+choice; prints [status, body]."""
 
 import http.client
 import json
@@ -11,7 +12,7 @@ if __name__ == "__main__":
         url.hostname or "", url.port, timeout, source_address=(source, 0) if source else None
     )
     try:
-        connection.request("GET", url.path or "/")
+        connection.request("GET", url.path or "/", headers=dict(h.split("=", 1) for h in sys.argv[4:]))
         response = connection.getresponse()
         body = response.read()
         try:

@@ -1,5 +1,6 @@
 """Two members in a namespace each, joined by a veth: real agents and real Envoys, every controller dead."""
 
+import shutil
 import subprocess
 import tempfile
 from pathlib import Path
@@ -38,6 +39,7 @@ class GatewaysWorld:
         self.programs = Programs(self.root)
         self.us, self.eu = real("us-east"), real("eu-central")
         self.started: dict[str, subprocess.Popen[bytes]] = {}
+        self.metrics = {"eg": "127.0.0.1:19101", "en": "127.0.0.1:19102", "wg": "127.0.0.1:19103"}
 
     def build(self) -> None:
         join(self.east, f"{EAST_UNDERLAY}/24", self.west, f"{WEST_UNDERLAY}/24")
@@ -78,7 +80,7 @@ class GatewaysWorld:
         space = self.east if name.startswith("e") else self.west
         address = AGENT if name.startswith("e") else "10.2.0.1"
         underlay = f"{EAST_UNDERLAY if name.startswith('e') else WEST_UNDERLAY}:{PORT}"
-        extra = ["--underlay", underlay] if name.endswith("g") else []
+        extra = ["--metrics", self.metrics[name], *(["--underlay", underlay] if name.endswith("g") else [])]
         self.started[name] = self.programs.isthmus(
             space, name, "agent", "run", "--state", str(self.root / name), "--address", address, *extra
         )
@@ -113,3 +115,4 @@ class GatewaysWorld:
         self.programs.stop_all()
         self.east.remove()
         self.west.remove()
+        shutil.rmtree(self.root, ignore_errors=True)

@@ -1,6 +1,7 @@
 """`pod.py NAME ADDRESS PORT`: an HTTP endpoint that names itself and repeats what it was asked."""
 
 import json
+import socket
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -24,5 +25,11 @@ class Pod(BaseHTTPRequestHandler):
         return
 
 
+class Server(ThreadingHTTPServer):
+    """Of the family of its address."""
+
+    address_family = socket.AF_INET6 if ":" in sys.argv[2] else socket.AF_INET
+
+
 if __name__ == "__main__":
-    ThreadingHTTPServer((sys.argv[2], int(sys.argv[3])), Pod).serve_forever()
+    Server((sys.argv[2], int(sys.argv[3])), Pod).serve_forever()

@@ -120,11 +120,14 @@ class Programs:
             process.wait(10)
 
 
-def fetch(space: Space, url: str, source: str = "", timeout: float = 3.0) -> tuple[int, dict[str, str]]:
-    """GET with curl-like behaviour from inside a namespace: (status, JSON body); status 0 when nothing answered."""
+def fetch(
+    space: Space, url: str, source: str = "", timeout: float = 3.0, header: str = ""
+) -> tuple[int, dict[str, str]]:
+    """GET from inside a namespace: (status, JSON body); status 0 when nothing answered. `header` is NAME=VALUE."""
     script = f"{Path(__file__).parent}/fetch.py"
+    arguments = [url, source, str(timeout), *([header] if header else [])]
     done = subprocess.run(
-        ["ip", "netns", "exec", space.name, sys.executable, script, url, source, str(timeout)],
+        ["ip", "netns", "exec", space.name, sys.executable, script, *arguments],
         capture_output=True,
         text=True,
         timeout=30,

@@ -98,6 +98,7 @@ def site(own: MemberKeys) -> Site:
         region=REGIONS[own.name],
         anchor=own.anchor,
         overlay=own.overlay,
+        gateways={name: 1 for name in ("g1", "eg", "wg", "us-east-gateway", "eu-central-gateway")},
     )
 
 

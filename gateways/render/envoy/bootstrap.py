@@ -1,4 +1,4 @@
-"""The only configuration that an Envoy of ours reads from a file: who it is and the socket where the rest comes from."""
+"""The only configuration that an Envoy of ours reads from a file: who it is and where the rest comes from."""
 
 from gateways.render.envoy.common import Json, typed
 

@@ -5,10 +5,15 @@ from gateways.render.envoy.common import ADS, Json, anchor_secret, secret_from_s
 from gateways.state import Anchor, Cluster
 
 CONNECT_TIMEOUT = "1s"
+CONNECTION_LIFE = "3600s"
+"""After this a connection between proxies is drained, so that nobody lives longer than that on an old certificate."""
 
 
-def cluster(item: Cluster, anchors: dict[str, Anchor]) -> Json:
-    """The Envoy cluster. Its shares come as locality weights, so Envoy's own zones and panic are off."""
+def cluster(item: Cluster, own: Anchor, remotes: tuple[Anchor, ...]) -> Json:
+    """The Envoy cluster. Its shares come as locality weights, so Envoy's own zones and panic are off.
+
+    `own` is the own member's anchor, `remotes` those of `item.remotes`.
+    """
     made: Json = {
         "name": item.name,
         "type": "EDS",
@@ -38,8 +43,8 @@ def cluster(item: Cluster, anchors: dict[str, Anchor]) -> Json:
     if item.http:
         made["typed_extension_protocol_options"] = _same_protocol()
     if item.identity is not None:
-        made["transport_socket_matches"] = _sockets(item, str(item.identity), anchors)
-        made["transport_socket"] = _remote_socket(item, str(item.identity), anchors[item.local])
+        made["transport_socket_matches"] = _sockets(item, str(item.identity), remotes)
+        made["transport_socket"] = _remote_socket(item, str(item.identity), own)
     return made
 
 
@@ -55,8 +60,8 @@ def outlier() -> Json:
         "enforcing_consecutive_gateway_failure": 0,
         "enforcing_success_rate": 0,
         "interval": "1s",
-        "base_ejection_time": "2s",
-        "max_ejection_time": "10s",
+        "base_ejection_time": "1s",
+        "max_ejection_time": "5s",
         "max_ejection_percent": 100,
     }
 
@@ -65,12 +70,13 @@ def _same_protocol() -> Json:
     options = typed(
         "",
         "extensions.upstreams.http.v3.HttpProtocolOptions",
+        common_http_protocol_options={"idle_timeout": "300s", "max_connection_duration": CONNECTION_LIFE},
         use_downstream_protocol_config={"http_protocol_options": {}, "http2_protocol_options": {}},
     )
     return {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options["typed_config"]}
 
 
-def _sockets(item: Cluster, identity: str, anchors: dict[str, Anchor]) -> list[Json]:
+def _sockets(item: Cluster, identity: str, remotes: tuple[Anchor, ...]) -> list[Json]:
     plain: Json = {
         "name": item.local,
         "match": {"member": item.local},
@@ -80,11 +86,11 @@ def _sockets(item: Cluster, identity: str, anchors: dict[str, Anchor]) -> list[J
     }
     remote: list[Json] = [
         {
-            "name": member,
-            "match": {"member": member},
-            "transport_socket": _remote_socket(item, identity, anchors[member]),
+            "name": anchor.member,
+            "match": {"member": anchor.member},
+            "transport_socket": _remote_socket(item, identity, anchor),
         }
-        for member in item.remotes
+        for anchor in remotes
     ]
     return [plain, *remote]
 

@@ -1,6 +1,6 @@
 """All resources of one node by type and name: what the xDS server offers."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from msgspec import Struct
 
@@ -8,6 +8,7 @@ from gateways.render.envoy import clusters, endpoints, listeners, secrets
 from gateways.render.envoy.common import CDS, EDS, LDS, PEERS_SECRET, SDS, Json, anchor_secret
 from gateways.state import NodeState
 
+KINDS = (CDS, EDS, LDS, SDS)
 Resources = dict[str, dict[str, Json]]
 
 
@@ -18,22 +19,43 @@ class Certificate(Struct, frozen=True):
     key: str
 
 
-def resources(state: NodeState, certificates: Mapping[str, Certificate]) -> Resources:
+class Part(Struct, frozen=True):
+    """One resource before it is rendered. What it is made of tells, cheaply, whether it changed since the last time."""
+
+    kind: str
+    name: str
+    render: Callable[..., Json]
+    made_of: tuple[object, ...]
+
+    def content(self) -> Json:
+        """The resource as a dict in protobuf JSON form."""
+        return self.render(*self.made_of)
+
+
+def parts(state: NodeState, certificates: Mapping[str, Certificate]) -> Iterator[Part]:
     """What Envoy is to hold. Identities without a certificate yet are left out, with all that needs them: a cluster
     that waits for a secret would hold back every other change."""
-    made: Resources = {CDS: {}, EDS: {}, LDS: {}, SDS: _secrets(state, certificates)}
+    yield from _secrets(state, certificates)
     anchors = {anchor.member: anchor for anchor in state.anchors}
     for item in state.clusters:
         if item.identity is None or str(item.identity) in certificates:
-            made[CDS][item.name] = clusters.cluster(item, anchors)
-            made[EDS][item.name] = endpoints.load_assignment(item)
+            remotes = tuple(anchors[member] for member in item.remotes)
+            yield Part(CDS, item.name, clusters.cluster, (item, anchors[item.local], remotes))
+            yield Part(EDS, item.name, endpoints.load_assignment, (item,))
     for listener in state.listeners:
-        chains = [chain for chain in listener.chains if str(chain.identity) in certificates]
+        chains = tuple(chain for chain in listener.chains if str(chain.identity) in certificates)
         if chains or listener.default:
-            made[LDS][listener.name] = listeners.node_listener(listener, chains)
+            yield Part(LDS, listener.name, listeners.node_listener, (listener, chains))
     gateway = state.gateway
     if gateway is not None and str(gateway.identity) in certificates:
-        made[LDS][listeners.GATEWAY_LISTENER] = listeners.gateway_listener(gateway)
+        yield Part(LDS, listeners.GATEWAY_LISTENER, listeners.gateway_listener, (gateway,))
+
+
+def resources(state: NodeState, certificates: Mapping[str, Certificate]) -> Resources:
+    """All of them rendered."""
+    made: Resources = {kind: {} for kind in KINDS}
+    for part in parts(state, certificates):
+        made[part.kind][part.name] = part.content()
     return made
 
 
@@ -42,12 +64,12 @@ def missing(state: NodeState, certificates: Mapping[str, Certificate]) -> tuple[
     return tuple(str(identity) for identity in state.identities if str(identity) not in certificates)
 
 
-def _secrets(state: NodeState, certificates: Mapping[str, Certificate]) -> dict[str, Json]:
-    made = {anchor_secret(anchor.member): secrets.anchor(anchor) for anchor in state.anchors}
+def _secrets(state: NodeState, certificates: Mapping[str, Certificate]) -> Iterator[Part]:
+    for anchor in state.anchors:
+        yield Part(SDS, anchor_secret(anchor.member), secrets.anchor, (anchor,))
     for identity in state.identities:
         leaf = certificates.get(str(identity))
         if leaf is not None:
-            made[str(identity)] = secrets.certificate(str(identity), leaf.chain, leaf.key)
+            yield Part(SDS, str(identity), secrets.certificate, (str(identity), leaf.chain, leaf.key))
     if state.gateway is not None:
-        made[PEERS_SECRET] = secrets.peers(state.anchors, state.gateway.admitted)
-    return made
+        yield Part(SDS, PEERS_SECRET, secrets.peers, (state.anchors, state.gateway.admitted))

@@ -11,10 +11,11 @@ from federation.model.handout import Workload
 from federation.model.record import Endpoint
 from gateways.intent import intend
 from gateways.render.envoy.bootstrap import bootstrap
-from gateways.render.envoy.resources import resources
+from gateways.render.envoy.resources import parts, resources
 from gateways.show import HIDDEN, document
 from gateways.state import NodeState
 from gateways.xds.encode import Encoder
+from gateways.xds.messages import Resource
 from tests.unit.gateways.test_intent import AP, CLIENT, EU, EU_PEER, GATEWAY, NODE, US, gateway
 from tests.worlds.two_members import candidate, keyed, peer, site, web_import, web_offer, web_pool
 
@@ -53,25 +54,44 @@ def test_render(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(WORLDS))
 def test_every_resource_is_a_valid_message_and_encodes_once(name: str) -> None:
     state = WORLDS[name]()
-    made = resources(state, {str(identity): HIDDEN for identity in state.identities})
+    certificates = {str(identity): HIDDEN for identity in state.identities}
     encoder = Encoder()
-    first, problems = encoder.encode(made)
+    first, problems = encoder.encode(parts(state, certificates))
     assert problems == ()
-    again, _ = encoder.encode(made)
+    again, _ = encoder.encode(parts(WORLDS[name](), certificates))
     assert all(again[kind][key] is first[kind][key] for kind in first for key in first[kind])
-    assert first == Encoder().encode(made)[0]
+    assert first == Encoder().encode(parts(state, certificates))[0]
 
 
 def test_an_invalid_resource_keeps_its_last_good_form() -> None:
     state = gateway_with_tcp_offer()
-    made = resources(state, {str(identity): HIDDEN for identity in state.identities})
+    made = list(parts(state, {str(identity): HIDDEN for identity in state.identities}))
     encoder = Encoder()
     good, _ = encoder.encode(made)
-    kind = next(kind for kind in made if kind.endswith("Listener"))
-    made[kind]["gateway"] = {**made[kind]["gateway"], "no_such_field": 1}
-    bad, problems = encoder.encode(made)
+    broken = [
+        structs.replace(part, render=lambda *_: {"no_such_field": 1}, made_of=()) if part.name == "gateway" else part
+        for part in made
+    ]
+    bad, problems = encoder.encode(broken)
     assert bad == good
     assert problems[0].startswith("E190 Listener gateway is no valid message")
+
+
+def test_a_changed_endpoint_changes_one_load_assignment() -> None:
+    def encoded(encoder: Encoder, address: str) -> dict[str, dict[str, Resource]]:
+        values = keyed(site(US), EU_PEER, web_offer(""), web_pool(Endpoint(address)))
+        state = intend(GATEWAY, values)
+        return encoder.encode(parts(state, {str(identity): HIDDEN for identity in state.identities}))[0]
+
+    encoder = Encoder()
+    before, after = encoded(encoder, "10.1.1.1"), encoded(encoder, "10.1.1.2")
+    changed = [
+        (kind.rpartition(".")[2], name)
+        for kind in before
+        for name in before[kind]
+        if before[kind][name].version != after[kind][name].version
+    ]
+    assert changed == [("ClusterLoadAssignment", "in/shop/web/http")]
 
 
 def test_identities_without_a_certificate_hold_nothing_else_back() -> None:

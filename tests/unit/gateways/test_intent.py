@@ -47,10 +47,9 @@ def weights(values: object) -> dict[str, int]:
     return {locality.member: locality.weight for locality in cluster.localities}
 
 
-def test_nothing_is_in_force_before_the_first_handout() -> None:
+def test_before_the_first_handout_the_state_is_unknown() -> None:
     state = intend(NODE, {})
-    assert state.clusters == () and state.captures == ()
-    assert state.problems == ("E190 no handout yet: nothing is in force",)
+    assert not state.known and state.problems == ("E190 no handout yet",)
 
 
 def test_the_order_of_keys_does_not_matter() -> None:
@@ -181,10 +180,13 @@ def test_a_pool_without_an_offer_is_not_reachable() -> None:
     assert state.gateway is None and state.clusters == ()
 
 
-def test_a_gateway_finds_its_own_address_by_its_key() -> None:
-    second = PeerGateway(id=2, key=US.public_key, endpoint="", overlay="fd49:7374:1::2", port=15443)
-    first = structs.replace(second, id=1, key=b"z" * 32, overlay="fd49:7374:1::1")
-    own = structs.replace(peer(US, "", (first, second)))
-    tunnel = intend(GATEWAY, keyed(site(US), EU_PEER, own)).tunnel
+def test_a_gateway_has_the_address_of_its_id() -> None:
+    second = structs.replace(site(US), gateways={"g0": 1, "g1": 2})
+    tunnel = intend(GATEWAY, keyed(second, EU_PEER)).tunnel
     assert tunnel is not None and tunnel.address == "fd49:7374:1::2"
-    assert [p.member for p in tunnel.peers] == ["eu-central"]
+
+
+def test_a_gateway_without_an_id_touches_nothing() -> None:
+    state = intend(GATEWAY, keyed(structs.replace(site(US), gateways={}), EU_PEER))
+    assert not state.known
+    assert state.problems == ("E190 g1 has no gateway id yet",)

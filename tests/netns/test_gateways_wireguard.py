@@ -1,0 +1,124 @@
+"""Our own client against real wireguard-go devices, with `wg show` as the oracle."""
+
+import base64
+import secrets
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from gateways.folder import clamped, public_key
+from gateways.kernel.routes import LinuxRoutes
+from gateways.kernel.wg import LinuxWireGuard
+from gateways.render import routes, wireguard
+from gateways.render.routes import MTU, Link
+from gateways.render.wireguard import Device, Peer
+from tests.netns.spaces import Space, await_true, join
+
+pytestmark = pytest.mark.netns
+
+
+class Side:
+    """One end: a namespace, a device, a key."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.space = Space(f"g{number}")
+        self.device = f"ist{secrets.token_hex(3)}0"
+        self.key = clamped(X25519PrivateKey.generate().private_bytes_raw())
+        self.address = f"fd49:7374:{number}::1"
+
+    @property
+    def peer(self) -> Peer:
+        return Peer(
+            key=public_key(self.key),
+            endpoint=f"10.98.0.{self.number}:51820",
+            allowed=(f"fd49:7374:{self.number}::/64",),
+        )
+
+    def apply(self, *peers: Peer) -> None:
+        wanted = Device(name=self.device, private_key=self.key, port=51820, peers=tuple(sorted(peers)))
+        link = Link(
+            device=self.device,
+            mtu=MTU,
+            up=True,
+            addresses=(f"{self.address}/128",),
+            routes=tuple(sorted(peer.allowed[0] for peer in peers)),
+        )
+        with self.space.entered():
+            port, router = LinuxWireGuard(), LinuxRoutes()
+            port.apply(wireguard.changes(wanted, port.read(self.device)))
+            router.apply(routes.changes(link, router.read(self.device)))
+            assert wireguard.changes(wanted, port.read(self.device), wanted) == ()
+            assert routes.changes(link, router.read(self.device)) == ()
+
+    def reach(self, other: "Side") -> None:
+        """An ICMPv6 echo over the tunnel."""
+        self.space.run(sys.executable, str(Path(__file__).with_name("echo.py")), other.address, "15")
+
+    def shown(self, what: str) -> dict[str, str]:
+        """`wg show DEVICE WHAT` by public key."""
+        lines = self.space.run("wg", "show", self.device, what).splitlines()
+        return dict(line.split("\t", 1) for line in lines)
+
+
+@pytest.fixture
+def sides() -> Iterator[tuple[Side, Side]]:
+    made: list[Side] = []
+    try:
+        made += [Side(1)]
+        made += [Side(2)]
+        join(made[0].space, "10.98.0.1/24", made[1].space, "10.98.0.2/24")
+        yield made[0], made[1]
+    finally:
+        for side in made:
+            side.space.remove()
+
+
+def test_two_devices_made_by_our_client_carry_an_echo(sides: tuple[Side, Side]) -> None:
+    one, two = sides
+    one.apply(two.peer)
+    two.apply(one.peer)
+    one.reach(two)
+    key = base64.b64encode(two.peer.key).decode()
+    assert one.shown("allowed-ips") == {key: "fd49:7374:2::/64"}
+    assert one.shown("endpoints") == {key: "10.98.0.2:51820"}
+    assert one.shown("persistent-keepalive") == {key: "10"}
+
+
+def test_adding_and_removing_a_third_peer_keeps_the_handshake(sides: tuple[Side, Side]) -> None:
+    one, two = sides
+    one.apply(two.peer)
+    two.apply(one.peer)
+    key = base64.b64encode(two.peer.key).decode()
+    one.reach(two)
+    handshake = await_true("a handshake", lambda: int(one.shown("latest-handshakes")[key]))
+    received = int(one.shown("transfer")[key].split()[0])
+    third = Peer(key=b"\x07" * 32, endpoint="10.98.0.9:51820", allowed=("fd49:7374:9::/64",))
+    one.apply(two.peer, third)
+    assert len(one.shown("latest-handshakes")) == 2
+    one.apply(two.peer)
+    assert one.shown("latest-handshakes") == {key: str(handshake)}
+    assert int(one.shown("transfer")[key].split()[0]) >= received > 0
+
+
+def test_a_prefix_that_another_peer_took_goes_back_to_its_owner(sides: tuple[Side, Side]) -> None:
+    one, two = sides
+    one.apply(two.peer)
+    thief = base64.b64encode(b"\x07" * 32).decode()
+    one.space.run("wg", "set", one.device, "peer", thief, "allowed-ips", "fd49:7374:2::/64")
+    assert one.shown("allowed-ips")[base64.b64encode(two.peer.key).decode()] == "(none)"
+    one.apply(two.peer)
+    assert one.shown("allowed-ips") == {base64.b64encode(two.peer.key).decode(): "fd49:7374:2::/64"}
+
+
+def test_a_device_whose_program_died_is_made_anew(sides: tuple[Side, Side]) -> None:
+    one, two = sides
+    one.apply(two.peer)
+    one.space.ip("link", "del", one.device)
+    with one.space.entered():
+        await_true("the device is gone", lambda: LinuxWireGuard().read(one.device) is None)
+    one.apply(two.peer)
+    assert one.shown("allowed-ips") == {base64.b64encode(two.peer.key).decode(): "fd49:7374:2::/64"}

@@ -1,0 +1,208 @@
+"""Two ends wired back to back in memory."""
+
+import random
+
+import pytest
+
+from federation.model.errors import Refused
+from federation.session.messages import Hello, Update, encode
+from federation.session.session import DIGEST_PERIOD, PART_BYTES, SILENCE, Acked, Event, Joined, Offered, Session
+from federation.session.tree import Tree, tree_of
+
+TOPIC = "record/eu-central"
+
+
+class Pair:
+    """A writer and a reader; the reader accepts what `judge` does not refuse."""
+
+    def __init__(self, held: Tree | None = None) -> None:
+        self.now = 0.0
+        self.writer = Session("writer", self.now)
+        self.reader = Session("reader", self.now, {TOPIC: held} if held else None)
+        self.taken: list[Offered] = []
+        self.acked: list[Acked] = []
+        self.refuse = ""
+        self.sent = 0
+
+    def flow(self, limit: int = 10_000) -> None:
+        """Deliver up to this many messages each way."""
+        for _ in range(limit):
+            if not (self.writer.output or self.reader.output):
+                return
+            self.deliver_one(self.writer, self.reader)
+            self.deliver_one(self.reader, self.writer)
+
+    def deliver_one(self, source: Session, target: Session) -> None:
+        if source.output:
+            data = source.output.popleft()
+            self.sent += len(data) if source is self.writer else 0
+            for event in target.receive(data, self.now):
+                self.handle(target, event)
+
+    def handle(self, session: Session, event: Event) -> None:
+        if isinstance(event, Acked):
+            self.acked.append(event)
+        if not isinstance(event, Offered):
+            return
+        self.taken.append(event)
+        if self.refuse:
+            session.refuse(event.topic, Refused("no", self.refuse))
+        else:
+            session.accept(event.topic)
+
+
+def test_both_ends_say_who_they_are() -> None:
+    session = Session("a", 0.0)
+    assert session.receive(encode(Hello("b", 1, 1, {})), 0.0) == [Joined("b", 1)]
+
+
+def test_a_step_arrives_whole_with_its_head() -> None:
+    pair = Pair()
+    tree = tree_of({"about": b"x", "export/shop/web": b"y"})
+    pair.writer.publish(TOPIC, tree, b"head")
+    pair.flow()
+    assert [(offer.head, offer.tree.root) for offer in pair.taken] == [(b"head", tree.root)]
+
+
+def test_only_the_change_is_sent() -> None:
+    pair = Pair()
+    tree = tree_of({f"slice/shop/web/{n}": bytes(100) for n in range(1000)})
+    pair.writer.publish(TOPIC, tree, b"1")
+    pair.flow()
+    pair.sent = 0
+    pair.writer.publish(TOPIC, tree.put("slice/shop/web/1", b"new").drop("slice/shop/web/2"), b"2")
+    pair.flow()
+    assert pair.sent < 300
+    assert pair.taken[-1].change.changed == {"slice/shop/web/1": b"new"}
+    assert pair.taken[-1].change.removed == {"slice/shop/web/2"}
+
+
+def test_changes_coalesce_while_the_reader_is_slow() -> None:
+    pair = Pair()
+    tree = Tree()
+    for number in range(100):
+        tree = tree.put("a", b"%d" % number)
+        pair.writer.publish(TOPIC, tree, b"%d" % number)
+        if number == 0:
+            pair.deliver_one(pair.reader, pair.writer)
+    pair.flow()
+    assert [offer.head for offer in pair.taken] == [b"0", b"99"]
+
+
+def test_a_reader_that_is_current_is_sent_nothing() -> None:
+    tree = tree_of({"about": b"x"})
+    pair = Pair(held=tree)
+    pair.writer.publish(TOPIC, tree, b"1")
+    pair.flow()
+    assert pair.taken == []
+
+
+def test_a_reader_that_is_behind_gets_a_delta_when_its_content_is_remembered() -> None:
+    old = tree_of({f"k{n}": bytes(50) for n in range(500)})
+    new = old.put("k1", b"new")
+    pair = Pair(held=old)
+    pair.writer.remember(old)
+    pair.writer.publish(TOPIC, new, b"2")
+    pair.flow()
+    assert pair.sent < 300
+    assert pair.taken[0].tree.root == new.root
+
+
+def test_a_reader_that_holds_something_unknown_gets_everything() -> None:
+    pair = Pair(held=tree_of({"alien": b"1"}))
+    new = tree_of({"about": b"x"})
+    pair.writer.publish(TOPIC, new, b"1")
+    pair.flow()
+    assert pair.taken[0].tree.root == new.root
+    assert pair.taken[0].change.removed == {"alien"}
+
+
+def test_a_refused_step_is_not_sent_again_until_it_changes() -> None:
+    pair = Pair()
+    pair.refuse = "E103"
+    tree = tree_of({"about": b"bad"})
+    pair.writer.publish(TOPIC, tree, b"1")
+    pair.flow()
+    pair.writer.publish(TOPIC, tree, b"1")
+    pair.flow()
+    assert len(pair.taken) == 1
+    assert pair.acked == [Acked(TOPIC, None, "E103", "no")]
+    pair.refuse = ""
+    pair.writer.publish(TOPIC, tree.put("about", b"good"), b"2")
+    pair.flow()
+    assert [offer.head for offer in pair.taken] == [b"1", b"2"]
+
+
+def test_a_large_step_travels_in_parts_and_arrives_whole() -> None:
+    pair = Pair()
+    tree = tree_of({f"k{n}": bytes(PART_BYTES // 3) for n in range(10)})
+    pair.writer.publish(TOPIC, tree, b"1")
+    assert len(pair.writer.output) == 1
+    pair.flow()
+    assert len(pair.taken) == 1
+    assert pair.taken[0].tree.root == tree.root
+
+
+def test_content_that_does_not_hash_to_its_root_breaks_the_session() -> None:
+    reader = Session("reader", 0.0)
+    update = Update(topic=TOPIC, base=None, root=b"x" * 32, head=b"", changed={"a": b"1"})
+    with pytest.raises(Refused) as caught:
+        reader.receive(encode(update), 0.0)
+    assert str(caught.value) == ('E120 topic "record/eu-central": the content does not hash to the root that was sent')
+
+
+@pytest.mark.parametrize("data", [b"", b"\xc1", b"\x00" * 40, encode(Hello("x", 1, 1, {}))[:-1]])
+def test_bytes_that_are_no_message_break_the_session(data: bytes) -> None:
+    with pytest.raises(Refused, match="E120 undecodable session message"):
+        Session("reader", 0.0).receive(data, 0.0)
+
+
+def test_another_version_is_refused_with_both_named() -> None:
+    with pytest.raises(Refused) as caught:
+        Session("reader", 0.0).receive(encode(Hello("new", 4, 7, {})), 0.0)
+    assert str(caught.value) == 'E124 "new" speaks session versions 4 to 7, we speak 1'
+
+
+def test_silence_is_noticed_and_digests_break_it() -> None:
+    pair = Pair()
+    pair.flow()
+    assert pair.reader.tick(SILENCE - 0.01)
+    assert not pair.reader.tick(SILENCE)
+    pair.now = DIGEST_PERIOD
+    pair.writer.tick(pair.now)
+    pair.flow()
+    assert pair.reader.tick(SILENCE)
+
+
+def test_a_digest_repairs_a_reader_that_lost_its_content() -> None:
+    pair = Pair()
+    tree = tree_of({"about": b"x"})
+    pair.writer.publish(TOPIC, tree, b"1")
+    pair.flow()
+    pair.reader._incoming[TOPIC].tree = None
+    pair.now = DIGEST_PERIOD
+    pair.writer.tick(pair.now)
+    pair.flow()
+    assert [offer.tree.root for offer in pair.taken] == [tree.root, tree.root]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_whatever_the_schedule_the_reader_ends_with_the_last_content(seed: int) -> None:
+    chance = random.Random(seed)
+    pair = Pair()
+    tree = Tree()
+    for step in range(200):
+        key = f"k{chance.randrange(60)}"
+        tree = tree.drop(key) if chance.random() < 0.3 else tree.put(key, b"%d" % step)
+        pair.writer.publish(TOPIC, tree, b"%d" % step)
+        for _ in range(chance.randrange(3)):
+            ends = (pair.writer, pair.reader)
+            source, target = ends if chance.random() < 0.5 else ends[::-1]
+            pair.deliver_one(source, target)
+        if chance.random() < 0.1:
+            pair.now += DIGEST_PERIOD
+            pair.writer.tick(pair.now)
+    pair.flow()
+    held = pair.reader._incoming[TOPIC].tree
+    assert held is not None
+    assert held.root == tree.root
