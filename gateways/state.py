@@ -33,7 +33,10 @@ class Situation(Struct, frozen=True, kw_only=True):
 
 
 class WgPeer(Struct, frozen=True, kw_only=True):
-    """One gateway of another member. `allowed` are the overlay prefixes that it alone owns."""
+    """One gateway of another member. `allowed` are the overlay prefixes that it alone owns.
+
+    `starts` when it is ours to start a handshake anew, theirs otherwise.
+    """
 
     member: str
     gateway: int

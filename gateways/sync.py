@@ -14,7 +14,6 @@ from gateways.render.routes import Link, link_of
 from gateways.render.wireguard import Actual, Device, device_of
 from gateways.state import NodeState
 
-
 STIRS = 3
 """How often a peer that never shook hands is set anew, a pass apart; then it is left to WireGuard's own pace."""
 
