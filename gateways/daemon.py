@@ -7,9 +7,7 @@ was lost. Kernel state is read again at least every PERIOD seconds and repaired.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-import signal
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +17,7 @@ from msgspec import Struct, structs
 
 from federation.link.enrolled import Enrolled
 from federation.model.handout import NodeReport
+from federation.process import until_stopped
 from federation.session.tree import Tree
 from federation.wire.handout import HandoutHead
 from gateways import metrics
@@ -224,10 +223,5 @@ class Agent:
 
 async def run_until_signalled(agent: Agent) -> None:
     """Run until SIGTERM or SIGINT; both end cleanly and leave the data path in place."""
-    task = asyncio.ensure_future(agent.run())
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, task.cancel)
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
+    await until_stopped([agent.run()])
     log.info("stopped; the data path stays in place")

@@ -3,11 +3,12 @@
 import asyncio
 from ipaddress import ip_address
 from pathlib import Path
+from typing import cast
 
 import click
 
 from federation.model.errors import InputError
-from federation.model.handout import Workload
+from federation.model.handout import Role, Workload
 from federation.model.names import parse_label
 
 
@@ -33,7 +34,7 @@ def enroll(
     own = folder.own()
     for address in controllers:
         split_address(address, "--controller")
-    enrolment = Enrolment(name=parse_label(name, "--name"), role=role, workloads=parse_workloads(workloads))  # type: ignore[arg-type]
+    enrolment = Enrolment(name=parse_label(name, "--name"), role=cast(Role, role), workloads=parse_workloads(workloads))
     identity, key = agent_id(own.trust_domain, name), new_key()
     chain = asyncio.run(ask_signer(folder.signer, signing_request(key, identity)))
     folder.enrol(enrolment)
