@@ -9,6 +9,7 @@ from federation.lab import netns
 from federation.lab.topology import SYNC_PORT, WEB_PORT, WIREGUARD_PORT, Member, Topology
 
 CONTROLLER_METRICS = 9101
+SIGNER_METRICS = 9105
 NODES = {"gw": ("gw1", "gateway", 9102), "node": ("node1", "node", 9103), "dns": ("dns1", "dns", 9104)}
 SERVICE = "shop/web"
 
@@ -71,7 +72,7 @@ def enroll(member: Member, root: Path, place: str) -> tuple[str, ...]:
 def signer(lab: str, member: Member, root: Path) -> Wanted:
     """The process that holds the member's CA key."""
     state = root / member.name / "state"
-    argv = ("signer", "--state", str(state))
+    argv = ("signer", "--state", str(state), "--metrics", f"127.0.0.1:{SIGNER_METRICS}")
     return Wanted(f"{member.name}-signer", netns.machine(lab, member.name), argv, makes=state / "signer.sock")
 
 
