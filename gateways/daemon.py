@@ -35,6 +35,9 @@ from gateways.xds.serve import XdsServer
 log = logging.getLogger("agent")
 
 PERIOD = 3.0
+SOON = 1.0
+"""Seconds until the next pass while a peer that was just set has not shaken hands."""
+
 RETRY = 0.5
 """Seconds until the next pass after one that met a problem in the kernel."""
 
@@ -145,7 +148,8 @@ class Agent:
             log.warning("the kernel had lost what was in force", extra={"repaired": outcome.changed})
         self._synced = None if outcome.problems else wanted
         self._outcome = outcome
-        self._sync_due = asyncio.get_running_loop().time() + (RETRY if outcome.problems else PERIOD)
+        pause = RETRY if outcome.problems else SOON if outcome.waiting else PERIOD
+        self._sync_due = asyncio.get_running_loop().time() + pause
         self._xds.retry()
 
     def _report(self, made: Made) -> None:

@@ -125,7 +125,7 @@ def _gateway(
             private_key=situation.private_key,
             listen_port=situation.listen_port,
             address=address,
-            peers=tuple(tunnel_peers(peers, problems)),
+            peers=tuple(tunnel_peers(site, peers, problems)),
         ),
         clusters=clusters,
         gateway=_listener(address, identity, peers, offered) if offered and peers else None,
@@ -141,8 +141,11 @@ def own_overlay(situation: Situation, site: Site) -> str | None:
     return None if number is None else str(ip_network(site.overlay)[number])
 
 
-def tunnel_peers(peers: tuple[Peer, ...], problems: list[str]) -> Iterable[WgPeer]:
-    """One WireGuard peer a gateway. A lone gateway owns its member's whole prefix, one of several its own address."""
+def tunnel_peers(site: Site, peers: tuple[Peer, ...], problems: list[str]) -> Iterable[WgPeer]:
+    """One WireGuard peer a gateway. A lone gateway owns its member's whole prefix, one of several its own address.
+
+    Of two members the one admitted first starts handshakes anew.
+    """
     for peer in peers:
         for gateway in sorted(peer.gateways, key=lambda g: g.id):
             if len(gateway.key) != 32:
@@ -154,6 +157,7 @@ def tunnel_peers(peers: tuple[Peer, ...], problems: list[str]) -> Iterable[WgPee
                 key=gateway.key,
                 endpoint=gateway.endpoint,
                 allowed=(_owned(peer, gateway),),
+                starts=site.number < peer.number,
             )
 
 

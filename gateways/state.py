@@ -33,13 +33,17 @@ class Situation(Struct, frozen=True, kw_only=True):
 
 
 class WgPeer(Struct, frozen=True, kw_only=True):
-    """One gateway of another member. `allowed` are the overlay prefixes that it alone owns."""
+    """One gateway of another member. `allowed` are the overlay prefixes that it alone owns.
+
+    `starts` when it is ours to start a handshake anew, theirs otherwise.
+    """
 
     member: str
     gateway: int
     key: bytes
     endpoint: str
     allowed: tuple[str, ...]
+    starts: bool = False
 
 
 class Tunnel(Struct, frozen=True, kw_only=True):

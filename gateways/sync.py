@@ -14,6 +14,9 @@ from gateways.render.routes import Link, link_of
 from gateways.render.wireguard import Actual, Device, device_of
 from gateways.state import NodeState
 
+STIRS = 3
+"""How often a peer that never shook hands is set anew, a pass apart; then it is left to WireGuard's own pace."""
+
 
 class Wanted(Struct, frozen=True):
     """What the kernel must hold. `device` and `link` only at a gateway."""
@@ -24,11 +27,15 @@ class Wanted(Struct, frozen=True):
 
 
 class Outcome(Struct, frozen=True):
-    """What one pass found. `actual` is the device read back; `changed` names what had to be changed."""
+    """What one pass found. `actual` is the device read back; `changed` names what had to be changed.
+
+    `waiting` when a peer is waited for that was set moments ago: the next pass should come soon.
+    """
 
     problems: tuple[str, ...]
     changed: tuple[str, ...]
     actual: Actual | None = None
+    waiting: bool = False
 
 
 def wanted_of(state: NodeState) -> Wanted:
@@ -46,6 +53,7 @@ class Sync:
         self._device: Device | None = None
         self._table: Table | None = None
         self._fingerprint: str | None = None
+        self._stirs: dict[bytes, int] = {}
 
     def once(self, wanted: Wanted) -> Outcome:
         """One pass. Each of the three parts is tried whatever became of the others."""
@@ -64,7 +72,7 @@ class Sync:
                 self._routes(wanted.link, changed)
         except IsthmusError as error:
             problems.append(str(error))
-        return Outcome(tuple(problems), tuple(changed), actual)
+        return Outcome(tuple(problems), tuple(changed), actual, self._waits(wanted.device, actual))
 
     def _filter(self, table: Table) -> bool:
         port = self._kernel.filter
@@ -88,8 +96,21 @@ class Sync:
             left = wireguard.changes(wanted, actual, wanted)
             if left:
                 raise IsthmusError(f"{wanted.name} does not hold: {wireguard_command(left[0])}", "E190")
+        else:
+            self._stir(wanted, actual)
         self._device = wanted
         return actual
+
+    def _stir(self, wanted: Device, actual: Actual | None) -> None:
+        """Set peers anew that were set in an earlier pass and never shook hands."""
+        due = [peer for peer in wireguard.silent(wanted, actual) if self._stirs.get(peer.key, 0) < STIRS]
+        self._kernel.wireguard.apply(wireguard.anew(wanted.name, due))
+        for peer in due:
+            self._stirs[peer.key] = self._stirs.get(peer.key, 0) + 1
+
+    def _waits(self, wanted: Device | None, actual: Actual | None) -> bool:
+        silent = () if wanted is None else wireguard.silent(wanted, actual)
+        return any(self._stirs.get(peer.key, 0) < STIRS for peer in silent)
 
     def _routes(self, wanted: Link, changed: list[str]) -> None:
         port = self._kernel.routes

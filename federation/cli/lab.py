@@ -1,7 +1,9 @@
 """`isthmus lab`: a whole federation on one machine. Everything heavy is imported inside the commands."""
 
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,12 +21,36 @@ class LabGroup(click.Group):
     """A group that turns expected failures into one line on standard error and exit status 2."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; an IsthmusError ends it."""
+        """Run the command, without root by way of a user namespace; an IsthmusError ends it."""
+        os.environ["PATH"] = f"{os.environ.get('PATH', '/usr/bin:/bin')}:/usr/sbin:/sbin"  # ip, nft, ethtool
         try:
-            return super().invoke(ctx)
+            status = None if os.geteuid() == 0 else relayed([*ctx._protected_args, *ctx.args])
+            return super().invoke(ctx) if status is None else ctx.exit(status)
         except IsthmusError as error:
             click.echo(f"isthmus: {error}", err=True)
             ctx.exit(2)
+
+
+def relayed(arguments: list[str]) -> int | None:
+    """The exit status of a command that had to be carried out in the lab's user namespace, else None."""
+    from federation.lab.rootless import COMMANDS, named_directory, relay
+
+    if not arguments or arguments[0] not in COMMANDS or "--help" in arguments:
+        return None
+    return relay(named_directory(arguments, place(None)), arguments)
+
+
+@contextmanager
+def undoing() -> Iterator[None]:
+    """What an interrupted command says; what it made has been taken down by then."""
+    from federation.lab.interrupt import interruptible
+
+    try:
+        with interruptible():
+            yield
+    except KeyboardInterrupt:
+        click.echo("isthmus: interrupted; what this command had made is taken down", err=True)
+        sys.exit(130)
 
 
 def directory_option(command: Callable[..., None]) -> Callable[..., None]:
@@ -52,10 +78,9 @@ def lab() -> None:
 @click.option("--bare", is_flag=True, help="Network, WAN, endpoints and manifests only; no federation.")
 def up(folder: Path | None, rtt: float | None, bare: bool) -> None:
     """Raise the lab, wholly or not at all."""
-    from federation.lab.interrupt import interruptible
     from federation.lab.up import Options, raise_lab
 
-    with interruptible():
+    with undoing():
         raise_lab(place(folder), Options(rtt, bare), click.echo)
 
 
@@ -157,7 +182,9 @@ def run(folder: Path | None, journey: str, keep: bool, rtt: float | None, output
     """Raise the lab, follow a request from one region to the other, and check every step."""
     from federation.cli.lab_story import tell
 
-    sys.exit(0 if tell(place(folder), keep, rtt, output) else 1)
+    with undoing():
+        good = tell(place(folder), keep, rtt, output)
+    sys.exit(0 if good else 1)
 
 
 @lab.command(hidden=True)

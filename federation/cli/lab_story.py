@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 
-from federation.lab.interrupt import interruptible
 from federation.lab.run import run_journey
 from federation.lab.steps import Step
 
@@ -21,8 +20,7 @@ def tell(folder: Path, keep: bool, rtt_ms: float | None, output: str) -> bool:
     def report(step: Step) -> None:
         say(f"{'pass' if step.ok else 'FAIL'}  {step.name}: {step.measured}")
 
-    with interruptible():
-        told = run_journey(folder, keep, rtt_ms, say, report)
+    told = run_journey(folder, keep, rtt_ms, say, report)
     good = all(step.ok for step in told)
     if quiet:
         rows = [{"name": s.name, "expected": s.expected, "measured": s.measured, "ok": s.ok} for s in told]

@@ -4,8 +4,8 @@ import shutil
 from pathlib import Path
 
 from federation.lab import netns, process
-from federation.lab.inside import NETNS, command, namespaces, pids_in
-from federation.lab.state import FILE, Lab, load
+from federation.lab.inside import command, namespaces, pids_in
+from federation.lab.state import FILE, HOLDER, Lab, load
 
 UAPI = Path("/run/wireguard")
 
@@ -33,14 +33,14 @@ def _remove_uapi() -> None:
 
 def _remove_folder(folder: Path, keep_logs: bool) -> None:
     for entry in folder.iterdir():
-        if entry.name == FILE or (keep_logs and entry.name == "log"):
+        if entry.name in (FILE, HOLDER) or (keep_logs and entry.name == "log"):
             continue
         if entry.is_dir() and not entry.is_symlink():
             shutil.rmtree(entry)
         else:
             entry.unlink()
     (folder / FILE).unlink()
-    if not keep_logs:
+    if not keep_logs and not (folder / HOLDER).exists():
         folder.rmdir()
 
 
@@ -51,18 +51,15 @@ def leftovers(lab: Lab) -> list[str]:
     found += [f"process {pid} in {name}" for pid, name in pids_in(spaces).items()]
     found += [f"process {name} ({one.pid})" for name, one in lab.programs.items() if process.alive(one)]
     found += [f"{path}" for path in netns.ETC_NETNS.glob(f"{netns.prefix(lab.lab)}*")]
-    return found + ([f"folder {lab.path}"] if lab.path.exists() else [])
+    kept = lab.path.exists() and not (lab.path / HOLDER).exists()
+    return found + ([f"folder {lab.path}"] if kept else [])
 
 
 def marks() -> dict[str, list[str]]:
-    """What a lab could leave on the machine itself: devices, routes, nft tables, sockets of WireGuard,
-    namespaces' names.
-    """
+    """What a lab could leave on the machine itself: devices, routes, nft tables, WireGuard's sockets."""
     return {
         "devices": sorted(line.split()[1] for line in command("ip", "-o", "link").splitlines()),
         "routes": sorted(command("ip", "route", "show", "table", "all").splitlines()),
         "nft tables": sorted(command("nft", "list", "tables").splitlines()),
         "WireGuard sockets": sorted(path.name for path in UAPI.glob("*")),
-        "namespaces": sorted(path.name for path in NETNS.glob("*")),
-        "resolvers": sorted(path.name for path in netns.ETC_NETNS.glob("*")),
     }

@@ -74,8 +74,19 @@ def start(lab: Lab, name: str, namespace: str, line: list[str]) -> Program:
     with changing(lab.directory) as state:
         state.programs[name] = program
     lab.programs[name] = program
-    _children[child.pid] = child
+    adopt(child)
     return program
+
+
+def adopt(child: "subprocess.Popen[bytes]") -> None:
+    """Remember a child that outlives its starter, so that it is reaped if it ends before."""
+    _children[child.pid] = child
+
+
+def reap() -> None:
+    """Take note of children that have ended."""
+    for child in _children.values():
+        child.poll()
 
 
 _children: dict[int, subprocess.Popen[bytes]] = {}
@@ -249,8 +260,7 @@ def kill(program: Program, number: int = signal.SIGKILL) -> None:
 
 
 def _left(programs: list[Program], namespaces: list[str]) -> set[int]:
-    for child in _children.values():
-        child.poll()
+    reap()
     return {p.pid for p in programs if alive(p)} | {pid for pid in pids_in(namespaces) if start_ticks(pid) is not None}
 
 

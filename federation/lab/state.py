@@ -13,6 +13,7 @@ from federation.lab import errors
 
 DEFAULT = "/run/isthmus-lab"
 FILE = "lab.json"
+HOLDER = "holder.json"
 RAISING, UP = "raising", "up"
 
 
@@ -78,7 +79,7 @@ def create(directory: Path) -> Lab:
     with _locked(directory):
         if (directory / FILE).exists():
             raise errors.already_up(_read(directory).lab, str(directory))
-        if any(entry.name not in ("lock", "log") for entry in directory.iterdir()):
+        if any(entry.name not in ("lock", "log", HOLDER) for entry in directory.iterdir()):
             raise errors.foreign_folder(str(directory))
         lab = Lab(secrets.token_hex(2), str(directory))
         (directory / "log").mkdir(exist_ok=True)

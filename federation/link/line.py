@@ -18,11 +18,17 @@ class Line:
         self.session = session
         self._handle = handle
         self._wake = asyncio.Event()
+        self._closed = False
         self._loop = asyncio.get_running_loop()
 
     def publish(self, topic: str, tree: Tree, head: bytes) -> None:
         """Offer this content from now on."""
         self.session.publish(topic, tree, head)
+        self._wake.set()
+
+    def close(self) -> None:
+        """End the stream from our side."""
+        self._closed = True
         self._wake.set()
 
     async def run(self, incoming: AsyncIterator[bytes], send: Send) -> None:
@@ -46,7 +52,7 @@ class Line:
 
     async def _write(self, send: Send) -> None:
         alive = True
-        while alive:
+        while alive and not self._closed:
             self._wake.clear()
             while self.session.output:
                 await send(self.session.output.popleft())

@@ -19,6 +19,7 @@ DIGEST_PERIOD = 5.0
 SILENCE = 3 * DIGEST_PERIOD
 PART_BYTES = 512 * 1024
 STEP_BYTES_MAX = 64 * 1024 * 1024
+TOPICS_MAX = 1_024
 
 
 class Joined(Struct, frozen=True):
@@ -187,6 +188,8 @@ class Session:
         self._say(Update(topic=topic, base=base, root=tree.root, head=outgoing.head, changed=part, removed=removed))
 
     def _update(self, message: Update) -> list[Event]:
+        if message.topic not in self._incoming and len(self._incoming) >= TOPICS_MAX:
+            raise Refused(f'topic "{message.topic}": more than {TOPICS_MAX} topics on one session', "E117")
         incoming = self._incoming.setdefault(message.topic, Incoming())
         held = None if incoming.tree is None else incoming.tree.root
         incoming.changed.update(message.changed)

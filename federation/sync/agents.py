@@ -73,7 +73,9 @@ class AgentSync:
 
     def forget(self, name: str) -> None:
         """The agent is no longer enrolled."""
-        self.agents.pop(name, None)
+        agent = self.agents.pop(name, None)
+        if agent is not None and agent.line is not None:
+            agent.line.close()
 
     async def serve(self, name: str, incoming: AsyncIterator[bytes], send: Callable[[bytes], Awaitable[None]]) -> None:
         """Serve a session that this agent dialled."""
@@ -84,6 +86,8 @@ class AgentSync:
         line = Line(session, lambda line, event: self._handle(name, agent, line, event))
         if len(agent.wanted):
             line.publish(HANDOUT_TOPIC, agent.wanted, agent.head)
+        if agent.line is not None:
+            agent.line.close()
         agent.line = line
         agents_up.labels(name).set(1)
         try:

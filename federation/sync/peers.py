@@ -50,6 +50,7 @@ class Peer:
     def __init__(self, held: HeldRecord) -> None:
         self.held = held
         self.line: Line | None = None
+        self.dialled = False
         self.heard = 0.0
         self.last_refusal = ""
         self.dirty = False
@@ -113,7 +114,12 @@ class PeerSync:
         self, name: MemberName, incoming: AsyncIterator[bytes], send: Callable[[bytes], Awaitable[None]]
     ) -> None:
         """Serve a session that this member dialled."""
-        await self._exchange(self.peers[name], incoming, send)
+        peer = self.peers.get(name)
+        if peer is None:
+            raise Refused(f'member "{name}" is not active in the ledger', "E102")
+        if peer.line is not None and peer.dialled and self._is_elder(peer):
+            raise Refused(f'a session with member "{name}" is up already', "E102")
+        await self._exchange(peer, incoming, send, dialled=False)
 
     async def keep_on_disk(self) -> None:
         """Write each record that changed to the ring, at most once a second."""
@@ -142,7 +148,9 @@ class PeerSync:
         return Peer(held)
 
     def _drop(self, name: MemberName) -> None:
-        del self.peers[name]
+        line = self.peers.pop(name).line
+        if line is not None:
+            line.close()
         task = self._dialling.pop(name, None)
         if task is not None:
             task.cancel()
@@ -169,12 +177,21 @@ class PeerSync:
         try:
             async with StreamStreamMethod(channel, EXCHANGE, bytes, bytes).open() as stream:
                 await stream.send_request()
-                await self._exchange(peer, aiter(stream), stream.send_message)
+                if peer.line is None or self._is_elder(peer):
+                    await self._exchange(peer, aiter(stream), stream.send_message, dialled=True)
         finally:
             channel.close()
 
+    def _is_elder(self, peer: Peer) -> bool:
+        """Of two sessions that were dialled at once, the one that the member admitted first dialled stays."""
+        return reader_of(self._ledger.ledger, self._own).number < peer.held.member.number
+
     async def _exchange(
-        self, peer: Peer, incoming: AsyncIterator[bytes], send: Callable[[bytes], Awaitable[None]]
+        self,
+        peer: Peer,
+        incoming: AsyncIterator[bytes],
+        send: Callable[[bytes], Awaitable[None]],
+        dialled: bool,
     ) -> None:
         name = peer.held.member.name
         have = {record_topic(name): peer.held.tree} if peer.held.head is not None else {}
@@ -183,7 +200,9 @@ class PeerSync:
         line.publish(LEDGER_TOPIC, self._ledger.tree, b"")
         if self._record is not None:
             line.publish(record_topic(self._own), *self._record)
-        peer.line = line
+        if peer.line is not None:
+            peer.line.close()
+        peer.line, peer.dialled = line, dialled
         session_up.labels(name).set(1)
         try:
             await line.run(incoming, send)

@@ -15,12 +15,16 @@ KEEPALIVE = 10
 
 
 class Peer(Struct, frozen=True, kw_only=True, order=True):
-    """One peer of a device. `endpoint` is `ip:port` or `[v6]:port`, "" when unknown; `allowed` canonical and sorted."""
+    """One peer of a device. `endpoint` is `ip:port` or `[v6]:port`, "" when unknown; `allowed` canonical and sorted.
+
+    `starts` when it is this end that starts a handshake anew; a device does not hold that.
+    """
 
     key: bytes
     endpoint: str
     allowed: tuple[str, ...]
     keepalive: int = KEEPALIVE
+    starts: bool = False
 
 
 class Device(Struct, frozen=True, kw_only=True):
@@ -81,7 +85,12 @@ Step = Create | SetDevice | SetPeer | DropPeer
 def device_of(tunnel: Tunnel) -> Device:
     """The device of this tunnel."""
     peers = (
-        Peer(key=p.key, endpoint=p.endpoint, allowed=tuple(sorted(str(ip_network(a)) for a in p.allowed)))
+        Peer(
+            key=p.key,
+            endpoint=p.endpoint,
+            allowed=tuple(sorted(str(ip_network(a)) for a in p.allowed)),
+            starts=p.starts,
+        )
         for p in tunnel.peers
     )
     return Device(
@@ -113,6 +122,23 @@ def changes(wanted: Device, actual: Actual | None, before: Device | None = None)
         if step is not None:
             steps.append(SetPeer(wanted.name, step))
     return tuple(steps)
+
+
+def silent(wanted: Device, actual: Actual | None) -> tuple[Peer, ...]:
+    """The wanted peers that it is ours to start with, that the device holds, and that never completed a handshake."""
+    counted = {} if actual is None else actual.counters
+    ours = (p for p in wanted.peers if p.starts and p.endpoint)
+    return tuple(p for p in ours if p.key in counted and counted[p.key].handshake == 0)
+
+
+def anew(device: str, peers: Iterable[Peer]) -> tuple[Step, ...]:
+    """Remove and set these peers again: WireGuard then starts a handshake at once.
+
+    Left alone it waits 5 s after a first try (whitepaper section 6.1, Rekey-Timeout): too long when the other end was
+    configured a moment later, and again and again too long when both ends start at once, for crossing initiations void
+    each other. So one end only does this, and only for peers without a handshake: there is no session to lose.
+    """
+    return tuple(step for peer in peers for step in (DropPeer(device, peer.key), SetPeer(device, peer)))
 
 
 def _all_peers(wanted: Device) -> Iterable[Step]:

@@ -136,3 +136,30 @@ def test_the_path_to_a_state_does_not_show_in_it(worlds: list[tuple[Peer, ...]])
     straight = Twin()
     Sync(straight.kernel).once(wanted(*worlds[-1]))
     assert held(twin) == held(straight)
+
+
+def test_the_elder_sets_a_peer_that_never_shook_hands_anew_three_times_and_then_leaves_it() -> None:
+    twin = Twin()
+    sync = Sync(twin.kernel)
+    outcomes = [sync.once(wanted(EU_PEER)) for _ in range(6)]
+    assert [outcome.waiting for outcome in outcomes] == [True, True, True, False, False, False]
+    assert all(outcome.changed == () for outcome in outcomes[1:])
+    assert sum("endpoint 192.0.2.2" in command for command in twin.ledger.commands) == 4
+
+
+def test_the_younger_leaves_the_start_to_the_elder() -> None:
+    twin = Twin()
+    sync = Sync(twin.kernel)
+    younger = intend(GATEWAY, keyed(structs.replace(site(US), number=9), EU_PEER))
+    assert [sync.once(wanted_of(younger)).waiting for _ in range(2)] == [False, False]
+
+
+def test_a_peer_that_shook_hands_is_never_set_anew() -> None:
+    twin = Twin()
+    sync = Sync(twin.kernel)
+    sync.once(wanted(EU_PEER))
+    actual = twin.wireguard.devices["ist0000000"]
+    twin.wireguard.devices["ist0000000"] = structs.replace(actual, counters={EU.public_key: Counters(5, 6, 7)})
+    twin.ledger.commands.clear()
+    assert not sync.once(wanted(EU_PEER)).waiting
+    assert twin.ledger.commands == []

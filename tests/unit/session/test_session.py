@@ -6,7 +6,17 @@ import pytest
 
 from federation.model.errors import Refused
 from federation.session.messages import Hello, Update, encode
-from federation.session.session import DIGEST_PERIOD, PART_BYTES, SILENCE, Acked, Event, Joined, Offered, Session
+from federation.session.session import (
+    DIGEST_PERIOD,
+    PART_BYTES,
+    SILENCE,
+    TOPICS_MAX,
+    Acked,
+    Event,
+    Joined,
+    Offered,
+    Session,
+)
 from federation.session.tree import Tree, tree_of
 
 TOPIC = "record/eu-central"
@@ -155,6 +165,15 @@ def test_content_that_does_not_hash_to_its_root_breaks_the_session() -> None:
 def test_bytes_that_are_no_message_break_the_session(data: bytes) -> None:
     with pytest.raises(Refused, match="E120 undecodable session message"):
         Session("reader", 0.0).receive(data, 0.0)
+
+
+def test_a_flood_of_topics_breaks_the_session() -> None:
+    reader = Session("reader", 0.0)
+    with pytest.raises(Refused) as caught:
+        for number in range(TOPICS_MAX + 1):
+            root = tree_of({"a": b"1"}).root
+            reader.receive(encode(Update(topic=f"t{number}", base=None, root=root, head=b"", changed={"a": b"1"})), 0.0)
+    assert str(caught.value) == 'E117 topic "t1024": more than 1024 topics on one session'
 
 
 def test_another_version_is_refused_with_both_named() -> None:
