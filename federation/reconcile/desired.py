@@ -20,12 +20,13 @@ NOTHING = ServicePlan(record={}, handout={})
 
 
 class Desired:
-    """The trees, and the plan of each service that they were made from."""
+    """The trees, and the plan of each service that they were made from; `exported` of these are in our record."""
 
     def __init__(self) -> None:
         self.record = Tree()
         self.roles: dict[Role, Tree] = {role: Tree() for role in KINDS}
         self.plans: dict[ServiceKey, ServicePlan] = {}
+        self.exported = 0
         self._mesh_record: dict[str, Resource] = {}
         self._mesh_handout: dict[str, Struct] = {}
 
@@ -33,10 +34,15 @@ class Desired:
         """Replace the plan of one service."""
         old = self.plans.get(key, NOTHING)
         self._move(old.record, plan.record, old.handout, plan.handout)
+        self.exported += bool(plan.record) - bool(old.record)
         if plan == NOTHING:
             self.plans.pop(key, None)
         else:
             self.plans[key] = plan
+
+    def exports(self, key: ServiceKey) -> bool:
+        """True when the service is in our record."""
+        return key in self.plans and bool(self.plans[key].record)
 
     def put_mesh(self, record: dict[str, Resource], handout: dict[str, Struct]) -> None:
         """Replace everything that is about no service: ourselves, gateways, peers."""

@@ -182,11 +182,11 @@ class Loop:
     def _hold(self, plans: dict[ServiceKey, ServicePlan]) -> tuple[ServiceKey, ...]:
         """The services whose withdrawal must wait; they are looked at again in the next pass."""
         now = self.parts.clock.monotonic()
-        standing = {key for key, plan in self.desired.plans.items() if plan.record}
-        withdrawn = [key for key in plans if key in standing and not plans[key].record]
-        withdrawn += [key for key in (self.held.services if self.held else ()) if key not in plans and key in standing]
+        held = self.held.services if self.held else ()
+        withdrawn = [key for key, plan in plans.items() if not plan.record and self.desired.exports(key)]
+        withdrawn += [key for key in held if key not in plans and self.desired.exports(key)]
         since = now if self._held_since is None else self._held_since
-        self.held = judge(len(standing), withdrawn, now - since)
+        self.held = judge(self.desired.exported, withdrawn, now - since)
         self._held_since = since if self.held else None
         held_gauge.set(len(self.held.services) if self.held else 0)
         if self.held is None:

@@ -42,7 +42,10 @@ Changed = Callable[[MemberName, Change | None], None]
 
 
 class Peer:
-    """One other member: what we hold of it and whether we talk to it."""
+    """One other member: what we hold of it and whether we talk to it.
+
+    `last_refusal` is that of a whole statement and stands until a record is taken; `held` has those of resources.
+    """
 
     def __init__(self, held: HeldRecord) -> None:
         self.held = held
@@ -238,20 +241,19 @@ class PeerSync:
                 return
             if event.topic != record_topic(name):
                 raise Refused(f'topic "{event.topic}" does not belong to member "{name}"', "E105")
-            before = set(peer.held.refusals)
             change = peer.held.take(event.head, event.tree)
         except Refused as error:
-            self._refuse(peer, error)
+            self._tell(name, error)
+            peer.last_refusal = str(error)
             line.session.refuse(event.topic, error)
             return
         line.session.accept(event.topic)
-        for key in peer.held.refusals.keys() - before:
-            self._refuse(peer, peer.held.refusals[key])
+        peer.last_refusal = ""
+        for key in sorted(change.changed.keys() & peer.held.refusals.keys()):
+            self._tell(name, peer.held.refusals[key])
         peer.dirty = True
         self._changed(name, change)
 
-    def _refuse(self, peer: Peer, error: Refused) -> None:
-        name = peer.held.member.name
+    def _tell(self, name: MemberName, error: Refused) -> None:
         refusals_total.labels(name, error.code).inc()
-        peer.last_refusal = str(error)
         log.error("refused", extra={"member": name, "code": error.code, "reason": error.text})

@@ -18,7 +18,7 @@ _head_decoder = msgspec.msgpack.Decoder(Head)
 
 
 def check_head(data: bytes, member: Member, root: bytes, last: Head | None) -> Head:
-    """The head in these bytes. Refused: E105 not the owner's signature, E109 older than what is held, E120
+    """The head in these bytes. Refused: E105 not the owner's signature, E109 older than what is held or beside it, E120
     unreadable.
     """
     try:
@@ -34,6 +34,12 @@ def check_head(data: bytes, member: Member, root: bytes, last: Head | None) -> H
         raise Refused(
             f'record of member "{member.name}": generation {head.epoch}.{head.generation} is older than '
             f"{last.epoch}.{last.generation}, which is held; last good kept",
+            "E109",
+        )
+    if last is not None and head.order == last.order and head.root != last.root:
+        raise Refused(
+            f'record of member "{member.name}": generation {head.epoch}.{head.generation} is held with other content; '
+            "last good kept",
             "E109",
         )
     return head

@@ -202,6 +202,10 @@ FORGED: dict[str, tuple[Forge, str]] = {
         lambda r, t: r.writer.head(t, 1, epoch=0),
         'E109 record of member "eu-central": generation 0.1 is older than 1.1, which is held; last good kept',
     ),
+    "the same generation over other content": (
+        lambda r, t: r.writer.head(t, 1),
+        'E109 record of member "eu-central": generation 1.1 is held with other content; last good kept',
+    ),
     "no head at all": (
         lambda r, t: b"",
         'E120 record head of member "eu-central" (0 bytes): Input data was truncated',

@@ -1,0 +1,129 @@
+"""us-east's loop over in-memory twins: a peer whose record is edited, agents, a signer, a store, a clock."""
+
+from pathlib import Path
+from typing import Any
+
+from federation.adapters.memory import ManualClock, MemoryCluster, MemoryStore
+from federation.config import Enrolment, Folder, Own
+from federation.model.handout import Workload
+from federation.model.ledger import Ledger
+from federation.model.names import MemberName
+from federation.model.record import Resource, key_of
+from federation.ports import AgentState, PeerState
+from federation.reconcile.loop import Loop, Parts
+from federation.session.tree import Change, Tree
+from federation.wire.handout import HANDOUT
+from federation.wire.record import RECORD
+from tests.worlds.acme import Acme
+from tests.worlds.objects import endpoint_slice, export, service
+
+EU = MemberName("eu-central")
+
+
+class Peers:
+    """The twin of PeerSync: one peer whose record a test edits."""
+
+    def __init__(self) -> None:
+        self.view: dict[str, Resource] = {}
+        self.published: list[Tree] = []
+
+    def states(self) -> dict[MemberName, PeerState]:
+        return {EU: PeerState(view=self.view, head=None, connected=True, age=0.0, refusals=())}
+
+    def publish(self, tree: Tree, head: bytes) -> None:
+        self.published.append(tree)
+
+
+class Agents:
+    """The twin of AgentSync."""
+
+    def __init__(self) -> None:
+        self.given: dict[str, Tree] = {}
+        self.count = 0
+        self.said: dict[str, AgentState] = {}
+
+    def states(self) -> dict[str, AgentState]:
+        return self.said
+
+    def publish(self, name: str, tree: Tree, head: bytes) -> None:
+        self.given[name] = tree
+        self.count += 1
+
+    def forget(self, name: str) -> None:
+        self.given.pop(name, None)
+
+
+class Signer:
+    """The twin of OwnRecord."""
+
+    order = (1, 0)
+
+    def head(self, tree: Tree) -> bytes:
+        return b"head"
+
+
+class Source:
+    """The ledger, fixed."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
+
+
+class World:
+    """us-east's controller over twins."""
+
+    def __init__(self, path: Path) -> None:
+        self.acme = Acme()
+        own = Own(
+            name=MemberName("us-east"),
+            domain="acme.mesh",
+            federation=self.acme.fingerprint,
+            region="us-east",
+            az="us-east-1",
+            clusterset="10.101.0.0/16",
+        )
+        self.folder = Folder(path)
+        self.folder.create(own)
+        self.folder.enrol(Enrolment(name="gw1", role="gateway"))
+        self.folder.enrol(Enrolment(name="node1", role="node", workloads=(Workload("shop", "client", ("10.1.2.10",)),)))
+        self.folder.enrol(Enrolment(name="dns1", role="dns"))
+        self.cluster, self.store, self.clock = MemoryCluster(), MemoryStore(), ManualClock()
+        self.peers, self.agents = Peers(), Agents()
+        self.loop = self.start()
+
+    def start(self) -> Loop:
+        """A fresh controller over the same store."""
+        loop = Loop(
+            Parts(
+                own=self.folder.own(),
+                folder=self.folder,
+                ledger=Source(self.acme.ledger),
+                cluster=self.cluster,
+                peers=self.peers,
+                agents=self.agents,
+                record=Signer(),
+                store=self.store,
+                clock=self.clock,
+            )
+        )
+        self.cluster._wake = loop.wake
+        return loop
+
+    def peer_says(self, *resources: Resource) -> None:
+        new = {key_of(item): item for item in resources}
+        change = Change({key: b"" for key in new}, frozenset(self.peers.view.keys() - new.keys()))
+        self.peers.view = new
+        self.loop.peer_changed(EU, change)
+
+    def handout(self, node: str) -> dict[str, Any]:
+        self.loop.step()
+        return dict(HANDOUT.decode_tree(self.agents.given[node]))
+
+    def record(self) -> dict[str, Any]:
+        self.loop.step()
+        return dict(RECORD.decode_tree(self.peers.published[-1]))
+
+    def local(self, *addresses: str, unready: tuple[str, ...] = ()) -> None:
+        self.cluster.put(service())
+        self.cluster.put(export())
+        self.cluster.put(endpoint_slice(addresses, unready))

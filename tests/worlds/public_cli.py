@@ -1,0 +1,126 @@
+"""us-east and eu-central founded and run on loopback by the public command line, each process with its own log."""
+
+import json
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from federation.config import Folder
+from tests.netns.spaces import await_true
+
+ISTHMUS = str(Path(sys.executable).with_name("isthmus"))
+DOMAIN = "acme.mesh"
+NUMBERS = {"us-east": 1, "eu-central": 2}
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on now."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+class Site:
+    """Two members' folders under one path; what was started is ended by `stop`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.listen = f"127.0.0.1:{free_port()}"
+        self._started: list[subprocess.Popen[bytes]] = []
+
+    def folder(self, member: str) -> Folder:
+        """A member's state folder."""
+        return Folder(self.path / member / "state")
+
+    def cli(self, *arguments: str) -> str:
+        """The output of one public command that succeeds."""
+        done = subprocess.run([ISTHMUS, *arguments], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, f"isthmus {' '.join(arguments)}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    def found(self) -> None:
+        """init at us-east, then request, admit and accept for eu-central."""
+        first, second = (str(self.folder(name).path) for name in NUMBERS)
+        request, ledger = str(self.path / "request"), str(self.path / "ledger")
+        made = json.loads(self.cli("init", "--state", first, *self._place("us-east", self.listen)))
+        place = self._place("eu-central", f"127.0.0.1:{free_port()}")
+        self.cli("member", "request", "--state", second, "--federation", made["federation"], "--out", request, *place)
+        self.cli("member", "admit", "--state", first, "--request", request, "--ledger", ledger)
+        self.cli("member", "accept", "--state", second, "--ledger", ledger)
+
+    def run(self, member: str) -> None:
+        """Start this member's signer, then its controller over an empty folder of manifests; both serve at return."""
+        folder, manifests = self.folder(member), self.path / member / "manifests"
+        manifests.mkdir()
+        self._start(f"{member}-signer", "signer", "--state", str(folder.path))
+        await_true("the signer's socket", folder.signer.exists)
+        where = ("--state", str(folder.path), "--manifests", str(manifests), "--listen", self.listen)
+        self._start(f"{member}-controller", "controller", *where)
+        await_true("the controller's socket", folder.api.exists)
+        await_true("the cluster is known", lambda: self.status(member)["cluster"]["certainty"] == "fresh")
+
+    def status(self, member: str) -> Any:
+        """What `isthmus status` says of this member."""
+        return json.loads(self.cli("status", "--api", str(self.folder(member).api), "--output", "json"))
+
+    def ledger(self) -> list[dict[str, Any]]:
+        """The members by `isthmus member list`."""
+        listed = self.cli("member", "list", "--state", str(self.folder("us-east").path))
+        return [json.loads(line) for line in listed.splitlines()]
+
+    def explain(self, member: str, service: str) -> Any:
+        """What `isthmus explain` says to this member's clients."""
+        api = ("--api", str(self.folder(member).api))
+        return json.loads(self.cli("explain", service, "--from", member, *api, "--output", "json"))
+
+    def metrics(self, member: str) -> dict[str, float]:
+        """GET /metrics on the unix socket: value by name with labels."""
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(10)
+            connection.connect(str(self.folder(member).api))
+            connection.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+            with connection.makefile("r") as answer:
+                text = answer.read().partition("\n\n")[2]
+        rows = (line.rpartition(" ") for line in text.splitlines() if line and not line.startswith("#"))
+        return {name: float(value) for name, _, value in rows}
+
+    def log(self, program: str) -> list[dict[str, Any]]:
+        """Every line that this program logged."""
+        return [json.loads(line) for line in (self.path / f"{program}.log").read_text().splitlines()]
+
+    def stop(self) -> None:
+        """End everything that was started."""
+        for process in reversed(self._started):
+            process.terminate()
+        for process in self._started:
+            try:
+                process.wait(5)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait(5)
+
+    def _place(self, name: str, sync: str) -> tuple[str, ...]:
+        number = NUMBERS[name]
+        ranges = ("--reachable", f"10.{number}.0.0/16", "--clusterset", f"10.10{number}.0.0/16")
+        return ("--domain", DOMAIN, "--name", name, "--region", name, "--az", "a", *ranges, "--sync", sync)
+
+    def _start(self, name: str, *arguments: str) -> None:
+        with (self.path / f"{name}.log").open("ab") as log:
+            started = subprocess.Popen([ISTHMUS, *arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self._started.append(started)
+
+
+@contextmanager
+def running(path: Path) -> Iterator[Site]:
+    """Both members founded, us-east running; everything is ended with the block."""
+    site = Site(path)
+    try:
+        site.found()
+        site.run("us-east")
+        yield site
+    finally:
+        site.stop()
