@@ -52,14 +52,18 @@ class Site:
         self.cli("member", "admit", "--state", first, "--request", request, "--ledger", ledger)
         self.cli("member", "accept", "--state", second, "--ledger", ledger)
 
-    def run(self, member: str) -> None:
-        """Start this member's signer, then its controller over an empty folder of manifests; both serve at return."""
+    def run(self, member: str, kubeconfig: Path | None = None) -> None:
+        """Start this member's signer, then its controller; both serve at return.
+
+        The controller watches the API server of this kubeconfig, or an empty folder of manifests.
+        """
         folder, manifests = self.folder(member), self.path / member / "manifests"
         manifests.mkdir()
+        source = ("--kubeconfig", str(kubeconfig)) if kubeconfig else ("--manifests", str(manifests))
         self._start(f"{member}-signer", "signer", "--state", str(folder.path))
         await_true("the signer's socket", folder.signer.exists)
-        where = ("--state", str(folder.path), "--manifests", str(manifests), "--listen", self.listen)
-        self._start(f"{member}-controller", "controller", *where)
+        where = ("--state", str(folder.path), "--listen", self.listen)
+        self._start(f"{member}-controller", "controller", *where, *source)
         await_true("the controller's socket", folder.api.exists)
         await_true("the cluster is known", lambda: self.status(member)["cluster"]["certainty"] == "fresh")
 
