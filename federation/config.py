@@ -91,6 +91,21 @@ class Folder:
             raise InputError(f"{path} has mode {mode:04o}: must be 0600, run `chmod 600 {path}`", "E122")
         return text
 
+    def registrar_key(self) -> str:
+        """The key that signs the ledger. InputError when this member is not the registrar."""
+        if not self.federation_key.exists():
+            raise InputError(f"{self.federation_key} does not exist: only the registrar has it and may admit")
+        return self.private_text(self.federation_key)
+
+    def ledger_bytes(self) -> bytes:
+        """The ledger file. InputError when there is none yet."""
+        try:
+            return self.ledger.read_bytes()
+        except FileNotFoundError:
+            raise InputError(f"{self.ledger} does not exist: take it over with `isthmus member accept`") from None
+        except OSError as error:
+            raise InputError(f"{self.ledger}: {error.strerror}") from None
+
     def enrolments(self) -> dict[str, Enrolment]:
         """Every enrolled program by name; a file that cannot be read is left out."""
         found = {}
@@ -103,9 +118,13 @@ class Folder:
                 found[enrolment.name] = enrolment
         return found
 
+    def check_free(self, name: str) -> None:
+        """InputError when a program of this name is enrolled."""
+        path = self.agents / f"{name}.json"
+        if path.exists():
+            raise InputError(f'agent "{name}" is already enrolled; remove {path} first to replace it', "E102")
+
     def enrol(self, enrolment: Enrolment) -> None:
         """Remember this program. InputError when the name is taken."""
-        path = self.agents / f"{enrolment.name}.json"
-        if path.exists():
-            raise InputError(f'agent "{enrolment.name}" is already enrolled; remove {path} first to replace it', "E102")
-        write_private(path, msgspec.json.encode(enrolment))
+        self.check_free(enrolment.name)
+        write_private(self.agents / f"{enrolment.name}.json", msgspec.json.encode(enrolment))

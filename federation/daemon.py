@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -74,9 +75,17 @@ class Controller:
     async def run(self, listen: str) -> None:
         """Serve until SIGTERM or SIGINT."""
         await self.leaf.ready()
-        server = LinkServer(self._credentials, self._exchange, self._issue)
-        await server.start(listen)
-        api = await Api(lambda: status(self.loop), lambda *what: explain(self.loop, *what)).start(self.folder.api)
+        async with contextlib.AsyncExitStack() as ended:
+            server = LinkServer(self._credentials, self._exchange, self._issue)
+            ended.push_async_callback(server.stop)
+            await server.start(listen)
+            api = await Api(lambda: status(self.loop), lambda *what: explain(self.loop, *what)).start(self.folder.api)
+            ended.callback(self.folder.api.unlink, missing_ok=True)
+            ended.push_async_callback(api.cleanup)
+            ended.push_async_callback(self.peers.stop)
+            await self._work(listen)
+
+    async def _work(self, listen: str) -> None:
         self.peers.follow_ledger()
         work = [
             self.cluster.run(self.loop.wake),
@@ -86,13 +95,7 @@ class Controller:
             self._keep_ledger(),
         ]
         log.info("controller is up", extra={"member": self.own.name, "listen": listen})
-        try:
-            await until_stopped(work)
-        finally:
-            await self.peers.stop()
-            await server.stop()
-            await api.cleanup()
-            self.folder.api.unlink(missing_ok=True)
+        await until_stopped(work)
 
     def _credentials(self) -> tuple[Leaf, str]:
         anchors = "".join(member.anchor for member in self.ledger.ledger.active())

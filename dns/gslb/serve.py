@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable
 from typing import cast
 
@@ -55,9 +56,8 @@ class Server:
             self._server = await asyncio.start_server(self._connection, host, port)
         except OSError as error:
             await self.close()
-            raise InputError(
-                f'--listen "{host}:{port}": {error.strerror}; choose another address or port', "E122"
-            ) from None
+            why = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
+            raise InputError(f'--listen "{host}:{port}": {why}; choose another address or port', "E122") from None
 
     async def close(self) -> None:
         """Stop listening."""

@@ -23,6 +23,7 @@ def enroll(
     state: Path, name: str, role: str, controllers: tuple[str, ...], workloads: tuple[str, ...], out: Path
 ) -> None:
     """Give a node agent or DNS server its identity and first certificate (24 h; it renews by itself)."""
+    from federation.cli.places import check_folder
     from federation.config import Enrolment, Folder
     from federation.link.enrolled import Enrolled, save_enrolled
     from federation.link.leaf import leaf_of, new_key, save_leaf, signing_request
@@ -36,8 +37,11 @@ def enroll(
         split_address(address, "--controller")
     enrolment = Enrolment(name=parse_label(name, "--name"), role=cast(Role, role), workloads=parse_workloads(workloads))
     identity, key = agent_id(own.trust_domain, name), new_key()
+    check_folder(out, "--out")
+    if (out / "enrolled.json").exists():
+        raise InputError(f'--out "{out}": another program is enrolled there; name another folder', "E102")
+    folder.check_free(name)
     chain = asyncio.run(ask_signer(folder.signer, signing_request(key, identity)))
-    folder.enrol(enrolment)
     anchor = folder.anchor.read_text()
     save_enrolled(
         out,
@@ -51,6 +55,7 @@ def enroll(
         ),
     )
     save_leaf(out / "leaf.json", leaf_of(identity, key, chain))
+    folder.enrol(enrolment)
 
 
 def parse_workloads(texts: tuple[str, ...]) -> tuple[Workload, ...]:

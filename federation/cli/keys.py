@@ -1,8 +1,12 @@
 """A new member's keys and files, for `isthmus init` and `isthmus member request`."""
 
+import re
 from datetime import datetime
 from typing import Any
 
+from msgspec import Struct, structs
+
+from federation.cli.places import check_folder
 from federation.config import Folder, Own
 from federation.files import write_private
 from federation.model.cidr import first_overlap, parse_cidr
@@ -14,6 +18,8 @@ from federation.registrar.signing import REQUEST, SigningKey, new_signing_key
 from federation.telemetry import split_address
 from federation.trust.anchor import make_anchor
 
+FINGERPRINT = re.compile(r"sha256:[0-9a-f]{64}")
+
 
 def applicant_of(domain: str, place: dict[str, Any]) -> Applicant:
     """The options checked and put together; keys are still empty. InputError at the first bad one."""
@@ -22,6 +28,9 @@ def applicant_of(domain: str, place: dict[str, Any]) -> Applicant:
     taken = first_overlap(parse_cidr(place["clusterset"], "--clusterset"), reachable)
     if taken is not None:
         raise InputError(f'--clusterset "{place["clusterset"]}" overlaps --reachable {taken}; choose another', "E101")
+    for namespace in place["namespaces"]:
+        if namespace != "*":
+            parse_label(namespace, "--namespace")
     for address in place["sync"]:
         split_address(address, "--sync")
     return Applicant(
@@ -36,8 +45,26 @@ def applicant_of(domain: str, place: dict[str, Any]) -> Applicant:
     )
 
 
-def create_member(folder: Folder, draft: Applicant, place: dict[str, Any], federation: str, now: datetime) -> Applicant:
-    """Make the folder and its keys; the applicant with its public keys."""
+class NewMember(Struct, frozen=True, kw_only=True):
+    """A member that is nowhere on disk yet; keys are PEM."""
+
+    own: Own
+    applicant: Applicant
+    record_key: str
+    anchor_key: str
+
+    def request(self) -> bytes:
+        """Its join request, signed with both of its keys."""
+        return make_request(self.applicant, SigningKey(self.record_key, REQUEST), self.anchor_key)
+
+
+def new_member(draft: Applicant, place: dict[str, Any], federation: str, now: datetime) -> NewMember:
+    """The member with fresh keys. InputError for a bad --az or --federation."""
+    if not FINGERPRINT.fullmatch(federation):
+        raise InputError(f'--federation "{federation}": must be sha256: and 64 hex digits, as `isthmus init` prints it')
+    record_key = new_signing_key()
+    anchor_key, anchor = make_anchor(trust_domain(draft.name, draft.domain), now)
+    public = SigningKey(record_key, REQUEST).public
     own = Own(
         name=parse_member(draft.name),
         domain=draft.domain,
@@ -46,26 +73,14 @@ def create_member(folder: Folder, draft: Applicant, place: dict[str, Any], feder
         az=parse_label(place["az"], "--az"),
         clusterset=place["clusterset"],
     )
-    folder.create(own)
-    record_pem = new_signing_key()
-    anchor_key, anchor = make_anchor(trust_domain(draft.name, draft.domain), now)
-    write_private(folder.record_key, record_pem.encode())
-    write_private(folder.anchor_key, anchor_key.encode())
-    folder.anchor.write_text(anchor)
-    public = SigningKey(record_pem, REQUEST).public
-    return Applicant(
-        domain=draft.domain,
-        name=draft.name,
-        region=draft.region,
-        anchor=anchor,
-        record_key=public,
-        reachable=draft.reachable,
-        namespaces=draft.namespaces,
-        sync=draft.sync,
-    )
+    applicant = structs.replace(draft, anchor=anchor, record_key=public)
+    return NewMember(own=own, applicant=applicant, record_key=record_key, anchor_key=anchor_key)
 
 
-def request_bytes(folder: Folder, applicant: Applicant) -> bytes:
-    """The join request of this folder's member, signed with both of its keys."""
-    key = SigningKey(folder.private_text(folder.record_key), REQUEST)
-    return make_request(applicant, key, folder.private_text(folder.anchor_key))
+def write_member(folder: Folder, new: NewMember) -> None:
+    """Make the folder with everything in it. InputError when it cannot be one, or already belongs to a member."""
+    check_folder(folder.path, "--state")
+    folder.create(new.own)
+    write_private(folder.record_key, new.record_key.encode())
+    write_private(folder.anchor_key, new.anchor_key.encode())
+    folder.anchor.write_text(new.applicant.anchor)

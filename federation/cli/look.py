@@ -85,9 +85,8 @@ async def _ask(socket: Path, path: str) -> dict[str, Any]:
         ):
             answer: dict[str, Any] = await response.json()
     except (OSError, aiohttp.ClientError, TimeoutError) as error:
-        raise Unavailable(
-            f"{socket}: the controller does not answer ({type(error).__name__}); is it running?"
-        ) from None
+        why = getattr(error, "strerror", None) or type(error).__name__
+        raise Unavailable(f"{socket}: no controller answers ({why}); is it running?") from None
     if "error" in answer:
         raise InputError(answer["error"], answer["code"])
     return answer

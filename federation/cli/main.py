@@ -59,9 +59,29 @@ def cli() -> None:
 def main() -> None:
     """Run the command; a user's mistake is one line on stderr and exit status 2."""
     try:
-        cli(prog_name="isthmus")
-    except IsthmusError as error:
-        click.echo(f"isthmus: {error}", err=True)
+        sys.exit(cli(prog_name="isthmus", standalone_mode=False))
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
         sys.exit(2)
-    except KeyboardInterrupt:
+    except click.UsageError as error:
+        say_usage(error)
+    except IsthmusError as error:
+        say(str(error))
+    except OSError as error:
+        if error.filename is None:
+            raise
+        say(f"E125 {error.filename}: {error.strerror}")
+    except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
+    sys.exit(2)
+
+
+def say_usage(error: click.UsageError) -> None:
+    """A wrong option or argument in one line, with where to read on."""
+    path = error.ctx.command_path if error.ctx else "isthmus"
+    say(f"{' '.join(error.format_message().split())} See `{path} --help`.")
+
+
+def say(text: str) -> None:
+    """One line on stderr."""
+    click.echo(f"isthmus: {text}", err=True)

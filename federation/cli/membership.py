@@ -31,7 +31,7 @@ def _place(command: Any) -> Any:
 @_place
 def init(state: Path, domain: str, **place: Any) -> None:
     """Found a federation: make its key, this first member, and the ledger that begins with it."""
-    from federation.cli.keys import applicant_of, create_member
+    from federation.cli.keys import applicant_of, new_member, write_member
     from federation.config import Folder
     from federation.files import write_private
     from federation.registrar.admit import found_member
@@ -43,8 +43,9 @@ def init(state: Path, domain: str, **place: Any) -> None:
     federation = fingerprint(key.public)
     folder = Folder(state)
     now = datetime.now(UTC)
-    applicant = create_member(folder, applicant_of(domain, place), place, federation, now)
-    member = found_member(domain, applicant, 1, now, None)
+    new = new_member(applicant_of(domain, place), place, federation, now)
+    member = found_member(domain, new.applicant, 1, now, None)
+    write_member(folder, new)
     write_private(folder.federation_key, pem.encode())
     write_private(folder.ledger, encode_ledger(append(SignedLedger(key.public), member, domain, 1, key)))
     click.echo(json.dumps({"federation": federation, "member": member.name, "overlay": member.overlay}))
@@ -62,12 +63,14 @@ def member() -> None:
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="File for the request.")
 def request(state: Path, domain: str, federation: str, out: Path, **place: Any) -> None:
     """Make this member's keys and a request to be admitted."""
-    from federation.cli.keys import applicant_of, create_member, request_bytes
+    from federation.cli.keys import applicant_of, new_member, write_member
+    from federation.cli.places import check_file
     from federation.config import Folder
 
-    folder = Folder(state)
-    applicant = create_member(folder, applicant_of(domain, place), place, federation, datetime.now(UTC))
-    out.write_bytes(request_bytes(folder, applicant))
+    new = new_member(applicant_of(domain, place), place, federation, datetime.now(UTC))
+    check_file(out, "--out")
+    write_member(Folder(state), new)
+    out.write_bytes(new.request())
 
 
 @member.command()
@@ -76,6 +79,7 @@ def request(state: Path, domain: str, federation: str, out: Path, **place: Any) 
 @click.option("--ledger", "out", required=True, type=click.Path(path_type=Path), help="File for the new ledger.")
 def admit(state: Path, request_file: Path, out: Path) -> None:
     """Append a joiner to the ledger (on the registrar, which holds the federation key)."""
+    from federation.cli.places import check_file
     from federation.config import Folder
     from federation.files import write_private
     from federation.registrar.admit import admit as admitted
@@ -84,9 +88,11 @@ def admit(state: Path, request_file: Path, out: Path) -> None:
     from federation.registrar.signing import LEDGER, SigningKey
 
     folder = Folder(state)
-    key = SigningKey(folder.private_text(folder.federation_key), LEDGER)
-    signed = decode_ledger(folder.ledger.read_bytes())
-    ledger = read_ledger(signed, folder.own().federation)
+    own = folder.own()
+    check_file(out, "--ledger")
+    key = SigningKey(folder.registrar_key(), LEDGER)
+    signed = decode_ledger(folder.ledger_bytes())
+    ledger = read_ledger(signed, own.federation)
     joiner = admitted(ledger, read_request(request_file.read_bytes()), datetime.now(UTC))
     data = encode_ledger(append(signed, joiner, ledger.domain, ledger.term, key))
     write_private(folder.ledger, data)
@@ -123,7 +129,8 @@ def list_members(state: Path) -> None:
     from federation.registrar.ledger import decode_ledger, read_ledger
 
     folder = Folder(state)
-    for entry in read_ledger(decode_ledger(folder.ledger.read_bytes()), folder.own().federation).members.values():
+    own = folder.own()
+    for entry in read_ledger(decode_ledger(folder.ledger_bytes()), own.federation).members.values():
         row = {
             "member": entry.name,
             "number": entry.number,

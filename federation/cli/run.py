@@ -21,7 +21,8 @@ def signer(state: Path, metrics: str | None) -> None:
 
     setup_logging("signer")
     folder = Folder(state)
-    server = Signer(folder.private_text(folder.anchor_key), folder.anchor.read_text(), folder.own().trust_domain)
+    own = folder.own()
+    server = Signer(folder.private_text(folder.anchor_key), folder.anchor.read_text(), own.trust_domain)
     serve_metrics(metrics)
 
     async def serve() -> None:

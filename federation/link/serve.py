@@ -1,5 +1,6 @@
 """The serving end of the link: one gRPC server per controller, mutual TLS, the caller's SPIFFE ID checked strictly."""
 
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ from federation.link.leaf import Leaf
 from federation.link.tls import identity_of
 from federation.model.errors import InputError, IsthmusError, Refused
 from federation.model.spiffe import SpiffeId
+from federation.telemetry import split_address
 
 Exchange = Callable[[SpiffeId, AsyncIterator[bytes], Callable[[bytes], Awaitable[None]]], Awaitable[None]]
 Issue = Callable[[SpiffeId, bytes], Awaitable[bytes]]
@@ -37,7 +39,8 @@ class LinkServer:
         self._server: Any = None
 
     async def start(self, address: str) -> None:
-        """Listen on `ip:port`. InputError (E122) when the port is in use."""
+        """Listen on `ip:port`. InputError (E122) when the port is in use or the address is not ours."""
+        _check_free(address)
         handlers = {
             EXCHANGE.rpartition("/")[2]: grpc.stream_stream_rpc_method_handler(self._serve_exchange),
             ISSUE.rpartition("/")[2]: grpc.unary_unary_rpc_method_handler(self._serve_issue),
@@ -49,9 +52,7 @@ class LinkServer:
         try:
             self._server.add_secure_port(address, secure)
         except RuntimeError:
-            raise InputError(
-                f'--listen "{address}": the port is in use; stop its owner or choose another', "E122"
-            ) from None
+            raise _unusable(address, "cannot be bound") from None
         await self._server.start()
 
     async def stop(self) -> None:
@@ -86,6 +87,21 @@ class LinkServer:
         except IsthmusError as error:
             await context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
         raise AssertionError("abort does not return")
+
+
+def _check_free(address: str) -> None:
+    """Try the address first: gRPC's own complaint says less, and on several lines."""
+    host, port = split_address(address, "--listen")
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise _unusable(address, str(error.strerror)) from None
+
+
+def _unusable(address: str, why: str) -> InputError:
+    return InputError(f'--listen "{address}": {why}; choose another address or port', "E122")
 
 
 def caller_of(context: Any) -> SpiffeId:
