@@ -92,8 +92,8 @@ def note(alone: list[float], rtt: int) -> str:
     return (
         f"write of the manifest to the end of the first answer, one endpoint beside an old one; {CLIENTS[rtt]} client(s) "
         f"back to back over new connections: the request itself takes {own:.1f} ms, polling adds about {gap:.1f} ms (half "
-        "a gap, and half of the answers are the old endpoint's); nothing is subtracted; the gateway there takes the "
-        "endpoint up, the record's way to the peer is not waited for"
+        "a gap, and half of the answers are the old endpoint's); nothing is subtracted; the first answer may be to a request "
+        "that was on its way already; the gateway there takes the endpoint up, the record's way to the peer is not waited for"
     )
 
 

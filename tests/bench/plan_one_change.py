@@ -25,9 +25,7 @@ def one(name: str) -> Row:
     with tempfile.TemporaryDirectory() as folder:
         world = grown(World(Path(folder)), count)
         samples = [passed(world, number, count) for number in range(RUNS)]
-    note = (
-        f"{count} exported services, record and three handouts; no disk and no signature (twins); must not grow with it"
-    )
+    note = f"{count} exported services, record and three handouts; no disk and no signature (twins); must not grow but by the hash tree's depth"
     return median_row(name, "ms", samples, RUNS, f"mean {statistics.fmean(samples):.3f}; {note}")
 
 
