@@ -4,7 +4,8 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-from federation.session.session import Event, Session
+from federation.session.pace import Pace
+from federation.session.session import Event, Offered, Session
 from federation.session.tree import Tree
 
 Send = Callable[[bytes], Awaitable[None]]
@@ -12,11 +13,15 @@ Handle = Callable[["Line", Event], None]
 
 
 class Line:
-    """One live session. Its owner publishes and answers offers; `run` moves the bytes until either end stops."""
+    """One live session. Its owner publishes and answers offers; `run` moves the bytes until either end stops.
 
-    def __init__(self, session: Session, handle: Handle) -> None:
+    A `pace` slows the reading down: the other end's changes then coalesce there, and nobody else waits.
+    """
+
+    def __init__(self, session: Session, handle: Handle, pace: Pace | None = None) -> None:
         self.session = session
         self._handle = handle
+        self._pace = pace
         self._wake = asyncio.Event()
         self._closed = False
         self._loop = asyncio.get_running_loop()
@@ -46,9 +51,14 @@ class Line:
 
     async def _read(self, incoming: AsyncIterator[bytes]) -> None:
         async for data in incoming:
-            for event in self.session.receive(data, self._loop.time()):
+            events = self.session.receive(data, self._loop.time())
+            for event in events:
                 self._handle(self, event)
             self._wake.set()
+            if self._pace is not None:
+                await asyncio.sleep(
+                    self._pace.spend(sum(isinstance(event, Offered) for event in events), self._loop.time())
+                )
 
     async def _write(self, send: Send) -> None:
         alive = True

@@ -126,6 +126,12 @@ def _check_ranges(
     for network in (*reachable, *local):
         if overlaps(network, overlay):
             raise Refused(f'CIDR {network} of member "{name}" overlaps {overlay}, the federation\'s overlay', "E101")
+    for index, network in enumerate(reachable):
+        twice = first_overlap(network, reachable[:index])
+        if twice is not None:
+            raise Refused(
+                f'reachable CIDR {network} of member "{name}" overlaps its own {twice}; give each once', "E101"
+            )
     for owner in ledger.active() if ledger else ():
         owned = tuple(ip_network(text) for text in owner.reachable)
         for network in reachable:

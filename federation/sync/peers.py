@@ -24,6 +24,7 @@ from federation.model.ledger import Member
 from federation.model.names import MemberName
 from federation.model.spiffe import controller_id
 from federation.ports import PeerState
+from federation.session.pace import Pace
 from federation.session.session import Acked, Event, Joined, Offered, Session
 from federation.session.tree import Change, Tree
 from federation.sync.held import HeldRecord
@@ -195,8 +196,10 @@ class PeerSync:
     ) -> None:
         name = peer.held.member.name
         have = {record_topic(name): peer.held.tree} if peer.held.head is not None else {}
-        session = Session(self._own, asyncio.get_running_loop().time(), {**have, LEDGER_TOPIC: self._ledger.tree})
-        line = Line(session, lambda line, event: self._handle(peer, line, event))
+        now = asyncio.get_running_loop().time()
+        session = Session(self._own, now, {**have, LEDGER_TOPIC: self._ledger.tree})
+        pace = Pace(peer.held.member.quota.changes_per_second, now)
+        line = Line(session, lambda line, event: self._handle(peer, line, event), pace)
         line.publish(LEDGER_TOPIC, self._ledger.tree, b"")
         if self._record is not None:
             line.publish(record_topic(self._own), *self._record)

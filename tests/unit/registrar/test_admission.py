@@ -69,6 +69,16 @@ def test_ranges_that_nobody_may_claim_are_refused(acme: Acme, cidr: str) -> None
     assert str(caught.value) == BAD_RANGES[cidr]
 
 
+def test_ranges_of_one_member_that_overlap_are_refused(acme: Acme) -> None:
+    keys = Keys("ap-south", "10.3.0.0/16")
+    applicant = msgspec.structs.replace(keys.applicant, reachable=("10.3.0.0/16", "10.3.7.0/24"))
+    with pytest.raises(Refused) as caught:
+        admit(acme.ledger, applicant, NOW)
+    assert str(caught.value) == (
+        'E101 reachable CIDR 10.3.7.0/24 of member "ap-south" overlaps its own 10.3.0.0/16; give each once'
+    )
+
+
 def test_a_range_in_the_overlay_is_refused(acme: Acme) -> None:
     overlay = overlay_prefix(DOMAIN, 1).supernet(new_prefix=48)
     with pytest.raises(Refused) as caught:
