@@ -25,6 +25,7 @@ from gateways.identity.keeper import Keeper, LeafSource
 from gateways.intent import intend
 from gateways.kernel.port import Kernel
 from gateways.probe.counters import link_reports
+from gateways.probe.echo import EchoProber
 from gateways.render.envoy.resources import Certificate, missing, parts
 from gateways.state import GATEWAY_PORT, NodeState, Situation
 from gateways.sync import Outcome, Sync, Wanted, wanted_of
@@ -79,6 +80,7 @@ class Agent:
         self._underlay = underlay
         self._sync = Sync(kernel)
         self._keeper = Keeper(feed)
+        self._prober = EchoProber(self._peer_addresses)
         self._xds = XdsServer(xds_path)
         self._encoder = Encoder()
         self._made: Made | None = None
@@ -97,8 +99,14 @@ class Agent:
                 group.create_task(self._feed.run())
                 group.create_task(self._keeper.run())
                 group.create_task(self._loop())
+                if self._situation.role == "gateway":
+                    group.create_task(self._prober.run())
         finally:
             await self._xds.stop()
+
+    def _peer_addresses(self) -> list[str]:
+        tunnel = None if self._made is None else self._made.state.tunnel
+        return [] if tunnel is None else sorted(peer.overlay for peer in tunnel.peers)
 
     async def _loop(self) -> None:
         while True:
@@ -160,7 +168,7 @@ class Agent:
             self._reached = made.root
         links = {}
         if made.state.tunnel is not None:
-            links = link_reports(made.state.tunnel, self._outcome.actual, time.time())
+            links = link_reports(made.state.tunnel, self._outcome.actual, time.time(), self._prober.microseconds)
         self._feed.report({"node": self._node_report(problems), **links})
         self._say(problems)
         self._measure(problems, whole, links)

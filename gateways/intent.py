@@ -157,6 +157,7 @@ def tunnel_peers(site: Site, peers: tuple[Peer, ...], problems: list[str]) -> It
                 key=gateway.key,
                 endpoint=gateway.endpoint,
                 allowed=(_owned(peer, gateway),),
+                overlay=gateway.overlay,
                 starts=site.number < peer.number,
             )
 

@@ -33,7 +33,7 @@ class Situation(Struct, frozen=True, kw_only=True):
 
 
 class WgPeer(Struct, frozen=True, kw_only=True):
-    """One gateway of another member. `allowed` are the overlay prefixes that it alone owns.
+    """One gateway of another member. `allowed` are the overlay prefixes that it alone owns, `overlay` its address.
 
     `starts` when it is ours to start a handshake anew, theirs otherwise.
     """
@@ -43,6 +43,7 @@ class WgPeer(Struct, frozen=True, kw_only=True):
     key: bytes
     endpoint: str
     allowed: tuple[str, ...]
+    overlay: str
     starts: bool = False
 
 

@@ -21,6 +21,7 @@ from federation.model.ledger import Member
 from federation.model.names import MemberName, ServiceKey
 from federation.model.record import Gateway, Resource
 from federation.plan import mesh
+from federation.plan.cost import settled_cost
 from federation.plan.guard import Held, judge
 from federation.plan.service import (
     Offered,
@@ -264,14 +265,13 @@ class Loop:
 
     def _measure_costs(self, dirty: set[ServiceKey]) -> None:
         """Round-trip times by our gateways' reports; a member whose cost moved makes its services due."""
+        reported = {link for state in self.parts.agents.states().values() for link in state.links if link.rtt_us >= 0}
         measured: dict[MemberName, int] = {}
-        for state in self.parts.agents.states().values():
-            for link in state.links:
-                if link.rtt_us >= 0:
-                    cost = (link.rtt_us + 500) // 1000
-                    measured[link.member] = min(cost, measured.get(link.member, cost))
-        if measured != self._costs:
-            self._costs = measured
+        for link in reported:
+            measured[link.member] = min(link.rtt_us, measured.get(link.member, link.rtt_us))
+        costs = {member: settled_cost(self._costs.get(member), rtt_us) for member, rtt_us in measured.items()}
+        if costs != self._costs:
+            self._costs = costs
             dirty.update(self.desired.plans)
 
     def _cost(self, member: Member) -> int:
