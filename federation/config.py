@@ -26,7 +26,7 @@ class Own(Struct, frozen=True, kw_only=True):
     region: str
     az: str
     clusterset: str
-    listeners: tuple[int, int] = (20_000, 29_999)
+    listeners: tuple[int, int] = (10_000, 29_999)
 
     @property
     def trust_domain(self) -> str:

@@ -59,6 +59,7 @@ def _troubles(answer: dict[str, Any]) -> list[str]:
     lines = [
         *answer["cluster"]["problems"],
         *answer["held"],
+        *answer["unplanned"],
         *([answer["problem"]] if answer["problem"] else []),
     ]
     lines += [f"{row['member']}: {text}" for row in answer["members"] for text in row["refusals"]]

@@ -24,7 +24,7 @@ from federation.link.leaf import Leaf, leaf_of, load_leaf, new_key, save_leaf, s
 from federation.link.line import Line
 from federation.link.tls import client_context
 from federation.lkg import ring
-from federation.model.errors import InputError, IsthmusError, Refused, Unavailable
+from federation.model.errors import InputError, Refused, Unavailable
 from federation.model.spiffe import SpiffeId, agent_id, controller_id
 from federation.session.session import Event, Joined, Offered, Session
 from federation.session.tree import Tree, tree_of
@@ -74,7 +74,7 @@ class Feed:
 
     async def svid(self, identity: SpiffeId) -> Leaf:
         """The leaf for this identity: the one on disk while it is valid, else a new one. Unavailable when neither."""
-        path = self.directory / "svid" / f"{'.'.join(identity.segments)}.json"
+        path = self._svid_path(identity)
         leaf = self._svids.get(identity) or load_leaf(path)
         if leaf is None or leaf.not_after <= time.time():
             leaf = await self._issue(identity)
@@ -96,8 +96,9 @@ class Feed:
                 try:
                     await self._session(address)
                     backoff = BACKOFF_FIRST
-                except (OSError, GRPCError, StreamTerminatedError, IsthmusError, TimeoutError) as error:
-                    log.info("controller does not answer", extra={"address": address, "error": str(error)})
+                except Exception as error:  # whatever comes over the wire must not end the loop that dials
+                    reason = f"{type(error).__name__}: {error}"
+                    log.info("controller does not answer", extra={"address": address, "error": reason})
                 finally:
                     self.connected, self._line = False, None
             await asyncio.sleep(backoff * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
@@ -162,18 +163,32 @@ class Feed:
         jitter = random.uniform(-1, 1)  # noqa: S311 - jitter, not a secret
         while True:
             await asyncio.sleep(30)
-            with contextlib.suppress(Unavailable):
-                await self._renew(jitter)
+            await self._renew(jitter)
 
     async def _renew(self, jitter: float) -> None:
+        """Renew what is past half of its life; one identity that is not issued keeps no other waiting."""
         if self._own.renew_at(jitter) <= time.time():
-            self._own = await self._issue(agent_id(self.enrolled.trust_domain, self.enrolled.node))
-            save_leaf(self.directory / "leaf.json", self._own)
+            own = agent_id(self.enrolled.trust_domain, self.enrolled.node)
+            self._own = await self._renewed(own, self._own, self.directory / "leaf.json")
         for identity, leaf in list(self._svids.items()):
             if leaf.renew_at(jitter) <= time.time():
-                self._svids[identity] = await self._issue(identity)
-                save_leaf(self.directory / "svid" / f"{'.'.join(identity.segments)}.json", self._svids[identity])
+                self._svids[identity] = await self._renewed(identity, leaf, self._svid_path(identity))
                 self.svid_changed.set()
+
+    async def _renewed(self, identity: SpiffeId, leaf: Leaf, path: Path) -> Leaf:
+        """A new leaf, kept on disk where the disk takes it; the old one when none is issued now."""
+        try:
+            fresh = await self._issue(identity)
+            save_leaf(path, fresh)
+        except Unavailable as error:
+            log.warning("certificate was not renewed", extra={"id": str(identity), "reason": error.text})
+            return leaf
+        except OSError as error:
+            log.warning("certificate could not be kept on disk", extra={"id": str(identity), "reason": str(error)})
+        return fresh
+
+    def _svid_path(self, identity: SpiffeId) -> Path:
+        return self.directory / "svid" / f"{'.'.join(identity.segments)}.json"
 
     async def _keep_on_disk(self) -> None:
         while True:

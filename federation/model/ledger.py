@@ -14,6 +14,7 @@ class Quota(Struct, frozen=True):
     """What one member may place on the others; more is refused (design section 5)."""
 
     services: int = 5_000
+    ports: int = 6_000
     endpoints: int = 100_000
     changes_per_second: int = 50
 

@@ -16,7 +16,7 @@ from msgspec import Struct
 from prometheus_client import Counter, Gauge, Histogram
 
 from federation.config import Enrolment, Folder, Own
-from federation.model.errors import IsthmusError
+from federation.model.errors import InputError, IsthmusError
 from federation.model.ledger import Member
 from federation.model.names import MemberName, ServiceKey
 from federation.model.record import Gateway, Resource
@@ -50,6 +50,7 @@ RESYNC = 300.0
 UNMEASURED = 1_000
 VERSION = "0.1.0"
 REVISION = "revision"
+EXPORTED = "exported"
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,7 @@ class Loop:
         self.held: Held | None = None
         self.revision = int(parts.store.get(REVISION) or b"0")
         self.problem = ""
+        self.unplanned: dict[ServiceKey, str] = {}
         self.allocations = Allocations(parts.own, parts.store)
         self.enrolments: dict[str, Enrolment] = {}
         self._held_since: float | None = None
@@ -87,6 +89,7 @@ class Loop:
         self._published: dict[str, bytes] = {}
         self._costs: dict[MemberName, int] = {}
         self._enrolled_at = 0
+        self._before = _kept_exports(parts.store)
 
     def wake(self, key: ServiceKey | None) -> None:
         """This service of our cluster changed (None: look at all)."""
@@ -127,18 +130,18 @@ class Loop:
 
     def step(self) -> None:
         """One pass over what is marked. A failure is kept as `problem` and the pass is due again in full."""
-        self._follow_enrolments()
-        if self.parts.cluster.certainty == "unknown" or not (self._all or self._dirty or self._mesh or self.held):
-            return
-        passes_total.inc()
         try:
+            self._follow_enrolments()
+            if self.parts.cluster.certainty == "unknown" or not (self._all or self._dirty or self._mesh or self.held):
+                return
+            passes_total.inc()
             with pass_seconds.time():
                 self._pass()
             self.problem = ""
-        except IsthmusError as error:
+        except (IsthmusError, OSError) as error:
             self._all = self._mesh = True
             if self.problem != str(error):
-                log.error("pass failed", extra={"code": error.code, "reason": error.text})
+                log.error("pass failed", extra={"reason": str(error)})
             self.problem = str(error)
 
     def _pass(self) -> None:
@@ -148,32 +151,53 @@ class Loop:
         views = {name: state.view for name, state in self.parts.peers.states().items()}
         if everything:
             self._reindex()
-            dirty = {*self.parts.cluster.services(), *self.index.services(), *self.desired.plans}
+            dirty = {*self.parts.cluster.services(), *self.index.services(), *self.desired.plans, *self._before}
         self._measure_costs(dirty)
         rank = {m.name: (m.number, self._cost(m)) for m in self.parts.ledger.ledger.active()}
-        inputs = {key: self._inputs(key, self.index.offered(key, views, rank), rank) for key in sorted(dirty)}
-        plans = {key: plan_service(value) for key, value in inputs.items()}
-        for key in self._hold(plans):
-            del plans[key]
+        order = sorted(dirty, key=lambda key: (not self.parts.cluster.service(key).exported, key))
+        plans = self._plan_services({key: self.index.offered(key, views, rank) for key in order})
+        held = self._hold(plans)
+        if held and not self._published:
+            self._all = True
+            return
+        for key in held:
+            plans.pop(key, None)
         for key, plan in plans.items():
             self.desired.put_service(key, plan)
             if not plan.handout:
                 self.allocations.release(key)
+        self._remember_exports(plans)
         if mesh_dirty or everything:
             self._plan_mesh()
         self._publish()
         services_gauge.set(len(self.desired.plans))
 
-    def _inputs(
-        self, key: ServiceKey, peers: tuple[Offered, ...], rank: dict[MemberName, tuple[int, int]]
-    ) -> ServiceInputs:
+    def _plan_services(self, peers: dict[ServiceKey, tuple[Offered, ...]]) -> dict[ServiceKey, ServicePlan]:
+        """The plan of each service, our own exports first. One that cannot be planned keeps its last, says why, and
+        holds up no other.
+        """
+        plans = {}
+        for key, offered in peers.items():
+            try:
+                plans[key] = plan_service(self._inputs(key, offered))
+            except InputError as error:
+                if self.unplanned.get(key) != str(error):
+                    log.error("service cannot be planned", extra={"service": str(key), "reason": str(error)})
+                self.unplanned[key] = str(error)
+                if key not in self.desired.plans:
+                    self.allocations.release(key)
+            else:
+                self.unplanned.pop(key, None)
+        return plans
+
+    def _inputs(self, key: ServiceKey, peers: tuple[Offered, ...]) -> ServiceInputs:
         local = self.parts.cluster.service(key)
         imported = bool(peers) or own_export(local) is not None
         marks = wanted_listeners(local, peers) if imported else ()
         own = self.parts.own.name
         return ServiceInputs(
             own=own,
-            order=rank[own][0],
+            order=self.parts.ledger.ledger.members[own].number,
             local=local,
             peers=peers,
             address=self.allocations.address(key) if imported else "",
@@ -184,16 +208,28 @@ class Loop:
         """The services whose withdrawal must wait; they are looked at again in the next pass."""
         now = self.parts.clock.monotonic()
         held = self.held.services if self.held else ()
+        offered = self.desired.exported
         withdrawn = [key for key, plan in plans.items() if not plan.record and self.desired.exports(key)]
         withdrawn += [key for key in held if key not in plans and self.desired.exports(key)]
+        if not self._published:
+            offered = len(self._before)
+            withdrawn = [key for key in self._before if key not in plans or not plans[key].record]
         since = now if self._held_since is None else self._held_since
-        self.held = judge(self.desired.exported, withdrawn, now - since)
+        self.held = judge(offered, withdrawn, now - since)
         self._held_since = since if self.held else None
         held_gauge.set(len(self.held.services) if self.held else 0)
         if self.held is None:
             return ()
         self._dirty.update(self.held.services)
-        return tuple(key for key in self.held.services if key in plans)
+        return self.held.services
+
+    def _remember_exports(self, plans: dict[ServiceKey, ServicePlan]) -> None:
+        """Keep which services our record offers: a restart must not take a sudden emptiness for the truth."""
+        new = {key for key, plan in plans.items() if plan.record} - self._before
+        gone = {key for key, plan in plans.items() if not plan.record} & self._before
+        if new or gone:
+            self._before = (self._before - gone) | new
+            self.parts.store.put(EXPORTED, msgspec.msgpack.encode(sorted(self._before)))
 
     def _plan_mesh(self) -> None:
         ledger = self.parts.ledger.ledger
@@ -249,13 +285,13 @@ class Loop:
         stamp = self.parts.folder.agents.stat().st_mtime_ns
         if stamp == self._enrolled_at:
             return
-        self._enrolled_at = stamp
         found = self.parts.folder.enrolments()
         for name in self.enrolments.keys() - found.keys():
             self.parts.agents.forget(name)
             self.parts.store.drop(f"known/{name}")
             self._published.pop(f"agent/{name}", None)
         self.enrolments = found
+        self._enrolled_at = stamp
         self._mesh = True
 
     def _reindex(self) -> None:
@@ -279,3 +315,8 @@ class Loop:
         if member.name == self.parts.own.name:
             return 0
         return self._costs.get(member.name, UNMEASURED + member.number)
+
+
+def _kept_exports(store: Store) -> set[ServiceKey]:
+    data = store.get(EXPORTED)
+    return set() if data is None else set(msgspec.msgpack.decode(data, type=list[ServiceKey]))

@@ -28,6 +28,7 @@ def status(loop: Loop) -> dict[str, Any]:
         "services": [_service(key, loop) for key in sorted(loop.desired.plans)],
         "held": [loop.held.reason, *map(str, loop.held.services)] if loop.held else [],
         "problem": loop.problem,
+        "unplanned": [f"{key}: {text}" for key, text in sorted(loop.unplanned.items())],
     }
 
 

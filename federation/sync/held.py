@@ -23,6 +23,7 @@ class HeldRecord:
         self.view: dict[str, Resource] = {}
         self.refusals: dict[str, Refused] = {}
         self._services = 0
+        self._ports = 0
         self._endpoints = 0
 
     def take(self, signed: bytes, tree: Tree) -> Change:
@@ -32,8 +33,9 @@ class HeldRecord:
         passed, refused = self._judge(change)
         gone = [self.view[key] for key in (*change.removed, *passed) if key in self.view]
         services = self._services + _services(passed.values()) - _services(gone)
+        ports = self._ports + _ports(passed.values()) - _ports(gone)
         endpoints = self._endpoints + _endpoints(passed.values()) - _endpoints(gone)
-        check_quota(services, endpoints, self.member)
+        check_quota(services, ports, endpoints, self.member)
         for key in (*change.removed, *change.changed):
             self.refusals.pop(key, None)
         for key in change.removed:
@@ -41,7 +43,7 @@ class HeldRecord:
         self.view.update(passed)
         self.refusals.update(refused)
         self.head, self.signed, self.tree = head, signed, tree
-        self._services, self._endpoints = services, endpoints
+        self._services, self._ports, self._endpoints = services, ports, endpoints
         return change
 
     def _judge(self, change: Change) -> tuple[dict[str, Resource], dict[str, Refused]]:
@@ -60,6 +62,10 @@ class HeldRecord:
 
 def _services(resources: Iterable[Resource]) -> int:
     return sum(isinstance(item, Export) for item in resources)
+
+
+def _ports(resources: Iterable[Resource]) -> int:
+    return sum(len(item.ports) for item in resources if isinstance(item, Export))
 
 
 def _endpoints(resources: Iterable[Resource]) -> int:

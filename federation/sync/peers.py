@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 from grpclib.client import StreamStreamMethod
-from grpclib.exceptions import GRPCError, StreamTerminatedError
 from prometheus_client import Counter, Gauge
 
 from federation.link.dial import EXCHANGE, PinnedChannel
@@ -19,7 +18,7 @@ from federation.link.leaf import Leaf
 from federation.link.line import Line
 from federation.link.tls import client_context
 from federation.lkg import ring
-from federation.model.errors import IsthmusError, Refused
+from federation.model.errors import Refused
 from federation.model.ledger import Member
 from federation.model.names import MemberName
 from federation.model.spiffe import controller_id
@@ -30,7 +29,6 @@ from federation.session.tree import Change, Tree
 from federation.sync.held import HeldRecord
 from federation.sync.ledger import TOPIC as LEDGER_TOPIC
 from federation.sync.ledger import HeldLedger, ledger_bytes
-from federation.sync.rules import reader_of
 from federation.wire.record import record_topic
 
 log = logging.getLogger("sync")
@@ -98,8 +96,9 @@ class PeerSync:
 
     def follow_ledger(self) -> None:
         """Start and stop peers as the ledger says, and offer the ledger to all of them."""
-        reader = reader_of(self._ledger.ledger, self._own)
-        members = {m.name: m for m in self._ledger.ledger.active() if m.name != self._own}
+        reader = self._ledger.ledger.members[self._own]
+        active = self._ledger.ledger.active() if reader.state == "active" else ()
+        members = {m.name: m for m in active if m.name != self._own}
         for name in self.peers.keys() - members.keys():
             self._drop(name)
         for name, member in members.items():
@@ -167,8 +166,9 @@ class PeerSync:
                     try:
                         await self._dial(member, peer, address)
                         backoff = 0.2
-                    except (OSError, GRPCError, StreamTerminatedError, IsthmusError, TimeoutError) as error:
-                        log.info("peer does not answer", extra={"member": member.name, "error": str(error)})
+                    except Exception as error:  # whatever a peer sends must not end the loop that dials it
+                        reason = f"{type(error).__name__}: {error}"
+                        log.info("peer does not answer", extra={"member": member.name, "error": reason})
             await asyncio.sleep(backoff * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
             backoff = min(2 * backoff, BACKOFF_MAX)
 
@@ -185,7 +185,7 @@ class PeerSync:
 
     def _is_elder(self, peer: Peer) -> bool:
         """Of two sessions that were dialled at once, the one that the member admitted first dialled stays."""
-        return reader_of(self._ledger.ledger, self._own).number < peer.held.member.number
+        return self._ledger.ledger.members[self._own].number < peer.held.member.number
 
     async def _exchange(
         self,

@@ -8,10 +8,13 @@ import msgspec
 
 from federation.model.cidr import forbidden_address, inside
 from federation.model.errors import Refused
-from federation.model.ledger import Ledger, Member
+from federation.model.ledger import Member
 from federation.model.names import is_label
 from federation.model.record import Export, Gateway, Head, Resource, Signed, Slice, key_of
 from federation.registrar.signing import RECORD, verified
+
+PORTS_MAX = 100
+"""Ports of one service: what one EndpointSlice can hold (discovery/v1)."""
 
 _signed_decoder = msgspec.msgpack.Decoder(Signed)
 _head_decoder = msgspec.msgpack.Decoder(Head)
@@ -54,6 +57,9 @@ def check_resource(key: str, resource: Resource, member: Member, reader: Member)
             _check_gateway(resource, member)
         case Export():
             _check_namespace(resource, member)
+            if len(resource.ports) > PORTS_MAX:
+                text = f"service {resource.service} of member {member.name}: {len(resource.ports)} ports > {PORTS_MAX}"
+                raise Refused(f"{text}; last good kept", "E118")
         case Slice():
             _check_namespace(resource, member)
             for endpoint in resource.endpoints:
@@ -102,19 +108,15 @@ def _check_gateway(gateway: Gateway, member: Member) -> None:
         raise Refused(f"{name}: endpoint {gateway.endpoint} {why}; last good kept", "E122")
 
 
-def check_quota(services: int, endpoints: int, member: Member) -> None:
-    """Refused (E118) when the record would hold more services or endpoints than the member's quota."""
+def check_quota(services: int, ports: int, endpoints: int, member: Member) -> None:
+    """Refused (E118) when the record would hold more services, ports or endpoints than the member's quota.
+
+    Ports are counted because each takes a listener of every node: without a limit one member could take them all.
+    """
     for count, what, limit in (
         (services, "services", member.quota.services),
+        (ports, "ports", member.quota.ports),
         (endpoints, "endpoints", member.quota.endpoints),
     ):
         if count > limit:
             raise Refused(f'member "{member.name}": {count} {what} > quota {limit}; last good kept', "E118")
-
-
-def reader_of(ledger: Ledger, name: str) -> Member:
-    """The ledger's entry of the member that reads. Refused (E102) when it is not an active member."""
-    member = next((m for m in ledger.active() if m.name == name), None)
-    if member is None:
-        raise Refused(f'member "{name}" is not active in the ledger', "E102")
-    return member

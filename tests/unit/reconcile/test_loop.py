@@ -4,7 +4,9 @@ import random
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
+from msgspec import structs
 
 from federation.model.errors import InputError
 from federation.model.handout import Candidate, Import, LinkReport, NodeReport, Offer, Peer, Pool, Site, Workload
@@ -163,6 +165,60 @@ def test_the_guard_forgets_what_came_back(world: World) -> None:
         world.cluster.put(export(name))
     assert len(world.record()) == 4
     assert status(world.loop)["held"] == []
+
+
+def test_a_restart_into_a_sudden_emptiness_says_nothing_until_it_is_confirmed(world: World) -> None:
+    for name in "abcd":
+        world.cluster.put(service(name))
+        world.cluster.put(export(name))
+    world.loop.step()
+    for name in "abcd":
+        world.cluster.drop(("ServiceExport", "shop", name))
+    world.peers.published.clear()
+    world.agents.given.clear()
+    world.loop = world.start()
+    world.loop.step()
+    assert world.peers.published == []
+    assert world.agents.given == {}
+    assert status(world.loop)["held"][0].startswith("4 of 4 exported services vanished at once")
+    world.clock.advance(CONFIRMED_AFTER)
+    assert world.record().keys() == {"about"}
+
+
+def test_a_restart_into_what_stood_before_is_not_held(world: World) -> None:
+    for name in "abcd":
+        world.cluster.put(service(name))
+        world.cluster.put(export(name))
+    before = world.record()
+    world.loop = world.start()
+    assert world.record() == before
+    assert status(world.loop)["held"] == []
+
+
+def test_a_service_that_cannot_be_planned_holds_up_no_other(world: World) -> None:
+    narrow = structs.replace(world.folder.own(), listeners=(20_000, 20_002))
+    world.folder.member.write_bytes(msgspec.json.encode(narrow))
+    world.loop = world.start()
+    world.local("10.1.1.11")
+    world.peer_says(Export(service=ServiceKey("shop", "flood"), ports=tuple(Port(f"p{n}", n) for n in range(1, 9))))
+    assert "export/shop/web" in world.record()
+    [line] = status(world.loop)["unplanned"]
+    assert line.startswith('shop/flood: E118 no place left for "shop/flood/p')
+    assert line.endswith('": all 3 are taken; give a larger range')
+    world.peer_says(Export(service=ServiceKey("shop", "flood"), ports=(Port("p1", 1),)))
+    world.loop.step()
+    assert status(world.loop)["unplanned"] == []
+
+
+def test_an_enrolment_that_cannot_be_forgotten_now_is_forgotten_later(world: World) -> None:
+    world.loop.step()
+    (world.folder.agents / "gw1.json").unlink()
+    world.store._fail_at = world.store._writes + 1
+    world.loop.step()
+    assert world.loop.problem == "E190 store: told to fail"
+    world.loop.step()
+    assert world.loop.problem == ""
+    assert "gw1" not in world.loop.enrolments
 
 
 def test_unready_endpoints_are_never_held(world: World) -> None:

@@ -241,6 +241,13 @@ def test_every_flipped_byte_of_a_resource_is_refused_by_the_root(reader: Reader)
             reader.held.take(head, bent)
 
 
+def test_more_ports_than_a_slice_can_hold_are_refused(reader: Reader) -> None:
+    many = Export(service=ServiceKey("shop", "many"), ports=tuple(Port(f"p{n}", n) for n in range(1, 102)))
+    assert reader.refusal(GOOD[2], many) == (
+        "E118 service shop/many of member eu-central: 101 ports > 100; last good kept"
+    )
+
+
 def test_more_services_than_the_quota_move_nothing() -> None:
     acme = Acme()
     quota = msgspec.structs.replace(acme.member("eu-central").quota, services=2, endpoints=3)
