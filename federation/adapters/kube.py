@@ -19,10 +19,11 @@ import msgspec
 from msgspec import Struct
 
 from federation.adapters.kubeconfig import KubeAccess, read_kubeconfig
-from federation.adapters.objects import Objects, object_key
+from federation.adapters.objects import ObjectKey, Objects
 from federation.model.local import LocalFacts
 from federation.model.names import ServiceKey
 from federation.ports import Certainty, Wake
+from federation.wire.k8s.check import fault
 from federation.wire.k8s.types import KINDS, K8sObject
 
 log = logging.getLogger("kube")
@@ -139,8 +140,8 @@ class Kube:
             query["continue"] = page.metadata.next_page
             for raw in page.items:
                 value = self._parse(kind, raw)
+                seen.add(_key_of(kind, raw))
                 if value is not None:
-                    seen.add(object_key(value))
                     changed |= self._objects.put(value)
         for key in self._objects.keys(kind.name) - seen:
             changed |= self._objects.drop(key)
@@ -175,11 +176,15 @@ class Kube:
         version = msgspec.json.decode(event.object, type=_Versioned).metadata.resource_version
         if event.type == "BOOKMARK":
             return version
-        value = self._parse(kind, event.object)
-        if value is not None:
-            gone = event.type == "DELETED"
-            for service in self._objects.drop(object_key(value)) if gone else self._objects.put(value):
-                wake(service)
+        if event.type == "DELETED":
+            key = _key_of(kind, event.object)
+            self._problems.pop(f"{kind.name}/{key[1]}/{key[2]}", None)
+            changed = self._objects.drop(key)
+        else:
+            value = self._parse(kind, event.object)
+            changed = self._objects.put(value) if value is not None else set()
+        for service in changed:
+            wake(service)
         return version
 
     async def _get(self, http: aiohttp.ClientSession, path: str, query: dict[str, str]) -> bytes:
@@ -196,17 +201,22 @@ class Kube:
 
     def _parse(self, kind: _Kind, raw: msgspec.Raw) -> K8sObject | None:
         """The object; None when it alone is malformed: its last good state stays in force."""
+        name = ""
         try:
             value = msgspec.json.decode(raw, type=KINDS[kind.name])
+            name = f"{value.metadata.namespace}/{value.metadata.name}"
+            wrong = fault(value)
         except msgspec.MsgspecError as error:
-            name = _name_of(raw)
-            text = f"{kind.name} {name}: {error}; the last good state stays in force"
-            if self._problems.get(f"{kind.name}/{name}") != text:
-                log.error("object rejected", extra={"code": "E125", "reason": text})
-            self._problems[f"{kind.name}/{name}"] = text
-            return None
-        self._problems.pop(f"{kind.name}/{value.metadata.namespace}/{value.metadata.name}", None)
-        return value
+            wrong = str(error)
+        name = name or _name_of(raw)
+        if wrong is None:
+            self._problems.pop(f"{kind.name}/{name}", None)
+            return value
+        text = f"{kind.name} {name}: {wrong}; the last good state stays in force"
+        if self._problems.get(f"{kind.name}/{name}") != text:
+            log.error("object rejected", extra={"code": "E125", "reason": text})
+        self._problems[f"{kind.name}/{name}"] = text
+        return None
 
     def _stale(self, kind: _Kind, why: str, wake: Wake) -> None:
         if kind.certainty == "fresh":
@@ -214,6 +224,11 @@ class Kube:
         self._problems[kind.name] = f"{kind.name}: the API server cannot be read ({why}); the last good state stays"
         log.warning("API server cannot be read", extra={"kind": kind.name, "error": why})
         wake(None)
+
+
+def _key_of(kind: _Kind, raw: msgspec.Raw) -> ObjectKey:
+    namespace, _, name = _name_of(raw).partition("/")
+    return (kind.name, namespace, name)
 
 
 def _name_of(raw: msgspec.Raw) -> str:

@@ -13,6 +13,7 @@ import yaml
 from msgspec import Struct
 
 from federation.model.errors import InputError
+from federation.wire.k8s.check import fault
 from federation.wire.k8s.types import KINDS, K8sObject
 
 _PATH = re.compile(r"at `\$\.?(.*)`")
@@ -45,6 +46,10 @@ def read_manifest(text: str, file: str) -> list[Found]:
         raise InputError(f"{file}{line}: {error.problem or error.context}", "E125") from None
     except yaml.YAMLError as error:
         raise InputError(f"{file}: {str(error).splitlines()[0]}", "E125") from None
+    except RecursionError:
+        raise InputError(f"{file}: values are nested too deeply", "E125") from None
+    except (ValueError, AttributeError) as error:
+        raise InputError(f"{file}: a value is not what its tag says: {error}", "E125") from None
 
 
 def _documents(text: str) -> Iterator[yaml.Node]:
@@ -69,9 +74,14 @@ def _object(node: yaml.Node, file: str) -> Found:
         )
     _refuse_unknown(content, kind, "", lines, file)
     try:
-        return Found(msgspec.convert(content, kind, strict=True), place)
+        value = msgspec.convert(content, kind, strict=True)
     except msgspec.ValidationError as error:
         raise InputError(_typed_text(str(error), lines, file), "E125") from None
+    wrong = fault(value)
+    if wrong is not None:
+        path = wrong.split('"')[1]
+        raise InputError(f"{file}:{lines.get(path, lines.get('', 1))}: {wrong}", "E125")
+    return Found(value, place)
 
 
 def _construct(node: yaml.Node) -> Any:

@@ -137,6 +137,16 @@ def test_a_failing_api_server_changes_nothing_and_is_asked_again(status: int) ->
     follow(story, *ALL)
 
 
+def test_a_malformed_object_keeps_its_last_good_state_over_a_new_list() -> None:
+    async def story(f: Following) -> None:
+        f.double.objects["/api/v1/services"][("shop", "web")] = service(port=0)
+        await f.double.compact()
+        await f.until(lambda: len(f.kube.problems) == 1)
+        assert f.kube.service(WEB).ports[0].port == 80
+
+    follow(story, *ALL)
+
+
 def test_a_malformed_object_is_rejected_alone() -> None:
     async def story(f: Following) -> None:
         await f.double.put("Service", service(port=0))

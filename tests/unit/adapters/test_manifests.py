@@ -95,6 +95,31 @@ MISTAKES = {
         "a: &x [1]\nb: *x\n",
         'E125 web.yaml:1: field "b" uses a YAML alias: write the value out',
     ),
+    "name that DNS cannot carry": (
+        SERVICE.replace("name: web", "name: Web/1"),
+        'E125 web.yaml:4: field "metadata.name": "Web/1" is not a DNS label',
+    ),
+    "no address": (
+        SLICE.replace("10.2.1.11", "10.2.1.999"),
+        'E125 web.yaml:13: field "endpoints[0].addresses": "10.2.1.999" is not an IP address',
+    ),
+    "address of another family": (
+        SLICE.replace("10.2.1.12", "fd00::1"),
+        'E125 web.yaml:14: field "endpoints[1].addresses": "fd00::1" is not of addressType IPv4',
+    ),
+    "loopback": (
+        SLICE.replace("10.2.1.11", "127.0.0.1"),
+        'E125 web.yaml:13: field "endpoints[0].addresses": "127.0.0.1" lies in 127.0.0.0/8, which is never an endpoint',
+    ),
+    "FQDN": (
+        SLICE.replace("IPv4", "FQDN"),
+        'E125 web.yaml:8: field "addressType": FQDN endpoints cannot be reached by address and are not exported',
+    ),
+    "nested too deeply": ("a: " + "[" * 3000 + "]" * 3000, "E125 web.yaml: values are nested too deeply"),
+    "not what its tag says": (
+        SERVICE.replace("port: 80\n", "port: !!int abc\n"),
+        "E125 web.yaml: a value is not what its tag says: invalid literal for int() with base 10: 'abc'",
+    ),
     "second document bad": (
         SERVICE + "---\n" + EXPORT.replace("namespace", "namespaze"),
         'E111 web.yaml:16: unknown field "metadata.namespaze", did you mean "metadata.namespace"?',
