@@ -58,6 +58,26 @@ def enroll(
     folder.enrol(enrolment)
 
 
+@click.command()
+@click.option("--state", required=True, type=click.Path(path_type=Path), help="State folder of the controller.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="The program's folder.")
+def renew(state: Path, out: Path) -> None:
+    """Give an enrolled program a new certificate, when it was away for so long that its own ran out."""
+    from federation.config import Folder
+    from federation.link.enrolled import load_enrolled
+    from federation.link.leaf import leaf_of, new_key, save_leaf, signing_request
+    from federation.model.spiffe import agent_id
+    from federation.trust.signer import ask_signer
+
+    folder = Folder(state)
+    own, enrolled = folder.own(), load_enrolled(out)
+    if enrolled.node not in folder.enrolments() or enrolled.member != own.name:
+        raise InputError(f'--out "{out}": agent "{enrolled.node}" is not enrolled in {state}', "E102")
+    identity, key = agent_id(own.trust_domain, enrolled.node), new_key()
+    chain = asyncio.run(ask_signer(folder.signer, signing_request(key, identity)))
+    save_leaf(out / "leaf.json", leaf_of(identity, key, chain))
+
+
 def parse_workloads(texts: tuple[str, ...]) -> tuple[Workload, ...]:
     """`NAMESPACE/ACCOUNT=IP[,IP]` each. InputError for another form, a bad address, or one that stands twice."""
     seen: dict[str, str] = {}

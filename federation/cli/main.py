@@ -14,6 +14,7 @@ COMMANDS = {
     "init": ("federation.cli.membership:init", "Found a federation: its key, the first member, the ledger."),
     "member": ("federation.cli.membership:member", "Request, admit, accept and list members."),
     "enroll": ("federation.cli.enroll:enroll", "Give a node agent or DNS server its first certificate."),
+    "renew": ("federation.cli.enroll:renew", "Give an enrolled program a new certificate after a long absence."),
     "signer": ("federation.cli.run:signer", "Run the signer, the only holder of the anchor's key."),
     "controller": ("federation.cli.run:controller", "Run the controller of one member."),
     "status": ("federation.cli.look:status", "Show members, nodes, links and services."),

@@ -105,6 +105,10 @@ class Feed:
             backoff = min(2 * backoff, BACKOFF_MAX)
 
     async def _session(self, address: str) -> None:
+        if self._own.not_after <= time.time():
+            self._own = load_leaf(self.directory / "leaf.json") or self._own
+        if self._own.not_after <= time.time():
+            raise Unavailable(f"our certificate ran out: run `isthmus renew --out {self.directory}` on the controller")
         domain = self.enrolled.trust_domain
         context = client_context(self._own, self.enrolled.anchor)
         channel = PinnedChannel(address, context, controller_id(domain))
