@@ -10,6 +10,7 @@ import click
 from federation.model.errors import InputError
 from federation.model.handout import Role, Workload
 from federation.model.names import parse_label
+from federation.model.spiffe import SYSTEM
 
 
 @click.command()
@@ -87,6 +88,8 @@ def parse_workloads(texts: tuple[str, ...]) -> tuple[Workload, ...]:
         namespace, slash, account = who.partition("/")
         if not (equals and slash):
             raise InputError(f'--workload "{text}": write it as NAMESPACE/ACCOUNT=IP[,IP]')
+        if namespace == SYSTEM:
+            raise InputError(f'--workload "{text}": the namespace "{SYSTEM}" is ours; no workload acts in it', "E105")
         for address in addresses.split(","):
             try:
                 ip_address(address)

@@ -126,6 +126,10 @@ ENROLS = {
     "role": ({"--role": "cook"}, "Invalid value for '--role': 'cook' is not one of 'gateway', 'node', 'dns'. See `isthmus enroll --help`."),
     "controller": ({"--controller": "10.1.0.1"}, f'E122 --controller "10.1.0.1": {PORT}'),
     "workload": ({"--workload": "shop"}, 'E125 --workload "shop": write it as NAMESPACE/ACCOUNT=IP[,IP]'),
+    "workload in our namespace": (
+        {"--workload": "isthmus/controller=10.1.0.9"},
+        'E105 --workload "isthmus/controller=10.1.0.9": the namespace "isthmus" is ours; no workload acts in it',
+    ),
     "workload address": ({"--workload": "shop/a=10.1"}, 'E125 --workload "shop/a=10.1": "10.1" is not an IP address'),
     "workload namespace": ({"--workload": "Shop/a=10.1.0.9"}, f'E114 --workload namespace "Shop": {LABEL}'),
     "name taken": ({"--name": "dns1"}, 'E102 agent "dns1" is already enrolled; remove reg/agents/dns1.json first to replace it'),

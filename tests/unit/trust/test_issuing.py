@@ -151,6 +151,11 @@ def test_an_agent_gets_what_its_enrolment_says_and_nothing_else(case: str) -> No
     assert str(caught.value) == f"E105 spiffe://us-east.acme.mesh/ns/isthmus/sa/agent-n1 may not be issued {wanted}"
 
 
+def test_no_workload_registration_gives_one_of_our_own_identities() -> None:
+    ours = (Workload("isthmus", "controller", ("10.1.2.10",)), Workload("isthmus", "gateway", ("10.1.2.11",)))
+    assert allowed_identities(EAST, "n1", "node", ours) == {agent_id(EAST, "n1")}
+
+
 def test_an_anchor_without_its_constraints_is_refused(anchor: tuple[str, str]) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "plain")])
