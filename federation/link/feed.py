@@ -78,7 +78,7 @@ class Feed:
         leaf = self._svids.get(identity) or load_leaf(path)
         if leaf is None or leaf.not_after <= time.time():
             leaf = await self._issue(identity)
-            save_leaf(path, leaf)
+            _keep(path, leaf)
         self._svids[identity] = leaf
         return leaf
 
@@ -183,12 +183,10 @@ class Feed:
         """A new leaf, kept on disk where the disk takes it; the old one when none is issued now."""
         try:
             fresh = await self._issue(identity)
-            save_leaf(path, fresh)
         except Unavailable as error:
             log.warning("certificate was not renewed", extra={"id": str(identity), "reason": error.text})
             return leaf
-        except OSError as error:
-            log.warning("certificate could not be kept on disk", extra={"id": str(identity), "reason": str(error)})
+        _keep(path, fresh)
         return fresh
 
     def _svid_path(self, identity: SpiffeId) -> Path:
@@ -210,3 +208,11 @@ def _decode_head(data: bytes) -> HandoutHead | None:
     with contextlib.suppress(msgspec.MsgspecError):
         return _head_decoder.decode(data)
     return None
+
+
+def _keep(path: Path, leaf: Leaf) -> None:
+    """Keep a leaf on disk; one that the disk does not take serves from memory."""
+    try:
+        save_leaf(path, leaf)
+    except OSError as error:
+        log.warning("certificate could not be kept on disk", extra={"id": leaf.id, "reason": str(error)})
