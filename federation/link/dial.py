@@ -4,13 +4,14 @@ grpcio clients cannot verify a SPIFFE peer, so this is the only way in which our
 """
 
 import ssl
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from grpclib.client import Channel
 from grpclib.encoding.base import CodecBase
 from grpclib.protocol import H2Protocol
 
 from federation.link.tls import check_peer
+from federation.model.errors import Refused
 from federation.model.spiffe import SpiffeId
 from federation.telemetry import split_address
 
@@ -53,3 +54,22 @@ class PinnedChannel(Channel):
             transport.abort()
             raise
         return protocol
+
+
+class Readable(Protocol):
+    """What grpclib reads a message from: first its 5-byte header, then the length that the header names."""
+
+    async def recv_data(self, size: int) -> bytes:
+        """Exactly this many bytes, or none at the end."""
+
+
+def bound(raw: Readable) -> None:
+    """Let no message be longer than MESSAGE_MAX: grpclib by itself gathers whatever length a peer names."""
+    unbound = raw.recv_data
+
+    async def recv_data(size: int) -> bytes:
+        if size > MESSAGE_MAX:
+            raise Refused(f"peer announced a message of {size} bytes, limit {MESSAGE_MAX}; stream closed", "E117")
+        return await unbound(size)
+
+    raw.recv_data = recv_data  # type: ignore[method-assign]

@@ -18,7 +18,7 @@ from grpclib.client import StreamStreamMethod, UnaryUnaryMethod
 from grpclib.exceptions import GRPCError, StreamTerminatedError
 from msgspec import Struct
 
-from federation.link.dial import EXCHANGE, ISSUE, PinnedChannel
+from federation.link.dial import EXCHANGE, ISSUE, PinnedChannel, bound
 from federation.link.enrolled import Enrolled, load_enrolled
 from federation.link.leaf import Leaf, leaf_of, load_leaf, new_key, save_leaf, signing_request
 from federation.link.line import Line
@@ -115,6 +115,7 @@ class Feed:
         try:
             async with StreamStreamMethod(channel, EXCHANGE, bytes, bytes).open() as stream:
                 await stream.send_request()
+                bound(stream._stream)
                 have = {HANDOUT_TOPIC: self.tree} if len(self.tree) else {}
                 session = Session(self.enrolled.node, asyncio.get_running_loop().time(), have)
                 self._channel, self._line = channel, Line(session, self._handle)

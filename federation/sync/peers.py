@@ -13,7 +13,7 @@ from pathlib import Path
 from grpclib.client import StreamStreamMethod
 from prometheus_client import Counter, Gauge
 
-from federation.link.dial import EXCHANGE, PinnedChannel
+from federation.link.dial import EXCHANGE, PinnedChannel, bound
 from federation.link.leaf import Leaf
 from federation.link.line import Line
 from federation.link.tls import client_context
@@ -178,6 +178,7 @@ class PeerSync:
         try:
             async with StreamStreamMethod(channel, EXCHANGE, bytes, bytes).open() as stream:
                 await stream.send_request()
+                bound(stream._stream)
                 if peer.line is None or self._is_elder(peer):
                     await self._exchange(peer, aiter(stream), stream.send_message, dialled=True)
         finally:
