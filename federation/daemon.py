@@ -16,7 +16,7 @@ from federation.link.leaf import Leaf
 from federation.link.serve import LinkServer
 from federation.model.errors import Refused
 from federation.model.names import MemberName
-from federation.model.spiffe import SpiffeId, controller_id
+from federation.model.spiffe import SpiffeId, agent_id, controller_id
 from federation.ports import ClusterApi
 from federation.process import until_stopped
 from federation.reconcile.loop import Loop, Parts
@@ -117,10 +117,8 @@ class Controller:
 
     def _agent(self, caller: SpiffeId) -> str:
         """The enrolled program with this identity. Refused (E105) when there is none."""
-        account = caller.segments[-1]
-        name = account.removeprefix(AGENT_ACCOUNT)
-        ours = caller.trust_domain == self.own.trust_domain and account.startswith(AGENT_ACCOUNT)
-        if not ours or name not in self.loop.enrolments:
+        name = caller.segments[-1].removeprefix(AGENT_ACCOUNT)
+        if caller != agent_id(self.own.trust_domain, name) or name not in self.loop.enrolments:
             raise Refused(f"{caller} is neither an active member's controller nor an agent enrolled here", "E105")
         return name
 

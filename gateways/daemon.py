@@ -220,7 +220,7 @@ class Agent:
         return (self._feed.changed, self._keeper.changed, self._xds.changed)
 
     async def _wait(self) -> None:
-        left = min(max(0.0, self._sync_due - asyncio.get_running_loop().time()) or PERIOD, PERIOD)
+        left = min(max(0.0, self._sync_due - asyncio.get_running_loop().time()), PERIOD)
         waits = [asyncio.ensure_future(event.wait()) for event in self._events()]
         try:
             await asyncio.wait(waits, timeout=left, return_when=asyncio.FIRST_COMPLETED)

@@ -33,7 +33,7 @@ def intend(situation: Situation, values: Mapping[str, Struct]) -> NodeState:
     if site is None:
         return NodeState(situation=situation, known=False, problems=("E190 no handout yet",))
     problems: list[str] = []
-    peers = accept_peers(site, of_kind(ordered, Peer), problems)
+    peers = accept_peers(site, of_kind(ordered, Peer), problems, situation.public_key)
     if situation.role == "gateway":
         return _gateway(situation, site, peers, ordered, problems)
     outbound = plan_outbound(
@@ -48,14 +48,14 @@ def intend(situation: Situation, values: Mapping[str, Struct]) -> NodeState:
     return _node(situation, site, peers, outbound, problems)
 
 
-def accept_peers(site: Site, peers: Iterable[Peer], problems: list[str]) -> tuple[Peer, ...]:
+def accept_peers(site: Site, peers: Iterable[Peer], problems: list[str], own_key: bytes = b"") -> tuple[Peer, ...]:
     """The peers whose overlay prefix and gateway keys are theirs alone; the later of two claimants is refused.
 
     WireGuard itself would silently move a prefix to the last claimant, so ownership is decided here. Order is the
     admission number: the elder keeps what it has.
     """
     taken: list[Network] = [ip_network(site.overlay)]
-    keys: set[bytes] = set()
+    keys: set[bytes] = {own_key} if own_key else set()
     accepted: list[Peer] = []
     for peer in sorted(peers, key=lambda p: (p.number, p.member)):
         if peer.member == site.member:

@@ -56,7 +56,7 @@ class Sync:
         self._stirs: dict[bytes, int] = {}
 
     def once(self, wanted: Wanted) -> Outcome:
-        """One pass. Each of the three parts is tried whatever became of the others."""
+        """One pass. Without the filter in force nothing else is changed: no link without its default deny."""
         problems: list[str] = []
         changed: list[str] = []
         actual: Actual | None = None
@@ -64,7 +64,7 @@ class Sync:
             if self._filter(wanted.table):
                 changed.append("nft")
         except IsthmusError as error:
-            problems.append(str(error))
+            return Outcome((str(error),), ())
         try:
             if wanted.device is not None:
                 actual = self._wireguard(wanted.device, changed)

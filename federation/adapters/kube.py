@@ -192,7 +192,8 @@ class Kube:
             headers = self._access.headers()
             async with http.get(self._access.server + path, params=query, headers=headers) as response:
                 if response.status == 429:
-                    await asyncio.sleep(float(response.headers.get("Retry-After", "1")))
+                    seconds = response.headers.get("Retry-After", "1")
+                    await asyncio.sleep(min(float(seconds), BACKOFF_MAX) if seconds.isdigit() else 1.0)
                     continue
                 if response.status == 410:
                     raise Gone

@@ -3,6 +3,7 @@
 grpcio clients cannot verify a SPIFFE peer, so this is the only way in which our programs dial (lint bans the other).
 """
 
+import asyncio
 import ssl
 from typing import Any, Protocol, cast
 
@@ -17,6 +18,7 @@ from federation.telemetry import split_address
 
 EXCHANGE = "/isthmus.v1.Link/Exchange"
 ISSUE = "/isthmus.v1.Link/Issue"
+DIAL_SECONDS = 5.0
 MESSAGE_MAX = 4 * 1024 * 1024
 
 
@@ -44,9 +46,10 @@ class PinnedChannel(Channel):
         self._expect = expect
 
     async def _create_connection(self) -> H2Protocol:
-        transport, protocol = await self._loop.create_connection(
-            self._protocol_factory, self._host, self._port, ssl=self._ssl, server_hostname=""
-        )
+        async with asyncio.timeout(DIAL_SECONDS):
+            transport, protocol = await self._loop.create_connection(
+                self._protocol_factory, self._host, self._port, ssl=self._ssl, server_hostname=""
+            )
         tls = transport.get_extra_info("ssl_object")
         try:
             check_peer(tls.getpeercert(binary_form=True), self._expect)

@@ -64,7 +64,12 @@ class Feed:
         own = load_leaf(directory / "leaf.json")
         if own is None:
             raise InputError(f"{directory / 'leaf.json'} cannot be read: make the folder anew with `isthmus enroll`")
-        return cls(directory, enrolled, own, ring.newest(directory / "lkg", HANDOUT_TOPIC))
+        kept = ring.newest(directory / "lkg", HANDOUT_TOPIC)
+        try:
+            return cls(directory, enrolled, own, kept)
+        except Refused as error:
+            log.error("the handout on disk cannot be read; starting without", extra={"reason": error.text})
+            return cls(directory, enrolled, own, None)
 
     def report(self, values: dict[str, Struct]) -> None:
         """What we say of ourselves to the controller from now on."""

@@ -40,14 +40,23 @@ class Line:
         """Serve the stream until it ends, the other end falls silent, or breaks the protocol (Refused)."""
         reader = asyncio.create_task(self._read(incoming))
         writer = asyncio.create_task(self._write(send))
+        watch = asyncio.create_task(self._watch())
         try:
-            done, _ = await asyncio.wait({reader, writer}, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait({reader, writer, watch}, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
         finally:
-            for task in (reader, writer):
+            for task in (reader, writer, watch):
                 task.cancel()
-            await asyncio.gather(reader, writer, return_exceptions=True)
+            await asyncio.gather(reader, writer, watch, return_exceptions=True)
+
+    async def _watch(self) -> None:
+        """Ends when the other end was silent for too long, a send that blocks meanwhile notwithstanding."""
+        while True:
+            left = self.session.silent_at() - self._loop.time()
+            if left <= 0:
+                return
+            await asyncio.sleep(left)
 
     async def _read(self, incoming: AsyncIterator[bytes]) -> None:
         async for data in incoming:

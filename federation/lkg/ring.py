@@ -66,9 +66,10 @@ def read(path: Path) -> Kept | None:
 
 
 def _age(directory: Path, name: str, now: int) -> None:
-    newer = directory / f"{name}.now"
-    for age, seconds in AGES[1:]:
-        older = directory / f"{name}.{age}"
-        if newer.exists() and (not older.exists() or now - older.stat().st_mtime >= seconds):
+    """Oldest first: each older file is replaced by the next newer when it is due, and only by one that is whole."""
+    paths = [directory / f"{name}.{age}" for age, _ in AGES]
+    for index in range(len(AGES) - 1, 0, -1):
+        newer, older = paths[index - 1], paths[index]
+        due = not older.exists() or now - older.stat().st_mtime >= AGES[index][1]
+        if due and read(newer) is not None:
             write_private(older, newer.read_bytes())
-        newer = older

@@ -48,6 +48,8 @@ def forbidden_address(text: str) -> str | None:
         address = ip_address(text)
     except ValueError:
         return "is not an IP address"
+    if isinstance(address, IPv6Address) and address.scope_id is not None:
+        return "has a scope id"
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
         return "is a v4-mapped address"
     bad = next((network for network in NEVER if address in network), None)
@@ -58,3 +60,11 @@ def inside(text: str, networks: Iterable[Network]) -> bool:
     """True when the address lies in one of the networks."""
     address = ip_address(text)
     return any(address in network for network in networks)
+
+
+def is_canonical(text: str) -> bool:
+    """True for an IP address in its one usual spelling, without a scope id."""
+    try:
+        return str(ip_address(text)) == text and "%" not in text
+    except ValueError:
+        return False

@@ -50,10 +50,11 @@ class Allocations:
         self._taken[kind].add(number)
 
     def _free(self, kind: str, name: str) -> None:
-        number = self._given[kind].pop(name, None)
+        number = self._given[kind].get(name)
         if number is not None:
-            self._taken[kind].discard(number)
             self._store.drop(f"{kind}/{name}")
+            del self._given[kind][name]
+            self._taken[kind].discard(number)
 
     def _load(self, kind: str) -> dict[str, int]:
         return {key.partition("/")[2]: int(value) for key, value in self._store.items(f"{kind}/").items()}

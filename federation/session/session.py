@@ -19,7 +19,7 @@ DIGEST_PERIOD = 5.0
 SILENCE = 3 * DIGEST_PERIOD
 PART_BYTES = 512 * 1024
 STEP_BYTES_MAX = 64 * 1024 * 1024
-TOPICS_MAX = 1_024
+TOPICS_MAX = 64
 
 
 class Joined(Struct, frozen=True):
@@ -138,6 +138,10 @@ class Session:
             self._say(Digest({topic: out.sent().root for topic, out in self._outgoing.items()}))
         return now < self._heard + SILENCE
 
+    def silent_at(self) -> float:
+        """When the other end will have been silent for too long, if nothing is heard before."""
+        return self._heard + SILENCE
+
     def next_deadline(self) -> float:
         """When `tick` must be called next."""
         return min(self._next_digest, self._heard + SILENCE)
@@ -195,7 +199,8 @@ class Session:
         incoming.changed.update(message.changed)
         incoming.removed.update(message.removed)
         incoming.size += sum(len(key) + len(value) for key, value in message.changed.items())
-        if incoming.size > STEP_BYTES_MAX:
+        incoming.size += sum(len(key) for key in message.removed)
+        if sum(held.size for held in self._incoming.values()) > STEP_BYTES_MAX:
             raise Refused(f'topic "{message.topic}": a step of more than {STEP_BYTES_MAX} bytes', "E117")
         if not message.last:
             return []

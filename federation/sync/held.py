@@ -10,6 +10,8 @@ from federation.session.tree import Change, Tree, compare
 from federation.sync.rules import check_head, check_quota, check_resource
 from federation.wire.record import RECORD
 
+REFUSALS_MAX = 1_000
+
 
 class HeldRecord:
     """What one peer says. `view` holds what passed, `refusals` the error of each resource that did not."""
@@ -31,6 +33,9 @@ class HeldRecord:
         head = check_head(signed, self.member, tree.root, self.head)
         change = compare(self.tree, tree)
         passed, refused = self._judge(change)
+        if len(refused) + len(self.refusals) > REFUSALS_MAX:
+            text = f'member "{self.member.name}": more than {REFUSALS_MAX} refused resources; last good kept'
+            raise Refused(text, "E118")
         gone = [self.view[key] for key in (*change.removed, *passed) if key in self.view]
         services = self._services + _services(passed.values()) - _services(gone)
         ports = self._ports + _ports(passed.values()) - _ports(gone)

@@ -44,6 +44,7 @@ class OwnRecord:
             generation = self.order[1] + 1
             body = Head(member=self._member, epoch=self._epoch, generation=generation, root=tree.root)
             signed = self._key.sign(_encoder.encode(body))
-            self._kept = _Kept(self._epoch, generation, tree.root, signed)
-            self._store.put(KEPT, _encoder.encode(self._kept))
+            kept = _Kept(self._epoch, generation, tree.root, signed)
+            self._store.put(KEPT, _encoder.encode(kept))
+            self._kept = kept
         return _encoder.encode(self._kept.signed)

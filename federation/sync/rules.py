@@ -6,11 +6,11 @@ applies.
 
 import msgspec
 
-from federation.model.cidr import forbidden_address, inside
+from federation.model.cidr import forbidden_address, inside, is_canonical
 from federation.model.errors import Refused
 from federation.model.ledger import Member
 from federation.model.names import is_label
-from federation.model.record import Export, Gateway, Head, Resource, Signed, Slice, key_of
+from federation.model.record import Export, Gateway, Head, Port, Resource, Signed, Slice, key_of
 from federation.registrar.signing import RECORD, verified
 
 PORTS_MAX = 100
@@ -57,13 +57,21 @@ def check_resource(key: str, resource: Resource, member: Member, reader: Member)
             _check_gateway(resource, member)
         case Export():
             _check_namespace(resource, member)
-            if len(resource.ports) > PORTS_MAX:
-                text = f"service {resource.service} of member {member.name}: {len(resource.ports)} ports > {PORTS_MAX}"
-                raise Refused(f"{text}; last good kept", "E118")
+            _check_ports(resource.ports, f"service {resource.service} of member {member.name}")
         case Slice():
             _check_namespace(resource, member)
+            _check_slice(resource, member)
             for endpoint in resource.endpoints:
                 _check_address(endpoint.address, resource, member, reader)
+
+
+def _check_slice(resource: Slice, member: Member) -> None:
+    where = f"slice of {resource.service} of member {member.name}"
+    _check_ports(resource.ports, where)
+    names = {resource.az, *(endpoint.hostname for endpoint in resource.endpoints if endpoint.hostname)}
+    bad = next((name for name in sorted(names) if not is_label(name)), None)
+    if bad is not None:
+        raise Refused(f"{where}: {bad[:80]!r} is not a DNS label; last good kept", "E114")
 
 
 def _check_namespace(resource: Export | Slice, member: Member) -> None:
@@ -98,14 +106,43 @@ def _check_address(address: str, resource: Slice, member: Member, reader: Member
 
 def _check_gateway(gateway: Gateway, member: Member) -> None:
     name = f'gateway {gateway.id} of member "{member.name}"'
-    if forbidden_address(gateway.overlay) or not inside(gateway.overlay, member.owned()[-1:]):
+    _check_number(gateway.id, f"{name}: id")
+    _check_number(gateway.port, f"{name}: port")
+    if not is_canonical(gateway.overlay) or not inside(gateway.overlay, member.owned()[-1:]):
         raise Refused(f"{name}: overlay address {gateway.overlay} is not in {member.overlay}; last good kept", "E103")
     if len(gateway.key) != 32 or not any(gateway.key):
         raise Refused(f"{name}: the WireGuard public key is not 32 bytes or is all zero; last good kept", "E121")
-    host = gateway.endpoint.rpartition(":")[0].strip("[]")
+    host, port = _endpoint_parts(gateway.endpoint, name)
+    _check_number(port, f"{name}: endpoint port")
     why = forbidden_address(host)
     if why is not None:
         raise Refused(f"{name}: endpoint {gateway.endpoint} {why}; last good kept", "E122")
+
+
+def _endpoint_parts(endpoint: str, name: str) -> tuple[str, int]:
+    """Host and port of `ip:port` or `[v6]:port` in its one canonical spelling: it goes to WireGuard as it stands."""
+    host, _, port = endpoint.rpartition(":")
+    bare = host[1:-1] if host.startswith("[") else host
+    canonical = is_canonical(bare) and port.isascii() and port.isdigit() and str(int(port)) == port
+    if not canonical or (":" in bare) != host.startswith("["):
+        raise Refused(f"{name}: endpoint {endpoint[:80]!r} is not ip:port; last good kept", "E122")
+    return bare, int(port)
+
+
+def _check_number(number: int, what: str) -> None:
+    if not 1 <= number <= 65535:
+        raise Refused(f"{what} {number} is not 1 to 65535; last good kept", "E120")
+
+
+def _check_ports(ports: tuple[Port, ...], where: str) -> None:
+    if len(ports) > PORTS_MAX:
+        raise Refused(f"{where}: {len(ports)} ports > {PORTS_MAX}; last good kept", "E118")
+    for port in ports:
+        _check_number(port.port, f"{where}: port")
+        if port.name and not is_label(port.name):
+            raise Refused(f"{where}: port name {port.name[:80]!r} is not a DNS label; last good kept", "E114")
+        if not (port.app_protocol.isascii() and port.app_protocol.isprintable()) or len(port.app_protocol) > 253:
+            raise Refused(f"{where}: appProtocol {port.app_protocol[:80]!r} is no name; last good kept", "E114")
 
 
 def check_quota(services: int, ports: int, endpoints: int, member: Member) -> None:

@@ -1,5 +1,8 @@
-"""The signer process: the only holder of the anchor's key. A request in, a leaf or a refusal out, policy checked
-inside.
+"""The signer process: the only holder of the anchor's key. A request in, a leaf or a refusal out.
+
+Checked inside: proof of possession, the trust domain, the form of the identity and of the certificate. Who may ask
+for which identity is the controller's to say (`policy.py`): whoever acts as the controller's user gets any identity
+of this member, and of no other.
 
 It listens on a unix socket that only its own user may open. A frame is a 4-byte length and that many bytes; the
 answer's first byte is 0 for a leaf (PEM) and 1 for a refusal (text).

@@ -163,3 +163,19 @@ def test_a_peer_that_shook_hands_is_never_set_anew() -> None:
     twin.ledger.commands.clear()
     assert not sync.once(wanted(EU_PEER)).waiting
     assert twin.ledger.commands == []
+
+
+def test_without_the_filter_no_device_and_no_link_come_up() -> None:
+    twin = Twin()
+    twin.ledger.fail = 1
+    outcome = Sync(twin.kernel).once(wanted(EU_PEER))
+    assert outcome.problems and outcome.changed == ()
+    assert twin.wireguard.devices == {}
+    assert twin.routes.links == {}
+
+
+def test_a_peer_that_claims_our_own_key_is_left_out() -> None:
+    thief = PeerGateway(id=1, key=US.public_key, endpoint="192.0.2.2:51820", overlay=EU.gateway_address, port=15443)
+    state = gateway_state(peer(EU, "", (thief,)))
+    assert state.tunnel is not None and state.tunnel.peers == ()
+    assert any("is used twice" in line for line in state.problems)

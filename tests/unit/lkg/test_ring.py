@@ -60,3 +60,27 @@ def test_a_disk_that_takes_nothing_leaves_the_old(tmp_path: Path) -> None:
     kept = ring.newest(tmp_path, "handout")
     assert kept is not None
     assert kept.head == b"1"
+
+
+def test_the_oldest_file_is_really_old(tmp_path: Path) -> None:
+    for hour in range(30):
+        for age, _ in ring.AGES:
+            path = tmp_path / f"handout.{age}"
+            if path.exists():
+                os.utime(path, (0, ring.read(path).time))  # type: ignore[union-attr]
+        ring.keep(tmp_path, "handout", b"%d" % hour, tree_of({"n": b"%d" % hour}), 1_000_000 + 3_600 * hour)
+    oldest, older = ring.read(tmp_path / "handout.1d"), ring.read(tmp_path / "handout.10m")
+    assert oldest is not None and older is not None
+    assert older.head == b"28"
+    assert int(oldest.head) < 28
+
+
+def test_a_torn_file_is_never_copied_over_an_older_one(tmp_path: Path) -> None:
+    ring.keep(tmp_path, "handout", b"good", OLD, 100)
+    ring.keep(tmp_path, "handout", b"good", OLD, 101)
+    (tmp_path / "handout.now").write_bytes(b"torn")
+    os.utime(tmp_path / "handout.10m", (0, 0))
+    ring.keep(tmp_path, "handout", b"new", NEW, 10_000)
+    older = ring.read(tmp_path / "handout.10m")
+    assert older is not None
+    assert older.head == b"good"

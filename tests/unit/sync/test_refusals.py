@@ -140,6 +140,83 @@ BAD_GATEWAYS: dict[str, tuple[dict[str, object], str]] = {
 }
 
 
+INJECTED = [
+    "192.0.2.2:51820\npublic_key=00\nremove=true",
+    "192.0.2.2:abc",
+    "192.0.2.2:",
+    "192.0.2.2",
+    "192.0.2.2:051820",
+    "192.0.2.2:5\u0661",
+    "192.0.2.02:51820",
+    "[192.0.2.2]:51820",
+    "fd00::1:51820",
+    "[fe80::1%eth0]:51820",
+    "host.example:51820",
+    "",
+]
+
+
+@pytest.mark.parametrize("endpoint", INJECTED)
+def test_an_endpoint_in_any_but_its_one_spelling_is_refused(reader: Reader, endpoint: str) -> None:
+    inside = reader.overlay.replace("::/64", "::1")
+    assert reader.refusal(gateway(overlay=inside, endpoint=endpoint), GOOD[2]) == (
+        f'E122 gateway 1 of member "eu-central": endpoint {endpoint!r} is not ip:port; last good kept'
+    )
+
+
+NUMBERS: dict[str, tuple[dict[str, object], str]] = {
+    "port": ({"port": 70_000}, "port 70000"),
+    "negative id": ({"id": -5}, "id -5"),
+    "endpoint port": ({"endpoint": "192.0.2.2:70000"}, "endpoint port 70000"),
+}
+
+
+@pytest.mark.parametrize("case", NUMBERS)
+def test_a_number_out_of_range_is_refused(reader: Reader, case: str) -> None:
+    fields, what = NUMBERS[case]
+    inside = reader.overlay.replace("::/64", "::1")
+    number = fields.get("id", 1)
+    assert reader.refusal(gateway(**({"overlay": inside} | fields)), GOOD[2]) == (
+        f'E120 gateway {number} of member "eu-central": {what} is not 1 to 65535; last good kept'
+    )
+
+
+def test_a_scoped_overlay_address_is_refused(reader: Reader) -> None:
+    scoped = reader.overlay.replace("::/64", "::1%zz")
+    assert f"overlay address {scoped} is not in" in reader.refusal(gateway(overlay=scoped), GOOD[2])
+
+
+BAD_PORTS: dict[str, tuple[Port, str]] = {
+    "number": (
+        Port("http", 70_000),
+        "E120 service shop/odd of member eu-central: port 70000 is not 1 to 65535; last good kept",
+    ),
+    "name": (
+        Port("ht\ntp", 80),
+        "E114 service shop/odd of member eu-central: port name 'ht\\ntp' is not a DNS label; last good kept",
+    ),
+    "appProtocol": (
+        Port("http", 80, "TCP", "x\ny"),
+        "E114 service shop/odd of member eu-central: appProtocol 'x\\ny' is no name; last good kept",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD_PORTS)
+def test_a_port_that_no_kubernetes_would_take_is_refused(reader: Reader, case: str) -> None:
+    port, text = BAD_PORTS[case]
+    assert reader.refusal(GOOD[2], Export(service=ServiceKey("shop", "odd"), ports=(port,))) == text
+
+
+def test_a_flood_of_bad_resources_moves_nothing(reader: Reader) -> None:
+    tree = content(*GOOD)
+    for number in range(1_001):
+        tree = tree.put(f"export/shop/s{number}", b"\xc1")
+    with pytest.raises(Refused) as caught:
+        reader.held.take(reader.writer.head(tree, 99), tree)
+    assert str(caught.value) == 'E118 member "eu-central": more than 1000 refused resources; last good kept'
+
+
 @pytest.mark.parametrize("case", BAD_GATEWAYS)
 def test_a_bad_gateway_is_refused(reader: Reader, case: str) -> None:
     fields, text = BAD_GATEWAYS[case]

@@ -1,0 +1,46 @@
+"""A session on a stream ends when it must."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from federation.link.line import Line
+from federation.session import session as session_module
+from federation.session.session import Session
+
+
+async def nothing() -> AsyncIterator[bytes]:
+    await asyncio.Event().wait()
+    yield b""
+
+
+async def never(data: bytes) -> None:
+    await asyncio.Event().wait()
+
+
+def test_a_send_that_blocks_does_not_hide_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session_module, "SILENCE", 0.05)
+
+    async def main() -> None:
+        line = Line(Session("a", asyncio.get_running_loop().time()), lambda line, event: None)
+        async with asyncio.timeout(5):
+            await line.run(nothing(), never)
+
+    asyncio.run(main())
+
+
+def test_a_closed_line_ends_its_stream() -> None:
+    async def main() -> None:
+        line = Line(Session("a", asyncio.get_running_loop().time()), lambda line, event: None)
+        sent: list[bytes] = []
+
+        async def send(data: bytes) -> None:
+            sent.append(data)
+            line.close()
+
+        async with asyncio.timeout(5):
+            await line.run(nothing(), send)
+        assert len(sent) == 1
+
+    asyncio.run(main())
