@@ -6,8 +6,9 @@ from typing import cast
 from federation.model.errors import Refused
 from federation.model.ledger import Member
 from federation.model.record import Export, Head, Resource, Slice
-from federation.session.tree import Change, Tree, compare
+from federation.session.tree import Change, Tree, compare, tree_of
 from federation.sync.rules import check_head, check_quota, check_resource
+from federation.wire.keyed import encode
 from federation.wire.record import RECORD
 
 REFUSALS_MAX = 1_000
@@ -50,6 +51,19 @@ class HeldRecord:
         self.head, self.signed, self.tree = head, signed, tree
         self._services, self._ports, self._endpoints = services, ports, endpoints
         return change
+
+    def last_good(self) -> Tree:
+        """The resources in the view that stand for refused ones: what a restart could not find in the record."""
+        return tree_of({key: encode(self.view[key]) for key in self.refusals if key in self.view})
+
+    def recall(self, good: Tree) -> None:
+        """Take back, after a restart, what stood for resources that are refused. It is judged again."""
+        wanted = {key: data for key, data in good.items() if key in self.refusals and key not in self.view}
+        passed, _ = self._judge(Change(wanted, frozenset()))
+        self.view.update(passed)
+        self._services += _services(passed.values())
+        self._ports += _ports(passed.values())
+        self._endpoints += _endpoints(passed.values())
 
     def _judge(self, change: Change) -> tuple[dict[str, Resource], dict[str, Refused]]:
         passed: dict[str, Resource] = {}

@@ -128,10 +128,15 @@ class PeerSync:
             for name, peer in self.peers.items():
                 if peer.dirty:
                     peer.dirty = False
-                    try:
-                        ring.keep(self._lkg, f"record-{name}", peer.held.signed, peer.held.tree, int(time.time()))
-                    except OSError as error:
-                        log.warning("record could not be kept on disk", extra={"member": name, "error": str(error)})
+                    self._keep(name, peer.held)
+
+    def _keep(self, name: MemberName, held: HeldRecord) -> None:
+        now = int(time.time())
+        try:
+            ring.keep(self._lkg, f"record-{name}", held.signed, held.tree, now)
+            ring.keep(self._lkg, f"good-{name}", b"", held.last_good(), now)
+        except OSError as error:
+            log.warning("record could not be kept on disk", extra={"member": name, "error": str(error)})
 
     async def stop(self) -> None:
         """End every session that we dialled."""
@@ -145,6 +150,9 @@ class PeerSync:
         if kept is not None:
             with contextlib.suppress(Refused):
                 held.take(kept.head, kept.tree)
+        good = ring.newest(self._lkg, f"good-{member.name}")
+        if good is not None:
+            held.recall(good.tree)
         return Peer(held)
 
     def _drop(self, name: MemberName) -> None:

@@ -112,6 +112,15 @@ def test_an_endpoint_in_the_readers_own_ranges_is_refused_even_where_the_ledger_
     ]
 
 
+def test_what_stands_for_a_refused_resource_survives_a_restart(reader: Reader) -> None:
+    reader.refusal(slice_of("10.9.1.4"))
+    after = HeldRecord(reader.acme.member("eu-central"), reader.acme.member("us-east"))
+    after.take(reader.held.signed, reader.held.tree)
+    assert key_of(GOOD[2]) not in after.view
+    after.recall(reader.held.last_good())
+    assert after.view == reader.held.view
+
+
 def test_a_namespace_that_was_not_granted_is_refused() -> None:
     acme = Acme()
     member = msgspec.structs.replace(acme.member("eu-central"), namespaces=("shop", "pay"))

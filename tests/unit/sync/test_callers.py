@@ -1,0 +1,40 @@
+"""Whom the controller takes for one of its agents."""
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from federation.daemon import Controller
+from federation.model.errors import Refused
+from federation.model.spiffe import parse_spiffe
+
+EAST = "spiffe://us-east.acme.mesh/ns"
+
+
+def controller() -> Controller:
+    made: Any = Controller.__new__(Controller)
+    made.own = SimpleNamespace(trust_domain="us-east.acme.mesh")
+    made.loop = SimpleNamespace(enrolments={"gw1": None})
+    return cast(Controller, made)
+
+
+def test_an_enrolled_agent_is_known_by_its_exact_identity() -> None:
+    assert controller()._agent(parse_spiffe(f"{EAST}/isthmus/sa/agent-gw1")) == "gw1"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{EAST}/shop/sa/agent-gw1",
+        f"{EAST}/isthmus/sa/agent-gw2",
+        f"{EAST}/isthmus/sa/gw1",
+        f"{EAST}/isthmus/sa/controller",
+        "spiffe://us-east.acme.mesh/agent-gw1",
+        "spiffe://eu-central.acme.mesh/ns/isthmus/sa/agent-gw1",
+    ],
+)
+def test_everybody_else_is_refused(text: str) -> None:
+    with pytest.raises(Refused) as caught:
+        controller()._agent(parse_spiffe(text))
+    assert str(caught.value) == f"E105 {text} is neither an active member's controller nor an agent enrolled here"
