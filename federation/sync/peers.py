@@ -99,8 +99,10 @@ class PeerSync:
         reader = self._ledger.ledger.members[self._own]
         active = self._ledger.ledger.active() if reader.state == "active" else ()
         members = {m.name: m for m in active if m.name != self._own}
-        for name in self.peers.keys() - members.keys():
-            self._drop(name)
+        for name, peer in list(self.peers.items()):
+            if peer.held.member != members.get(name):
+                self._keep(name, peer.held)
+                self._drop(name)
         for name, member in members.items():
             if name not in self.peers:
                 self.peers[name] = self._load(member, reader)
