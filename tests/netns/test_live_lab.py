@@ -60,14 +60,13 @@ def test_status_says_what_is_wanted_and_reached(lab: Path, member: str) -> None:
 
 
 def test_the_round_trip_is_measured_and_becomes_the_cost(lab: Path) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 30
     cost, by = 1002, ""
-    while time.monotonic() < deadline and by != "round trip, ms":
+    while time.monotonic() < deadline and not (by == "round trip, ms" and 88 <= cost <= 130):
         told = isthmus("explain", "shop/web", "--from", "us-east", "--api", api(lab, "us-east"), "--output", "json")
         [row] = json.loads(told.stdout)["inputs"]
         cost, by = row["cost"], row["cost_from"]
-    assert by == "round trip, ms"
-    assert 88 <= cost <= 130
+    assert (by, 88 <= cost <= 130) == ("round trip, ms", True), cost
 
 
 def test_status_and_explain_are_readable(lab: Path) -> None:
