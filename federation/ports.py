@@ -7,6 +7,7 @@ from typing import Literal, Protocol
 
 from msgspec import Struct
 
+from federation.model.errors import Refused
 from federation.model.handout import LinkReport, NodeReport
 from federation.model.ledger import Ledger
 from federation.model.local import LocalFacts
@@ -78,7 +79,7 @@ class PeerState(Struct, frozen=True, kw_only=True):
     head: Head | None
     connected: bool
     age: float | None
-    refusals: tuple[str, ...]
+    refusals: tuple[Refused, ...]
 
 
 class Peers(Protocol):

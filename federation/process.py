@@ -1,8 +1,9 @@
-"""How a long-running process ends: on a signal, or when a part of it fails."""
+"""A long-running process among others: is another one there already, and how it ends."""
 
 import asyncio
 import signal
 from collections.abc import Awaitable, Sequence
+from pathlib import Path
 
 
 async def until_stopped(work: Sequence[Awaitable[None]]) -> None:
@@ -21,3 +22,13 @@ async def until_stopped(work: Sequence[Awaitable[None]]) -> None:
         for task in (*tasks, waiter):
             task.cancel()
         await asyncio.gather(*tasks, waiter, return_exceptions=True)
+
+
+async def answers(socket: Path) -> bool:
+    """True when somebody listens on this unix socket."""
+    try:
+        _, writer = await asyncio.open_unix_connection(socket)
+    except OSError:
+        return False
+    writer.close()
+    return True

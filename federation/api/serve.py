@@ -1,6 +1,5 @@
 """HTTP over a unix socket that only the controller's user may open."""
 
-import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from prometheus_client import generate_latest
 
 from federation.model.errors import InputError, IsthmusError
 from federation.model.names import parse_service
+from federation.process import answers
 
 
 class Api:
@@ -22,7 +22,8 @@ class Api:
 
     async def start(self, socket: Path) -> web.AppRunner:
         """Listen; the caller cleans the runner up. InputError (E122) when another controller answers there."""
-        await _check_alone(socket)
+        if await answers(socket):
+            raise InputError(f"{socket}: another controller is running on this state folder; stop it first", "E122")
         app = web.Application()
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/metrics", self._metrics)
@@ -50,15 +51,6 @@ class Api:
             return _json(self._explain(service, request.query.get("from", "")))
         except IsthmusError as error:
             return _json({"code": error.code, "error": error.text}, 404 if error.code == "E104" else 400)
-
-
-async def _check_alone(socket: Path) -> None:
-    try:
-        _, writer = await asyncio.open_unix_connection(socket)
-    except OSError:
-        return
-    writer.close()
-    raise InputError(f"{socket}: another controller is running on this state folder; stop it first", "E122")
 
 
 def _json(value: dict[str, Any], code: int = 200) -> web.Response:

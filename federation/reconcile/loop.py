@@ -18,6 +18,7 @@ from prometheus_client import Counter, Gauge, Histogram
 from federation.config import Enrolment, Folder, Own
 from federation.model.errors import InputError, IsthmusError
 from federation.model.ledger import Member
+from federation.model.local import LocalFacts
 from federation.model.names import MemberName, ServiceKey
 from federation.model.record import Gateway, Resource
 from federation.plan import mesh
@@ -31,7 +32,7 @@ from federation.plan.service import (
     plan_service,
     wanted_listeners,
 )
-from federation.ports import Agents, Clock, ClusterApi, LedgerSource, Peers, RecordSigner, Store
+from federation.ports import Agents, Clock, ClusterApi, LedgerSource, Peers, PeerState, RecordSigner, Store
 from federation.reconcile.allocations import Allocations
 from federation.reconcile.desired import Desired
 from federation.reconcile.observed import PeerIndex
@@ -148,14 +149,15 @@ class Loop:
         everything, mesh_dirty, dirty = self._all, self._mesh, self._dirty
         self._all = self._mesh = False
         self._dirty = set()
-        views = {name: state.view for name, state in self.parts.peers.states().items()}
+        states = self.parts.peers.states()
+        views = {name: state.view for name, state in states.items()}
         if everything:
-            self._reindex()
+            self._reindex(states)
             dirty = {*self.parts.cluster.services(), *self.index.services(), *self.desired.plans, *self._before}
         self._measure_costs(dirty)
         rank = {m.name: (m.number, self._cost(m)) for m in self.parts.ledger.ledger.active()}
-        order = sorted(dirty, key=lambda key: (not self.parts.cluster.service(key).exported, key))
-        plans = self._plan_services({key: self.index.offered(key, views, rank) for key in order})
+        facts = sorted(map(self.parts.cluster.service, dirty), key=lambda local: (not local.exported, local.key))
+        plans = self._plan_services([(local, self.index.offered(local.key, views, rank)) for local in facts])
         held = self._hold(plans)
         if held and not self._published:
             self._all = True
@@ -168,18 +170,19 @@ class Loop:
                 self.allocations.release(key)
         self._remember_exports(plans)
         if mesh_dirty or everything:
-            self._plan_mesh()
+            self._plan_mesh(states)
         self._publish()
         services_gauge.set(len(self.desired.plans))
 
-    def _plan_services(self, peers: dict[ServiceKey, tuple[Offered, ...]]) -> dict[ServiceKey, ServicePlan]:
+    def _plan_services(self, services: list[tuple[LocalFacts, tuple[Offered, ...]]]) -> dict[ServiceKey, ServicePlan]:
         """The plan of each service, our own exports first. One that cannot be planned keeps its last, says why, and
         holds up no other.
         """
         plans = {}
-        for key, offered in peers.items():
+        for local, offered in services:
+            key = local.key
             try:
-                plans[key] = plan_service(self._inputs(key, offered))
+                plans[key] = plan_service(self._inputs(local, offered))
             except InputError as error:
                 if self.unplanned.get(key) != str(error):
                     log.error("service cannot be planned", extra={"service": str(key), "reason": str(error)})
@@ -190,8 +193,8 @@ class Loop:
                 self.unplanned.pop(key, None)
         return plans
 
-    def _inputs(self, key: ServiceKey, peers: tuple[Offered, ...]) -> ServiceInputs:
-        local = self.parts.cluster.service(key)
+    def _inputs(self, local: LocalFacts, peers: tuple[Offered, ...]) -> ServiceInputs:
+        key = local.key
         imported = bool(peers) or own_export(local) is not None
         marks = wanted_listeners(local, peers) if imported else ()
         own = self.parts.own.name
@@ -231,7 +234,7 @@ class Loop:
             self._before = (self._before - gone) | new
             self.parts.store.put(EXPORTED, msgspec.msgpack.encode(sorted(self._before)))
 
-    def _plan_mesh(self) -> None:
+    def _plan_mesh(self, states: dict[MemberName, PeerState]) -> None:
         ledger = self.parts.ledger.ledger
         own = ledger.members[self.parts.own.name]
         gateways = self._own_gateways(own)
@@ -239,7 +242,7 @@ class Loop:
         record |= {f"gateway/{gateway.id}": gateway for gateway in gateways}
         ids = {name: self.allocations.gateway(name) for name, e in self.enrolments.items() if e.role == "gateway"}
         handout: dict[str, Struct] = {"site": mesh.site(own, ledger, ids)}
-        for name, state in self.parts.peers.states().items():
+        for name, state in states.items():
             handout[f"peer/{name}"] = mesh.peer(ledger.members[name], ledger, state.view.values())
         self.desired.put_mesh(record, handout)
 
@@ -294,9 +297,9 @@ class Loop:
         self._enrolled_at = stamp
         self._mesh = True
 
-    def _reindex(self) -> None:
+    def _reindex(self, states: dict[MemberName, PeerState]) -> None:
         self.index = PeerIndex()
-        for name, state in self.parts.peers.states().items():
+        for name, state in states.items():
             self.index.note(name, state.view, state.view)
 
     def _measure_costs(self, dirty: set[ServiceKey]) -> None:

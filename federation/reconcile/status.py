@@ -46,7 +46,7 @@ def _members(loop: Loop) -> list[dict[str, Any]]:
                 "session": "up" if state.connected else "down",
                 "age": None if state.age is None else round(state.age, 3),
                 "record": {"epoch": state.head.epoch, "generation": state.head.generation} if state.head else None,
-                "refusals": list(state.refusals),
+                "refusals": [str(error) for error in state.refusals],
             }
         rows.append(row)
     return rows

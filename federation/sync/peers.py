@@ -51,7 +51,7 @@ class Peer:
         self.line: Line | None = None
         self.dialled = False
         self.heard = 0.0
-        self.last_refusal = ""
+        self.last_refusal: Refused | None = None
         self.dirty = False
 
 
@@ -79,10 +79,7 @@ class PeerSync:
                 head=peer.held.head,
                 connected=peer.line is not None,
                 age=now - peer.heard if peer.heard else None,
-                refusals=(
-                    *([peer.last_refusal] if peer.last_refusal else []),
-                    *map(str, peer.held.refusals.values()),
-                ),
+                refusals=(*([peer.last_refusal] if peer.last_refusal else ()), *peer.held.refusals.values()),
             )
             for name, peer in self.peers.items()
         }
@@ -258,11 +255,11 @@ class PeerSync:
             change = peer.held.take(event.head, event.tree)
         except Refused as error:
             self._tell(name, error)
-            peer.last_refusal = str(error)
+            peer.last_refusal = error
             line.session.refuse(event.topic, error)
             return
         line.session.accept(event.topic)
-        peer.last_refusal = ""
+        peer.last_refusal = None
         for key in sorted(change.changed.keys() & peer.held.refusals.keys()):
             self._tell(name, peer.held.refusals[key])
         peer.dirty = True

@@ -17,6 +17,7 @@ from pathlib import Path
 from prometheus_client import Counter
 
 from federation.model.errors import InputError, Refused, Unavailable
+from federation.process import answers
 from federation.trust.issue import sign_leaf
 
 log = logging.getLogger("signer")
@@ -46,7 +47,7 @@ class Signer:
 
     async def serve(self, socket: Path) -> None:
         """Listen on this unix socket until cancelled. InputError when another signer answers there."""
-        if await _answers(socket):
+        if await answers(socket):
             raise InputError(f"{socket}: another signer is running on this state folder; stop it first", "E122")
         socket.unlink(missing_ok=True)
         server = await asyncio.start_unix_server(self._connection, socket)
@@ -93,12 +94,3 @@ async def _read_frame(reader: asyncio.StreamReader) -> bytes:
     if size > FRAME_MAX:
         raise ConnectionError(f"frame of {size} bytes, limit {FRAME_MAX}")
     return await reader.readexactly(size)
-
-
-async def _answers(socket: Path) -> bool:
-    try:
-        _, writer = await asyncio.open_unix_connection(socket)
-    except OSError:
-        return False
-    writer.close()
-    return True
