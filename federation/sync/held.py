@@ -1,5 +1,6 @@
 """A peer's record as we hold it: the exact bytes, and the view of it that passed the rules."""
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import cast
 
@@ -25,9 +26,7 @@ class HeldRecord:
         self.signed = b""
         self.view: dict[str, Resource] = {}
         self.refusals: dict[str, Refused] = {}
-        self._services = 0
-        self._ports = 0
-        self._endpoints = 0
+        self._size: Counter[str] = Counter()
 
     def take(self, signed: bytes, tree: Tree) -> Change:
         """Move to this content; the cost is that of the change. Refused when head or quota fail: nothing moves then."""
@@ -38,10 +37,10 @@ class HeldRecord:
             text = f'member "{self.member.name}": more than {REFUSALS_MAX} refused resources; last good kept'
             raise Refused(text, "E118")
         gone = [self.view[key] for key in (*change.removed, *passed) if key in self.view]
-        services = self._services + _services(passed.values()) - _services(gone)
-        ports = self._ports + _ports(passed.values()) - _ports(gone)
-        endpoints = self._endpoints + _endpoints(passed.values()) - _endpoints(gone)
-        check_quota(services, ports, endpoints, self.member)
+        size = Counter(self._size)
+        size.update(_size(passed.values()))
+        size.subtract(_size(gone))
+        check_quota(size["services"], size["ports"], size["endpoints"], self.member)
         for key in (*change.removed, *change.changed):
             self.refusals.pop(key, None)
         for key in change.removed:
@@ -49,7 +48,7 @@ class HeldRecord:
         self.view.update(passed)
         self.refusals.update(refused)
         self.head, self.signed, self.tree = head, signed, tree
-        self._services, self._ports, self._endpoints = services, ports, endpoints
+        self._size = size
         return change
 
     def last_good(self) -> Tree:
@@ -61,9 +60,7 @@ class HeldRecord:
         wanted = {key: data for key, data in good.items() if key in self.refusals and key not in self.view}
         passed, _ = self._judge(Change(wanted, frozenset()))
         self.view.update(passed)
-        self._services += _services(passed.values())
-        self._ports += _ports(passed.values())
-        self._endpoints += _endpoints(passed.values())
+        self._size.update(_size(passed.values()))
 
     def _judge(self, change: Change) -> tuple[dict[str, Resource], dict[str, Refused]]:
         passed: dict[str, Resource] = {}
@@ -79,13 +76,12 @@ class HeldRecord:
         return passed, refused
 
 
-def _services(resources: Iterable[Resource]) -> int:
-    return sum(isinstance(item, Export) for item in resources)
-
-
-def _ports(resources: Iterable[Resource]) -> int:
-    return sum(len(item.ports) for item in resources if isinstance(item, Export))
-
-
-def _endpoints(resources: Iterable[Resource]) -> int:
-    return sum(len(item.endpoints) for item in resources if isinstance(item, Slice))
+def _size(resources: Iterable[Resource]) -> Counter[str]:
+    """What these resources take of the member's quota."""
+    size: Counter[str] = Counter()
+    for item in resources:
+        if isinstance(item, Export):
+            size.update(services=1, ports=len(item.ports))
+        elif isinstance(item, Slice):
+            size.update(endpoints=len(item.endpoints))
+    return size
