@@ -27,7 +27,7 @@ def test_the_strict_reader_takes_every_file(tmp_path: Path) -> None:
 
 def test_conditions_follow_kubernetes() -> None:
     text = manifests.slice_text([Listed(PODS[0], terminating=True)])
-    assert "ready: false\n      serving: true\n      terminating: true\n    zone: eu-central-1" in text
+    assert "ready: false\n      serving: true\n      terminating: true\n    zone: eu-central-1a" in text
 
 
 def test_files_are_whole_and_no_part_stays(tmp_path: Path) -> None:
@@ -36,3 +36,13 @@ def test_files_are_whole_and_no_part_stays(tmp_path: Path) -> None:
     manifests.withdraw(tmp_path)
     manifests.withdraw(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_each_service_has_files_of_its_own(tmp_path: Path) -> None:
+    pay = LAB.member("us-east").pods("pay")
+    manifests.set_endpoints(tmp_path, [Listed(PODS[0])])
+    manifests.set_endpoints(tmp_path, [Listed(pod) for pod in pay], "pay")
+    assert kinds(tmp_path) == ["EndpointSlice", "EndpointSlice", "Service", "Service", "ServiceExport", "ServiceExport"]
+    assert "name: pay-lab" in (tmp_path / "pay-endpoints.yaml").read_text()
+    manifests.withdraw(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["pay-endpoints.yaml", "pay.yaml"]
