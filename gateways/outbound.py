@@ -5,7 +5,7 @@ from ipaddress import ip_address
 
 from msgspec import Struct
 
-from federation.law.shares import Ruling, rule
+from federation.law.shares import Case, Ruling, rule
 from federation.model.handout import Candidate, Import, Listener, Peer, Pool, Site, Workload
 from federation.model.names import ServiceKey
 from federation.model.spiffe import SpiffeId, account, trust_domain
@@ -144,7 +144,7 @@ def reachable(offering: Iterable[Candidate], world: _World, local: tuple[Host, .
 
 
 def _localities(world: _World, candidates: list[Candidate], local: tuple[Host, ...]) -> Iterable[Locality]:
-    ruling: Ruling = rule(candidates, world.site.member)
+    ruling: Ruling = rule(candidates, Case(world.site.member))
     for candidate in sorted(candidates, key=lambda c: (c.member != world.site.member, c.member)):
         share = ruling.of(candidate.member)
         if candidate.member == world.site.member:

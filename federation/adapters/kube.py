@@ -1,4 +1,4 @@
-"""The cluster as a Kubernetes API: list and watch of Service, EndpointSlice and ServiceExport, read only.
+"""The cluster as a Kubernetes API: list and watch of the kinds in PATHS, read only.
 
 One list and one watch per kind. A watch that is told 410 Gone, or stays silent past the watchdog, lists again; what a
 new list no longer holds is dropped then, and only then: a failed list changes nothing.
@@ -32,7 +32,11 @@ PATHS = {
     "Service": "/api/v1/services",
     "EndpointSlice": "/apis/discovery.k8s.io/v1/endpointslices",
     "ServiceExport": "/apis/multicluster.x-k8s.io/v1beta1/serviceexports",
+    "TrafficPolicy": "/apis/isthmus.dev/v1alpha1/trafficpolicies",
+    "GlobalName": "/apis/isthmus.dev/v1alpha1/globalnames",
 }
+OPTIONAL = ("TrafficPolicy", "GlobalName")
+"""Kinds that a cluster may not know: without their CustomResourceDefinitions there are simply none."""
 PAGE = 500
 WATCHDOG = 70.0
 WATCH_SECONDS = 300
@@ -126,9 +130,18 @@ class Kube:
             except Gone:
                 log.info("watch is too old, listing again", extra={"kind": kind.name})
             except (aiohttp.ClientError, TimeoutError, OSError, msgspec.MsgspecError) as error:
-                self._stale(kind, f"{type(error).__name__}: {error}", wake)
+                if self._never_there(kind, error):
+                    kind.certainty = "fresh"
+                    wake(None)
+                else:
+                    self._stale(kind, f"{type(error).__name__}: {error}", wake)
             await asyncio.sleep(backoff * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
             backoff = min(2 * backoff, BACKOFF_MAX)
+
+    def _never_there(self, kind: _Kind, error: Exception) -> bool:
+        """True when the API server does not know an optional kind and never did: what it once held stays in force."""
+        unknown = isinstance(error, aiohttp.ClientResponseError) and error.status == 404
+        return unknown and kind.name in OPTIONAL and not self._objects.keys(kind.name)
 
     async def _list(self, http: aiohttp.ClientSession, kind: _Kind, wake: Wake) -> str:
         seen = set()

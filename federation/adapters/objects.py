@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable
 
+from federation.model import policy as model
 from federation.model.local import LocalFacts
 from federation.model.names import ServiceKey
-from federation.wire.k8s.translate import LocalService, local_service, local_slices, slice_owner
-from federation.wire.k8s.types import EndpointSlice, K8sObject, Service, ServiceExport
+from federation.model.policy import Policy
+from federation.wire.k8s.translate import LocalService, global_name, local_service, local_slices, policy_of, slice_owner
+from federation.wire.k8s.types import EndpointSlice, GlobalName, K8sObject, Service, ServiceExport, TrafficPolicy
 
 ObjectKey = tuple[str, str, str]
 
@@ -24,6 +26,8 @@ class Objects:
         self._services: dict[ServiceKey, LocalService] = {}
         self._exports: set[ServiceKey] = set()
         self._slices: dict[ServiceKey, dict[ObjectKey, EndpointSlice]] = {}
+        self._policies: dict[ServiceKey, Policy] = {}
+        self._names: dict[ServiceKey, dict[str, model.GlobalName]] = {}
         self._all: dict[ObjectKey, K8sObject] = {}
 
     def keys(self, kind: str) -> set[ObjectKey]:
@@ -52,6 +56,13 @@ class Objects:
                 return changed | {name}
             case EndpointSlice():
                 return changed | self._put_slice(key, value)
+            case TrafficPolicy():
+                self._policies[name] = policy_of(value.spec)
+                return changed | {name}
+            case GlobalName():
+                made = global_name(value)
+                self._names.setdefault(made.service, {})[name.name] = made
+                return changed | {made.service}
 
     def drop(self, key: ObjectKey) -> set[ServiceKey]:
         """Forget this object; the services that it changes."""
@@ -63,28 +74,31 @@ class Objects:
             self._services.pop(name, None)
         elif isinstance(old, ServiceExport):
             self._exports.discard(name)
+        elif isinstance(old, TrafficPolicy):
+            self._policies.pop(name, None)
+        elif isinstance(old, GlobalName):
+            return self._drop_name(name.name, global_name(old).service)
         else:
             return self._drop_slice(key, old)
         return {name}
 
     def services(self) -> Iterable[ServiceKey]:
         """Every service that any object names."""
-        return {*self._services, *self._exports, *self._slices}
+        return {*self._services, *self._exports, *self._slices, *self._policies, *self._names}
 
     def service(self, key: ServiceKey) -> LocalFacts:
         """What the objects say of this service."""
         service = self._services.get(key)
         slices = local_slices(key, self._slices.get(key, {}).values(), self._default_az)
-        exported = key in self._exports
-        if service is None:
-            return LocalFacts(key=key, slices=slices, exported=exported)
         return LocalFacts(
             key=key,
-            kind=service.kind,
-            ports=service.ports,
-            session_affinity=service.session_affinity,
+            kind=service.kind if service else None,
+            ports=service.ports if service else (),
+            session_affinity=service.session_affinity if service else "None",
             slices=slices,
-            exported=exported,
+            exported=key in self._exports,
+            policy=self._policies.get(key),
+            names=dict(sorted(self._names.get(key, {}).items())),
         )
 
     def _put_slice(self, key: ObjectKey, value: EndpointSlice) -> set[ServiceKey]:
@@ -103,3 +117,10 @@ class Objects:
         if not held:
             self._slices.pop(owner, None)
         return {owner}
+
+    def _drop_name(self, name: str, service: ServiceKey) -> set[ServiceKey]:
+        held = self._names.get(service, {})
+        held.pop(name, None)
+        if not held:
+            self._names.pop(service, None)
+        return {service}

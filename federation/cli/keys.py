@@ -42,6 +42,8 @@ def applicant_of(domain: str, place: dict[str, Any]) -> Applicant:
         reachable=tuple(str(network) for network in reachable),
         namespaces=place["namespaces"],
         sync=place["sync"],
+        ingress=place["ingress"],
+        nameservers=place["nameservers"],
     )
 
 

@@ -17,7 +17,12 @@ _PLACE = [
     click.option("--clusterset", required=True, help="CIDR of the member's own clusterset IPs."),
     click.option("--sync", multiple=True, required=True, help="ADDRESS:PORT where peers reach the controller."),
     click.option("--namespace", "namespaces", multiple=True, default=("*",), help="Namespace it may export from."),
+    click.option("--ingress", multiple=True, help="Public address that clients of public names are sent to."),
+    click.option("--nameserver", "nameservers", multiple=True, help="Public address of a DNS server of the member."),
 ]
+ZONES = click.option(
+    "--dns-zone", "zones", multiple=True, help="Public zone in which the member may define names, and which it serves."
+)
 
 
 def _place(command: Any) -> Any:
@@ -29,7 +34,8 @@ def _place(command: Any) -> Any:
 @click.command()
 @STATE
 @_place
-def init(state: Path, domain: str, **place: Any) -> None:
+@ZONES
+def init(state: Path, domain: str, zones: tuple[str, ...], **place: Any) -> None:
     """Found a federation: make its key, this first member, and the ledger that begins with it."""
     from federation.cli.keys import applicant_of, new_member, write_member
     from federation.config import Folder
@@ -44,7 +50,7 @@ def init(state: Path, domain: str, **place: Any) -> None:
     folder = Folder(state)
     now = datetime.now(UTC)
     new = new_member(applicant_of(domain, place), place, federation, now)
-    member = found_member(domain, new.applicant, 1, now, None)
+    member = found_member(domain, new.applicant, 1, now, None, zones)
     write_member(folder, new)
     write_private(folder.federation_key, pem.encode())
     write_private(folder.ledger, encode_ledger(append(SignedLedger(key.public), member, domain, 1, key)))
@@ -77,7 +83,8 @@ def request(state: Path, domain: str, federation: str, out: Path, **place: Any) 
 @STATE
 @click.option("--request", "request_file", required=True, type=click.Path(path_type=Path, exists=True))
 @click.option("--ledger", "out", required=True, type=click.Path(path_type=Path), help="File for the new ledger.")
-def admit(state: Path, request_file: Path, out: Path) -> None:
+@ZONES
+def admit(state: Path, request_file: Path, out: Path, zones: tuple[str, ...]) -> None:
     """Append a joiner to the ledger (on the registrar, which holds the federation key)."""
     from federation.cli.places import check_file
     from federation.config import Folder
@@ -93,7 +100,7 @@ def admit(state: Path, request_file: Path, out: Path) -> None:
     key = SigningKey(folder.registrar_key(), LEDGER)
     signed = decode_ledger(folder.ledger_bytes())
     ledger = read_ledger(signed, own.federation)
-    joiner = admitted(ledger, read_request(request_file.read_bytes()), datetime.now(UTC))
+    joiner = admitted(ledger, read_request(request_file.read_bytes()), datetime.now(UTC), zones)
     data = encode_ledger(append(signed, joiner, ledger.domain, ledger.term, key))
     write_private(folder.ledger, data)
     out.write_bytes(data)
@@ -138,6 +145,8 @@ def list_members(state: Path) -> None:
             "region": entry.region,
             "overlay": entry.overlay,
             "reachable": entry.reachable,
+            "ingress": entry.ingress,
+            "dns_zones": entry.dns_zones,
             "sync": entry.sync,
         }
         click.echo(json.dumps(row))

@@ -8,7 +8,8 @@ from typing import Literal
 from msgspec import Struct
 
 from federation.model.names import MemberName, ServiceKey
-from federation.model.record import Endpoint, Port
+from federation.model.policy import GlobalName, Policy
+from federation.model.record import Endpoint, Evidence, Port
 
 Role = Literal["gateway", "node", "dns"]
 
@@ -76,14 +77,19 @@ class Candidate(Struct, frozen=True, kw_only=True):
     """One member that offers the service: an input of the law.
 
     `cost` orders candidates (smaller is nearer); `ready` and `total` count endpoints; `ports` are those that this
-    member exposes, so that traffic to a port only goes where the port is.
+    member exposes, so that traffic to a port only goes where the port is. While the member comes back from a loss,
+    `floor` is the part of its endpoints that was ready at its lowest (parts per million) and `since` the Unix
+    millisecond from which it has been on its way up; `since` 0: it is not coming back from anything.
     """
 
     member: MemberName
+    region: str
     cost: int
     ready: int
     total: int
-    ports: tuple[str, ...]
+    ports: tuple[str, ...] = ()
+    floor: int = 0
+    since: int = 0
 
 
 class Import(Struct, frozen=True, kw_only=True):
@@ -96,6 +102,7 @@ class Import(Struct, frozen=True, kw_only=True):
     address: str
     ports: tuple[Listener, ...]
     candidates: tuple[Candidate, ...]
+    policy: Policy = Policy()
 
 
 class Offer(Struct, frozen=True):
@@ -113,7 +120,49 @@ class Workload(Struct, frozen=True):
     addresses: tuple[str, ...]
 
 
-Handout = Site | Peer | Pool | Import | Offer | Workload
+class Place(Struct, frozen=True, kw_only=True):
+    """Where a client of public names may stand: near one member. Key `place/<member>`.
+
+    `subnets` are the member's own ranges; `costs` what it costs from there to reach other members, in ms. `zones` are
+    those that the ledger lets it serve, `nameservers` the addresses of its DNS servers.
+    """
+
+    member: MemberName
+    number: int
+    region: str
+    subnets: tuple[str, ...] = ()
+    costs: dict[MemberName, int] = {}
+    zones: tuple[str, ...] = ()
+    nameservers: tuple[str, ...] = ()
+
+
+class Target(Struct, frozen=True):
+    """One member behind a public name: its state as an input of the law, and its public addresses.
+
+    The candidate's `cost` is that from the reader's member; another place's is in its `Place`.
+    """
+
+    candidate: Candidate
+    addresses: tuple[str, ...]
+
+
+class Steered(Struct, frozen=True):
+    """A public name with what it is answered from. Key `steered/<host>`. `zone` is the granted zone around it."""
+
+    name: GlobalName
+    zone: str
+    owner: MemberName
+    targets: tuple[Target, ...]
+
+
+class Witness(Struct, frozen=True):
+    """What another member's record says is down. Key `witness/<observer>/<kind>/<about>[/<host>]`."""
+
+    observer: MemberName
+    evidence: Evidence
+
+
+Handout = Site | Peer | Pool | Import | Offer | Workload | Place | Steered | Witness
 
 
 class NodeReport(Struct, frozen=True, kw_only=True):
@@ -136,7 +185,8 @@ class NodeReport(Struct, frozen=True, kw_only=True):
 class LinkReport(Struct, frozen=True, kw_only=True):
     """One WireGuard link as its near end sees it. Key `link/<member>/<gateway id>`.
 
-    `handshake_age` in seconds, -1 when there was none; `rx` and `tx` in bytes; `rtt_us` -1 when not measured.
+    `handshake_age` in seconds, -1 when there was none; `rx` and `tx` in bytes; `rtt_us` -1 when not measured. `up` is
+    what the probes say and `since` the Unix millisecond of the last change (0: none yet); `loss` in per cent.
     """
 
     member: MemberName
@@ -145,6 +195,20 @@ class LinkReport(Struct, frozen=True, kw_only=True):
     rx: int
     tx: int
     rtt_us: int = -1
+    up: bool = True
+    since: int = 0
+    loss: int = 0
 
 
-Report = NodeReport | LinkReport
+class TargetReport(Struct, frozen=True):
+    """A DNS server finds a member's public address for a name down, since this Unix second.
+
+    Key `target/<member>/<host>`; it stands there as long as it is down.
+    """
+
+    member: MemberName
+    host: str
+    since: int
+
+
+Report = NodeReport | LinkReport | TargetReport

@@ -16,6 +16,8 @@ class Quota(Struct, frozen=True):
     services: int = 5_000
     ports: int = 6_000
     endpoints: int = 100_000
+    names: int = 1_000
+    evidence: int = 10_000
     changes_per_second: int = 50
 
 
@@ -23,7 +25,8 @@ class Member(Struct, frozen=True, kw_only=True):
     """One admitted member, as the registrar wrote it.
 
     `anchor` is the PEM of its self-constrained CA; `record_key` the raw Ed25519 public key that signs its record;
-    `overlay` its IPv6 prefix on the WireGuard links; `sync` the `ip:port` of its controllers.
+    `overlay` its IPv6 prefix on the WireGuard links; `sync` the `ip:port` of its controllers; `dns_zones` the public
+    zones that it may define names in and serve; `ingress` its public addresses, `nameservers` those of its DNS servers.
     """
 
     name: MemberName
@@ -37,6 +40,7 @@ class Member(Struct, frozen=True, kw_only=True):
     namespaces: tuple[str, ...] = ("*",)
     dns_zones: tuple[str, ...] = ()
     ingress: tuple[str, ...] = ()
+    nameservers: tuple[str, ...] = ()
     sync: tuple[str, ...] = ()
     quota: Quota = Quota()
     state: Literal["active", "revoked"] = "active"

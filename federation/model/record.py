@@ -5,9 +5,11 @@ from typing import Literal
 from msgspec import Struct
 
 from federation.model.names import MemberName, ServiceKey
+from federation.model.policy import GlobalName
 
 Protocol = Literal["TCP", "UDP", "SCTP"]
 EndpointState = Literal["ready", "unready", "draining"]
+EvidenceKind = Literal["link", "target"]
 
 
 class Port(Struct, frozen=True, order=True):
@@ -72,7 +74,33 @@ class Slice(Struct, frozen=True, kw_only=True):
         return sum(1 for endpoint in self.endpoints if endpoint.state == state)
 
 
-Resource = About | Gateway | Export | Slice
+class Evidence(Struct, frozen=True, kw_only=True):
+    """The owner of the record finds something of the member `about` down; it stands there as long as it is down.
+
+    A `link` is our WireGuard links to it, a `target` its public address for the name `host`. `since` is the Unix
+    second from which it was down. Keys `evidence/link/<about>` and `evidence/target/<about>/<host>`.
+    """
+
+    kind: EvidenceKind
+    about: MemberName
+    since: int
+    host: str = ""
+
+
+class Distance(Struct, frozen=True):
+    """What it costs the owner of the record to reach the member `to`, in ms of round trip. Key `distance/<to>`."""
+
+    to: MemberName
+    cost: int
+
+
+class PublicName(Struct, frozen=True):
+    """A public name that the owner of the record defines, in a zone granted to it. Key `name/<host>`."""
+
+    name: GlobalName
+
+
+Resource = About | Gateway | Export | Slice | Evidence | Distance | PublicName
 
 
 def key_of(resource: Resource) -> str:
@@ -86,6 +114,14 @@ def key_of(resource: Resource) -> str:
             return f"export/{resource.service}"
         case Slice():
             return f"slice/{resource.service}/{resource.az}/{ports_mark(resource)}"
+        case Evidence(kind="link"):
+            return f"evidence/link/{resource.about}"
+        case Evidence():
+            return f"evidence/target/{resource.about}/{resource.host}"
+        case Distance():
+            return f"distance/{resource.to}"
+        case PublicName():
+            return f"name/{resource.name.host}"
 
 
 def ports_mark(value: Slice) -> str:

@@ -15,6 +15,7 @@ class Offered(Struct, frozen=True, kw_only=True):
     """What one member exports of the service. `order` is its admission number: the lower wins a conflict."""
 
     member: MemberName
+    region: str
     order: int
     cost: int
     export: Export
@@ -28,6 +29,7 @@ class ServiceInputs(Struct, frozen=True, kw_only=True):
     """
 
     own: MemberName
+    region: str
     order: int
     local: LocalFacts
     peers: tuple[Offered, ...]
@@ -69,7 +71,14 @@ def plan_service(inputs: ServiceInputs) -> ServicePlan:
     export = own_export(inputs.local)
     offered = list(inputs.peers)
     if export is not None:
-        own = Offered(member=inputs.own, order=inputs.order, cost=0, export=export, slices=inputs.local.slices)
+        own = Offered(
+            member=inputs.own,
+            region=inputs.region,
+            order=inputs.order,
+            cost=0,
+            export=export,
+            slices=inputs.local.slices,
+        )
         offered.append(own)
     notes = list(_local_notes(inputs.local))
     if not offered:
@@ -113,6 +122,7 @@ def _import(inputs: ServiceInputs, offered: list[Offered], ports: tuple[Port, ..
 def _candidate(item: Offered, ports: tuple[Port, ...]) -> Candidate:
     return Candidate(
         member=item.member,
+        region=item.region,
         cost=item.cost,
         ready=sum(part.count("ready") for part in item.slices),
         total=sum(part.count("ready") + part.count("unready") for part in item.slices),

@@ -35,7 +35,7 @@ from federation.plan.service import (
 from federation.ports import Agents, Clock, ClusterApi, LedgerSource, Peers, PeerState, RecordSigner, Store
 from federation.reconcile.allocations import Allocations
 from federation.reconcile.desired import Desired
-from federation.reconcile.observed import PeerIndex
+from federation.reconcile.observed import PeerIndex, Rank
 from federation.session.tree import Change, Tree
 from federation.wire.handout import HandoutHead
 from federation.wire.keyed import encode
@@ -155,7 +155,7 @@ class Loop:
             self._reindex(states)
             dirty = {*self.parts.cluster.services(), *self.index.services(), *self.desired.plans, *self._before}
         self._measure_costs(dirty)
-        rank = {m.name: (m.number, self._cost(m)) for m in self.parts.ledger.ledger.active()}
+        rank = {m.name: Rank(m.number, self._cost(m), m.region) for m in self.parts.ledger.ledger.active()}
         facts = sorted(map(self.parts.cluster.service, dirty), key=lambda local: (not local.exported, local.key))
         plans = self._plan_services([(local, self.index.offered(local.key, views, rank)) for local in facts])
         held = self._hold(plans)
@@ -197,10 +197,11 @@ class Loop:
         key = local.key
         imported = bool(peers) or own_export(local) is not None
         marks = wanted_listeners(local, peers) if imported else ()
-        own = self.parts.own.name
+        own = self.parts.ledger.ledger.members[self.parts.own.name]
         return ServiceInputs(
-            own=own,
-            order=self.parts.ledger.ledger.members[own].number,
+            own=own.name,
+            region=own.region,
+            order=own.number,
             local=local,
             peers=peers,
             address=self.allocations.address(key) if imported else "",

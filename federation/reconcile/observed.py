@@ -1,10 +1,19 @@
 """Peers' records indexed by service, kept up by the keys that changed."""
 
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 from federation.model.names import MemberName, ServiceKey
 from federation.model.record import Export, Resource, Slice
 from federation.plan.service import Offered, service_of
+
+
+class Rank(NamedTuple):
+    """Where a member stands: its admission number, what it costs to reach it (ms), its region."""
+
+    number: int
+    cost: int
+    region: str
 
 
 class PeerIndex:
@@ -46,9 +55,9 @@ class PeerIndex:
         self,
         service: ServiceKey,
         views: Mapping[MemberName, Mapping[str, Resource]],
-        rank: Mapping[MemberName, tuple[int, int]],
+        rank: Mapping[MemberName, Rank],
     ) -> tuple[Offered, ...]:
-        """What each peer exports of this service. `rank` gives (admission number, cost) of each active member."""
+        """What each peer exports of this service. `rank` has each active member."""
         found = []
         for member, keys in self._keys.get(service, {}).items():
             if member not in views or member not in rank:
@@ -57,8 +66,9 @@ class PeerIndex:
             export = view.get(f"export/{service}")
             if isinstance(export, Export):
                 slices = tuple(part for key in sorted(keys) if isinstance(part := view.get(key), Slice))
-                order, cost = rank[member]
-                found.append(Offered(member=member, order=order, cost=cost, export=export, slices=slices))
+                order, cost, region = rank[member]
+                offered = Offered(member=member, region=region, order=order, cost=cost, export=export, slices=slices)
+                found.append(offered)
         return tuple(sorted(found, key=lambda item: (item.order, item.member)))
 
     def _tidy(self, service: ServiceKey, member: MemberName) -> None:

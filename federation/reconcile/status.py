@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from federation.law.shares import percent, rule
+from federation.law.shares import Case, rule
+from federation.law.words import percent
 from federation.model.errors import InputError
 from federation.model.handout import Import
 from federation.model.names import ServiceKey
@@ -98,7 +99,7 @@ def _service(key: ServiceKey, loop: Loop) -> dict[str, Any]:
     merged = plan.handout.get(f"import/{key}")
     row: dict[str, Any] = {"service": str(key), "exported": bool(plan.record), "notes": list(plan.notes)}
     if isinstance(merged, Import):
-        ruling = rule(merged.candidates, loop.parts.own.name)
+        ruling = rule(merged.candidates, Case(loop.parts.own.name, merged.policy))
         row |= {
             "address": merged.address,
             "shares": [{"member": share.member, "ppm": share.ppm} for share in ruling.shares],
@@ -120,7 +121,7 @@ def explain(loop: Loop, service: ServiceKey, member: str) -> dict[str, Any]:
     merged = plan.handout.get(f"import/{service}") if plan else None
     if plan is None or not isinstance(merged, Import):
         raise InputError(f'service "{service}" is not imported here: no member exports it', "E104")
-    ruling = rule(merged.candidates, own)
+    ruling = rule(merged.candidates, Case(own, merged.policy))
     return {
         "service": str(service),
         "host": service.host,

@@ -11,10 +11,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from msgspec import Struct
 
-from federation.model.cidr import Network, first_overlap, overlaps, parse_cidr
+from federation.model.cidr import Network, first_overlap, forbidden_address, overlaps, parse_cidr
 from federation.model.errors import InputError, Refused
 from federation.model.ledger import Ledger, Member
-from federation.model.names import parse_member
+from federation.model.names import parse_domain, parse_label, parse_member
 from federation.model.record import Signed
 from federation.model.spiffe import trust_domain
 from federation.registrar.signing import REQUEST, SigningKey, fingerprint, verified
@@ -33,6 +33,8 @@ class Applicant(Struct, frozen=True, kw_only=True):
     local: tuple[str, ...] = ()
     namespaces: tuple[str, ...] = ("*",)
     sync: tuple[str, ...]
+    ingress: tuple[str, ...] = ()
+    nameservers: tuple[str, ...] = ()
 
 
 class JoinRequest(Struct, frozen=True):
@@ -78,8 +80,10 @@ def read_request(data: bytes) -> Applicant:
     return applicant
 
 
-def admit(ledger: Ledger, applicant: Applicant, now: datetime) -> Member:
-    """The member to append for this applicant. Refused or InputError when it breaks a rule (design section 4)."""
+def admit(ledger: Ledger, applicant: Applicant, now: datetime, zones: tuple[str, ...] = ()) -> Member:
+    """The member to append for this applicant, who may define and serve names in `zones`. Refused or InputError when
+    it breaks a rule (design section 4).
+    """
     name = parse_member(applicant.name)
     if applicant.domain != ledger.domain:
         raise Refused(f'join request is for federation "{applicant.domain}", this one is "{ledger.domain}"', "E102")
@@ -87,16 +91,26 @@ def admit(ledger: Ledger, applicant: Applicant, now: datetime) -> Member:
     if held is not None:
         owner = fingerprint(held.anchor.encode())[:19]
         raise Refused(f'cluster "{name}" is already joined with CA {owner}…; choose another name', "E102")
-    return found_member(ledger.domain, applicant, max(m.number for m in ledger.members.values()) + 1, now, ledger)
+    number = max(m.number for m in ledger.members.values()) + 1
+    return found_member(ledger.domain, applicant, number, now, ledger, zones)
 
 
-def found_member(domain: str, applicant: Applicant, number: int, now: datetime, ledger: Ledger | None) -> Member:
+def found_member(
+    domain: str,
+    applicant: Applicant,
+    number: int,
+    now: datetime,
+    ledger: Ledger | None,
+    zones: tuple[str, ...] = (),
+) -> Member:
     """The member with this number; used by `admit`, and for the first member, which finds no ledger yet."""
     name = parse_member(applicant.name)
     check_anchor(applicant.anchor, trust_domain(name, domain), name, now)
     reachable = tuple(parse_cidr(text, f'reachable CIDR of member "{name}"') for text in applicant.reachable)
     local = tuple(parse_cidr(text, f'local CIDR of member "{name}"') for text in applicant.local)
     _check_ranges(name, domain, reachable, local, ledger)
+    _check_public(name, applicant, ledger)
+    parse_label(applicant.region, f'region of member "{name}"')
     return Member(
         name=name,
         number=number,
@@ -107,6 +121,9 @@ def found_member(domain: str, applicant: Applicant, number: int, now: datetime, 
         reachable=tuple(str(network) for network in reachable),
         local=tuple(str(network) for network in local),
         namespaces=applicant.namespaces,
+        dns_zones=tuple(parse_domain(zone, "DNS zone") for zone in zones),
+        ingress=applicant.ingress,
+        nameservers=applicant.nameservers,
         sync=applicant.sync,
     )
 
@@ -142,3 +159,16 @@ def _check_ranges(
                     "choose another or ask its owner to release it",
                     "E101",
                 )
+
+
+def _check_public(name: str, applicant: Applicant, ledger: Ledger | None) -> None:
+    """Public addresses are unique: whoever has another's would be handed its traffic."""
+    for what, addresses in (("ingress", applicant.ingress), ("nameserver", applicant.nameservers)):
+        for address in addresses:
+            why = forbidden_address(address)
+            if why is not None:
+                raise InputError(f'{what} "{address}" of member "{name}": {why}; give a public IP address', "E103")
+    for owner in ledger.active() if ledger else ():
+        for address in applicant.ingress:
+            if address in owner.ingress:
+                raise Refused(f'ingress {address} of member "{name}" belongs to member "{owner.name}"', "E101")

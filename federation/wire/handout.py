@@ -8,8 +8,12 @@ from federation.model.handout import (
     NodeReport,
     Offer,
     Peer,
+    Place,
     Pool,
     Site,
+    Steered,
+    TargetReport,
+    Witness,
     Workload,
 )
 from federation.wire.keyed import Codec
@@ -25,9 +29,12 @@ HANDOUT = Codec(
         "import": Import,
         "offer": Offer,
         "workload": Workload,
+        "place": Place,
+        "steered": Steered,
+        "witness": Witness,
     }
 )
-REPORT = Codec({"node": NodeReport, "link": LinkReport})
+REPORT = Codec({"node": NodeReport, "link": LinkReport, "target": TargetReport})
 
 
 class HandoutHead(Struct, frozen=True):

@@ -1,9 +1,19 @@
 """The record feed (peer to peer)."""
 
-from federation.model.record import About, Export, Gateway, Slice
+from federation.model.record import About, Distance, Evidence, Export, Gateway, PublicName, Slice
 from federation.wire.keyed import Codec
 
-RECORD = Codec({"about": About, "gateway": Gateway, "export": Export, "slice": Slice})
+RECORD = Codec(
+    {
+        "about": About,
+        "gateway": Gateway,
+        "export": Export,
+        "slice": Slice,
+        "evidence": Evidence,
+        "distance": Distance,
+        "name": PublicName,
+    }
+)
 
 
 def record_topic(member: str) -> str:

@@ -2,10 +2,15 @@
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
-from federation.law.shares import PPM, percent, rule
+from federation.law.room import PPM
+from federation.law.shares import Case, rule
+from federation.law.words import percent
 from federation.model.handout import Candidate
 from federation.model.names import MemberName
+
+HERE = Case("a")
 
 
 @st.composite
@@ -16,21 +21,21 @@ def candidates(draw: st.DrawFn) -> list[Candidate]:
         total = draw(st.integers(0, 1000))
         ready = draw(st.integers(0, total))
         cost = draw(st.integers(0, 300))
-        found.append(Candidate(member=MemberName(name), cost=cost, ready=ready, total=total, ports=()))
+        found.append(Candidate(member=MemberName(name), region=name, cost=cost, ready=ready, total=total))
     return found
 
 
 @settings(derandomize=True, deadline=None)
 @given(candidates())
 def test_shares_sum_to_one_unless_nobody_is_ready(found: list[Candidate]) -> None:
-    total = sum(share.ppm for share in rule(found, "a").shares)
+    total = sum(share.ppm for share in rule(found, HERE).shares)
     assert total == (PPM if any(c.ready for c in found) else 0)
 
 
 @settings(derandomize=True, deadline=None)
 @given(candidates())
 def test_a_member_with_nobody_ready_gets_nothing(found: list[Candidate]) -> None:
-    ruling = rule(found, "a")
+    ruling = rule(found, HERE)
     assert all(ruling.of(c.member) == 0 for c in found if c.ready == 0)
 
 
@@ -39,7 +44,7 @@ def test_a_member_with_nobody_ready_gets_nothing(found: list[Candidate]) -> None
 def test_the_order_of_candidates_does_not_matter(found: list[Candidate], chance: object) -> None:
     shuffled = list(found)
     chance.shuffle(shuffled)  # type: ignore[attr-defined]
-    assert rule(shuffled, "a") == rule(found, "a")
+    assert rule(shuffled, HERE) == rule(found, HERE)
 
 
 @settings(derandomize=True, deadline=None)
@@ -48,9 +53,9 @@ def test_one_more_ready_endpoint_never_lowers_the_local_share(found: list[Candid
     local = found[0]
     if local.ready == local.total:
         return
-    better = Candidate(member=local.member, cost=local.cost, ready=local.ready + 1, total=local.total, ports=())
-    before = rule(found, local.member).of(local.member)
-    assert rule([better, *found[1:]], local.member).of(local.member) >= before
+    better = structs.replace(local, ready=local.ready + 1)
+    before = rule(found, Case(local.member)).of(local.member)
+    assert rule([better, *found[1:]], Case(local.member)).of(local.member) >= before
 
 
 @settings(derandomize=True, deadline=None)
@@ -58,7 +63,7 @@ def test_one_more_ready_endpoint_never_lowers_the_local_share(found: list[Candid
 def test_a_farther_member_gets_something_only_when_the_nearer_is_full_or_all_are_scaled(
     found: list[Candidate],
 ) -> None:
-    ruling = rule(found, "a")
+    ruling = rule(found, HERE)
     room = {c.member: min(PPM, c.ready * 14 * (PPM // 10) // c.total) if c.total else 0 for c in found}
     if sum(room.values()) < PPM:
         return
@@ -71,9 +76,9 @@ def test_a_farther_member_gets_something_only_when_the_nearer_is_full_or_all_are
 
 def test_the_table_of_the_design() -> None:
     def shares(ready: int) -> list[str]:
-        local = Candidate(member=MemberName("a"), cost=0, ready=ready, total=4, ports=())
-        other = Candidate(member=MemberName("b"), cost=60, ready=4, total=4, ports=())
-        return [percent(share.ppm) for share in rule([local, other], "a").shares]
+        local = Candidate(member=MemberName("a"), region="a", cost=0, ready=ready, total=4)
+        other = Candidate(member=MemberName("b"), region="b", cost=60, ready=4, total=4)
+        return [percent(share.ppm) for share in rule([local, other], HERE).shares]
 
     assert [shares(n) for n in (4, 3, 2, 1, 0)] == [
         ["100 %"],

@@ -16,8 +16,11 @@ from federation.model.handout import (
     Offer,
     Peer,
     PeerGateway,
+    Place,
     Pool,
     Site,
+    Steered,
+    Witness,
     Workload,
 )
 from federation.model.names import MemberName, ServiceKey
@@ -116,7 +119,9 @@ def peer(other: MemberKeys, endpoint: str, gateways: Sequence[PeerGateway] | Non
 
 
 def candidate(own: MemberKeys, ready: int, total: int, cost: int = 10) -> Candidate:
-    return Candidate(member=MemberName(own.name), cost=cost, ready=ready, total=total, ports=("http",))
+    return Candidate(
+        member=MemberName(own.name), region=REGIONS[own.name], cost=cost, ready=ready, total=total, ports=("http",)
+    )
 
 
 def web_import(*candidates: Candidate, app_protocol: str = "http", listener: int = 16001) -> Import:
@@ -154,3 +159,9 @@ def _key(value: Handout, index: int) -> str:
             return f"offer/{value.service}"
         case Workload():
             return f"workload/{value.namespace}/{value.account}"
+        case Place():
+            return f"place/{value.member}"
+        case Steered():
+            return f"steered/{value.name.host}"
+        case Witness():
+            return f"witness/{value.observer}/{value.evidence.kind}/{value.evidence.about}/{value.evidence.host}"

@@ -4,7 +4,14 @@ from ipaddress import ip_address
 
 from federation.model.cidr import forbidden_address
 from federation.model.names import is_label
-from federation.wire.k8s.types import EndpointSlice, K8sObject
+from federation.wire.k8s.types import (
+    EndpointSlice,
+    GlobalName,
+    GlobalNameSpec,
+    K8sObject,
+    TrafficPolicy,
+    TrafficPolicySpec,
+)
 
 
 def fault(value: K8sObject) -> str | None:
@@ -15,6 +22,35 @@ def fault(value: K8sObject) -> str | None:
         return _slice_fault(value)
     if not is_label(value.metadata.name):
         return f'field "metadata.name": "{value.metadata.name}" is not a DNS label'
+    if isinstance(value, TrafficPolicy):
+        return _steering_fault(value.spec)
+    return _name_fault(value.spec) if isinstance(value, GlobalName) else None
+
+
+def _name_fault(spec: GlobalNameSpec) -> str | None:
+    labels = spec.host.split(".")
+    if len(spec.host) > 253 or len(labels) < 2 or not all(is_label(label) for label in labels):
+        return f'field "spec.host": "{spec.host}" is not a DNS name in lower case such as shop.example.com'
+    if not is_label(spec.service):
+        return f'field "spec.service": "{spec.service}" is not a DNS label'
+    if spec.policy == "weighted" and not spec.weights:
+        return 'field "spec.weights": policy weighted needs a weight for at least one region'
+    if spec.policy == "steered" and spec.weights:
+        return 'field "spec.weights": only used with policy weighted; remove it or set spec.policy to weighted'
+    return _steering_fault(spec)
+
+
+def _steering_fault(spec: TrafficPolicySpec | GlobalNameSpec) -> str | None:
+    if spec.weights and not any(spec.weights.values()):
+        return 'field "spec.weights": all are 0: give at least one region a weight above 0'
+    for field, regions in (("order", spec.order), ("drain", spec.drain)):
+        twice = next((region for index, region in enumerate(regions) if region in regions[:index]), None)
+        if twice is not None:
+            return f'field "spec.{field}": "{twice}" stands there twice'
+    if spec.probe is not None and spec.probe.path:
+        path = spec.probe.path
+        if not path.startswith("/") or not path.isascii() or not path.isprintable() or " " in path:
+            return f'field "spec.probe.path": {path!r} must begin with "/" and hold printable ASCII without spaces'
     return None
 
 

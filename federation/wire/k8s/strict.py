@@ -80,7 +80,7 @@ def _object(node: yaml.Node, file: str) -> Found:
     wrong = fault(value)
     if wrong is not None:
         path = wrong.split('"')[1]
-        raise InputError(f"{file}:{lines.get(path, lines.get('', 1))}: {wrong}", "E125")
+        raise InputError(f"{file}:{_line_of(path, lines)}: {wrong}", "E125")
     return Found(value, place)
 
 
@@ -154,4 +154,11 @@ def _typed_text(error: str, lines: dict[str, int], file: str) -> str:
     match = _PATH.search(error)
     path = match[1] if match else ""
     what = error.partition(" - at ")[0].replace("`", "")
-    return f'{file}:{lines.get(path, lines.get("", 1))}: field "{path or "(document)"}": {what[0].lower()}{what[1:]}'
+    return f'{file}:{_line_of(path, lines)}: field "{path or "(document)"}": {what[0].lower()}{what[1:]}'
+
+
+def _line_of(path: str, lines: dict[str, int]) -> int:
+    """Where this field stands; one that is not there, where what should hold it begins."""
+    while path and path not in lines:
+        path = path[: max(path.rfind("."), path.rfind("["), 0)]
+    return lines.get(path, 1)

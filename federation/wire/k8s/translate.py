@@ -3,11 +3,19 @@
 from collections.abc import Iterable
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
+from federation.model import policy as model
 from federation.model.names import ServiceKey
 from federation.model.record import Endpoint, EndpointState, Port, Slice
-from federation.wire.k8s.types import EndpointConditions, EndpointSlice, Service
+from federation.wire.k8s.types import (
+    EndpointConditions,
+    EndpointSlice,
+    GlobalName,
+    GlobalNameSpec,
+    Service,
+    TrafficPolicySpec,
+)
 
 SERVICE_LABEL = "kubernetes.io/service-name"
 MCS_SERVICE_LABEL = "multicluster.kubernetes.io/service-name"
@@ -66,3 +74,22 @@ def state_of(conditions: EndpointConditions) -> EndpointState:
     if conditions.terminating:
         return "draining"
     return "unready" if conditions.ready is False else "ready"
+
+
+def policy_of(spec: TrafficPolicySpec | GlobalNameSpec) -> model.Policy:
+    """The policy in the model's words."""
+    return model.Policy(
+        order=tuple(spec.order),
+        threshold=spec.threshold or 0,
+        weights=spec.weights,
+        drain=tuple(spec.drain),
+        ramp=model.Ramp(spec.ramp.percent, spec.ramp.seconds),
+        probe=None if spec.probe is None else model.Probe(**structs.asdict(spec.probe)),
+    )
+
+
+def global_name(value: GlobalName) -> model.GlobalName:
+    """The public name in the model's words; its service lies in the object's namespace."""
+    spec = value.spec
+    service = ServiceKey(value.metadata.namespace, spec.service)
+    return model.GlobalName(host=spec.host, service=service, steering=spec.policy, ttl=spec.ttl, policy=policy_of(spec))

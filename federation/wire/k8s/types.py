@@ -1,5 +1,5 @@
 """The Kubernetes objects we read, every documented field named (core/v1, discovery.k8s.io/v1,
-multicluster.x-k8s.io).
+multicluster.x-k8s.io), and our own two.
 
 Parts that we never look into are `Any`. Unknown fields are ignored here; the manifests adapter refuses them
 (strict.py).
@@ -13,6 +13,7 @@ Text = dict[str, str]
 IpFamily = Literal["IPv4", "IPv6"]
 Protocol = Literal["TCP", "UDP", "SCTP"]
 PortNumber = Annotated[int, Meta(ge=1, le=65535)]
+ApiVersion = Literal["isthmus.dev/v1alpha1"]
 
 
 class ObjectMeta(Struct, frozen=True, kw_only=True, rename="camel"):
@@ -154,9 +155,79 @@ class ServiceExport(Struct, frozen=True, kw_only=True, rename="camel"):
     status: Any = None
 
 
-K8sObject = Service | EndpointSlice | ServiceExport
-KINDS: dict[str, type[Service] | type[EndpointSlice] | type[ServiceExport]] = {
+class ReturnSpec(Struct, frozen=True):
+    """spec.return: how a recovered target comes back, `percent` of all requests more every `seconds`."""
+
+    percent: Annotated[int, Meta(ge=1, le=100)] = 10
+    seconds: Annotated[int, Meta(ge=1, le=3_600)] = 10
+
+
+class ProbeSpec(Struct, frozen=True, kw_only=True, rename="camel"):
+    """spec.probe: an HTTP GET of `path` (200 to 399 is healthy), or without one a TCP connection."""
+
+    port: Annotated[int, Meta(ge=0, le=65_535)] = 0
+    path: Annotated[str, Meta(max_length=1_024)] = ""
+    interval_ms: Annotated[int, Meta(ge=100, le=60_000)] = 1_000
+    timeout_ms: Annotated[int, Meta(ge=10, le=30_000)] = 1_000
+    unhealthy: Annotated[int, Meta(ge=1, le=20)] = 3
+    healthy: Annotated[int, Meta(ge=1, le=20)] = 2
+
+
+Weight = Annotated[int, Meta(ge=0, le=1_000_000)]
+Threshold = Annotated[int, Meta(ge=1, le=100)]
+
+
+class TrafficPolicySpec(Struct, frozen=True, kw_only=True, rename={"ramp": "return"}):
+    """spec of a TrafficPolicy; the fields mean what `model.policy.Policy` says."""
+
+    order: list[str] = []
+    threshold: Threshold | None = None
+    weights: dict[str, Weight] = {}
+    drain: list[str] = []
+    ramp: ReturnSpec = ReturnSpec()
+    probe: ProbeSpec | None = None
+
+
+class TrafficPolicy(Struct, frozen=True, kw_only=True, rename="camel"):
+    """isthmus.dev TrafficPolicy: steers the service of its own namespace and name."""
+
+    api_version: ApiVersion = "isthmus.dev/v1alpha1"
+    kind: Literal["TrafficPolicy"] = "TrafficPolicy"
+    metadata: ObjectMeta
+    spec: TrafficPolicySpec = TrafficPolicySpec()
+    status: Any = None
+
+
+class GlobalNameSpec(Struct, frozen=True, kw_only=True, rename={"ramp": "return"}):
+    """spec of a GlobalName: `host` answers with the members that offer `service` of the object's namespace."""
+
+    host: str
+    service: str
+    policy: Literal["steered", "weighted"] = "steered"
+    ttl: Annotated[int, Meta(ge=1, le=86_400)] = 30
+    order: list[str] = []
+    threshold: Threshold | None = None
+    weights: dict[str, Weight] = {}
+    drain: list[str] = []
+    ramp: ReturnSpec = ReturnSpec()
+    probe: ProbeSpec | None = None
+
+
+class GlobalName(Struct, frozen=True, kw_only=True, rename="camel"):
+    """isthmus.dev GlobalName: a public name."""
+
+    api_version: ApiVersion = "isthmus.dev/v1alpha1"
+    kind: Literal["GlobalName"] = "GlobalName"
+    metadata: ObjectMeta
+    spec: GlobalNameSpec
+    status: Any = None
+
+
+K8sObject = Service | EndpointSlice | ServiceExport | TrafficPolicy | GlobalName
+KINDS: dict[str, type[K8sObject]] = {
     "Service": Service,
     "EndpointSlice": EndpointSlice,
     "ServiceExport": ServiceExport,
+    "TrafficPolicy": TrafficPolicy,
+    "GlobalName": GlobalName,
 }

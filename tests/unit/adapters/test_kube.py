@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from federation.adapters.kube import Kube
+from federation.adapters.kube import PATHS, Kube
 from federation.adapters.kubeconfig import KubeAccess, read_kubeconfig
 from federation.model.errors import InputError
 from federation.model.names import ServiceKey
@@ -92,7 +92,7 @@ def test_it_lists_then_follows_changes() -> None:
         await f.until(lambda: f.addresses() == ["10.2.1.11", "10.2.1.12"])
         await f.double.delete("ServiceExport", "shop", "web")
         await f.until(lambda: not f.kube.service(WEB).exported)
-        assert sum("watch=true" not in request for request in f.double.requests) == 3
+        assert sum("watch=true" not in request for request in f.double.requests) == len(PATHS)
 
     follow(story, *ALL)
 

@@ -50,6 +50,26 @@ metadata:
   namespace: shop
 """
 
+POLICY = """\
+apiVersion: isthmus.dev/v1alpha1
+kind: TrafficPolicy
+metadata:
+  name: web
+  namespace: shop
+spec:
+  weights:
+    us-east: 2
+"""
+NAME = """\
+apiVersion: isthmus.dev/v1alpha1
+kind: GlobalName
+metadata:
+  name: shop
+  namespace: shop
+spec:
+  host: shop.example.test
+  service: web
+"""
 MISTAKES = {
     "unknown field": (
         SERVICE.replace("targetPort", "targetPrt"),
@@ -81,7 +101,7 @@ MISTAKES = {
     ),
     "unknown kind": (
         "apiVersion: v1\nkind: Pod\n",
-        "E125 web.yaml:2: field \"kind\" is 'Pod': must be one of EndpointSlice, Service, ServiceExport",
+        "E125 web.yaml:2: field \"kind\" is 'Pod': must be one of EndpointSlice, GlobalName, Service, ServiceExport, TrafficPolicy",
     ),
     "no mapping": (
         "- a\n- b\n",
@@ -119,6 +139,50 @@ MISTAKES = {
     "not what its tag says": (
         SERVICE.replace("port: 80\n", "port: !!int abc\n"),
         "E125 web.yaml: a value is not what its tag says: invalid literal for int() with base 10: 'abc'",
+    ),
+    "negative weight": (
+        POLICY.replace("us-east: 2", "us-east: -2"),
+        'E125 web.yaml:7: field "spec.weights[...]": expected int >= 0',
+    ),
+    "all weights zero": (
+        POLICY.replace("us-east: 2", "us-east: 0"),
+        'E125 web.yaml:7: field "spec.weights": all are 0: give at least one region a weight above 0',
+    ),
+    "threshold out of range": (
+        POLICY + "  threshold: 101\n",
+        'E125 web.yaml:9: field "spec.threshold": expected int <= 100',
+    ),
+    "region drained twice": (
+        POLICY + "  drain: [us-west, us-west]\n",
+        'E125 web.yaml:9: field "spec.drain": "us-west" stands there twice',
+    ),
+    "probe path": (
+        POLICY + "  probe: {path: healthz}\n",
+        'E125 web.yaml:9: field "spec.probe.path": \'healthz\' must begin with "/" and hold printable ASCII without spaces',
+    ),
+    "misspelt policy field": (
+        POLICY + "  tresh: 50\n",
+        'E111 web.yaml:9: unknown field "spec.tresh", did you mean "spec.threshold"?',
+    ),
+    "TTL 0": (
+        NAME + "  ttl: 0\n",
+        'E125 web.yaml:9: field "spec.ttl": expected int >= 1',
+    ),
+    "TTL above a day": (
+        NAME + "  ttl: 86401\n",
+        'E125 web.yaml:9: field "spec.ttl": expected int <= 86400',
+    ),
+    "host that is none": (
+        NAME.replace("shop.example.test", "Shop"),
+        'E125 web.yaml:7: field "spec.host": "Shop" is not a DNS name in lower case such as shop.example.com',
+    ),
+    "weighted without weights": (
+        NAME + "  policy: weighted\n",
+        'E125 web.yaml:6: field "spec.weights": policy weighted needs a weight for at least one region',
+    ),
+    "weights without weighted": (
+        NAME + "  weights: {us-east: 1}\n",
+        'E125 web.yaml:9: field "spec.weights": only used with policy weighted; remove it or set spec.policy to weighted',
     ),
     "second document bad": (
         SERVICE + "---\n" + EXPORT.replace("namespace", "namespaze"),

@@ -42,7 +42,7 @@ def test_a_peers_export_becomes_an_import_for_nodes_and_dns(world: World) -> Non
     made = node["import/shop/web"]
     assert isinstance(made, Import)
     assert made.address.startswith("10.101.")
-    assert made.candidates == (Candidate(member=EU, cost=1002, ready=1, total=2, ports=("http",)),)
+    assert made.candidates == (Candidate(member=EU, region="eu-central", cost=1002, ready=1, total=2, ports=("http",)),)
     assert made.ports[0].app_protocol == "http"
     assert dns["import/shop/web"] == made
     assert "import/shop/web" not in gateway

@@ -1,0 +1,1 @@
+"""Health, pure: verdicts from probes, damping of flapping, and whose evidence counts."""
