@@ -30,7 +30,8 @@ class Wanted:
 def init(topology: Topology, root: Path) -> tuple[str, ...]:
     """Found the federation at the first member."""
     member = topology.members[0]
-    return ("init", "--state", str(root / member.name / "state"), "--domain", topology.domain, *_self(member))
+    state = ("--state", str(root / member.name / "state"), "--domain", topology.domain)
+    return ("init", *state, *_self(member), "--dns-zone", topology.zone)
 
 
 def request(topology: Topology, member: Member, root: Path, federation: str) -> tuple[str, ...]:
@@ -44,7 +45,7 @@ def admit(topology: Topology, member: Member, root: Path) -> tuple[str, ...]:
     """Let the registrar admit it; the new ledger lands in the member's folder."""
     folder, first = root / member.name, root / topology.names[0]
     files = ("--request", str(folder / "request"), "--ledger", str(folder / "ledger"))
-    return ("member", "admit", "--state", str(first / "state"), *files)
+    return ("member", "admit", "--state", str(first / "state"), *files, "--dns-zone", topology.zone)
 
 
 def accept(member: Member, root: Path, ledger: Path) -> tuple[str, ...]:
@@ -129,4 +130,4 @@ def wan(lab: str, topology: Topology, control: Path, rtt_ms: float | None, seed:
 def _self(member: Member) -> tuple[str, ...]:
     name = ("--name", member.name, "--region", member.region, "--az", member.zones[0])
     ranges = ("--reachable", member.pod_prefix, "--clusterset", member.clusterset_prefix)
-    return (*name, *ranges, "--sync", member.sync)
+    return (*name, *ranges, "--sync", member.sync, "--ingress", member.public, "--nameserver", member.underlay)

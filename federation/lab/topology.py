@@ -103,9 +103,12 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Topology:
-    """A federation domain, its members (the first one is the registrar) and the WAN's round trips in ms."""
+    """A federation domain, its public DNS zone, its members (the first one is the registrar) and the WAN's round trips
+    in ms.
+    """
 
     domain: str
+    zone: str
     members: tuple[Member, ...]
     wan: tuple[tuple[str, str, float], ...]
 
@@ -139,6 +142,7 @@ def _member(name: str, number: int) -> Member:
 
 LAB = Topology(
     domain="acme.mesh",
+    zone="example.test",
     members=(_member("us-east", 1), _member("us-west", 2), _member("eu-central", 3)),
     wan=(("us-east", "us-west", 60.0), ("us-east", "eu-central", 90.0), ("us-west", "eu-central", 140.0)),
 )

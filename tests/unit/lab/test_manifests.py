@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from federation.lab import manifests
-from federation.lab.manifests import Listed
+from federation.lab.manifests import Listed, Return
 from federation.lab.topology import LAB
 from federation.wire.k8s.strict import read_manifest
 
@@ -46,3 +46,11 @@ def test_each_service_has_files_of_its_own(tmp_path: Path) -> None:
     assert "name: pay-lab" in (tmp_path / "pay-endpoints.yaml").read_text()
     manifests.withdraw(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["pay-endpoints.yaml", "pay.yaml"]
+
+
+def test_policy_and_public_name_are_read_as_they_are_meant(tmp_path: Path) -> None:
+    manifests.set_policy(tmp_path, Return(10, 1))
+    manifests.set_public_name(tmp_path, Return(100, 2))
+    assert kinds(tmp_path) == ["GlobalName", "TrafficPolicy"]
+    manifests.clear(tmp_path)
+    assert list(tmp_path.iterdir()) == []

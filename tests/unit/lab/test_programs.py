@@ -10,15 +10,18 @@ EAST, EU = LAB.member(HOME), LAB.member(AWAY)
 def test_the_first_member_founds_and_the_others_join() -> None:
     assert " ".join(programs.init(LAB, ROOT)) == (
         "init --state /lab/us-east/state --domain acme.mesh --name us-east --region us-east --az us-east-1a "
-        "--reachable 10.1.0.0/16 --clusterset 10.101.0.0/16 --sync 192.0.2.1:7443"
+        "--reachable 10.1.0.0/16 --clusterset 10.101.0.0/16 --sync 192.0.2.1:7443 "
+        "--ingress 192.0.2.101 --nameserver 192.0.2.1 --dns-zone example.test"
     )
     assert " ".join(programs.request(LAB, EU, ROOT, "sha256:x")) == (
         "member request --state /lab/eu-central/state --domain acme.mesh --federation sha256:x "
         "--name eu-central --region eu-central --az eu-central-1a --reachable 10.3.0.0/16 "
-        "--clusterset 10.103.0.0/16 --sync 192.0.2.3:7443 --out /lab/eu-central/request"
+        "--clusterset 10.103.0.0/16 --sync 192.0.2.3:7443 "
+        "--ingress 192.0.2.103 --nameserver 192.0.2.3 --out /lab/eu-central/request"
     )
     assert " ".join(programs.admit(LAB, EU, ROOT)) == (
-        "member admit --state /lab/us-east/state --request /lab/eu-central/request --ledger /lab/eu-central/ledger"
+        "member admit --state /lab/us-east/state --request /lab/eu-central/request --ledger /lab/eu-central/ledger "
+        "--dns-zone example.test"
     )
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from federation.lab.topology import LAB, Topology
 
-TWO = Topology(LAB.domain, (LAB.members[0], LAB.members[2]), LAB.wan)
+TWO = Topology(LAB.domain, LAB.zone, (LAB.members[0], LAB.members[2]), LAB.wan)
 
 
 def test_addresses_follow_from_the_number() -> None:
