@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 from federation.adapters.clock import SystemClock
+from federation.adapters.journal import FileJournal
 from federation.adapters.sqlite import SqliteStore
 from federation.api.serve import Api
 from federation.config import Folder
@@ -19,8 +20,9 @@ from federation.model.names import MemberName
 from federation.model.spiffe import SpiffeId, agent_id, controller_id
 from federation.ports import ClusterApi
 from federation.process import until_stopped
+from federation.reconcile.explain import Asked, explain
 from federation.reconcile.loop import Loop, Parts
-from federation.reconcile.status import explain, status
+from federation.reconcile.status import status
 from federation.registrar.signing import RECORD, SigningKey
 from federation.sync.agents import AgentSync
 from federation.sync.ledger import HeldLedger
@@ -69,6 +71,7 @@ class Controller:
                 record=OwnRecord(self.own.name, key, self.store, clock),
                 store=self.store,
                 clock=clock,
+                journal=FileJournal(folder.path / "journal"),
             )
         )
 
@@ -79,7 +82,8 @@ class Controller:
             server = LinkServer(self._credentials, self._exchange, self._issue)
             ended.push_async_callback(server.stop)
             await server.start(listen)
-            api = await Api(lambda: status(self.loop), lambda *what: explain(self.loop, *what)).start(self.folder.api)
+            asked = Api(lambda: status(self.loop), lambda *what: explain(self.loop, Asked(*what)))
+            api = await asked.start(self.folder.api)
             ended.callback(self.folder.api.unlink, missing_ok=True)
             ended.push_async_callback(api.cleanup)
             ended.push_async_callback(self.peers.stop)

@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 from msgspec import Struct
 
 from federation.model.errors import Refused
-from federation.model.handout import LinkReport, NodeReport
+from federation.model.handout import LinkReport, NodeReport, TargetReport
 from federation.model.ledger import Ledger
 from federation.model.local import LocalFacts
 from federation.model.names import MemberName, ServiceKey
@@ -59,6 +59,16 @@ class Store(Protocol):
         """Every key with this prefix."""
 
 
+class Journal(Protocol):
+    """What the law was told, by time, so that a ruling of yesterday can be looked at."""
+
+    def note(self, at: int, values: Mapping[str, Struct | None]) -> None:
+        """From the Unix millisecond `at` these keys have these values (None: no more)."""
+
+    def find(self, key: str, at: int) -> bytes | None:
+        """The JSON of the value that the key had at that millisecond; None when it had none, or it is forgotten."""
+
+
 class Clock(Protocol):
     """Time, so that tests can drive it."""
 
@@ -93,13 +103,17 @@ class Peers(Protocol):
 
 
 class AgentState(Struct, frozen=True, kw_only=True):
-    """One enrolled program: `wanted` is the root of its handout, `links` and `node` what it last reported."""
+    """One enrolled program: `wanted` is the root of its handout, `links` and `node` what it last reported.
+
+    `targets` are the public targets that it, a DNS server, finds down.
+    """
 
     connected: bool
     wanted: bytes
     node: NodeReport | None
     links: tuple[LinkReport, ...]
     refused: str
+    targets: tuple[TargetReport, ...] = ()
 
 
 class Agents(Protocol):

@@ -1,7 +1,10 @@
 """The in-memory twin of the ports: keeps real state, and can be told to fail."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+
+import msgspec
+from msgspec import Struct
 
 from federation.adapters.objects import ObjectKey, Objects
 from federation.model.errors import Unavailable
@@ -75,6 +78,22 @@ class MemoryStore:
         self._writes += 1
         if self._writes == self._fail_at:
             raise Unavailable("store: told to fail")
+
+
+class MemoryJournal:
+    """A Journal in a list."""
+
+    def __init__(self) -> None:
+        self.noted: list[tuple[int, str, bytes]] = []
+
+    def note(self, at: int, values: Mapping[str, Struct | None]) -> None:
+        """From the Unix millisecond `at` these keys have these values."""
+        self.noted += [(at, key, msgspec.json.encode(value)) for key, value in values.items()]
+
+    def find(self, key: str, at: int) -> bytes | None:
+        """The JSON of the value that the key had at that millisecond."""
+        found = [data for when, name, data in self.noted if name == key and when <= at]
+        return found[-1] if found and found[-1] != b"null" else None
 
 
 class ManualClock:

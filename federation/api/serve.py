@@ -9,12 +9,12 @@ from aiohttp import web
 from prometheus_client import generate_latest
 
 from federation.model.errors import InputError, IsthmusError
-from federation.model.names import parse_service
+from federation.model.names import parse_subject
 from federation.process import answers
 
 
 class Api:
-    """Routes: /healthz, /metrics, /v1/status, /v1/explain?service=NS/NAME&from=MEMBER."""
+    """Routes: /healthz, /metrics, /v1/status, /v1/explain?of=NS/NAME&from=MEMBER&at=MS (or of=HOST)."""
 
     def __init__(self, status: Callable[[], dict[str, Any]], explain: Callable[..., dict[str, Any]]) -> None:
         self._status = status
@@ -47,8 +47,11 @@ class Api:
 
     async def _get_explain(self, request: web.Request) -> web.Response:
         try:
-            service = parse_service(request.query.get("service", ""))
-            return _json(self._explain(service, request.query.get("from", "")))
+            what = parse_subject(request.query.get("of", ""))
+            at = request.query.get("at", "0")
+            if not at.isdigit():
+                raise InputError(f'at "{at}": must be Unix milliseconds')
+            return _json(self._explain(what, request.query.get("from", ""), int(at)))
         except IsthmusError as error:
             return _json({"code": error.code, "error": error.text}, 404 if error.code == "E104" else 400)
 

@@ -35,23 +35,41 @@ def status(api: Path | None, output: str) -> None:
 
 
 @click.command()
-@click.argument("service")
+@click.argument("subject", metavar="SERVICE|NAME")
 @click.option("--from", "member", required=True, help="The member whose clients ask.")
+@click.option("--at", "moment", help="A moment of the last days: RFC 3339 (UTC without an offset) or Unix seconds.")
 @API
 @OUTPUT
-def explain(service: str, member: str, api: Path | None, output: str) -> None:
-    """Explain where requests for SERVICE (NAMESPACE/NAME) from a member go: inputs, rules, shares."""
-    from federation.model.names import parse_service
+def explain(subject: str, member: str, moment: str | None, api: Path | None, output: str) -> None:
+    """Explain where requests for a service (NAMESPACE/NAME) or a public name go: inputs, rules, shares."""
+    from federation.model.names import parse_subject
 
-    parse_service(service)
-    socket = api or _socket_of(member)
-    answer = ask(socket, "/v1/explain?" + urlencode({"service": service, "from": member}))
+    parse_subject(subject)
+    query = {"of": subject, "from": member} | ({"at": str(_milliseconds(moment))} if moment else {})
+    answer = ask(api or _socket_of(member), "/v1/explain?" + urlencode(query))
     if output == "json":
         click.echo(json.dumps(answer, indent=2))
         return
     from federation.cli.tables import print_explain
 
     print_explain(answer)
+
+
+def _milliseconds(moment: str) -> int:
+    """RFC 3339 or Unix seconds as Unix milliseconds. InputError when it is neither, or lies ahead."""
+    from datetime import UTC, datetime
+
+    try:
+        at = float(moment)
+    except ValueError:
+        try:
+            parsed = datetime.fromisoformat(moment)
+        except ValueError:
+            raise InputError(f'--at "{moment}": write 2026-11-20T18:03:00Z or Unix seconds') from None
+        at = (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
+    if not 0 < at <= datetime.now(UTC).timestamp() + 1:
+        raise InputError(f'--at "{moment}": must be a moment that has been')
+    return int(at * 1_000)
 
 
 def lab_sockets() -> list[Path]:

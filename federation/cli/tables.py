@@ -1,5 +1,6 @@
 """Status and explain for people."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
@@ -35,10 +36,13 @@ def print_status(answer: dict[str, Any]) -> None:
     nodes = table("nodes", "node", "role", "session", "wanted", "reached")
     for row in answer["nodes"]:
         nodes.add_row(row["node"], row["role"], row["session"], row["wanted"], row["reached"] or "-")
-    links = table("links", "from", "to", "handshake", "received", "sent")
+    links = table("links", "from", "to", "state", "round trip", "handshake", "received", "sent")
     for row in answer["links"]:
         age = "never" if row["handshake_age"] < 0 else f"{row['handshake_age']} s ago"
-        links.add_row(row["node"], f"{row['member']}/{row['gateway']}", age, f"{row['rx']} B", f"{row['tx']} B")
+        trip = "-" if row["rtt_us"] < 0 else f"{row['rtt_us'] / 1_000:.1f} ms"
+        state = ("up" if row["up"] else "down") + (f", {row['loss']} % lost" if row["loss"] else "")
+        counts = (f"{row['rx']} B", f"{row['tx']} B")
+        links.add_row(row["node"], f"{row['member']}/{row['gateway']}", state, trip, age, *counts)
     services = table("services", "service", "clusterset IP", "shares", "exported here")
     for row in answer["services"]:
         shares = ", ".join(f"{s['member']} {s['ppm'] / 10_000:g} %" for s in row.get("shares", ()))
@@ -48,7 +52,13 @@ def print_status(answer: dict[str, Any]) -> None:
             shares or "nobody ready",
             "yes" if row["exported"] else "no",
         )
-    for item in (members, nodes, links, services):
+    names = table("public names", "name", "service", "TTL", "targets")
+    for row in answer["names"]:
+        targets = ", ".join(
+            f"{t['member']} {t['ready']}/{t['total']}{' down' if t['down'] else ''}" for t in row["targets"]
+        )
+        names.add_row(row["host"], row["service"], f"{row['ttl']} s", targets or "nobody")
+    for item in (members, nodes, links, services, names):
         console.print(item)
     for line in _troubles(answer):
         console.print(f"[yellow]! {escape(line)}[/]")
@@ -70,12 +80,18 @@ def _troubles(answer: dict[str, Any]) -> list[str]:
 def print_explain(answer: dict[str, Any]) -> None:
     """Print the law's inputs, its rules and the shares."""
     console = Console()
+    moment = datetime.fromtimestamp(answer["at"] / 1_000, UTC).isoformat(timespec="milliseconds")
+    where = answer.get("address", "") or ("headless" if "address" in answer else f"TTL {answer.get('ttl')} s")
     console.print(
-        f"[bold]{answer['service']}[/] from {answer['from']}: {answer['host']} is {answer['address'] or 'headless'}"
+        f"[bold]{answer.get('name', answer['service'])}[/] from {answer['from']} at {moment}: "
+        f"{answer.get('host', answer['service'])} is {where}"
     )
-    inputs = table("inputs", "member", "cost", "by", "ready", "total")
+    inputs = table("inputs", "member", "region", "cost", "by", "ready", "total", "way", "address")
     for row in answer["inputs"]:
-        inputs.add_row(row["member"], str(row["cost"]), row["cost_from"], str(row["ready"]), str(row["total"]))
+        way = ("up" if row["up"] else "down") + (f", {row['loss']} % lost" if row["loss"] else "")
+        public = ", ".join(answer.get("addresses", {}).get(row["member"], ()))
+        counts = (str(row["cost"]), row["cost_from"], str(row["ready"]), str(row["total"]))
+        inputs.add_row(row["member"], row["region"], *counts, way, public or "-")
     console.print(inputs)
     for number, text in enumerate(answer["rules"], start=1):
         console.print(f"{number}. {escape(text)}")
@@ -83,5 +99,7 @@ def print_explain(answer: dict[str, Any]) -> None:
     for row in answer["shares"]:
         shares.add_row(row["member"], row["percent"])
     console.print(shares)
+    if answer["standby"]:
+        console.print(f"standing by: {', '.join(answer['standby'])}")
     for text in answer["notes"]:
         console.print(f"[yellow]! {escape(text)}[/]")

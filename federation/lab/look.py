@@ -103,7 +103,7 @@ def status(lab: Lab, member: str) -> Answer:
 
 def explain(lab: Lab, member: str, service: str) -> dict[str, int]:
     """The shares in ppm by member that this member's controller states for its own clients."""
-    said = api.get(api_socket(lab, member), "/v1/explain", service=service, **{"from": member})
+    said = api.get(api_socket(lab, member), "/v1/explain", of=service, **{"from": member})
     return {str(row["member"]): int(row["ppm"]) for row in said["shares"] if int(row["ppm"])}
 
 

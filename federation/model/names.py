@@ -1,6 +1,7 @@
 """Names, parsed once at the edge and trusted afterwards."""
 
 import re
+from collections.abc import Iterable
 from typing import NewType
 
 from msgspec import Struct
@@ -60,3 +61,23 @@ def parse_service(text: str) -> ServiceKey:
     if not slash:
         raise InputError(f'service "{text}": write it as NAMESPACE/NAME', "E114")
     return ServiceKey(parse_label(namespace, "namespace"), parse_label(name, "service name"))
+
+
+def is_host(text: str) -> bool:
+    """True for a public name: at least two labels in lower case, at most 253 characters, no final dot."""
+    labels = text.split(".")
+    return len(text) <= NAME_MAX and len(labels) > 1 and all(is_label(label) for label in labels)
+
+
+def zone_of(host: str, zones: Iterable[str]) -> str:
+    """The most specific of the zones that holds this host, or ""."""
+    return max((zone for zone in zones if host == zone or host.endswith("." + zone)), key=len, default="")
+
+
+def parse_subject(text: str) -> ServiceKey | str:
+    """A service as NAMESPACE/NAME, or a public name in lower case; InputError when it is neither."""
+    if "/" in text:
+        return parse_service(text)
+    if not is_host(text):
+        raise InputError(f'"{text}": write a service as NAMESPACE/NAME, a public name as shop.example.com', "E114")
+    return text

@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Mapping
 from ipaddress import ip_network
 
-from federation.model.handout import NodeReport, Peer, PeerGateway, Site
+from federation.model.handout import LinkReport, NodeReport, Peer, PeerGateway, Place, Site, TargetReport, Witness
 from federation.model.ledger import Ledger, Member
-from federation.model.record import About, Gateway, Resource
+from federation.model.names import MemberName
+from federation.model.record import About, Distance, Evidence, Gateway, Resource
 
 
 def site(own: Member, ledger: Ledger, gateways: Mapping[str, int]) -> Site:
@@ -59,3 +60,50 @@ def gateway_address(overlay: str, number: int) -> str:
 def about(own: Member, version: str) -> About:
     """What our record says of ourselves."""
     return About(own.name, own.region, version)
+
+
+def place(member: Member, costs: Mapping[MemberName, int]) -> Place:
+    """A member as a place where clients of public names may stand."""
+    return Place(
+        member=member.name,
+        number=member.number,
+        region=member.region,
+        subnets=(*member.reachable, *member.local),
+        costs=dict(sorted(costs.items())),
+        zones=member.dns_zones,
+        nameservers=member.nameservers,
+    )
+
+
+def distances(view: Iterable[Resource]) -> dict[MemberName, int]:
+    """What a member's record says of what it costs to reach others from there, in ms."""
+    return {item.to: item.cost for item in view if isinstance(item, Distance)}
+
+
+def witnesses(observer: MemberName, view: Iterable[Resource]) -> dict[str, Witness]:
+    """What a peer's record says of public targets, as our DNS servers read it."""
+    found = (item for item in view if isinstance(item, Evidence) and item.kind == "target" and item.about != observer)
+    return {f"witness/{observer}/target/{item.about}/{item.host}": Witness(observer, item) for item in found}
+
+
+def link_evidence(links: Iterable[LinkReport]) -> list[Evidence]:
+    """The members to which every link of every gateway of ours is down, since the last of them went."""
+    by_member: dict[MemberName, list[LinkReport]] = {}
+    for link in links:
+        by_member.setdefault(link.member, []).append(link)
+    return [
+        Evidence(kind="link", about=member, since=max(link.since for link in found) // 1_000)
+        for member, found in sorted(by_member.items())
+        if not any(link.up for link in found)
+    ]
+
+
+def target_evidence(own: MemberName, servers: Iterable[Iterable[TargetReport]]) -> list[Evidence]:
+    """The public targets of other members that each of our DNS servers finds down, since the last of them did."""
+    said = [{(report.member, report.host): report.since for report in reports} for reports in servers]
+    agreed = set.intersection(*(set(one) for one in said)) if said else set()
+    return [
+        Evidence(kind="target", about=member, host=host, since=max(one[(member, host)] for one in said))
+        for member, host in sorted(agreed)
+        if member != own
+    ]

@@ -4,11 +4,13 @@ service.
 
 from msgspec import Struct
 
-from federation.model.handout import Candidate, Import, Listener, Offer, Pool
+from federation.model.handout import Candidate, Import, Listener, Offer, Pool, Steered
 from federation.model.local import LocalFacts
 from federation.model.names import MemberName, ServiceKey
-from federation.model.record import Export, Port, Resource, Slice, key_of
+from federation.model.policy import GlobalName, Policy
+from federation.model.record import Export, Port, PublicName, Resource, Slice, key_of
 from federation.plan.exports import merge_ports, usable_ports
+from federation.plan.steering import Bounds, Definition, Kept, accept_policy, followed, steered
 
 
 class Offered(Struct, frozen=True, kw_only=True):
@@ -25,7 +27,9 @@ class Offered(Struct, frozen=True, kw_only=True):
 class ServiceInputs(Struct, frozen=True, kw_only=True):
     """Everything that the plan of one service depends on.
 
-    `address` is its clusterset IP and `listeners` the node port of each service port, by name and number.
+    `address` is its clusterset IP and `listeners` the node port of each service port, by name and number. `names` are
+    the public names that we define for it (by object), `definitions` those of anyone that are in force for it.
+    `ingress` has each member's public addresses. `kept` is what its last plan remembered; `now` in Unix milliseconds.
     """
 
     own: MemberName
@@ -35,16 +39,28 @@ class ServiceInputs(Struct, frozen=True, kw_only=True):
     peers: tuple[Offered, ...]
     address: str
     listeners: dict[str, int]
+    bounds: Bounds = Bounds((), ())
+    names: dict[str, GlobalName] = {}
+    definitions: tuple[Definition, ...] = ()
+    ingress: dict[MemberName, tuple[str, ...]] = {}
+    kept: Kept = Kept()
+    now: int = 0
 
 
 class ServicePlan(Struct, frozen=True, kw_only=True):
     """`record` is what peers shall read, `handout` what agents shall read (by key), `notes` what a person should
-    know.
+    know, `kept` what the next plan must remember of this one.
     """
 
     record: dict[str, Resource]
-    handout: dict[str, Import | Pool | Offer]
+    handout: dict[str, Import | Pool | Offer | Steered]
     notes: tuple[str, ...] = ()
+    kept: Kept = Kept()
+
+    @property
+    def exported(self) -> bool:
+        """True when our record offers the service."""
+        return any(isinstance(item, Export) for item in self.record.values())
 
 
 def own_export(local: LocalFacts) -> Export | None:
@@ -80,25 +96,54 @@ def plan_service(inputs: ServiceInputs) -> ServicePlan:
             slices=inputs.local.slices,
         )
         offered.append(own)
-    notes = list(_local_notes(inputs.local))
-    if not offered:
-        return ServicePlan(record={}, handout={}, notes=tuple(notes))
+    policy, refused = accept_policy(inputs.local.key, inputs.local.policy, inputs.kept, inputs.bounds)
+    notes = [*_local_notes(inputs.local), *refused]
     offered.sort(key=lambda item: (item.order, item.member))
     merged = merge_ports([item.export for item in offered])
-    notes.extend(merged.conflicts)
-    handout: dict[str, Import | Pool | Offer] = {f"import/{inputs.local.key}": _import(inputs, offered, merged.ports)}
-    record: dict[str, Resource] = {}
+    fresh = tuple(_candidate(item, merged.ports) for item in sorted(offered, key=lambda o: (o.cost, o.member)))
+    candidates = followed(fresh, inputs.kept.candidates, policy, inputs.now)
+    handout: dict[str, Import | Pool | Offer | Steered] = {}
+    if offered:
+        handout[f"import/{inputs.local.key}"] = _import(inputs, offered, merged.ports, candidates, policy)
+    names, targets = _names(inputs, fresh)
+    record: dict[str, Resource] = {key_of(item): item for item in map(PublicName, inputs.names.values())}
     if export is not None:
-        handout[f"offer/{export.service}"] = Offer(export.service, export.ports)
-        record[key_of(export)] = export
-        for item in inputs.local.slices:
-            record[key_of(item)] = item
-            pool = Pool(service=item.service, az=item.az, ports=item.ports, endpoints=item.endpoints)
-            handout[key_of(item).replace("slice/", "pool/", 1)] = pool
-    return ServicePlan(record=record, handout=handout, notes=tuple(notes))
+        said: tuple[Resource, ...] = (export, *inputs.local.slices)
+        record |= {key_of(item): item for item in said}
+        handout |= _own(export, inputs.local.slices)
+    kept = Kept(policy=policy, names=inputs.names, candidates=candidates, targets=targets)
+    return ServicePlan(record=record, handout=handout | names, notes=(*notes, *merged.conflicts), kept=kept)
 
 
-def _import(inputs: ServiceInputs, offered: list[Offered], ports: tuple[Port, ...]) -> Import:
+def _names(
+    inputs: ServiceInputs, fresh: tuple[Candidate, ...]
+) -> tuple[dict[str, Steered], dict[str, tuple[Candidate, ...]]]:
+    """The public names in force for the service, and how far each host's candidates are on their way back."""
+    handout: dict[str, Steered] = {}
+    targets: dict[str, tuple[Candidate, ...]] = {}
+    for one in inputs.definitions:
+        host = one.name.host
+        targets[host] = followed(fresh, inputs.kept.targets.get(host, ()), one.name.policy, inputs.now)
+        handout[f"steered/{host}/{one.name.service}"] = steered(one, targets[host], inputs.ingress)
+    return handout, targets
+
+
+def _own(export: Export, slices: tuple[Slice, ...]) -> dict[str, Pool | Offer]:
+    """What our agents must know of our own endpoints."""
+    handout: dict[str, Pool | Offer] = {f"offer/{export.service}": Offer(export.service, export.ports)}
+    for item in slices:
+        pool = Pool(service=item.service, az=item.az, ports=item.ports, endpoints=item.endpoints)
+        handout[key_of(item).replace("slice/", "pool/", 1)] = pool
+    return handout
+
+
+def _import(
+    inputs: ServiceInputs,
+    offered: list[Offered],
+    ports: tuple[Port, ...],
+    candidates: tuple[Candidate, ...],
+    policy: Policy,
+) -> Import:
     kind = offered[0].export.kind
     listeners = tuple(
         Listener(
@@ -115,7 +160,8 @@ def _import(inputs: ServiceInputs, offered: list[Offered], ports: tuple[Port, ..
         kind=kind,
         address=inputs.address if kind == "ClusterSetIP" else "",
         ports=listeners,
-        candidates=tuple(_candidate(item, ports) for item in sorted(offered, key=lambda o: (o.cost, o.member))),
+        candidates=candidates,
+        policy=policy,
     )
 
 

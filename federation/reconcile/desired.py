@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from federation.model.handout import Role
+from federation.model.handout import Place, Role
 from federation.model.names import ServiceKey
 from federation.model.record import Resource
 from federation.plan.service import ServicePlan
@@ -14,7 +14,7 @@ from federation.wire.keyed import encode
 KINDS: dict[Role, frozenset[str]] = {
     "gateway": frozenset(("site", "peer", "pool", "offer")),
     "node": frozenset(("site", "peer", "pool", "import")),
-    "dns": frozenset(("site", "import")),
+    "dns": frozenset(("site", "import", "place", "steered", "witness")),
 }
 NOTHING = ServicePlan(record={}, handout={})
 
@@ -34,7 +34,7 @@ class Desired:
         """Replace the plan of one service."""
         old = self.plans.get(key, NOTHING)
         self._move(old.record, plan.record, old.handout, plan.handout)
-        self.exported += bool(plan.record) - bool(old.record)
+        self.exported += plan.exported - old.exported
         if plan == NOTHING:
             self.plans.pop(key, None)
         else:
@@ -42,7 +42,11 @@ class Desired:
 
     def exports(self, key: ServiceKey) -> bool:
         """True when the service is in our record."""
-        return key in self.plans and bool(self.plans[key].record)
+        return key in self.plans and self.plans[key].exported
+
+    def places(self) -> list[Place]:
+        """Where clients of public names may stand."""
+        return [value for value in self._mesh_handout.values() if isinstance(value, Place)]
 
     def put_mesh(self, record: dict[str, Resource], handout: dict[str, Struct]) -> None:
         """Replace everything that is about no service: ourselves, gateways, peers."""

@@ -17,12 +17,12 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from federation.config import Enrolment, Folder, Own
 from federation.model.errors import InputError, IsthmusError
+from federation.model.handout import Import, Place, Steered
 from federation.model.ledger import Member
 from federation.model.local import LocalFacts
 from federation.model.names import MemberName, ServiceKey
-from federation.model.record import Gateway, Resource
+from federation.model.record import Gateway, Resource, key_of
 from federation.plan import mesh
-from federation.plan.cost import settled_cost
 from federation.plan.guard import Held, judge
 from federation.plan.service import (
     Offered,
@@ -32,9 +32,12 @@ from federation.plan.service import (
     plan_service,
     wanted_listeners,
 )
-from federation.ports import Agents, Clock, ClusterApi, LedgerSource, Peers, PeerState, RecordSigner, Store
+from federation.ports import Agents, Clock, ClusterApi, Journal, LedgerSource, Peers, PeerState, RecordSigner, Store
 from federation.reconcile.allocations import Allocations
-from federation.reconcile.desired import Desired
+from federation.reconcile.desired import NOTHING, Desired
+from federation.reconcile.links import Links
+from federation.reconcile.memory import Memory
+from federation.reconcile.names import OwnNames
 from federation.reconcile.observed import PeerIndex, Rank
 from federation.session.tree import Change, Tree
 from federation.wire.handout import HandoutHead
@@ -48,10 +51,10 @@ held_gauge = Gauge("isthmus_guard_held", "Services whose withdrawal the guard ho
 
 TICK = 1.0
 RESYNC = 300.0
-UNMEASURED = 1_000
 VERSION = "0.1.0"
 REVISION = "revision"
 EXPORTED = "exported"
+MESH_KEYS = ("gateway/", "distance/", "evidence/")
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,7 @@ class Parts:
     record: RecordSigner
     store: Store
     clock: Clock
+    journal: Journal
 
 
 class Loop:
@@ -76,6 +80,9 @@ class Loop:
         self.parts = parts
         self.desired = Desired()
         self.index = PeerIndex()
+        self.memory = Memory(parts.store)
+        self.names = OwnNames(parts.own.name, parts.ledger, self.memory)
+        self.links = Links(parts.own.name, parts.agents, parts.peers, parts.journal, parts.clock)
         self.held: Held | None = None
         self.revision = int(parts.store.get(REVISION) or b"0")
         self.problem = ""
@@ -88,7 +95,6 @@ class Loop:
         self._mesh = True
         self._wake = asyncio.Event()
         self._published: dict[str, bytes] = {}
-        self._costs: dict[MemberName, int] = {}
         self._enrolled_at = 0
         self._before = _kept_exports(parts.store)
 
@@ -108,7 +114,8 @@ class Loop:
         else:
             keys = [*change.changed, *change.removed]
             self._dirty |= self.index.note(member, keys, states[member].view)
-            self._mesh = self._mesh or any(key.startswith("gateway/") for key in keys)
+            self._dirty |= self.names.hosts.follow(member, keys, states[member].view)
+            self._mesh = self._mesh or any(key.startswith(MESH_KEYS) for key in keys)
         self._wake.set()
 
     def agent_reported(self, name: str) -> None:
@@ -155,8 +162,8 @@ class Loop:
             self._reindex(states)
             dirty = {*self.parts.cluster.services(), *self.index.services(), *self.desired.plans, *self._before}
         self._measure_costs(dirty)
-        rank = {m.name: Rank(m.number, self._cost(m), m.region) for m in self.parts.ledger.ledger.active()}
-        facts = sorted(map(self.parts.cluster.service, dirty), key=lambda local: (not local.exported, local.key))
+        rank = {m.name: Rank(m.number, self.links.cost(m), m.region) for m in self.parts.ledger.ledger.active()}
+        facts = self.names.facts(dirty, self.parts.cluster)
         plans = self._plan_services([(local, self.index.offered(local.key, views, rank)) for local in facts])
         held = self._hold(plans)
         if held and not self._published:
@@ -164,8 +171,10 @@ class Loop:
             return
         for key in held:
             plans.pop(key, None)
+        self._note(plans)
         for key, plan in plans.items():
             self.desired.put_service(key, plan)
+            self.memory.keep(key, plan.kept)
             if not plan.handout:
                 self.allocations.release(key)
         self._remember_exports(plans)
@@ -197,7 +206,8 @@ class Loop:
         key = local.key
         imported = bool(peers) or own_export(local) is not None
         marks = wanted_listeners(local, peers) if imported else ()
-        own = self.parts.ledger.ledger.members[self.parts.own.name]
+        members = {member.name: member for member in self.parts.ledger.ledger.active()}
+        own = members[self.parts.own.name]
         return ServiceInputs(
             own=own.name,
             region=own.region,
@@ -206,6 +216,12 @@ class Loop:
             peers=peers,
             address=self.allocations.address(key) if imported else "",
             listeners={mark: self.allocations.listener(key, mark) for mark in marks},
+            bounds=self.names.bounds(),
+            names=self.names.accepted(key),
+            definitions=self.names.hosts.won(key, members),
+            ingress={name: member.ingress for name, member in members.items()},
+            kept=self.memory.of(key),
+            now=int(self.parts.clock.wall() * 1_000),
         )
 
     def _hold(self, plans: dict[ServiceKey, ServicePlan]) -> tuple[ServiceKey, ...]:
@@ -213,11 +229,11 @@ class Loop:
         now = self.parts.clock.monotonic()
         held = self.held.services if self.held else ()
         offered = self.desired.exported
-        withdrawn = [key for key, plan in plans.items() if not plan.record and self.desired.exports(key)]
+        withdrawn = [key for key, plan in plans.items() if not plan.exported and self.desired.exports(key)]
         withdrawn += [key for key in held if key not in plans and self.desired.exports(key)]
         if not self._published:
             offered = len(self._before)
-            withdrawn = [key for key in self._before if key not in plans or not plans[key].record]
+            withdrawn = [key for key in self._before if key not in plans or not plans[key].exported]
         since = now if self._held_since is None else self._held_since
         self.held = judge(offered, withdrawn, now - since)
         self._held_since = since if self.held else None
@@ -229,8 +245,8 @@ class Loop:
 
     def _remember_exports(self, plans: dict[ServiceKey, ServicePlan]) -> None:
         """Keep which services our record offers: a restart must not take a sudden emptiness for the truth."""
-        new = {key for key, plan in plans.items() if plan.record} - self._before
-        gone = {key for key, plan in plans.items() if not plan.record} & self._before
+        new = {key for key, plan in plans.items() if plan.exported} - self._before
+        gone = {key for key, plan in plans.items() if not plan.exported} & self._before
         if new or gone:
             self._before = (self._before - gone) | new
             self.parts.store.put(EXPORTED, msgspec.msgpack.encode(sorted(self._before)))
@@ -240,12 +256,18 @@ class Loop:
         own = ledger.members[self.parts.own.name]
         gateways = self._own_gateways(own)
         record: dict[str, Resource] = {"about": mesh.about(own, VERSION)}
-        record |= {f"gateway/{gateway.id}": gateway for gateway in gateways}
+        told: list[Resource] = [*gateways, *self.links.distances(), *self.links.evidence()]
+        record |= {key_of(item): item for item in told}
         ids = {name: self.allocations.gateway(name) for name, e in self.enrolments.items() if e.role == "gateway"}
         handout: dict[str, Struct] = {"site": mesh.site(own, ledger, ids)}
+        handout[f"place/{own.name}"] = mesh.place(own, self.links.costs)
         for name, state in states.items():
-            handout[f"peer/{name}"] = mesh.peer(ledger.members[name], ledger, state.view.values())
+            member, view = ledger.members[name], state.view
+            handout[f"peer/{name}"] = mesh.peer(member, ledger, view.values())
+            handout[f"place/{name}"] = mesh.place(member, mesh.distances(view.values()))
+            handout |= mesh.witnesses(name, view.values())
         self.desired.put_mesh(record, handout)
+        self.links.write_down()
 
     def _own_gateways(self, own: Member) -> list[Gateway]:
         """Each enrolled gateway as last reported: an agent that is not connected now is unknown, not gone."""
@@ -300,27 +322,51 @@ class Loop:
 
     def _reindex(self, states: dict[MemberName, PeerState]) -> None:
         self.index = PeerIndex()
+        self.names.forget()
         for name, state in states.items():
             self.index.note(name, state.view, state.view)
+            self.names.hosts.follow(name, state.view, state.view)
+
+    def notes(self, key: ServiceKey) -> tuple[str, ...]:
+        """What a person should know of this service."""
+        return (*self.desired.plans.get(key, NOTHING).notes, *self.names.notes(key))
+
+    def steered(self) -> dict[str, Steered]:
+        """The public names in force, by host."""
+        values = (value for plan in self.desired.plans.values() for value in plan.handout.values())
+        return {value.name.host: value for value in values if isinstance(value, Steered)}
+
+    def place(self, member: str) -> Place:
+        """An active member as a place where clients stand."""
+        return next(place for place in self.desired.places() if place.member == member)
+
+    def _note(self, plans: dict[ServiceKey, ServicePlan]) -> None:
+        """Write down what the law is told anew of these services; a host may go from one to the other."""
+        gone: dict[str, Struct | None] = {}
+        new: dict[str, Struct | None] = {}
+        for key, plan in plans.items():
+            old, made = _told(self.desired.plans.get(key, NOTHING)), _told(plan)
+            gone.update((name, None) for name in old.keys() - made.keys())
+            new.update((name, value) for name, value in made.items() if old.get(name) != value)
+        if gone or new:
+            self.parts.journal.note(int(self.parts.clock.wall() * 1_000), gone | new)
 
     def _measure_costs(self, dirty: set[ServiceKey]) -> None:
-        """Round-trip times by our gateways' reports; a member whose cost moved makes its services due."""
-        reported = {link for state in self.parts.agents.states().values() for link in state.links if link.rtt_us >= 0}
-        measured: dict[MemberName, int] = {}
-        for link in reported:
-            measured[link.member] = min(link.rtt_us, measured.get(link.member, link.rtt_us))
-        costs = {member: settled_cost(self._costs.get(member), rtt_us) for member, rtt_us in measured.items()}
-        if costs != self._costs:
-            self._costs = costs
+        if self.links.measure():
             dirty.update(self.desired.plans)
-
-    def _cost(self, member: Member) -> int:
-        """Milliseconds of round trip; a link that was not measured ranks last, by admission number."""
-        if member.name == self.parts.own.name:
-            return 0
-        return self._costs.get(member.name, UNMEASURED + member.number)
 
 
 def _kept_exports(store: Store) -> set[ServiceKey]:
     data = store.get(EXPORTED)
     return set() if data is None else set(msgspec.msgpack.decode(data, type=list[ServiceKey]))
+
+
+def _told(plan: ServicePlan) -> dict[str, Struct]:
+    """What the law is told of a service and its public names, by the key under which the journal has it."""
+    found: dict[str, Struct] = {}
+    for key, value in plan.handout.items():
+        if isinstance(value, Steered):
+            found[f"steered/{value.name.host}"] = value
+        elif isinstance(value, Import):
+            found[key] = value
+    return found

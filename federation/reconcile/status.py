@@ -1,15 +1,13 @@
-"""What the controller says of itself: status for people and tools, and the law explained for one service."""
+"""What the controller says of itself: status for people and tools."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from federation.law.shares import Case, rule
-from federation.law.words import percent
-from federation.model.errors import InputError
 from federation.model.handout import Import
 from federation.model.names import ServiceKey
-from federation.reconcile.loop import UNMEASURED, Loop
+from federation.reconcile.loop import Loop
 
 
 def status(loop: Loop) -> dict[str, Any]:
@@ -27,6 +25,7 @@ def status(loop: Loop) -> dict[str, Any]:
         "nodes": _nodes(loop),
         "links": _links(loop),
         "services": [_service(key, loop) for key in sorted(loop.desired.plans)],
+        "names": [_name(host, loop) for host in sorted(loop.steered())],
         "held": [loop.held.reason, *map(str, loop.held.services)] if loop.held else [],
         "problem": loop.problem,
         "unplanned": [f"{key}: {text}" for key, text in sorted(loop.unplanned.items())],
@@ -88,6 +87,9 @@ def _links(loop: Loop) -> list[dict[str, Any]]:
             "rx": link.rx,
             "tx": link.tx,
             "rtt_us": link.rtt_us,
+            "up": link.up,
+            "since": link.since,
+            "loss": link.loss,
         }
         for name, state in sorted(loop.parts.agents.states().items())
         for link in sorted(state.links, key=lambda item: (item.member, item.gateway))
@@ -97,9 +99,11 @@ def _links(loop: Loop) -> list[dict[str, Any]]:
 def _service(key: ServiceKey, loop: Loop) -> dict[str, Any]:
     plan = loop.desired.plans[key]
     merged = plan.handout.get(f"import/{key}")
-    row: dict[str, Any] = {"service": str(key), "exported": bool(plan.record), "notes": list(plan.notes)}
+    row: dict[str, Any] = {"service": str(key), "exported": plan.exported, "notes": list(loop.notes(key))}
     if isinstance(merged, Import):
-        ruling = rule(merged.candidates, Case(loop.parts.own.name, merged.policy))
+        now = int(loop.parts.clock.wall() * 1_000)
+        case = Case(loop.parts.own.name, merged.policy, loop.links.paths(), now)
+        ruling = rule(merged.candidates, case)
         row |= {
             "address": merged.address,
             "shares": [{"member": share.member, "ppm": share.ppm} for share in ruling.shares],
@@ -107,42 +111,23 @@ def _service(key: ServiceKey, loop: Loop) -> dict[str, Any]:
     return row
 
 
-def explain(loop: Loop, service: ServiceKey, member: str) -> dict[str, Any]:
-    """The law's inputs, the rules applied and the shares, as clients in this member see them. InputError (E104)."""
-    own = loop.parts.own.name
-    if member != own:
-        known = ", ".join(m.name for m in loop.parts.ledger.ledger.active())
-        if member in loop.parts.ledger.ledger.members:
-            raise InputError(
-                f'--from "{member}": this controller answers for "{own}"; ask the one of "{member}"', "E104"
-            )
-        raise InputError(f'--from "{member}": no such member; known: {known}', "E104")
-    plan = loop.desired.plans.get(service)
-    merged = plan.handout.get(f"import/{service}") if plan else None
-    if plan is None or not isinstance(merged, Import):
-        raise InputError(f'service "{service}" is not imported here: no member exports it', "E104")
-    ruling = rule(merged.candidates, Case(own, merged.policy))
+def _name(host: str, loop: Loop) -> dict[str, Any]:
+    item = loop.steered()[host]
+    down = loop.links.targets_down().get(host, {})
     return {
-        "service": str(service),
-        "host": service.host,
-        "from": own,
-        "address": merged.address,
-        "ports": [f"{p.name or p.port}:{p.port}/{p.protocol} via {p.listener}" for p in merged.ports],
-        "inputs": [
+        "host": host,
+        "service": str(item.name.service),
+        "defined_by": item.owner,
+        "zone": item.zone,
+        "ttl": item.name.ttl,
+        "targets": [
             {
-                "member": c.member,
-                "cost": c.cost,
-                "cost_from": "own member"
-                if c.member == own
-                else "not measured"
-                if c.cost > UNMEASURED
-                else "round trip, ms",
-                "ready": c.ready,
-                "total": c.total,
+                "member": target.candidate.member,
+                "addresses": list(target.addresses),
+                "ready": target.candidate.ready,
+                "total": target.candidate.total,
+                "down": down[target.candidate.member].since if target.candidate.member in down else None,
             }
-            for c in merged.candidates
+            for target in item.targets
         ],
-        "rules": list(ruling.rules),
-        "shares": [{"member": s.member, "ppm": s.ppm, "percent": percent(s.ppm)} for s in ruling.shares],
-        "notes": list(plan.notes),
     }

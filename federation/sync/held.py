@@ -6,7 +6,7 @@ from typing import cast
 
 from federation.model.errors import Refused
 from federation.model.ledger import Member
-from federation.model.record import Export, Head, Resource, Slice
+from federation.model.record import Distance, Evidence, Export, Head, PublicName, Resource, Slice
 from federation.session.tree import Change, Tree, compare, tree_of
 from federation.sync.rules import check_head, check_quota, check_resource
 from federation.wire.keyed import encode
@@ -40,7 +40,7 @@ class HeldRecord:
         size = Counter(self._size)
         size.update(_size(passed.values()))
         size.subtract(_size(gone))
-        check_quota(size["services"], size["ports"], size["endpoints"], self.member)
+        check_quota(size, self.member)
         for key in (*change.removed, *change.changed):
             self.refusals.pop(key, None)
         for key in change.removed:
@@ -84,4 +84,8 @@ def _size(resources: Iterable[Resource]) -> Counter[str]:
             size.update(services=1, ports=len(item.ports))
         elif isinstance(item, Slice):
             size.update(endpoints=len(item.endpoints))
+        elif isinstance(item, PublicName):
+            size.update(names=1)
+        elif isinstance(item, Evidence | Distance):
+            size.update(evidence=1)
     return size

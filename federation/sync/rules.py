@@ -4,15 +4,31 @@ A head that fails refuses the whole step. A resource that fails is refused alone
 applies.
 """
 
+from collections.abc import Mapping
+
 import msgspec
 
 from federation.model.cidr import forbidden_address, inside, is_canonical
 from federation.model.errors import Refused
 from federation.model.ledger import Member
-from federation.model.names import is_label
-from federation.model.record import Export, Gateway, Head, Port, Resource, Signed, Slice, key_of
+from federation.model.names import ServiceKey, is_host, is_label, zone_of
+from federation.model.policy import GlobalName, Probe
+from federation.model.record import (
+    Distance,
+    Evidence,
+    Export,
+    Gateway,
+    Head,
+    Port,
+    PublicName,
+    Resource,
+    Signed,
+    Slice,
+    key_of,
+)
 from federation.registrar.signing import RECORD, verified
 
+REGIONS_MAX = 100
 PORTS_MAX = 100
 """Ports of one service: what one EndpointSlice can hold (discovery/v1)."""
 
@@ -63,6 +79,50 @@ def check_resource(key: str, resource: Resource, member: Member, reader: Member)
             _check_slice(resource, member)
             for endpoint in resource.endpoints:
                 _check_address(endpoint.address, resource, member, reader)
+        case Evidence() | Distance():
+            _check_observation(resource, member)
+        case PublicName():
+            _check_name(resource.name, member)
+
+
+def _check_observation(resource: Evidence | Distance, member: Member) -> None:
+    about = resource.about if isinstance(resource, Evidence) else resource.to
+    number = resource.since if isinstance(resource, Evidence) else resource.cost
+    what = f'resource "{key_of(resource)[:160]}" of member "{member.name}"'
+    if not is_label(about) or about == member.name:
+        raise Refused(f"{what}: is not about another member; last good kept", "E114")
+    if isinstance(resource, Evidence) and (resource.kind == "target") != is_host(resource.host):
+        raise Refused(f"{what}: {resource.host[:80]!r} is not what a {resource.kind} needs; last good kept", "E114")
+    if not 0 <= number < 1 << 40:
+        raise Refused(f"{what}: {number} is out of range; last good kept", "E120")
+
+
+def _check_name(name: GlobalName, member: Member) -> None:
+    where = f'name "{name.host[:160]}" of member "{member.name}"'
+    if not is_host(name.host) or not zone_of(name.host, member.dns_zones):
+        granted = ", ".join(member.dns_zones) or "none"
+        raise Refused(f"{where}: lies in no zone granted to it [{granted}]; last good kept", "E102")
+    _check_service(name.service, member)
+    policy, probe = name.policy, name.policy.probe or Probe()
+    ranges = (
+        ("ttl", name.ttl, 1, 86_400),
+        ("threshold", policy.threshold, 0, 100),
+        ("return percent", policy.ramp.percent, 1, 100),
+        ("return seconds", policy.ramp.seconds, 1, 3_600),
+        ("probe port", probe.port, 0, 65_535),
+        ("probe interval", probe.interval_ms, 100, 60_000),
+        ("probe timeout", probe.timeout_ms, 10, 30_000),
+        ("probe unhealthy", probe.unhealthy, 1, 20),
+        ("probe healthy", probe.healthy, 1, 20),
+        *((f"weight of {region[:63]!r}", weight, 0, 1_000_000) for region, weight in policy.weights.items()),
+        ("regions", len({*policy.order, *policy.weights, *policy.drain}), 0, REGIONS_MAX),
+    )
+    for what, value, low, high in ranges:
+        if not low <= value <= high:
+            raise Refused(f"{where}: {what} {value} is not {low} to {high}; last good kept", "E120")
+    path = probe.path
+    if path and not (path.startswith("/") and path.isascii() and path.isprintable() and " " not in path):
+        raise Refused(f"{where}: probe path {path[:80]!r} is no path; last good kept", "E120")
 
 
 def _check_slice(resource: Slice, member: Member) -> None:
@@ -75,7 +135,10 @@ def _check_slice(resource: Slice, member: Member) -> None:
 
 
 def _check_namespace(resource: Export | Slice, member: Member) -> None:
-    service = resource.service
+    _check_service(resource.service, member)
+
+
+def _check_service(service: ServiceKey, member: Member) -> None:
     if not (is_label(service.namespace) and is_label(service.name)):
         raise Refused(f'service "{service}" of member "{member.name}": not a DNS label; last good kept', "E114")
     if not member.granted(service.namespace):
@@ -145,15 +208,12 @@ def _check_ports(ports: tuple[Port, ...], where: str) -> None:
             raise Refused(f"{where}: appProtocol {port.app_protocol[:80]!r} is no name; last good kept", "E114")
 
 
-def check_quota(services: int, ports: int, endpoints: int, member: Member) -> None:
-    """Refused (E118) when the record would hold more services, ports or endpoints than the member's quota.
+def check_quota(size: Mapping[str, int], member: Member) -> None:
+    """Refused (E118) when the record would hold more of anything than the member's quota.
 
     Ports are counted because each takes a listener of every node: without a limit one member could take them all.
     """
-    for count, what, limit in (
-        (services, "services", member.quota.services),
-        (ports, "ports", member.quota.ports),
-        (endpoints, "endpoints", member.quota.endpoints),
-    ):
+    for what in ("services", "ports", "endpoints", "names", "evidence"):
+        count, limit = size.get(what, 0), getattr(member.quota, what)
         if count > limit:
             raise Refused(f'member "{member.name}": {count} {what} > quota {limit}; last good kept', "E118")

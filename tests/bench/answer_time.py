@@ -116,7 +116,7 @@ def counted(lab: Lab, ready: int) -> bool:
     end = time.monotonic() + GIVE_UP
     socket = look.api_socket(lab, HOME.name)
     while time.monotonic() < end:
-        said = api.get(socket, "/v1/explain", service="shop/web", **{"from": HOME.name})
+        said = api.get(socket, "/v1/explain", of="shop/web", **{"from": HOME.name})
         if any(row["member"] == AWAY.name and row["ready"] == ready for row in said["inputs"]):
             return True
     return False

@@ -3,7 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from federation.adapters.memory import ManualClock, MemoryCluster, MemoryStore
+from msgspec import structs
+
+from federation.adapters.memory import ManualClock, MemoryCluster, MemoryJournal, MemoryStore
 from federation.config import Enrolment, Folder, Own
 from federation.model.handout import Workload
 from federation.model.ledger import Ledger
@@ -74,6 +76,7 @@ class World:
 
     def __init__(self, path: Path) -> None:
         self.acme = Acme()
+        self.source = Source(self.acme.ledger)
         own = Own(
             name=MemberName("us-east"),
             domain="acme.mesh",
@@ -88,7 +91,7 @@ class World:
         self.folder.enrol(Enrolment(name="node1", role="node", workloads=(Workload("shop", "client", ("10.1.2.10",)),)))
         self.folder.enrol(Enrolment(name="dns1", role="dns"))
         self.cluster, self.store, self.clock = MemoryCluster(), MemoryStore(), ManualClock()
-        self.peers, self.agents = Peers(), Agents()
+        self.peers, self.agents, self.journal = Peers(), Agents(), MemoryJournal()
         self.loop = self.start()
 
     def start(self) -> Loop:
@@ -97,17 +100,24 @@ class World:
             Parts(
                 own=self.folder.own(),
                 folder=self.folder,
-                ledger=Source(self.acme.ledger),
+                ledger=self.source,
                 cluster=self.cluster,
                 peers=self.peers,
                 agents=self.agents,
                 record=Signer(),
                 store=self.store,
                 clock=self.clock,
+                journal=self.journal,
             )
         )
         self.cluster._wake = loop.wake
         return loop
+
+    def grant(self, member: str, **fields: Any) -> None:
+        """Change a member's entry in the ledger."""
+        ledger = self.source.ledger
+        entry = structs.replace(ledger.members[MemberName(member)], **fields)
+        self.source.ledger = structs.replace(ledger, members=ledger.members | {entry.name: entry})
 
     def peer_says(self, *resources: Resource) -> None:
         new = {key_of(item): item for item in resources}

@@ -162,6 +162,6 @@ def _key(value: Handout, index: int) -> str:
         case Place():
             return f"place/{value.member}"
         case Steered():
-            return f"steered/{value.name.host}"
+            return f"steered/{value.name.host}/{value.name.service}"
         case Witness():
             return f"witness/{value.observer}/{value.evidence.kind}/{value.evidence.about}/{value.evidence.host}"

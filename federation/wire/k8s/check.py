@@ -3,7 +3,7 @@
 from ipaddress import ip_address
 
 from federation.model.cidr import forbidden_address
-from federation.model.names import is_label
+from federation.model.names import is_host, is_label
 from federation.wire.k8s.types import (
     EndpointSlice,
     GlobalName,
@@ -28,8 +28,7 @@ def fault(value: K8sObject) -> str | None:
 
 
 def _name_fault(spec: GlobalNameSpec) -> str | None:
-    labels = spec.host.split(".")
-    if len(spec.host) > 253 or len(labels) < 2 or not all(is_label(label) for label in labels):
+    if not is_host(spec.host):
         return f'field "spec.host": "{spec.host}" is not a DNS name in lower case such as shop.example.com'
     if not is_label(spec.service):
         return f'field "spec.service": "{spec.service}" is not a DNS label'

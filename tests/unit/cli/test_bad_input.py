@@ -153,7 +153,7 @@ LOOKS = {
         ["explain", "shop/web", "--from", "eu", "--api", "none.sock"],
         "E190 none.sock: no controller answers (No such file or directory); is it running?",
     ),
-    "explain what": (["explain", "web", "--from", "eu"], 'E114 service "web": write it as NAMESPACE/NAME'),
+    "explain what": (["explain", "web", "--from", "eu"], 'E114 "web": write a service as NAMESPACE/NAME, a public name as shop.example.com'),
     "explain from where": (["explain", "shop/web"], "Missing option '--from'. See `isthmus explain --help`."),
     "no lab": (["status"], "E125 no lab runs in nolab: name a controller's socket with --api, or run `isthmus lab up`"),
     "no lab to explain": (

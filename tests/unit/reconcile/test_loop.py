@@ -14,7 +14,8 @@ from federation.model.names import ServiceKey
 from federation.model.record import Endpoint, Export, Port, Resource, Slice
 from federation.plan.guard import CONFIRMED_AFTER
 from federation.ports import AgentState
-from federation.reconcile.status import explain, status
+from federation.reconcile.explain import Asked, explain
+from federation.reconcile.status import status
 from federation.wire.k8s.types import EndpointSlice, Service, ServiceExport
 from tests.worlds.controller import EU, World
 from tests.worlds.objects import endpoint_slice, export, service
@@ -246,7 +247,7 @@ def test_explain_names_inputs_rules_and_shares(world: World) -> None:
     world.local("10.1.1.11", unready=("10.1.1.12",))
     world.peer_says(*offered(1, 1))
     world.loop.step()
-    answer = explain(world.loop, WEB, "us-east")
+    answer = explain(world.loop, Asked(WEB, "us-east"))
     assert answer["rules"] == [
         "us-east: 1 of 2 ready, cost 0, room for 70 %",
         "eu-central: 1 of 1 ready, cost 1002, room for 100 %",
@@ -270,7 +271,7 @@ def test_explain_of_what_is_not_there_says_what_is(world: World, asked: tuple[st
     namespace, name = asked[0].split("/")
     world.loop.step()
     with pytest.raises(InputError) as caught:
-        explain(world.loop, ServiceKey(namespace, name), asked[1])
+        explain(world.loop, Asked(ServiceKey(namespace, name), asked[1]))
     assert str(caught.value) == WRONG[asked]
 
 

@@ -1,0 +1,111 @@
+"""The journal of the law's inputs: JSON lines in one file a day, so that a ruling of yesterday can be looked at.
+
+Every file begins with what stood when it was begun, so that a day can be read alone. Writing never stops the loop: what
+the disk does not take is lost, and one line in the log says so.
+"""
+
+import logging
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+log = logging.getLogger("journal")
+
+KEEP_DAYS = 8
+DAY_BYTES_MAX = 64 << 20
+"""A day's file stops growing here: at 300 bytes an entry that is one change every 0.4 s, all day."""
+
+_encoder = msgspec.json.Encoder()
+
+
+class Entry(Struct, frozen=True):
+    """From the Unix millisecond `at`, `key` has this value; null: none any more."""
+
+    at: int
+    key: str
+    value: msgspec.Raw
+
+
+_decoder = msgspec.json.Decoder(Entry)
+
+
+class FileJournal:
+    """A Journal in one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        """What the newest file holds is what stands."""
+        self._folder = folder
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._standing: dict[str, bytes] = {}
+        for entry in self._entries(self._files()[-1:]):
+            self._stand(entry)
+        self._failing = False
+
+    def note(self, at: int, values: Mapping[str, Struct | None]) -> None:
+        """From the Unix millisecond `at` these keys have these values (None: no more)."""
+        path = self._folder / f"{_day(at)}.jsonl"
+        lines = [] if path.exists() else [_line(at, key, data) for key, data in sorted(self._standing.items())]
+        for key, value in values.items():
+            data = b"null" if value is None else _encoder.encode(value)
+            self._standing[key] = data
+            lines.append(_line(at, key, data))
+            if value is None:
+                del self._standing[key]
+        self._write(path, b"".join(lines))
+
+    def find(self, key: str, at: int) -> bytes | None:
+        """The JSON of the value that the key had at that millisecond; None when it had none, or it is forgotten."""
+        day = _day(at)
+        files = [path for path in self._files() if path.stem <= day]
+        found: bytes | None = None
+        for entry in self._entries(files[-1:]):
+            if entry.key == key and entry.at <= at:
+                found = bytes(entry.value)
+        return None if found == b"null" else found
+
+    def _write(self, path: Path, data: bytes) -> None:
+        try:
+            if not path.exists():
+                self._forget()
+            elif path.stat().st_size + len(data) > DAY_BYTES_MAX:
+                raise OSError(f"{path} has reached {DAY_BYTES_MAX} bytes")
+            with path.open("ab") as file:
+                file.write(data)
+            self._failing = False
+        except OSError as error:
+            if not self._failing:
+                log.warning("the journal is not written", extra={"reason": str(error)})
+            self._failing = True
+
+    def _forget(self) -> None:
+        for path in self._files()[: -(KEEP_DAYS - 1)]:
+            path.unlink(missing_ok=True)
+
+    def _files(self) -> list[Path]:
+        return sorted(self._folder.glob("????-??-??.jsonl"))
+
+    def _entries(self, files: list[Path]) -> Iterator[Entry]:
+        """What the files hold; a line that was torn by a crash is passed over."""
+        for path in files:
+            for line in path.read_bytes().splitlines():
+                try:
+                    yield _decoder.decode(line)
+                except msgspec.MsgspecError:
+                    continue
+
+    def _stand(self, entry: Entry) -> None:
+        if bytes(entry.value) == b"null":
+            self._standing.pop(entry.key, None)
+        else:
+            self._standing[entry.key] = bytes(entry.value)
+
+
+def _line(at: int, key: str, data: bytes) -> bytes:
+    return _encoder.encode(Entry(at, key, msgspec.Raw(data))) + b"\n"
+
+
+def _day(at: int) -> str:
+    return datetime.fromtimestamp(at / 1_000, UTC).strftime("%Y-%m-%d")

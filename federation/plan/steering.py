@@ -1,0 +1,99 @@
+"""What an operator asked of steering, held against the ledger: what cannot be is refused, its last good stays. Pure."""
+
+from collections.abc import Collection, Iterable, Mapping
+from difflib import get_close_matches
+
+from msgspec import Struct
+
+from federation.law.recovery import follow
+from federation.model.handout import Candidate, Steered, Target
+from federation.model.names import MemberName, ServiceKey, zone_of
+from federation.model.policy import GlobalName, Policy
+
+
+class Kept(Struct, frozen=True, kw_only=True):
+    """What the plan of a service must remember: its last good policy and public names (by object), and how far each
+    candidate is on its way back, for the service and for each host.
+    """
+
+    policy: Policy = Policy()
+    names: dict[str, GlobalName] = {}
+    candidates: tuple[Candidate, ...] = ()
+    targets: dict[str, tuple[Candidate, ...]] = {}
+
+
+class Bounds(Struct, frozen=True):
+    """What the ledger allows: the regions that there are, and the zones in which our member may define names."""
+
+    regions: tuple[str, ...]
+    zones: tuple[str, ...]
+
+
+class Definition(Struct, frozen=True):
+    """A public name, the member that defines it and the granted zone in which it lies."""
+
+    member: MemberName
+    zone: str
+    name: GlobalName
+
+
+def accept_policy(key: ServiceKey, asked: Policy | None, kept: Kept, bounds: Bounds) -> tuple[Policy, tuple[str, ...]]:
+    """The policy in force and one line if that is not the one asked for."""
+    if asked is None:
+        return Policy(), ()
+    wrong = _region_fault(asked, bounds.regions)
+    if wrong is None:
+        return asked, ()
+    return kept.policy, (f"TrafficPolicy {key}: {wrong}; the last good policy stays in force",)
+
+
+def accept_names(
+    key: ServiceKey, asked: Mapping[str, GlobalName], kept: Kept, bounds: Bounds
+) -> tuple[dict[str, GlobalName], tuple[str, ...]]:
+    """The public names in force, by object, and one line for each that is not as asked for."""
+    accepted: dict[str, GlobalName] = {}
+    notes = []
+    for label, name in asked.items():
+        wrong = _zone_fault(name.host, bounds.zones) or _region_fault(name.policy, bounds.regions)
+        if wrong is None:
+            accepted[label] = name
+            continue
+        stays = "the last good one stays in force" if label in kept.names else "it is not served"
+        notes.append(f"GlobalName {key.namespace}/{label}: {wrong}; {stays}")
+        if label in kept.names:
+            accepted[label] = kept.names[label]
+    return accepted, tuple(notes)
+
+
+def _zone_fault(host: str, zones: tuple[str, ...]) -> str | None:
+    if zone_of(host, zones):
+        return None
+    granted = ", ".join(zones) or "none"
+    return f'field "spec.host": "{host}" lies in no zone granted to this member (granted: {granted})'
+
+
+def _region_fault(policy: Policy, regions: tuple[str, ...]) -> str | None:
+    for field, named in (("order", policy.order), ("weights", tuple(policy.weights)), ("drain", policy.drain)):
+        for region in named:
+            if region not in regions:
+                near = get_close_matches(region, regions, 1)
+                hint = f' (did you mean "{near[0]}"?)' if near else ""
+                known = ", ".join(sorted(regions))
+                return f'field "spec.{field}": no member is in region "{region}"; known: {known}{hint}'
+    return None
+
+
+def followed(
+    fresh: Iterable[Candidate], before: Collection[Candidate], policy: Policy, now: int
+) -> tuple[Candidate, ...]:
+    """The candidates with their ways back, `now` in Unix milliseconds."""
+    held = {candidate.member: candidate for candidate in before}
+    return tuple(follow(held.get(candidate.member), candidate, policy, now) for candidate in fresh)
+
+
+def steered(
+    definition: Definition, candidates: tuple[Candidate, ...], ingress: Mapping[MemberName, tuple[str, ...]]
+) -> Steered:
+    """What DNS servers answer this name from: the candidates whose member has a public address."""
+    targets = tuple(Target(c, ingress[c.member]) for c in candidates if ingress.get(c.member))
+    return Steered(definition.name, definition.zone, definition.member, targets)

@@ -1,0 +1,132 @@
+"""The law explained for one locality and one service or public name: now, or at a moment that the journal remembers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import Struct, structs
+
+from federation.health.merge import gone
+from federation.law.shares import Case, rule
+from federation.law.words import percent
+from federation.model.errors import InputError
+from federation.model.handout import Candidate, Import, Place, Steered
+from federation.model.names import ServiceKey
+from federation.model.policy import Policy
+from federation.model.standing import Standing
+from federation.reconcile.links import UNMEASURED
+from federation.reconcile.loop import Loop
+from federation.reconcile.memory import Paths, Suspicion, Suspicions
+
+
+class Asked(Struct, frozen=True):
+    """What to explain: a service or a host, for clients of which member, at which Unix millisecond (0: now)."""
+
+    what: ServiceKey | str
+    member: str
+    at: int = 0
+
+
+def explain(loop: Loop, asked: Asked) -> dict[str, Any]:
+    """The law's inputs, the rules applied and the shares, as clients in this member see them. InputError (E104)."""
+    _check_member(loop, asked)
+    now = asked.at or int(loop.parts.clock.wall() * 1_000)
+    if isinstance(asked.what, ServiceKey):
+        return _service(loop, asked.what, now, asked)
+    return _name(loop, asked.what, now, asked)
+
+
+def _check_member(loop: Loop, asked: Asked) -> None:
+    own, ledger = loop.parts.own.name, loop.parts.ledger.ledger
+    if asked.member not in ledger.members:
+        known = ", ".join(m.name for m in ledger.active())
+        raise InputError(f'--from "{asked.member}": no such member; known: {known}', "E104")
+    if isinstance(asked.what, ServiceKey) and asked.member != own:
+        text = f'--from "{asked.member}": this controller answers for "{own}"; ask the one of "{asked.member}"'
+        raise InputError(text, "E104")
+
+
+def _service(loop: Loop, service: ServiceKey, now: int, asked: Asked) -> dict[str, Any]:
+    if asked.at:
+        merged = _found(loop, f"import/{service}", asked.at, Import)
+        paths = (_found(loop, "paths", asked.at, Paths) or Paths({})).paths
+    else:
+        held = loop.desired.plans[service].handout.get(f"import/{service}") if service in loop.desired.plans else None
+        merged = held if isinstance(held, Import) else None
+        paths = loop.links.paths()
+    if merged is None:
+        raise InputError(f'service "{service}" is not imported here{_then(asked)}: no member exports it', "E104")
+    ports = [f"{p.name or p.port}:{p.port}/{p.protocol} via {p.listener}" for p in merged.ports]
+    told = {"service": str(service), "host": service.host, "address": merged.address, "ports": ports}
+    case = Case(asked.member, merged.policy, paths, now)
+    return told | _ruled(loop, merged.candidates, case) | {"notes": [] if asked.at else list(loop.notes(service))}
+
+
+def _name(loop: Loop, host: str, now: int, asked: Asked) -> dict[str, Any]:
+    if asked.at:
+        item = _found(loop, f"steered/{host}", asked.at, Steered)
+        down = (_found(loop, "targets", asked.at, Suspicions) or Suspicions({})).hosts.get(host, {})
+    else:
+        item, down = loop.steered().get(host), loop.links.targets_down().get(host, {})
+    if item is None:
+        known = ", ".join(sorted(loop.steered())) or "none"
+        raise InputError(f'name "{host}" is not served{_then(asked)}; names served now: {known}', "E104")
+    policy = item.name.policy if item.name.steering == "weighted" else structs.replace(item.name.policy, weights={})
+    place = loop.place(asked.member)
+    candidates = [_seen_from(target.candidate, place) for target in item.targets]
+    told = {"name": host, "service": str(item.name.service), "ttl": item.name.ttl, "defined_by": item.owner}
+    told["addresses"] = {t.candidate.member: list(t.addresses) for t in item.targets}
+    return told | _ruled(loop, tuple(candidates), _case(asked.member, policy, down, now)) | {"notes": []}
+
+
+def _case(member: str, policy: Policy, down: dict[str, Suspicion], now: int) -> Case:
+    said = {about: (Standing(up=False, since=one.since), one.others) for about, one in down.items()}
+    paths = {about: own for about, (own, others) in said.items() if gone(own, others, False, now)}
+    return Case(member, policy, paths, now)
+
+
+def _seen_from(candidate: Candidate, place: Place) -> Candidate:
+    here = candidate.member == place.member
+    return structs.replace(candidate, cost=0 if here else place.costs.get(candidate.member, UNMEASURED))
+
+
+def _ruled(loop: Loop, candidates: tuple[Candidate, ...], case: Case) -> dict[str, Any]:
+    ruling = rule(candidates, case)
+    return {
+        "from": case.local,
+        "at": case.now,
+        "inputs": [_input(candidate, case) for candidate in candidates],
+        "policy": msgspec.to_builtins(case.policy),
+        "rules": list(ruling.rules),
+        "shares": [{"member": s.member, "ppm": s.ppm, "percent": percent(s.ppm)} for s in ruling.shares],
+        "standby": list(ruling.standby),
+    }
+
+
+def _input(candidate: Candidate, case: Case) -> dict[str, Any]:
+    path = case.path(candidate.member)
+    own = candidate.member == case.local
+    by = "own member" if own else "not measured" if candidate.cost >= UNMEASURED else "round trip, ms"
+    return {
+        "member": candidate.member,
+        "region": candidate.region,
+        "cost": candidate.cost,
+        "cost_from": by,
+        "ready": candidate.ready,
+        "total": candidate.total,
+        "floor": candidate.floor,
+        "since": candidate.since,
+        "up": path.up,
+        "path_since": path.since,
+        "loss": path.loss,
+    }
+
+
+def _then(asked: Asked) -> str:
+    return " at that time, or the journal does not reach back so far" if asked.at else ""
+
+
+def _found(loop: Loop, key: str, at: int, kind: Any) -> Any:
+    data = loop.parts.journal.find(key, at)
+    return None if data is None else msgspec.json.decode(data, type=kind)

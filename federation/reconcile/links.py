@@ -1,0 +1,86 @@
+"""Our links to other members as our gateways report them: what they cost, whether they are up, what we say of them."""
+
+from msgspec import Struct
+
+from federation.model.ledger import Member
+from federation.model.names import MemberName
+from federation.model.record import Distance, Evidence
+from federation.model.standing import Standing
+from federation.plan import mesh
+from federation.plan.cost import settled_cost
+from federation.ports import Agents, AgentState, Clock, Journal, Peers
+from federation.reconcile.memory import Paths, Suspicion, Suspicions, best
+
+UNMEASURED = 1_000
+
+
+class Links:
+    """Settled costs and the verdicts of probes."""
+
+    def __init__(self, own: MemberName, agents: Agents, peers: Peers, journal: Journal, clock: Clock) -> None:
+        self._own = own
+        self._agents = agents
+        self._peers = peers
+        self._journal = journal
+        self._clock = clock
+        self._noted: dict[str, Struct] = {}
+        self.costs: dict[MemberName, int] = {}
+
+    def measure(self) -> bool:
+        """Take over round-trip times that moved; True when a cost did."""
+        reported = {link for state in self._agents.states().values() for link in state.links if link.rtt_us >= 0}
+        measured: dict[MemberName, int] = {}
+        for link in reported:
+            measured[link.member] = min(link.rtt_us, measured.get(link.member, link.rtt_us))
+        costs = dict(self.costs)
+        for member, rtt_us in measured.items():
+            costs[member] = settled_cost(self.costs.get(member), rtt_us)
+        moved = costs != self.costs
+        self.costs = costs
+        return moved
+
+    def cost(self, member: Member) -> int:
+        """Milliseconds of round trip; a link that was never measured ranks last, by admission number."""
+        if member.name == self._own:
+            return 0
+        return self.costs.get(member.name, UNMEASURED + member.number)
+
+    def distances(self) -> list[Distance]:
+        """What our record says of what it costs to reach others from here."""
+        return [Distance(member, cost) for member, cost in sorted(self.costs.items())]
+
+    def evidence(self) -> list[Evidence]:
+        """What our record says is down, by our gateways and DNS servers."""
+        states = self._connected()
+        servers = [state.targets for state in states if state.node is not None and state.node.role == "dns"]
+        links = [link for state in states for link in state.links]
+        return [*mesh.link_evidence(links), *mesh.target_evidence(self._own, servers)]
+
+    def paths(self) -> dict[str, Standing]:
+        """The way to each member as its best link."""
+        found: dict[str, Standing] = {}
+        for link in (link for state in self._connected() for link in state.links):
+            found[link.member] = best(found.get(link.member), Standing(link.up, link.since, link.loss))
+        return found
+
+    def write_down(self) -> None:
+        """Note paths and suspicions in the journal when they changed."""
+        found: dict[str, Struct] = {"paths": Paths(self.paths()), "targets": Suspicions(self.targets_down())}
+        changed = {key: value for key, value in found.items() if self._noted.get(key) != value}
+        if changed:
+            self._journal.note(int(self._clock.wall() * 1_000), dict(changed))
+            self._noted = found
+
+    def targets_down(self) -> dict[str, dict[str, Suspicion]]:
+        """What our DNS servers find down, by host and member, and how many other members do as well."""
+        found: dict[str, dict[str, Suspicion]] = {}
+        for item in self.evidence():
+            if item.kind == "target":
+                key = f"evidence/target/{item.about}/{item.host}"
+                states = self._peers.states().items()
+                others = sum(key in state.view for name, state in states if name != item.about)
+                found.setdefault(item.host, {})[item.about] = Suspicion(item.since * 1_000, others)
+        return found
+
+    def _connected(self) -> list[AgentState]:
+        return [state for state in self._agents.states().values() if state.connected]

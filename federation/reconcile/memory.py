@@ -1,0 +1,75 @@
+"""What planning a service must remember over a restart: its last good policy and names, and its ways back."""
+
+import msgspec
+from msgspec import Struct
+
+from federation.model.names import ServiceKey
+from federation.model.policy import Policy
+from federation.model.standing import Standing
+from federation.plan.steering import Kept
+from federation.ports import Store
+from federation.wire.keyed import encode
+
+PREFIX = "steering/"
+_decoder = msgspec.msgpack.Decoder(Kept)
+
+
+class Paths(Struct, frozen=True):
+    """The ways to other members, as they are written down."""
+
+    paths: dict[str, Standing]
+
+
+class Suspicion(Struct, frozen=True):
+    """A public target that our DNS servers find down since this Unix millisecond; so many other members do as well."""
+
+    since: int
+    others: int
+
+
+class Suspicions(Struct, frozen=True):
+    """By host and member, as they are written down."""
+
+    hosts: dict[str, dict[str, Suspicion]]
+
+
+class Memory:
+    """What was remembered of each service, kept in the store where a restart would miss it."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        stored = store.items(PREFIX)
+        self._stored = {key.removeprefix(PREFIX): data for key, data in stored.items()}
+        self._kept = {key: _decoder.decode(data) for key, data in self._stored.items()}
+
+    def of(self, service: ServiceKey) -> Kept:
+        """What the last plan of this service remembered."""
+        return self._kept.get(str(service), Kept())
+
+    def keep(self, service: ServiceKey, kept: Kept) -> None:
+        """Remember this; on disk when it is more than what a first look would find."""
+        name = str(service)
+        self._kept[name] = kept
+        if not kept.candidates and kept == Kept():
+            self._kept.pop(name)
+        data = encode(kept) if _worth_keeping(kept) else b""
+        if data == self._stored.get(name, b""):
+            return
+        if data:
+            self._store.put(PREFIX + name, data)
+            self._stored[name] = data
+        else:
+            self._store.drop(PREFIX + name)
+            self._stored.pop(name, None)
+
+
+def _worth_keeping(kept: Kept) -> bool:
+    coming = any(c.since for found in (kept.candidates, *kept.targets.values()) for c in found)
+    return coming or kept.policy != Policy() or bool(kept.names)
+
+
+def best(held: Standing | None, said: Standing) -> Standing:
+    """Of two links to one member the better: up before down, then the longer up, then the less lossy."""
+    if held is None:
+        return said
+    return min(held, said, key=lambda one: (not one.up, one.since, one.loss))

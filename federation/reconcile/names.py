@@ -1,0 +1,60 @@
+"""The public names that we define ourselves: accepted by the ledger, or their last good."""
+
+from federation.model.local import LocalFacts
+from federation.model.names import MemberName, ServiceKey
+from federation.model.policy import GlobalName
+from federation.plan.steering import Bounds, accept_names
+from federation.ports import ClusterApi, LedgerSource
+from federation.reconcile.hosts import Hosts
+from federation.reconcile.memory import Memory
+
+
+class OwnNames:
+    """Our names by service, beside those of our peers in `hosts`."""
+
+    def __init__(self, own: MemberName, ledger: LedgerSource, memory: Memory) -> None:
+        self._own = own
+        self._ledger = ledger
+        self._memory = memory
+        self._accepted: dict[ServiceKey, dict[str, GlobalName]] = {}
+        self._refused: dict[ServiceKey, tuple[str, ...]] = {}
+        self.hosts = Hosts()
+
+    def forget(self) -> None:
+        """Begin anew: what peers and we define is told again."""
+        self.hosts = Hosts()
+        self._accepted, self._refused = {}, {}
+
+    def facts(self, dirty: set[ServiceKey], cluster: ClusterApi) -> list[LocalFacts]:
+        """What our cluster says of these services, our own exports first, and of those whose public names they move."""
+        found: dict[ServiceKey, LocalFacts] = {}
+        left = set(dirty)
+        while left:
+            for key in left:
+                found[key] = cluster.service(key)
+                self._accept(found[key])
+            moved = [self.hosts.own(self._own, key, self.accepted(key).values()) for key in sorted(left)]
+            left = set().union(*moved) - found.keys()
+        return sorted(found.values(), key=lambda local: (not local.exported, local.key))
+
+    def accepted(self, key: ServiceKey) -> dict[str, GlobalName]:
+        """The names in force that we define for this service, by object."""
+        return self._accepted.get(key, {})
+
+    def notes(self, key: ServiceKey) -> tuple[str, ...]:
+        """What keeps our names for this service from being as asked for."""
+        members = {member.name: member for member in self._ledger.ledger.active()}
+        return (*self._refused.get(key, ()), *self.hosts.lost(self._own, key, members))
+
+    def bounds(self) -> Bounds:
+        """What the ledger allows us."""
+        ledger = self._ledger.ledger
+        regions = {member.region for member in ledger.active()}
+        return Bounds(tuple(sorted(regions)), ledger.members[self._own].dns_zones)
+
+    def _accept(self, local: LocalFacts) -> None:
+        self._accepted.pop(local.key, None)
+        self._refused.pop(local.key, None)
+        if local.names:
+            bounds, kept = self.bounds(), self._memory.of(local.key)
+            self._accepted[local.key], self._refused[local.key] = accept_names(local.key, local.names, kept, bounds)
