@@ -8,8 +8,8 @@ from msgspec import Struct, structs
 
 from federation.model.standing import Standing
 
-FLAPS_MAX = 5
-"""At most 2^5 times as many successes are asked for."""
+FLAPS_MAX = 4
+"""At most 2^3 times as many successes are asked for."""
 
 FORGIVEN_AFTER = 60_000
 """Milliseconds of being up after which one flap is forgotten."""

@@ -147,7 +147,10 @@ class Target(Struct, frozen=True):
 
 
 class Steered(Struct, frozen=True):
-    """A public name with what it is answered from. Key `steered/<host>/<service>`. `zone` is the granted zone around it."""
+    """A public name with what it is answered from. Key `steered/<host>/<service>`.
+
+    `zone` is the granted zone around it.
+    """
 
     name: GlobalName
     zone: str

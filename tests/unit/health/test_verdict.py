@@ -43,11 +43,11 @@ def test_what_flaps_must_prove_itself_longer_and_is_forgiven_by_the_minute() -> 
         while not verdict.up:
             now += 1_000
             verdict = observe(verdict, True, now, LIMITS)
-    assert asked == [2, 4, 8, 16, 32, 32, 32, 32]
+    assert asked == [2, 4, 8, 16, 16, 16, 16, 16]
     now += 180_000
     for _ in range(3):
         verdict = observe(verdict, False, now, LIMITS)
-    assert needed(verdict, LIMITS) == 8
+    assert needed(verdict, LIMITS) == 4
 
 
 def test_a_first_verdict_is_no_return() -> None:

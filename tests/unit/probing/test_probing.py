@@ -1,0 +1,88 @@
+"""Probes against a real server on loopback that is told what to answer."""
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from federation.model.policy import Probe
+from federation.probing import Prober, Target, answers_well
+
+FAST = Probe(path="/healthz", interval_ms=5, timeout_ms=2_000, unhealthy=2, healthy=2)
+
+
+class Server:
+    """Says `answer` to every connection; counts and keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.answer = b"HTTP/1.1 200 OK\r\n\r\n"
+        self.asked: list[bytes] = []
+
+    async def serve(self, story: Callable[[int], Awaitable[None]]) -> None:
+        server = await asyncio.start_server(self._connection, "127.0.0.1", 0)
+        async with server:
+            await story(server.sockets[0].getsockname()[1])
+
+    async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.asked.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(self.answer)
+        writer.close()
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (b"HTTP/1.1 200 OK\r\n\r\n", True),
+        (b"HTTP/1.0 399 Strange\r\n\r\n", True),
+        (b"HTTP/1.1 204\r\n\r\n", True),
+        (b"HTTP/1.1 400 Bad\r\n\r\n", False),
+        (b"HTTP/1.1 503 Unavailable\r\n\r\n", False),
+        (b"HTTP/1.1 one OK\r\n\r\n", False),
+        (b"SSH-2.0-x\r\n", False),
+        (b"HTTP/1.1 200", False),
+        (b"", False),
+        (b"x" * 200_000, False),
+    ],
+)
+def test_an_answer_of_200_to_399_is_well(answer: bytes, expected: bool) -> None:
+    server = Server()
+    server.answer = answer
+
+    async def story(port: int) -> None:
+        assert await answers_well(Target("127.0.0.1", port, "shop.example.test", FAST)) is expected
+        assert server.asked[0].startswith(b"GET /healthz HTTP/1.1\r\nHost: shop.example.test\r\n")
+
+    asyncio.run(server.serve(story))
+
+
+def test_without_a_path_a_connection_is_enough_and_a_closed_port_is_not() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        assert asyncio.run(answers_well(Target("127.0.0.1", port, "", Probe())))
+    assert not asyncio.run(answers_well(Target("127.0.0.1", port, "", Probe())))
+
+
+def test_one_who_never_answers_is_not_waited_for() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        target = Target("127.0.0.1", listening.getsockname()[1], "", Probe(path="/", timeout_ms=20))
+        assert not asyncio.run(answers_well(target))
+
+
+def test_a_verdict_follows_the_answers_and_wakes_whoever_waits() -> None:
+    server = Server()
+
+    async def story(port: int) -> None:
+        prober: Prober[str] = Prober()
+        prober.want({"web": Target("127.0.0.1", port, "h", FAST)})
+        seen = []
+        for answer in (server.answer, b"HTTP/1.1 503 No\r\n\r\n", server.answer):
+            server.answer = answer
+            await asyncio.wait_for(prober.changed.wait(), 20)
+            prober.changed.clear()
+            seen.append(prober.verdicts["web"].up)
+        prober.stop()
+        assert seen == [True, False, True]
+        assert prober.verdicts == {}
+
+    asyncio.run(server.serve(story))
