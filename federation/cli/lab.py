@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from federation.cli import lab_programs
 from federation.model.errors import IsthmusError
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def lab() -> None:
 
 @lab.command()
 @directory_option
-@click.option("--rtt", type=click.FloatRange(0, 10_000), default=None, help="Round trip between members, ms (90).")
+@click.option("--rtt", type=click.FloatRange(0, 10_000), default=None, help="Round trip between all, ms (60, 90, 140).")
 @click.option("--bare", is_flag=True, help="Network, WAN, endpoints and manifests only; no federation.")
 def up(folder: Path | None, rtt: float | None, bare: bool) -> None:
     """Raise the lab, wholly or not at all."""
@@ -139,6 +140,33 @@ def set_wan(folder: Path | None, source: str, target: str, rtt_ms: float | None,
     change(loaded(folder), source, target, given, rtt_ms, both)
 
 
+def other_option(command: Callable[..., None]) -> Callable[..., None]:
+    """Add --from."""
+    return click.option("--from", "other", default=None, help="Only the way to this region.")(command)
+
+
+@lab.command()
+@directory_option
+@click.argument("region")
+@other_option
+def cut(folder: Path | None, region: str, other: str | None) -> None:
+    """Drop everything between REGION and every other region; nothing is reset."""
+    from federation.lab.weather import cut
+
+    click.echo(f"{region} is cut off from {', '.join(cut(loaded(folder), region, other))}")
+
+
+@lab.command()
+@directory_option
+@click.argument("region")
+@other_option
+def heal(folder: Path | None, region: str, other: str | None) -> None:
+    """Undo the cuts between REGION and every other region; what set-wan set stays."""
+    from federation.lab.weather import heal
+
+    click.echo(f"{region} is no longer cut off from {', '.join(heal(loaded(folder), region, other))}")
+
+
 @lab.command()
 @directory_option
 @click.argument("name")
@@ -166,7 +194,7 @@ def start(folder: Path | None, name: str) -> None:
 @click.argument("where")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 def execute(folder: Path | None, where: str, command: tuple[str, ...]) -> None:
-    """Run a command at a place in the lab: MEMBER (its machine), MEMBER-web, MEMBER-client or wan."""
+    """Run a command at a place in the lab: MEMBER (its machine), MEMBER-web, -client, -ingress or wan."""
     from federation.lab.supervise import execute_at
 
     execute_at(loaded(folder), where, list(command[1:] if command[0] == "--" else command))
@@ -176,7 +204,7 @@ def execute(folder: Path | None, where: str, command: tuple[str, ...]) -> None:
 @directory_option
 @click.argument("journey", type=click.Choice(["journey"]), default="journey")
 @click.option("--keep", is_flag=True, help="Leave the lab up at the end.")
-@click.option("--rtt", type=click.FloatRange(0, 10_000), default=None, help="Round trip between members, ms (90).")
+@click.option("--rtt", type=click.FloatRange(0, 10_000), default=None, help="Round trip between all, ms (60, 90, 140).")
 @OUTPUT
 def run(folder: Path | None, journey: str, keep: bool, rtt: float | None, output: str) -> None:
     """Raise the lab, follow a request from one region to the other, and check every step."""
@@ -187,67 +215,15 @@ def run(folder: Path | None, journey: str, keep: bool, rtt: float | None, output
     sys.exit(0 if good else 1)
 
 
-@lab.command(hidden=True)
-@click.option("--control", type=click.Path(path_type=Path), required=True)
-@click.option("--port", "ports", multiple=True, required=True)
-@click.option("--delay", "delays", multiple=True, help="FROM:TO:MS, one way.")
-@click.option("--seed", type=int, default=0)
-def shim(control: Path, ports: tuple[str, ...], delays: tuple[str, ...], seed: int) -> None:
-    """The WAN: a switch in user space between the interfaces of this namespace."""
-    from federation.lab.shim import serve
-
-    parts = [delay.split(":") for delay in delays]
-    serve(control, ports, seed, {(source, target): float(ms) for source, target, ms in parts})
-
-
-@lab.command(hidden=True)
-@click.option("--address", "addresses", multiple=True, required=True)
-@click.option("--name", "names", multiple=True, required=True)
-@click.option("--port", type=int, default=8080)
-@click.option("--member", default="")
-def endpoint(addresses: tuple[str, ...], names: tuple[str, ...], port: int, member: str) -> None:
-    """HTTP endpoints that name themselves in every answer; --name and --address may be given several
-    times.
-    """
-    import asyncio
-
-    from federation.lab import errors
-    from federation.lab.endpoint import serve
-
-    try:
-        asyncio.run(serve(list(zip(names, addresses, strict=True)), port, member))
-    except OSError as error:
-        raise errors.cannot_serve(f"port {port}", error.strerror or str(error)) from None
-
-
-@lab.command(hidden=True)
-@click.argument("url")
-@click.option("--count", type=click.IntRange(0), default=1, help="Requests; 0 for no limit.")
-@click.option("--rate", type=click.FloatRange(0), default=0, help="Requests begun a second; 0: one after the other.")
-@click.option("--deadline", type=click.FloatRange(0), default=0, help="Seconds; 0 for no limit.")
-@click.option("--until-endpoint", default="", help="Stop when this endpoint has answered.")
-@click.option("--timeout", type=click.FloatRange(0.001), default=5.0, help="Seconds for one request.")
-@click.option("--parallel", type=click.IntRange(1, 256), default=1, help="Clients, each with its own --count.")
-@click.option("--fresh/--keep", default=True, help="A connection of its own for each request.")
-def client(url: str, until_endpoint: str, fresh: bool, **values: Any) -> None:
-    """An HTTP client: one JSON line a request; exit status 0 when all were answered with 200."""
-    from federation.lab import errors
-    from federation.lab.client import run
-
-    if values["count"] == 0 and values["deadline"] == 0 and not until_endpoint:
-        raise errors.endless()
-    try:
-        sys.exit(run(url, until=until_endpoint, keep=not fresh, **values))
-    except ValueError as error:
-        raise errors.bad_argument(str(error)) from None
-
-
 def loaded(folder: Path | None) -> "Lab":
     """The lab in that folder; LabError when there is none."""
     from federation.lab.state import load
 
     return load(place(folder))
 
+
+for program in lab_programs.ALL:
+    lab.add_command(program)
 
 if __name__ == "__main__":
     lab()

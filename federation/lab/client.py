@@ -1,29 +1,28 @@
-"""The program `isthmus lab client`: an ordinary HTTP client in a pod, one JSON line a request."""
+"""An ordinary HTTP client in a pod, and what it says of each request."""
 
 import http.client
 import json
-import sys
-import threading
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
 TIMEOUT_SECONDS = 5.0
+POSTED = b"posted by the lab\n"
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
     """One request.
 
-    `t` is its begin (Unix seconds), `ms` its time with name resolution, `address` whom it connected to;
-    `member`, `spiffe` and `by` are what the endpoint said of itself and of the caller.
+    `t` is when it was due (Unix seconds), `ms` from then to the end of its answer with name resolution, `address` whom
+    it connected to; `service`, `member`, `spiffe` and `by` are what the endpoint said of itself and of the caller.
     """
 
     t: float
     ok: bool
     status: int
     endpoint: str
+    service: str
     member: str
     spiffe: str
     by: str
@@ -32,53 +31,84 @@ class Result:
     error: str
 
 
-class Client:
-    """Requests to one URL through the system's resolver; a connection of its own for each unless `keep`."""
+def failed(t: float, ms: float, error: str, address: str = "") -> Result:
+    """A request without an answer."""
+    return Result(t, False, 0, "", "", "", "", "", address, ms, error)
 
-    def __init__(self, url: str, keep: bool = False, timeout: float = TIMEOUT_SECONDS) -> None:
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a client asks: `host` stands in for the URL's in the Host header, `keep` is one connection for all requests
+    instead of one for each, `timeout` the deadline of a whole request in seconds.
+    """
+
+    url: str
+    keep: bool = False
+    timeout: float = TIMEOUT_SECONDS
+    method: str = "GET"
+    host: str = ""
+
+
+class Client:
+    """Requests to one URL through the system's resolver, one at a time, each sent once."""
+
+    def __init__(self, asked: Asked) -> None:
         """ValueError when the URL is not http://HOST[:PORT]/PATH."""
-        self._url: SplitResult = urlsplit(url)
+        self._asked = asked
+        self._url: SplitResult = urlsplit(asked.url)
         if self._url.scheme != "http" or not self._url.hostname:
-            raise ValueError(f'URL "{url}": must be http://HOST[:PORT][/PATH]')
-        self._keep, self._timeout = keep, timeout
+            raise ValueError(f'URL "{asked.url}": must be http://HOST[:PORT][/PATH]')
+        self._path = (self._url.path or "/") + (f"?{self._url.query}" if self._url.query else "")
+        self._headers = {"Host": asked.host} if asked.host else {}
         self._connection: http.client.HTTPConnection | None = None
 
-    def request(self) -> Result:
-        """One request; failures are in the result, never raised."""
-        t, begin, address = time.time(), time.perf_counter(), ""
+    def request(self, due: float | None = None) -> Result:
+        """One request that was due at this monotonic time (None: now); failures are in the result, never raised."""
+        due = time.monotonic() if due is None else due
+        t, address = time.time() - (time.monotonic() - due), ""
         try:
-            connection = self._connected()
+            connection = self._connected(due)
             address = connection.sock.getpeername()[0]
-            connection.request("GET", (self._url.path or "/") + (f"?{self._url.query}" if self._url.query else ""))
+            body = POSTED if self._asked.method == "POST" else None
+            connection.request(self._asked.method, self._path, body, self._headers)
+            connection.sock.settimeout(self._left(due))
             answer = connection.getresponse()
-            body = answer.read()
+            text = answer.read()
+            self._left(due)
         except (OSError, http.client.HTTPException) as error:
             self._close()
-            return Result(t, False, 0, "", "", "", "", address, _since(begin), f"{type(error).__name__}: {error}")
-        if not self._keep or answer.will_close:
+            return failed(t, _since(due), f"{type(error).__name__}: {error}", address)
+        if not self._asked.keep or answer.will_close:
             self._close()
-        said, good = _fields(body), answer.status == 200
+        said, good = _fields(text), answer.status == 200
         return Result(
             t,
             good,
             answer.status,
             answer.headers.get("x-endpoint", ""),
+            said.get("service", ""),
             said.get("member", ""),
             said.get("spiffe", ""),
             said.get("by", ""),
             address,
-            _since(begin),
-            "" if good else body[:200].decode(errors="replace"),
+            _since(due),
+            "" if good else text[:200].decode(errors="replace"),
         )
 
-    def _connected(self) -> http.client.HTTPConnection:
+    def _connected(self, due: float) -> http.client.HTTPConnection:
+        left = self._left(due)
         if self._connection is None:
-            connection = http.client.HTTPConnection(
-                self._url.hostname or "", self._url.port or 80, timeout=self._timeout
-            )
+            connection = http.client.HTTPConnection(self._url.hostname or "", self._url.port or 80, timeout=left)
             connection.connect()
             self._connection = connection
+        self._connection.sock.settimeout(self._left(due))
         return self._connection
+
+    def _left(self, due: float) -> float:
+        left = due + self._asked.timeout - time.monotonic()
+        if left <= 0:
+            raise TimeoutError(f"no answer within {self._asked.timeout:g} s")
+        return left
 
     def _close(self) -> None:
         if self._connection is not None:
@@ -86,61 +116,8 @@ class Client:
             self._connection = None
 
 
-def results(client: Client, count: int, rate: float, deadline: float, until: str) -> Iterator[Result]:
-    """Requests one after the other until one of the bounds is met.
-
-    `count` requests (0: no limit), `rate` begun a second (0: back to back), `deadline` in seconds (0: no
-    limit), an answer that bears the endpoint name `until`.
-    """
-    begin = time.monotonic()
-    done = 0
-    while (count == 0 or done < count) and (deadline == 0 or time.monotonic() - begin < deadline):
-        result = client.request()
-        yield result
-        done += 1
-        if until and result.endpoint == until:
-            return
-        if rate:
-            time.sleep(max(0.0, begin + done / rate - time.monotonic()))
-
-
-def run(
-    url: str,
-    *,
-    count: int,
-    rate: float,
-    deadline: float,
-    until: str,
-    keep: bool,
-    timeout: float,
-    parallel: int = 1,
-) -> int:
-    """Print one JSON line a request; 0 when all were answered with 200 (with `until`: when it answered).
-
-    With `parallel` so many clients each make `count` requests.
-    """
-    clients = [Client(url, keep, timeout) for _ in range(parallel)]
-    good: list[bool] = []
-
-    def work(client: Client) -> None:
-        for result in results(client, count, rate, deadline, until):
-            good.append(result.endpoint == until if until else result.ok)
-            sys.stdout.write(json.dumps(asdict(result)) + "\n")
-            sys.stdout.flush()
-
-    if parallel == 1:
-        work(clients[0])
-    else:
-        threads = [threading.Thread(target=work, args=(client,)) for client in clients]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    return 0 if (any(good) if until else all(good)) else 1
-
-
 def _since(begin: float) -> float:
-    return round((time.perf_counter() - begin) * 1000, 3)
+    return round((time.monotonic() - begin) * 1000, 3)
 
 
 def _fields(body: bytes) -> dict[str, str]:

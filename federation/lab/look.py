@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from federation.lab import api, errors, netns, process
+from federation.lab import api, errors, netns, process, programs
 from federation.lab.state import Lab
 
-HOST = "web.shop.svc.clusterset.local"
 FETCH_SECONDS = "20"
+HOST = programs.HOST
 URL = f"http://{HOST}:80/"
 
 Answer = dict[str, Any]

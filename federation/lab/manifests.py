@@ -4,14 +4,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from federation.lab.topology import WEB_PORT, Endpoint
+from federation.lab.topology import NAMESPACE, PUBLIC_PORT, WEB, WEB_PORT, Endpoint
 
 SERVICE = f"""\
 apiVersion: v1
 kind: Service
 metadata:
-  name: web
-  namespace: shop
+  name: {{service}}
+  namespace: {NAMESPACE}
 spec:
   type: ClusterIP
   ports:
@@ -24,18 +24,18 @@ spec:
 apiVersion: multicluster.x-k8s.io/v1beta1
 kind: ServiceExport
 metadata:
-  name: web
-  namespace: shop
+  name: {{service}}
+  namespace: {NAMESPACE}
 """
 
 SLICE = f"""\
 apiVersion: discovery.k8s.io/v1
 kind: EndpointSlice
 metadata:
-  name: web-lab
-  namespace: shop
+  name: {{service}}-lab
+  namespace: {NAMESPACE}
   labels:
-    kubernetes.io/service-name: web
+    kubernetes.io/service-name: {{service}}
 addressType: IPv4
 ports:
   - name: http
@@ -54,6 +54,31 @@ ENDPOINT = """\
     zone: {zone}
 """
 
+POLICY = f"""\
+apiVersion: isthmus.dev/v1alpha1
+kind: TrafficPolicy
+metadata: {{{{name: {{service}}, namespace: {NAMESPACE}}}}}
+spec:
+  return: {{{{percent: {{percent}}, seconds: {{seconds}}}}}}
+  probe: {{{{path: /healthz, intervalMs: 500, timeoutMs: 400, unhealthy: 3, healthy: 2}}}}
+"""
+
+PUBLIC_HOST = "shop.example.test"
+PUBLIC_TTL = 5
+
+GLOBAL_NAME = f"""\
+apiVersion: isthmus.dev/v1alpha1
+kind: GlobalName
+metadata: {{{{name: shop, namespace: {NAMESPACE}}}}}
+spec:
+  host: {PUBLIC_HOST}
+  service: {WEB}
+  policy: steered
+  ttl: {PUBLIC_TTL}
+  return: {{{{percent: {{percent}}, seconds: {{seconds}}}}}}
+  probe: {{{{port: {PUBLIC_PORT}, path: /healthz, intervalMs: 500, timeoutMs: 900, unhealthy: 2, healthy: 3}}}}
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Listed:
@@ -64,8 +89,16 @@ class Listed:
     terminating: bool = False
 
 
-def slice_text(listed: Iterable[Listed]) -> str:
-    """The EndpointSlice of shop/web with these endpoints."""
+@dataclass(frozen=True, slots=True)
+class Return:
+    """How fast traffic comes back: so many percent of a share in each so many seconds."""
+
+    percent: int
+    seconds: int
+
+
+def slice_text(listed: Iterable[Listed], service: str = WEB) -> str:
+    """The EndpointSlice of a service of `shop` with these endpoints."""
     entries = [
         ENDPOINT.format(
             address=item.endpoint.address,
@@ -76,23 +109,40 @@ def slice_text(listed: Iterable[Listed]) -> str:
         )
         for item in listed
     ]
-    return SLICE + ("endpoints:\n" + "".join(entries) if entries else "endpoints: []\n")
+    return SLICE.format(service=service) + ("endpoints:\n" + "".join(entries) if entries else "endpoints: []\n")
 
 
-def set_endpoints(folder: Path, listed: Iterable[Listed]) -> None:
-    """Let shop/web have exactly these endpoints in the member whose manifests are in `folder`; the first
+def set_endpoints(folder: Path, listed: Iterable[Listed], service: str = WEB) -> None:
+    """Let a service of `shop` have exactly these endpoints in the member whose manifests are in `folder`; the first
     call exports it.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    replace(folder / "web-endpoints.yaml", slice_text(listed))
-    if not (folder / "web.yaml").exists():
-        replace(folder / "web.yaml", SERVICE)
+    replace(folder / f"{service}-endpoints.yaml", slice_text(listed, service))
+    if not (folder / f"{service}.yaml").exists():
+        replace(folder / f"{service}.yaml", SERVICE.format(service=service))
 
 
-def withdraw(folder: Path) -> None:
-    """Remove shop/web from the member."""
-    for name in ("web.yaml", "web-endpoints.yaml"):
+def set_policy(folder: Path, back: Return, service: str = WEB) -> None:
+    """Give the member's clients a policy for a service: probes of /healthz and this return."""
+    text = POLICY.format(service=service, percent=back.percent, seconds=back.seconds)
+    replace(folder / f"{service}-policy.yaml", text)
+
+
+def set_public_name(folder: Path, back: Return) -> None:
+    """Let the member state PUBLIC_HOST as a steered name for shop/web."""
+    replace(folder / "shop-name.yaml", GLOBAL_NAME.format(percent=back.percent, seconds=back.seconds))
+
+
+def withdraw(folder: Path, service: str = WEB) -> None:
+    """Remove a service of `shop` from the member."""
+    for name in (f"{service}.yaml", f"{service}-endpoints.yaml"):
         (folder / name).unlink(missing_ok=True)
+
+
+def clear(folder: Path) -> None:
+    """Remove everything that the member states."""
+    for path in folder.glob("*.yaml"):
+        path.unlink(missing_ok=True)
 
 
 def replace(path: Path, text: str) -> None:

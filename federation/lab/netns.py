@@ -24,6 +24,14 @@ EVERYWHERE = (
 )
 ROUTER = (("net/ipv4/ip_forward", "1"), ("net/ipv6/conf/all/forwarding", "1"))
 SILENT = (("net/ipv6/conf/all/disable_ipv6", "1"), ("net/ipv6/conf/default/disable_ipv6", "1"))
+NAT = """\
+table ip lab {{
+  chain out {{
+    type nat hook postrouting priority srcnat;
+    ip saddr {pods} oifname wan0 masquerade
+  }}
+}}
+"""
 OFFLOADS = ("tx", "off", "tso", "off", "gso", "off", "gro", "off")
 
 
@@ -47,6 +55,11 @@ def client(lab: str, member: str) -> str:
     return f"{machine(lab, member)}-client"
 
 
+def ingress(lab: str, member: str) -> str:
+    """The namespace of a member's ingress pod."""
+    return f"{machine(lab, member)}-ingress"
+
+
 def wan(lab: str) -> str:
     """The namespace of the WAN."""
     return f"{prefix(lab)}wan"
@@ -54,17 +67,18 @@ def wan(lab: str) -> str:
 
 def names(lab: str, topology: Topology) -> tuple[str, ...]:
     """Every namespace of a lab."""
-    each = [made(lab, name) for name in topology.names for made in (machine, web, client)]
+    each = [made(lab, name) for name in topology.names for made in (machine, web, client, ingress)]
     return (wan(lab), *each)
 
 
 @dataclass(frozen=True, slots=True)
 class Space:
-    """One namespace: kernel parameters before its devices exist, `ip` lines after."""
+    """One namespace: kernel parameters before its devices exist, `ip` lines and an nft ruleset after."""
 
     name: str
     sysctls: tuple[tuple[str, str], ...]
     lines: tuple[str, ...]
+    nft: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +110,18 @@ def plan(lab: str, topology: Topology) -> Plan:
             f"link add wan0 netns {host} type veth peer name {name} netns {wan(lab)}",
             f"link add eth0 netns {web(lab, name)} type veth peer name pod-web netns {host}",
             f"link add eth0 netns {client(lab, name)} type veth peer name pod-client netns {host}",
+            f"link add eth0 netns {ingress(lab, name)} type veth peer name pod-ingress netns {host}",
         ]
         offloads += [(host, "wan0"), (wan(lab), name)]
-        spaces += [_machine(lab, member), _web(lab, member), _client(lab, member)]
-    resolv = tuple((client(lab, m.name), RESOLV.format(server=m.gateway)) for m in topology.members)
+        spaces += [_machine(lab, member, topology), _web(lab, member), _client(lab, member), _ingress(lab, member)]
+    resolv = tuple(
+        (pod(lab, m.name), RESOLV.format(server=m.gateway)) for m in topology.members for pod in (client, ingress)
+    )
     return Plan(tuple(spaces), tuple(links), tuple(offloads), resolv)
 
 
-def _machine(lab: str, member: Member) -> Space:
+def _machine(lab: str, member: Member, topology: Topology) -> Space:
+    others = (other for other in topology.members if other != member)
     lines = (
         "link set lo up",
         f"addr add {member.underlay}/{UNDERLAY_BITS} dev wan0",
@@ -113,18 +131,26 @@ def _machine(lab: str, member: Member) -> Space:
         "link set pods up",
         "link set pod-web master pods up",
         "link set pod-client master pods up",
+        "link set pod-ingress master pods up",
+        f"route add {member.public}/32 via {member.ingress}",
+        *(f"route add {other.public}/32 via {other.underlay}" for other in others),
     )
-    return Space(machine(lab, member.name), EVERYWHERE + ROUTER, lines)
+    return Space(machine(lab, member.name), EVERYWHERE + ROUTER, lines, NAT.format(pods=member.pod_prefix))
 
 
 def _web(lab: str, member: Member) -> Space:
-    addresses = tuple(f"addr add {endpoint.address}/{POD_BITS} dev eth0" for endpoint in member.endpoints)
+    addresses = tuple(f"addr add {endpoint.address}/{POD_BITS} dev eth0" for endpoint in member.all_pods)
     return Space(web(lab, member.name), EVERYWHERE, _pod(addresses, member))
 
 
 def _client(lab: str, member: Member) -> Space:
     address = (f"addr add {member.client}/{POD_BITS} dev eth0",)
     return Space(client(lab, member.name), EVERYWHERE, _pod(address, member))
+
+
+def _ingress(lab: str, member: Member) -> Space:
+    addresses = (f"addr add {member.ingress}/{POD_BITS} dev eth0", f"addr add {member.public}/32 dev lo")
+    return Space(ingress(lab, member.name), EVERYWHERE, _pod(addresses, member))
 
 
 def _pod(addresses: tuple[str, ...], member: Member) -> tuple[str, ...]:
@@ -150,6 +176,8 @@ def raise_network(planned: Plan) -> None:
 
 def _fill(space: Space) -> None:
     command("ip", "-n", space.name, "-batch", "-", stdin="".join(f"{line}\n" for line in space.lines))
+    if space.nft:
+        inside(space.name, lambda: command("nft", "-f", "-", stdin=space.nft))
 
 
 def _plain(namespace: str, device: str) -> None:

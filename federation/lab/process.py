@@ -245,11 +245,17 @@ def end(programs: Iterable[Program], namespaces: Iterable[str]) -> None:
 def end_now(namespaces: Iterable[str]) -> None:
     """SIGKILL to every process in these namespaces; returns when they are gone."""
     spaces = list(namespaces)
+    seen: dict[int, int | None] = {}  # one that is ending leaves its namespace a moment before it is gone
     deadline = time.monotonic() + KILL_SECONDS
-    while _left([], spaces):
+    while True:
+        reap()
+        seen |= {pid: start_ticks(pid) for pid in pids_in(spaces)}
+        left = sorted(pid for pid, ticks in seen.items() if ticks is not None and start_ticks(pid) == ticks)
+        if not left:
+            return
         _signal([], spaces, signal.SIGKILL)
         if time.monotonic() > deadline:
-            raise errors.not_ready(KILL_SECONDS, f"processes {sorted(_left([], spaces))} do not end")
+            raise errors.not_ready(KILL_SECONDS, f"processes {left} do not end")
         time.sleep(POLL_SECONDS)
 
 

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from federation.lab import netns
-from federation.lab.topology import SYNC_PORT, WEB_PORT, WIREGUARD_PORT, Member, Topology
+from federation.lab.topology import PUBLIC_PORT, SYNC_PORT, WEB_PORT, WIREGUARD_PORT, Member, Topology
 
 CONTROLLER_METRICS = 9101
 SIGNER_METRICS = 9105
 NODES = {"gw": ("gw1", "gateway", 9102), "node": ("node1", "node", 9103), "dns": ("dns1", "dns", 9104)}
 SERVICE = "shop/web"
+HOST = "web.shop.svc.clusterset.local"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,8 @@ class Wanted:
 def init(topology: Topology, root: Path) -> tuple[str, ...]:
     """Found the federation at the first member."""
     member = topology.members[0]
-    return ("init", "--state", str(root / member.name / "state"), "--domain", topology.domain, *_self(member))
+    state = ("--state", str(root / member.name / "state"), "--domain", topology.domain)
+    return ("init", *state, *_self(member), "--dns-zone", topology.zone)
 
 
 def request(topology: Topology, member: Member, root: Path, federation: str) -> tuple[str, ...]:
@@ -43,7 +45,7 @@ def admit(topology: Topology, member: Member, root: Path) -> tuple[str, ...]:
     """Let the registrar admit it; the new ledger lands in the member's folder."""
     folder, first = root / member.name, root / topology.names[0]
     files = ("--request", str(folder / "request"), "--ledger", str(folder / "ledger"))
-    return ("member", "admit", "--state", str(first / "state"), *files)
+    return ("member", "admit", "--state", str(first / "state"), *files, "--dns-zone", topology.zone)
 
 
 def accept(member: Member, root: Path, ledger: Path) -> tuple[str, ...]:
@@ -55,7 +57,8 @@ def enroll(member: Member, root: Path, place: str) -> tuple[str, ...]:
     """Give the node in folder `place` (gw, node, dns) its identity."""
     name, role, _ = NODES[place]
     folder = root / member.name
-    workload = ("--workload", f"shop/client={member.client}") if role == "node" else ()
+    accounts = {"client": member.client, "ingress": member.ingress} if role == "node" else {}
+    workloads = [part for name, pod in accounts.items() for part in ("--workload", f"shop/{name}={pod}")]
     where = (
         "--state",
         str(folder / "state"),
@@ -66,7 +69,7 @@ def enroll(member: Member, root: Path, place: str) -> tuple[str, ...]:
         "--controller",
         f"{member.gateway}:{SYNC_PORT}",
     )
-    return ("enroll", *where, *workload, "--out", str(folder / place))
+    return ("enroll", *where, *workloads, "--out", str(folder / place))
 
 
 def signer(lab: str, member: Member, root: Path) -> Wanted:
@@ -102,11 +105,15 @@ def data_path(lab: str, member: Member, root: Path) -> tuple[Wanted, ...]:
     return (*found, Wanted(f"{member.name}-dns", space, ("dns", "serve", "--state", str(state), *serve)))
 
 
-def web(lab: str, member: Member) -> Wanted:
-    """All endpoint pods of a member in one process."""
-    pods = [part for pod in member.endpoints for part in ("--name", pod.name, "--address", pod.address)]
-    argv = ("endpoint", "--member", member.name, "--port", str(WEB_PORT), *pods)
-    return Wanted(f"{member.name}-web", netns.web(lab, member.name), argv, machine=False)
+def pods(lab: str, member: Member) -> tuple[Wanted, ...]:
+    """All endpoint pods of a member in one process, and its ingress pod."""
+    each = [part for pod in member.all_pods for part in ("--pod", pod.service, pod.name, pod.address)]
+    web = ("endpoint", "--member", member.name, "--port", str(WEB_PORT), *each)
+    public = ("ingress", "--address", member.public, "--port", str(PUBLIC_PORT), "--to", f"{HOST}:{PUBLIC_PORT}")
+    return (
+        Wanted(f"{member.name}-web", netns.web(lab, member.name), web, machine=False),
+        Wanted(f"{member.name}-ingress", netns.ingress(lab, member.name), public, machine=False),
+    )
 
 
 def wan(lab: str, topology: Topology, control: Path, rtt_ms: float | None, seed: int = 1) -> Wanted:
@@ -123,4 +130,4 @@ def wan(lab: str, topology: Topology, control: Path, rtt_ms: float | None, seed:
 def _self(member: Member) -> tuple[str, ...]:
     name = ("--name", member.name, "--region", member.region, "--az", member.zones[0])
     ranges = ("--reachable", member.pod_prefix, "--clusterset", member.clusterset_prefix)
-    return (*name, *ranges, "--sync", member.sync)
+    return (*name, *ranges, "--sync", member.sync, "--ingress", member.public, "--nameserver", member.underlay)

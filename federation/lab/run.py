@@ -13,6 +13,8 @@ from federation.lab.steps import Stage, Step
 from federation.lab.topology import LAB, Topology
 
 Report = Callable[[Step], None]
+RETURN = manifests.Return(percent=100, seconds=1)
+"""The journey waits for no slow return; that is the failover story's."""
 
 
 def run_journey(
@@ -55,14 +57,17 @@ def _stage(directory: Path, rtt_ms: float | None, say: Callable[[str], None], to
     if not (directory / FILE).exists():
         begin = time.monotonic()
         lab = up.raise_lab(directory, up.Options(rtt_ms), say, topology)
-        return Stage(lab, topology, say, time.monotonic() - begin)
-    lab = load(directory)
-    if lab.bare or lab.state != "up":
-        raise errors.already_up(lab.lab, str(directory))
-    say(f"lab {lab.lab} is up in {lab.directory} and stays up")
-    stage = Stage(lab, topology, say)
-    manifests.withdraw(up.folder(lab, stage.home.name))
-    stage.offer(stage.away, [manifests.Listed(pod) for pod in stage.away.endpoints[:2]])
+        stage = Stage(lab, topology, say, time.monotonic() - begin)
+    else:
+        lab = load(directory)
+        if lab.bare or lab.state != "up":
+            raise errors.already_up(lab.lab, str(directory))
+        say(f"lab {lab.lab} is up in {lab.directory} and stays up")
+        stage = Stage(lab, topology, say)
+        for member in topology.names:
+            manifests.clear(up.folder(lab, member))
+        stage.offer(stage.away, [manifests.Listed(pod) for pod in stage.away.endpoints[:2]])
+    manifests.set_policy(up.folder(lab, stage.home.name), RETURN)
     return stage
 
 

@@ -44,9 +44,9 @@ def show_status(lab: Lab, output: str) -> str:
         f"  {name:28} {'runs' if one['runs'] else 'ended':6} pid {one['pid']}" for name, one in said["programs"].items()
     ]
     for pair in said["wan"] or []:
-        blocked = ", blocked" if pair["block"] else ""
+        stopped = (", blocked" if pair["block"] else "") + (", cut" if pair["cut"] else "")
         lines.append(
-            f"  WAN {pair['from']} -> {pair['to']}: {pair['delay_ms']:g} ms, {pair['loss_percent']:g} % loss{blocked}"
+            f"  WAN {pair['from']} -> {pair['to']}: {pair['delay_ms']:g} ms, {pair['loss_percent']:g} % loss{stopped}"
         )
     if said["wan"] is None:
         lines.append("  WAN does not answer")

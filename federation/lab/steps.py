@@ -16,7 +16,7 @@ from federation.lab.manifests import Listed
 from federation.lab.ping import ping
 from federation.lab.programs import SERVICE, data_path
 from federation.lab.state import Lab
-from federation.lab.topology import Member, Topology
+from federation.lab.topology import AWAY, HOME, Member, Topology
 
 REQUESTS = 20
 SHARE_CLIENTS, SHARE_REQUESTS = 20, 25
@@ -49,12 +49,12 @@ class Stage:
     @property
     def home(self) -> Member:
         """The clients' member."""
-        return self.topology.members[0]
+        return self.topology.member(HOME)
 
     @property
     def away(self) -> Member:
         """The other region."""
-        return self.topology.members[1]
+        return self.topology.member(AWAY)
 
     def offer(self, member: Member, listed: Iterable[Listed]) -> float:
         """Change a member's manifests; the Unix time just before."""

@@ -17,7 +17,8 @@ class Pair:
     """One direction between two ports.
 
     `rate_mbit` None is no limit; `mtu` is in bytes of IP. With `jitter_ms` each frame waits up to that much
-    longer on its own, so frames may overtake; without it they never do.
+    longer on its own, so frames may overtake; without it they never do. Nothing passes while it is
+    blocked or `cut`: two settings, so that healing a cut leaves a block as it was.
     """
 
     delay_ms: float = 0.0
@@ -26,6 +27,7 @@ class Pair:
     rate_mbit: float | None = None
     mtu: int = 65535
     block: bool = False
+    cut: bool = False
 
 
 FIELDS = tuple(f.name for f in fields(Pair))
@@ -46,9 +48,9 @@ def checked(values: dict[str, object]) -> dict[str, object]:
     for name, value in values.items():
         if name not in FIELDS:
             raise ValueError(f'unknown setting "{name}": there are {", ".join(FIELDS)}')
-        if name == "block":
+        if name in ("block", "cut"):
             if not isinstance(value, bool):
-                raise ValueError(f"block must be true or false, not {value!r}")
+                raise ValueError(f"{name} must be true or false, not {value!r}")
         elif name == "rate_mbit" and value is None:
             continue
         elif isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e6:
@@ -137,7 +139,7 @@ class Switch:
         heapq.heappush(self._heap, (at, self._count, target, frame))
 
     def _lost(self, pair: Pair, length: int) -> bool:
-        if pair.block or length - ETHERNET_HEADER > pair.mtu:
+        if pair.block or pair.cut or length - ETHERNET_HEADER > pair.mtu:
             return True
         return pair.loss_percent > 0 and self._random.random() * 100 < pair.loss_percent
 

@@ -1,22 +1,27 @@
-"""What the lab is made of: pure, frozen values. A further member is one more row in MEMBERS and its rows
-in WAN.
+"""What the lab is made of: pure, frozen values. A further member is one more row of LAB's members, and its rows of the
+WAN.
 """
 
 from dataclasses import dataclass
 
-ENDPOINTS_EACH = 8
+WEB, PAY = "web", "pay"
+NAMESPACE = "shop"
+PODS_EACH = {WEB: 8, PAY: 2}
+FIRST_POD = {WEB: 10, PAY: 30}
 WEB_PORT = 8080
+PUBLIC_PORT = 80
 SYNC_PORT = 7443
 WIREGUARD_PORT = 51820
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One pod of `shop/web`: a name that is unique in the federation, its pod address and its zone."""
+    """One pod: a name that is unique in the federation, its pod address, its zone, and its service in `shop`."""
 
     name: str
     address: str
     zone: str
+    service: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,24 +64,51 @@ class Member:
         return f"10.{self.number}.2.10"
 
     @property
+    def ingress(self) -> str:
+        """The ingress pod's address."""
+        return f"10.{self.number}.3.10"
+
+    @property
+    def public(self) -> str:
+        """The address at which the outside reaches its ingress."""
+        return f"192.0.2.{100 + self.number}"
+
+    @property
     def clusterset_prefix(self) -> str:
         """The range from which it gives clusterset addresses, as a CIDR."""
         return f"10.{100 + self.number}.0.0/16"
 
     @property
     def endpoints(self) -> tuple[Endpoint, ...]:
-        """Pods that answer as soon as the member's manifests name them; zones take turns."""
+        """Its pods of `shop/web`, which answer as soon as its manifests name them; zones take turns."""
+        return self.pods(WEB)
+
+    def pods(self, service: str) -> tuple[Endpoint, ...]:
+        """Its pods of one of the services in PODS_EACH; KeyError for another."""
         return tuple(
-            Endpoint(f"{self.name}-web-{i}", f"10.{self.number}.1.{10 + i}", self.zones[(i - 1) % len(self.zones)])
-            for i in range(1, ENDPOINTS_EACH + 1)
+            Endpoint(
+                f"{self.name}-{service}-{i}",
+                f"10.{self.number}.1.{FIRST_POD[service] + i}",
+                self.zones[(i - 1) % len(self.zones)],
+                service,
+            )
+            for i in range(1, PODS_EACH[service] + 1)
         )
+
+    @property
+    def all_pods(self) -> tuple[Endpoint, ...]:
+        """Every pod that its machine could offer."""
+        return tuple(pod for service in PODS_EACH for pod in self.pods(service))
 
 
 @dataclass(frozen=True, slots=True)
 class Topology:
-    """A federation domain, its members (the first one is the registrar) and the WAN's round trips in ms."""
+    """A federation domain, its public DNS zone, its members (the first one is the registrar) and the WAN's round trips
+    in ms.
+    """
 
     domain: str
+    zone: str
     members: tuple[Member, ...]
     wan: tuple[tuple[str, str, float], ...]
 
@@ -104,11 +136,15 @@ class Topology:
         return tuple((a, b) for a in self.names for b in self.names if a != b)
 
 
+def _member(name: str, number: int) -> Member:
+    return Member(name, number, name, (f"{name}-1a", f"{name}-1b"))
+
+
 LAB = Topology(
     domain="acme.mesh",
-    members=(
-        Member("us-east", 1, "us-east", ("us-east-1",)),
-        Member("eu-central", 2, "eu-central", ("eu-central-1",)),
-    ),
-    wan=(("us-east", "eu-central", 90.0),),
+    zone="example.test",
+    members=(_member("us-east", 1), _member("us-west", 2), _member("eu-central", 3)),
+    wan=(("us-east", "us-west", 60.0), ("us-east", "eu-central", 90.0), ("us-west", "eu-central", 140.0)),
 )
+HOME, AWAY = "us-east", "eu-central"
+"""The journey's regions: where its clients stand, and where its service is offered first."""

@@ -14,7 +14,7 @@ from federation.lab.inside import inside
 from federation.lab.preflight import preflight
 from federation.lab.programs import Wanted
 from federation.lab.state import UP, Lab, changing, create
-from federation.lab.topology import LAB, WEB_PORT, Member, Topology
+from federation.lab.topology import AWAY, LAB, PUBLIC_PORT, WEB_PORT, Member, Topology
 
 READY_SECONDS = 60.0
 START_SECONDS = 30.0
@@ -52,16 +52,17 @@ def _raise(lab: Lab, options: Options, say: Say, topology: Topology) -> None:
     netns.raise_network(netns.plan(lab.lab, topology))
     start(lab, programs.wan(lab.lab, topology, lab.wan_socket, options.rtt_ms))
     for member in topology.members:
-        offered = [manifests.Listed(pod) for pod in member.endpoints[:2]]
         folder(lab, member.name).mkdir(parents=True)
-        if member.name != topology.names[0]:
-            manifests.set_endpoints(folder(lab, member.name), offered)
-        start(lab, programs.web(lab.lab, member))
+        if member.name == AWAY:
+            manifests.set_endpoints(folder(lab, member.name), [manifests.Listed(pod) for pod in member.endpoints[:2]])
+        for pod in programs.pods(lab.lab, member):
+            start(lab, pod)
     process.wait_for(lab, lambda: wan_ready(lab), START_SECONDS, ["wan"])
     for member in topology.members:
-        space, address = netns.machine(lab.lab, member.name), member.endpoints[-1].address
-        wait = partial(listens, space, address, WEB_PORT)
-        process.wait_for(lab, wait, START_SECONDS, [f"{member.name}-web"])
+        space = netns.machine(lab.lab, member.name)
+        last = member.all_pods[-1].address
+        for name, address, port in (("web", last, WEB_PORT), ("ingress", member.public, PUBLIC_PORT)):
+            process.wait_for(lab, partial(listens, space, address, port), START_SECONDS, [f"{member.name}-{name}"])
     say(f"network and WAN are up ({time.monotonic() - begin:.1f} s)")
     if not options.bare:
         found_federation(lab, topology)

@@ -6,7 +6,7 @@ import statistics
 import time
 from collections.abc import Iterator
 
-from federation.lab import api, look, manifests, up
+from federation.lab import api, look, manifests, topology, up
 from federation.lab.look import Answer
 from federation.lab.manifests import Listed
 from federation.lab.state import Lab
@@ -19,7 +19,7 @@ TARGETS = {"endpoint-to-answer-0ms": 150.0}
 CLIENTS = {0: 1, 90: 8}
 CHANGES = 50
 GIVE_UP = 5.0
-HOME, AWAY = LAB.members[0], LAB.members[1]
+HOME, AWAY = LAB.member(topology.HOME), LAB.member(topology.AWAY)
 OLD, *NEW = AWAY.endpoints
 
 

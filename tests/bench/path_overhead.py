@@ -3,7 +3,7 @@
 import json
 import statistics
 
-from federation.lab import look, netns, process
+from federation.lab import look, netns, process, topology
 from federation.lab.inside import command
 from federation.lab.state import Lab
 from federation.lab.topology import LAB, WEB_PORT
@@ -12,7 +12,7 @@ from tests.bench.row import GOOD_SHARE, Row, rounded, void
 
 NAMES = ("path-overhead",)
 ROUNDS, EACH = 10, 50
-HOME, AWAY = LAB.members[0], LAB.members[1]
+HOME, AWAY = LAB.member(topology.HOME), LAB.member(topology.AWAY)
 POD = AWAY.endpoints[0]
 
 

@@ -70,7 +70,7 @@ def wan(bare: Lab) -> Iterator[Lab]:
 
 def trips(lab: Lab, count: int = 5, **values: float) -> list[float | None]:
     size = int(values.pop("size", 56))
-    return ping(netns.machine(lab.lab, "us-east"), "192.0.2.2", count, size=size, **values)
+    return ping(netns.machine(lab.lab, "us-east"), "192.0.2.3", count, size=size, **values)
 
 
 def test_the_wan_adds_well_under_a_millisecond_of_its_own(wan: Lab) -> None:
@@ -123,11 +123,11 @@ def pairs(lab: Lab) -> list[dict[str, Any]]:
 
 def test_pods_reach_their_own_endpoints_and_the_client_has_its_own_resolver(bare: Lab) -> None:
     space = netns.client(bare.lab, "eu-central")
-    argv = process.wrapped(space, process.own("client", "http://10.2.1.13:8080/x", "--count", "2"))
+    argv = process.wrapped(space, process.own("client", "http://10.3.1.13:8080/x", "--count", "2"))
     done = subprocess.run(argv, capture_output=True, check=True, timeout=20)
     assert [json.loads(line)["endpoint"] for line in done.stdout.splitlines()] == ["eu-central-web-3"] * 2
     resolv = subprocess.run(process.wrapped(space, ["cat", "/etc/resolv.conf"]), capture_output=True, check=True)
-    assert b"nameserver 10.2.0.1\n" in resolv.stdout
+    assert b"nameserver 10.3.0.1\n" in resolv.stdout
 
 
 def test_up_beside_a_running_lab_is_refused_by_its_name_and_leaves_it_alone(bare: Lab) -> None:
@@ -142,7 +142,7 @@ def test_a_second_lab_lives_beside_the_first_and_goes_alone(bare: Lab, tmp_path:
     before = marks()
     try:
         second = raise_lab(tmp_path / "lab", Options(bare=True), lambda _: None)
-        assert len(namespaces(netns.prefix(second.lab))) == 7
+        assert len(namespaces(netns.prefix(second.lab))) == 13
     finally:
         remove(tmp_path / "lab")
     assert leftovers(second) == [] and marks() == before

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ISTHMUS = str(Path(sys.executable).with_name("isthmus"))
-MEMBERS = ("us-east", "eu-central")
+MEMBERS = ("us-east", "us-west", "eu-central")
 METRICS = {
     9101: "isthmus_reconcile_passes_total",
     9102: "isthmus_agent",
@@ -54,8 +54,9 @@ def status(lab: Path, member: str) -> dict[str, object]:
 def test_status_says_what_is_wanted_and_reached(lab: Path, member: str) -> None:
     found = json.loads(json.dumps(status(lab, member)))
     assert {node["node"]: node["current"] for node in found["nodes"]} == {"gw1": True, "node1": True, "dns1": True}
-    assert [row["session"] for row in found["members"]] == ["up", "up"]
-    assert found["links"][0]["handshake_age"] >= 0
+    assert [row["session"] for row in found["members"]] == ["up", "up", "up"]
+    assert sorted(row["member"] for row in found["links"]) == sorted(set(MEMBERS) - {member})
+    assert all(row["handshake_age"] >= 0 for row in found["links"])
     assert found["cluster"] == {"certainty": "fresh", "problems": []}
 
 

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from federation.lab import manifests
-from federation.lab.manifests import Listed
+from federation.lab.manifests import Listed, Return
 from federation.lab.topology import LAB
 from federation.wire.k8s.strict import read_manifest
 
@@ -27,7 +27,7 @@ def test_the_strict_reader_takes_every_file(tmp_path: Path) -> None:
 
 def test_conditions_follow_kubernetes() -> None:
     text = manifests.slice_text([Listed(PODS[0], terminating=True)])
-    assert "ready: false\n      serving: true\n      terminating: true\n    zone: eu-central-1" in text
+    assert "ready: false\n      serving: true\n      terminating: true\n    zone: eu-central-1a" in text
 
 
 def test_files_are_whole_and_no_part_stays(tmp_path: Path) -> None:
@@ -35,4 +35,22 @@ def test_files_are_whole_and_no_part_stays(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["web-endpoints.yaml", "web.yaml"]
     manifests.withdraw(tmp_path)
     manifests.withdraw(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_each_service_has_files_of_its_own(tmp_path: Path) -> None:
+    pay = LAB.member("us-east").pods("pay")
+    manifests.set_endpoints(tmp_path, [Listed(PODS[0])])
+    manifests.set_endpoints(tmp_path, [Listed(pod) for pod in pay], "pay")
+    assert kinds(tmp_path) == ["EndpointSlice", "EndpointSlice", "Service", "Service", "ServiceExport", "ServiceExport"]
+    assert "name: pay-lab" in (tmp_path / "pay-endpoints.yaml").read_text()
+    manifests.withdraw(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["pay-endpoints.yaml", "pay.yaml"]
+
+
+def test_policy_and_public_name_are_read_as_they_are_meant(tmp_path: Path) -> None:
+    manifests.set_policy(tmp_path, Return(10, 1))
+    manifests.set_public_name(tmp_path, Return(100, 2))
+    assert kinds(tmp_path) == ["GlobalName", "TrafficPolicy"]
+    manifests.clear(tmp_path)
     assert list(tmp_path.iterdir()) == []

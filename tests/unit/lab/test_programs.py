@@ -1,33 +1,34 @@
 from pathlib import Path
 
 from federation.lab import programs
-from federation.lab.topology import LAB
+from federation.lab.topology import AWAY, HOME, LAB
 
 ROOT = Path("/lab")
-EAST, EU = LAB.members
+EAST, EU = LAB.member(HOME), LAB.member(AWAY)
 
 
 def test_the_first_member_founds_and_the_others_join() -> None:
     assert " ".join(programs.init(LAB, ROOT)) == (
-        "init --state /lab/us-east/state --domain acme.mesh --name us-east --region us-east --az us-east-1 "
-        "--reachable 10.1.0.0/16 --clusterset 10.101.0.0/16 --sync 192.0.2.1:7443"
+        "init --state /lab/us-east/state --domain acme.mesh --name us-east --region us-east --az us-east-1a "
+        "--reachable 10.1.0.0/16 --clusterset 10.101.0.0/16 --sync 192.0.2.1:7443 "
+        "--ingress 192.0.2.101 --nameserver 192.0.2.1 --dns-zone example.test"
     )
     assert " ".join(programs.request(LAB, EU, ROOT, "sha256:x")) == (
         "member request --state /lab/eu-central/state --domain acme.mesh --federation sha256:x "
-        "--name eu-central --region eu-central --az eu-central-1 --reachable 10.2.0.0/16 "
-        "--clusterset 10.102.0.0/16 --sync 192.0.2.2:7443 --out /lab/eu-central/request"
+        "--name eu-central --region eu-central --az eu-central-1a --reachable 10.3.0.0/16 "
+        "--clusterset 10.103.0.0/16 --sync 192.0.2.3:7443 "
+        "--ingress 192.0.2.103 --nameserver 192.0.2.3 --out /lab/eu-central/request"
     )
     assert " ".join(programs.admit(LAB, EU, ROOT)) == (
-        "member admit --state /lab/us-east/state --request /lab/eu-central/request --ledger /lab/eu-central/ledger"
+        "member admit --state /lab/us-east/state --request /lab/eu-central/request --ledger /lab/eu-central/ledger "
+        "--dns-zone example.test"
     )
 
 
-def test_only_the_node_agent_has_a_workload_and_only_the_gateway_an_underlay() -> None:
+def test_only_the_node_agent_has_workloads_and_only_the_gateway_an_underlay() -> None:
     assert programs.enroll(EAST, ROOT, "node")[9:] == (
-        "--workload",
-        "shop/client=10.1.2.10",
-        "--out",
-        "/lab/us-east/node",
+        *("--workload", "shop/client=10.1.2.10", "--workload", "shop/ingress=10.1.3.10"),
+        *("--out", "/lab/us-east/node"),
     )
     assert "--workload" not in programs.enroll(EAST, ROOT, "gw")
     found = {one.name: one.argv for one in programs.data_path("a1b2", EAST, ROOT)}
@@ -51,7 +52,19 @@ def test_no_two_programs_of_a_machine_share_a_metrics_port() -> None:
 def test_the_wan_has_half_the_round_trip_in_each_direction() -> None:
     argv = programs.wan("a1b2", LAB, ROOT / "wan.sock", None).argv
     assert [argv[i + 1] for i, word in enumerate(argv) if word == "--delay"] == [
+        "us-east:us-west:30",
         "us-east:eu-central:45",
+        "us-west:us-east:30",
+        "us-west:eu-central:70",
         "eu-central:us-east:45",
+        "eu-central:us-west:70",
     ]
     assert "us-east:eu-central:0" in programs.wan("a1b2", LAB, ROOT / "wan.sock", 0).argv
+
+
+def test_pods_of_both_services_run_in_one_process_and_the_ingress_in_its_own() -> None:
+    web, ingress = programs.pods("a1b2", EU)
+    assert (web.name, web.namespace, web.argv.count("--pod")) == ("eu-central-web", "ist-a1b2-eu-central-web", 10)
+    assert " ".join(web.argv).endswith("--pod pay eu-central-pay-2 10.3.1.32")
+    assert (ingress.name, ingress.namespace) == ("eu-central-ingress", "ist-a1b2-eu-central-ingress")
+    assert " ".join(ingress.argv) == "ingress --address 192.0.2.103 --port 80 --to web.shop.svc.clusterset.local:80"

@@ -118,11 +118,12 @@ def test_a_rate_spaces_frames_and_drops_what_would_wait_too_long() -> None:
         ("east", "west", {"delay_ms": float("nan")}, "delay_ms must be a number from 0 to 1000000, not nan"),
         ("east", "west", {"delay_ms": "5"}, "delay_ms must be a number from 0 to 1000000, not '5'"),
         ("east", "west", {"block": 1}, "block must be true or false, not 1"),
+        ("east", "west", {"cut": "no"}, "cut must be true or false, not 'no'"),
         (
             "east",
             "west",
             {"dealy_ms": 5},
-            'unknown setting "dealy_ms": there are delay_ms, jitter_ms, loss_percent, rate_mbit, mtu, block',
+            'unknown setting "dealy_ms": there are delay_ms, jitter_ms, loss_percent, rate_mbit, mtu, block, cut',
         ),
     ],
 )

@@ -2,13 +2,9 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from federation.lab.topology import LAB, Member, Topology
+from federation.lab.topology import LAB, Topology
 
-THREE = Topology(
-    LAB.domain,
-    (*LAB.members, Member("us-west", 3, "us-west", ("us-west-1", "us-west-2"))),
-    (*LAB.wan, ("us-east", "us-west", 60.0), ("eu-central", "us-west", 140.0)),
-)
+TWO = Topology(LAB.domain, LAB.zone, (LAB.members[0], LAB.members[2]), LAB.wan)
 
 
 def test_addresses_follow_from_the_number() -> None:
@@ -19,20 +15,27 @@ def test_addresses_follow_from_the_number() -> None:
         "10.101.0.0/16",
         "192.0.2.1:7443",
     )
+    assert (east.ingress, east.public) == ("10.1.3.10", "192.0.2.101")
 
 
-@pytest.mark.parametrize("topology", [LAB, THREE])
+def test_round_trips_are_those_of_the_story() -> None:
+    pairs = (("us-east", "us-west"), ("us-east", "eu-central"), ("us-west", "eu-central"))
+    assert [LAB.rtt_ms(*pair) for pair in pairs] == [60, 90, 140]
+
+
+@pytest.mark.parametrize("topology", [LAB, TWO])
 def test_every_pair_has_a_round_trip_and_nothing_overlaps(topology: Topology) -> None:
     assert all(topology.rtt_ms(a, b) == topology.rtt_ms(b, a) > 0 for a, b in topology.pairs())
     prefixes = [ip_network(text) for m in topology.members for text in (m.pod_prefix, m.clusterset_prefix)]
     assert not any(a.overlaps(b) for i, a in enumerate(prefixes) for b in prefixes[i + 1 :])
 
 
-def test_endpoints_are_named_apart_lie_in_their_member_and_take_zones_in_turn() -> None:
-    pods = [(member, pod) for member in THREE.members for pod in member.endpoints]
+def test_pods_are_named_apart_lie_in_their_member_and_take_zones_in_turn() -> None:
+    pods = [(member, pod) for member in LAB.members for pod in member.all_pods]
     assert len({pod.name for _, pod in pods}) == len({pod.address for _, pod in pods}) == len(pods)
     assert all(ip_address(pod.address) in ip_network(member.pod_prefix) for member, pod in pods)
-    assert {pod.zone for pod in THREE.member("us-west").endpoints} == {"us-west-1", "us-west-2"}
+    assert {pod.zone for pod in LAB.member("us-west").endpoints} == {"us-west-1a", "us-west-1b"}
+    assert [pod.address for pod in LAB.member("us-west").pods("pay")] == ["10.2.1.31", "10.2.1.32"]
 
 
 def test_unknown_names_are_key_errors() -> None:
