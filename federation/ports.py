@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 from msgspec import Struct
 
 from federation.model.errors import Refused
-from federation.model.handout import LinkReport, NodeReport, TargetReport
+from federation.model.handout import EndpointReport, LinkReport, NodeReport, TargetReport
 from federation.model.ledger import Ledger
 from federation.model.local import LocalFacts
 from federation.model.names import MemberName, ServiceKey
@@ -105,7 +105,8 @@ class Peers(Protocol):
 class AgentState(Struct, frozen=True, kw_only=True):
     """One enrolled program: `wanted` is the root of its handout, `links` and `node` what it last reported.
 
-    `targets` are the public targets that it, a DNS server, finds down.
+    `targets` are the public targets that it, a DNS server, finds down; `failing` the own endpoints that it, a node
+    agent, does.
     """
 
     connected: bool
@@ -114,6 +115,7 @@ class AgentState(Struct, frozen=True, kw_only=True):
     links: tuple[LinkReport, ...]
     refused: str
     targets: tuple[TargetReport, ...] = ()
+    failing: tuple[EndpointReport, ...] = ()
 
 
 class Agents(Protocol):

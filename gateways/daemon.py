@@ -16,23 +16,29 @@ from typing import Protocol
 from msgspec import Struct, structs
 
 from federation.link.enrolled import Enrolled
-from federation.model.handout import NodeReport
+from federation.model.handout import EndpointReport, NodeReport
+from federation.model.names import ServiceKey
+from federation.probing import Prober, Target
 from federation.process import until_stopped
 from federation.session.tree import Tree
 from federation.wire.handout import HandoutHead
 from gateways import metrics
+from gateways.evidence import Evidence
 from gateways.identity.keeper import Keeper, LeafSource
 from gateways.intent import intend
 from gateways.kernel.port import Kernel
-from gateways.probe.counters import link_reports
+from gateways.probe.counters import link_reports, received
 from gateways.probe.echo import EchoProber
+from gateways.probe.traffic import Traffic
 from gateways.render.envoy.resources import Certificate, missing, parts
-from gateways.state import GATEWAY_PORT, NodeState, Situation
+from gateways.state import GATEWAY_PORT, Checked, NodeState, Situation
 from gateways.sync import Outcome, Sync, Wanted, wanted_of
 from gateways.xds.encode import Encoder
 from gateways.xds.serve import XdsServer
 
 log = logging.getLogger("agent")
+
+Sick = tuple[ServiceKey, str]
 
 PERIOD = 3.0
 SOON = 1.0
@@ -63,10 +69,16 @@ class Made(Struct, frozen=True):
     """A handout worked out: kept until handout or certificates change."""
 
     root: bytes
+    evidence: Evidence
     certificates: Mapping[str, Certificate]
     state: NodeState
     wanted: Wanted
     problems: tuple[str, ...]
+
+    def stands(self, evidence: Evidence) -> bool:
+        """True while this evidence would make nothing else of it."""
+        same = (evidence.ways, evidence.sick) == (self.evidence.ways, self.evidence.sick)
+        return same and not 0 < self.state.until <= evidence.now
 
 
 class Agent:
@@ -80,7 +92,9 @@ class Agent:
         self._underlay = underlay
         self._sync = Sync(kernel)
         self._keeper = Keeper(feed)
-        self._prober = EchoProber(self._peer_addresses)
+        self._prober = EchoProber(self._ways)
+        self._checks: Prober[Sick] = Prober()
+        self._traffic = Traffic()
         self._xds = XdsServer(xds_path)
         self._encoder = Encoder()
         self._made: Made | None = None
@@ -99,14 +113,20 @@ class Agent:
                 group.create_task(self._feed.run())
                 group.create_task(self._keeper.run())
                 group.create_task(self._loop())
-                if self._situation.role == "gateway":
-                    group.create_task(self._prober.run())
+                group.create_task(self._prober.run())
         finally:
+            self._checks.stop()
             await self._xds.stop()
 
-    def _peer_addresses(self) -> list[str]:
-        tunnel = None if self._made is None else self._made.state.tunnel
-        return [] if tunnel is None else sorted(peer.overlay for peer in tunnel.peers)
+    def _ways(self) -> dict[str, bool]:
+        """What to probe: True where requests go."""
+        ways = {} if self._made is None else self._made.state.ways
+        return {address: busy or address in self._traffic.busy for address, busy in ways.items()}
+
+    def _evidence(self) -> Evidence:
+        held = {} if self._made is None else self._made.state.held
+        sick = frozenset(key for key, verdict in self._checks.verdicts.items() if verdict.up is False)
+        return Evidence(self._prober.paths.standings(), sick, held, int(time.time() * 1_000))
 
     async def _loop(self) -> None:
         while True:
@@ -125,11 +145,13 @@ class Agent:
 
     async def _work_out(self) -> Made:
         root, certificates = self._feed.tree.root, dict(self._keeper.certificates)
+        evidence = self._evidence()
         made = self._made
-        if made is None or made.root != root:
-            state = intend(self._situation, self._feed.values)
+        if made is None or made.root != root or not made.stands(evidence):
+            state = intend(self._situation, self._feed.values, evidence)
             self._keeper.want(state.identities)
-            made = Made(root, {}, state, wanted_of(state), state.problems)
+            self._checks.want({(c.service, c.address): _target(c) for c in state.checked})
+            made = Made(root, evidence, {}, state, wanted_of(state), state.problems)
         if not self._offered_all(made, certificates):
             snapshot, invalid = await asyncio.to_thread(self._encoder.encode, parts(made.state, certificates))
             self._xds.offer(snapshot)
@@ -168,8 +190,10 @@ class Agent:
             self._reached = made.root
         links = {}
         if made.state.tunnel is not None:
-            links = link_reports(made.state.tunnel, self._outcome.actual, time.time(), self._prober.microseconds)
-        self._feed.report({"node": self._node_report(problems), **links})
+            prober, actual = self._prober, self._outcome.actual
+            links = link_reports(made.state.tunnel, actual, time.time(), prober.microseconds, prober.paths.standing)
+            self._traffic.look(received(made.state.tunnel, actual), asyncio.get_running_loop().time())
+        self._feed.report({"node": self._node_report(problems), **links, **self._failing()})
         self._say(problems)
         self._measure(problems, whole, links)
 
@@ -192,6 +216,14 @@ class Agent:
             gateway_endpoint=self._underlay,
             gateway_port=GATEWAY_PORT if gateway else 0,
         )
+
+    def _failing(self) -> dict[str, Struct]:
+        """The own endpoints that fail their probes."""
+        return {
+            f"endpoint/{service}/{address}": EndpointReport(service, address, verdict.since // 1_000)
+            for (service, address), verdict in self._checks.verdicts.items()
+            if verdict.up is False
+        }
 
     def _say(self, problems: tuple[str, ...]) -> None:
         for line in problems:
@@ -217,16 +249,29 @@ class Agent:
             event.clear()
 
     def _events(self) -> tuple[asyncio.Event, ...]:
-        return (self._feed.changed, self._keeper.changed, self._xds.changed)
+        return (
+            self._feed.changed,
+            self._keeper.changed,
+            self._xds.changed,
+            self._prober.changed,
+            self._checks.changed,
+        )
 
     async def _wait(self) -> None:
         left = min(max(0.0, self._sync_due - asyncio.get_running_loop().time()), PERIOD)
+        until = 0 if self._made is None else self._made.state.until
+        if until:
+            left = min(left, max(0.0, until / 1_000 - time.time()))
         waits = [asyncio.ensure_future(event.wait()) for event in self._events()]
         try:
             await asyncio.wait(waits, timeout=left, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for wait in waits:
                 wait.cancel()
+
+
+def _target(checked: Checked) -> Target:
+    return Target(checked.address, checked.port, checked.service.host, checked.probe)
 
 
 async def run_until_signalled(agent: Agent) -> None:

@@ -7,14 +7,18 @@ from msgspec import Struct
 
 from federation.model.cidr import Network, first_overlap
 from federation.model.handout import Import, Offer, Peer, PeerGateway, Pool, Site, Workload
+from federation.model.names import ServiceKey
+from federation.model.policy import Probe
 from federation.model.spiffe import SpiffeId, gateway_id, trust_domain
 from federation.wire.keyed import of_kind
+from gateways.evidence import NOTHING, Evidence, with_sick
 from gateways.outbound import Outbound, plan_outbound
 from gateways.services import hosts_of, is_http, own_endpoints, port_label, sni_of
 from gateways.state import (
     GATEWAY_PORT,
     Admitted,
     Anchor,
+    Checked,
     Cluster,
     GatewayListener,
     Locality,
@@ -26,8 +30,11 @@ from gateways.state import (
 )
 
 
-def intend(situation: Situation, values: Mapping[str, Struct]) -> NodeState:
-    """What this node must have in force. Without a `Site` (no handout yet) that is nothing, and a problem says so."""
+def intend(situation: Situation, values: Mapping[str, Struct], evidence: Evidence = NOTHING) -> NodeState:
+    """What this node must have in force, by the handout and by what it has seen itself.
+
+    Without a `Site` (no handout yet) that is nothing, and a problem says so.
+    """
     ordered = [values[key] for key in sorted(values)]
     site = next(iter(of_kind(ordered, Site)), None)
     if site is None:
@@ -35,17 +42,20 @@ def intend(situation: Situation, values: Mapping[str, Struct]) -> NodeState:
     problems: list[str] = []
     peers = accept_peers(site, of_kind(ordered, Peer), problems, situation.public_key)
     if situation.role == "gateway":
-        return _gateway(situation, site, peers, ordered, problems)
+        return _gateway(situation, site, peers, ordered, evidence, problems)
+    imports, pools = of_kind(ordered, Import), of_kind(ordered, Pool)
     outbound = plan_outbound(
         situation,
         site,
         peers,
-        of_kind(ordered, Import),
-        of_kind(ordered, Pool),
+        imports,
+        pools,
         of_kind(ordered, Workload),
+        evidence,
         problems,
     )
-    return _node(situation, site, peers, outbound, problems)
+    probes = {item.service: item.policy.probe for item in imports}
+    return _node(situation, site, peers, outbound, checked_endpoints(pools, probes), problems)
 
 
 def accept_peers(site: Site, peers: Iterable[Peer], problems: list[str], own_key: bytes = b"") -> tuple[Peer, ...]:
@@ -94,9 +104,28 @@ def anchors_of(site: Site, peers: tuple[Peer, ...]) -> tuple[Anchor, ...]:
     return (own, *(Anchor(p.member, p.trust_domain, p.anchor) for p in sorted(peers, key=lambda p: p.member)))
 
 
+def checked_endpoints(pools: Iterable[Pool], probes: Mapping[ServiceKey, Probe | None]) -> tuple[Checked, ...]:
+    """The own endpoints that a policy wants probed: at the probe's port, else at their first TCP port."""
+    found = set()
+    for pool in pools:
+        probe = probes.get(pool.service)
+        ports = [port.port for port in pool.ports if port.protocol == "TCP"]
+        if probe is None or not (probe.port or ports):
+            continue
+        port = probe.port or ports[0]
+        found |= {Checked(pool.service, e.address, port, probe) for e in pool.endpoints if e.state != "draining"}
+    return tuple(sorted(found, key=lambda one: (one.service, one.address, one.port)))
+
+
 def _node(
-    situation: Situation, site: Site, peers: tuple[Peer, ...], outbound: Outbound, problems: list[str]
+    situation: Situation,
+    site: Site,
+    peers: tuple[Peer, ...],
+    outbound: Outbound,
+    checked: tuple[Checked, ...],
+    problems: list[str],
 ) -> NodeState:
+    steering = outbound.steering
     return NodeState(
         situation=situation,
         region=site.region,
@@ -105,18 +134,28 @@ def _node(
         listeners=outbound.listeners,
         anchors=anchors_of(site, peers),
         identities=outbound.identities,
+        ways={g.overlay: peer.member in steering.in_use for peer in peers for g in peer.gateways},
+        checked=checked,
+        until=steering.until,
+        held=steering.held,
         problems=tuple(problems),
     )
 
 
 def _gateway(
-    situation: Situation, site: Site, peers: tuple[Peer, ...], values: list[Struct], problems: list[str]
+    situation: Situation,
+    site: Site,
+    peers: tuple[Peer, ...],
+    values: list[Struct],
+    evidence: Evidence,
+    problems: list[str],
 ) -> NodeState:
     address = own_overlay(situation, site)
     if address is None:
         return NodeState(situation=situation, known=False, problems=(f"E190 {situation.node} has no gateway id yet",))
     identity = gateway_id(trust_domain(site.member, site.domain))
-    clusters, offered = _offers(site, of_kind(values, Offer), of_kind(values, Pool))
+    offers, pools = of_kind(values, Offer), of_kind(values, Pool)
+    clusters, offered = _offers(site, offers, with_sick(pools, evidence.sick))
     return NodeState(
         situation=situation,
         region=site.region,
@@ -131,6 +170,8 @@ def _gateway(
         gateway=_listener(address, identity, peers, offered) if offered and peers else None,
         anchors=anchors_of(site, peers),
         identities=(identity,),
+        ways={gateway.overlay: False for peer in peers for gateway in peer.gateways},
+        checked=checked_endpoints(pools, {offer.service: offer.probe for offer in offers}),
         problems=tuple(problems),
     )
 

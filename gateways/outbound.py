@@ -5,12 +5,15 @@ from ipaddress import ip_address
 
 from msgspec import Struct
 
-from federation.law.shares import Case, Ruling, rule
+from federation.law.shares import Ruling
 from federation.model.handout import Candidate, Import, Listener, Peer, Pool, Site, Workload
 from federation.model.names import ServiceKey
 from federation.model.spiffe import SpiffeId, account, trust_domain
+from federation.model.standing import UNKNOWN, Standing
+from gateways.evidence import Evidence, with_sick
 from gateways.services import hosts_of, is_http, own_endpoints, port_label, sni_of
 from gateways.state import Capture, Cluster, Host, Locality, NodeListener, Situation, SourceChain
+from gateways.steer import Steering
 
 
 class Outbound(Struct, frozen=True, kw_only=True):
@@ -20,6 +23,7 @@ class Outbound(Struct, frozen=True, kw_only=True):
     clusters: tuple[Cluster, ...]
     listeners: tuple[NodeListener, ...]
     identities: tuple[SpiffeId, ...]
+    steering: Steering
 
 
 class Acting(Struct, frozen=True):
@@ -36,11 +40,15 @@ def plan_outbound(
     imports: Iterable[Import],
     pools: Iterable[Pool],
     workloads: Iterable[Workload],
+    evidence: Evidence,
     problems: list[str],
 ) -> Outbound:
     """One listener and one capture an import port, one cluster a port and workload."""
     acting = acting_workloads(site, workloads, problems)
-    world = _World(situation, site, {p.member: p for p in peers}, own_endpoints(pools), acting)
+    by_name: dict[str, Peer] = {p.member: p for p in peers}
+    by_service = own_endpoints(with_sick(pools, evidence.sick))
+    steering = Steering(site.member, by_name, by_service, evidence)
+    world = _World(situation, site, by_name, by_service, acting, steering, evidence)
     captures: list[Capture] = []
     clusters: list[Cluster] = []
     listeners: list[NodeListener] = []
@@ -62,6 +70,7 @@ def plan_outbound(
         clusters=tuple(clusters),
         listeners=tuple(listeners),
         identities=tuple(a.identity for a in acting),
+        steering=steering,
     )
 
 
@@ -89,6 +98,8 @@ class _World(Struct, frozen=True):
     peers: Mapping[str, Peer]
     pools: Mapping[ServiceKey, tuple[Pool, ...]]
     acting: tuple[Acting, ...]
+    steering: Steering
+    evidence: Evidence
 
 
 def _capture(situation: Situation, item: Import, port: Listener, problems: list[str]) -> Iterable[Capture]:
@@ -113,7 +124,8 @@ def _clusters(world: _World, item: Import, port: Listener) -> tuple[Cluster, ...
     member = world.site.member
     offering = [c for c in item.candidates if port.name in c.ports]
     local = hosts_of(world.pools.get(item.service, ()), port.name)
-    localities = tuple(_localities(world, reachable(offering, world, local), local))
+    candidates = reachable(offering, world, local)
+    localities = tuple(_localities(world, candidates, world.steering.rule(item, candidates), local))
     remotes = tuple(sorted(c.member for c in offering if c.member in world.peers))
     sni = sni_of(item.service, port_label(port.name, port.port))
     made = [
@@ -143,16 +155,23 @@ def reachable(offering: Iterable[Candidate], world: _World, local: tuple[Host, .
     ]
 
 
-def _localities(world: _World, candidates: list[Candidate], local: tuple[Host, ...]) -> Iterable[Locality]:
-    ruling: Ruling = rule(candidates, Case(world.site.member))
+def _localities(
+    world: _World, candidates: list[Candidate], ruling: Ruling, local: tuple[Host, ...]
+) -> Iterable[Locality]:
     for candidate in sorted(candidates, key=lambda c: (c.member != world.site.member, c.member)):
-        share = ruling.of(candidate.member)
+        share, standby = ruling.of(candidate.member), candidate.member in ruling.standby
         if candidate.member == world.site.member:
-            yield Locality(candidate.member, world.site.region, share, local)
+            yield Locality(candidate.member, world.site.region, share, local, standby)
             continue
         peer = world.peers[candidate.member]
-        hosts = {Host(gateway.overlay, gateway.port) for gateway in peer.gateways}
-        yield Locality(candidate.member, peer.region, share, tuple(sorted(hosts)))
+        yield Locality(candidate.member, peer.region, share, _gateways(peer, world.evidence.ways), standby)
+
+
+def _gateways(peer: Peer, ways: Mapping[str, Standing]) -> tuple[Host, ...]:
+    """The peer's gateways; while one of them can be reached, those that cannot are unready."""
+    up = {g.overlay for g in peer.gateways if ways.get(g.overlay, UNKNOWN).up}
+    hosts = {Host(g.overlay, g.port, "unready" if up and g.overlay not in up else "ready") for g in peer.gateways}
+    return tuple(sorted(hosts))
 
 
 def _listener(world: _World, item: Import, port: Listener, clusters: tuple[Cluster, ...]) -> NodeListener:

@@ -1,10 +1,12 @@
 """What `run` would apply, as one document for people: commands, the nft transaction and Envoy's resources."""
 
+import time
 from pathlib import Path
 
 from federation.lkg import ring
 from federation.model.errors import InputError
 from federation.wire.handout import HANDOUT, HANDOUT_TOPIC
+from gateways.evidence import Evidence
 from gateways.intent import intend
 from gateways.render import routes, wireguard
 from gateways.render.commands import route_command, wireguard_command
@@ -21,7 +23,7 @@ def shown(directory: Path, situation: Situation) -> dict[str, object]:
     kept = ring.newest(directory / "lkg", HANDOUT_TOPIC)
     if kept is None:
         raise InputError(f"{directory}: no handout on disk yet; the agent has not reached its controller")
-    return document(intend(situation, HANDOUT.decode_tree(kept.tree)))
+    return document(intend(situation, HANDOUT.decode_tree(kept.tree), Evidence(now=int(time.time() * 1_000))))
 
 
 def document(state: NodeState) -> dict[str, object]:

@@ -5,7 +5,9 @@
 
 from msgspec import Struct
 
-from federation.model.handout import Role
+from federation.model.handout import Candidate, Role
+from federation.model.names import ServiceKey
+from federation.model.policy import Probe
 from federation.model.record import EndpointState
 from federation.model.spiffe import SpiffeId
 
@@ -74,12 +76,16 @@ class Host(Struct, frozen=True, order=True):
 
 
 class Locality(Struct, frozen=True):
-    """One member's part of a cluster. `weight` is the law's share in parts per million; 0 means no traffic."""
+    """One member's part of a cluster. `weight` is the law's share in parts per million.
+
+    Without a share there is no traffic, but to one that stands `standby` as soon as no host with a share is left.
+    """
 
     member: str
     region: str
     weight: int
     hosts: tuple[Host, ...]
+    standby: bool = False
 
 
 class Cluster(Struct, frozen=True, kw_only=True):
@@ -143,6 +149,15 @@ class GatewayListener(Struct, frozen=True, kw_only=True):
     offered: tuple[Offered, ...]
 
 
+class Checked(Struct, frozen=True, order=True):
+    """An own endpoint that this node probes for a service."""
+
+    service: ServiceKey
+    address: str
+    port: int
+    probe: Probe
+
+
 class Anchor(Struct, frozen=True):
     """What to trust for one member."""
 
@@ -154,6 +169,8 @@ class Anchor(Struct, frozen=True):
 class NodeState(Struct, frozen=True, kw_only=True):
     """Everything that must be in force on one node. `problems` says, one line each, what was left out and why.
 
+    `ways` are the overlay addresses to probe, True for those that get requests; `checked` the endpoints to probe.
+    `until` is the Unix millisecond at which age alone changes a share (0: none), `held` what the next pass builds on.
     `known` is False before the first handout: then what is in force is left as it is, for unknown is not empty.
     """
 
@@ -167,4 +184,8 @@ class NodeState(Struct, frozen=True, kw_only=True):
     gateway: GatewayListener | None = None
     anchors: tuple[Anchor, ...] = ()
     identities: tuple[SpiffeId, ...] = ()
+    ways: dict[str, bool] = {}
+    checked: tuple[Checked, ...] = ()
+    until: int = 0
+    held: dict[ServiceKey, Candidate] = {}
     problems: tuple[str, ...] = ()

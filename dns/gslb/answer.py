@@ -1,60 +1,67 @@
-"""The answer to one question from one table (RFC 1034 section 4.3.2, RFC 2308). Pure."""
+"""The answer to one question (RFC 1034 section 4.3.2, RFC 2308). Pure."""
+
+from collections.abc import Sequence
+from ipaddress import ip_address
 
 from msgspec import Struct
 
-from gslb.table import TTL_SECONDS, ZONE, Table
+from gslb.locality import SCOPE
+from gslb.steer import FAMILY, Client, Steering
+from gslb.zone import AAAA, NS, SOA, SRV, TXT, A, Row, Rows, Zone
 
-NOERROR, FORMERR, NXDOMAIN, NOTIMP, REFUSED = 0, 1, 3, 4, 5
-A, SOA, TXT, AAAA, SRV, ANY, NS = 1, 6, 16, 28, 33, 255, 2
-VERSION_NAME = f"dns-version.{ZONE}"
-VERSION_TTL = 28_800
-SRV_TTL = 30
+NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED = 0, 1, 2, 3, 4, 5
+ANY = 255
+_FIRST_OF_ANY = (A, AAAA, SRV, SOA, NS, TXT)
 
 
 class Answered(Struct, frozen=True):
-    """Records as (name, type, ttl, text of the data); `negative` asks for the SOA in the authority section."""
+    """`negative` is the SOA of the authority section; `scope` the bits of the client subnet that the answer is for."""
 
     code: int
-    records: tuple[tuple[str, int, int, str], ...] = ()
-    negative: bool = False
+    zone: str = ""
+    records: Rows = ()
+    additional: Rows = ()
+    negative: Row | None = None
+    scope: int = 0
 
 
-def answer(table: Table, name: str, kind: int) -> Answered:
-    """Answer for a lower-case name without its final dot and a query type of class IN."""
-    if name != ZONE and not name.endswith("." + ZONE):
+def answer(steering: Steering, name: str, kind: int, client: Client, now: int) -> Answered:
+    """Answer for a lower-case name without its final dot and a query type of class IN, at this Unix millisecond."""
+    zone = steering.table.zone_of(name)
+    if zone is None:
         return Answered(REFUSED)
-    if name == VERSION_NAME:
-        return Answered(NOERROR, ((name, TXT, VERSION_TTL, '"1.0.0"'),)) if kind in (TXT, ANY) else _nothing()
-    if name == ZONE and kind in (SOA, ANY):
-        return Answered(NOERROR, (soa(table),))
-    if name == ZONE and kind == NS:
-        return Answered(NOERROR, ((ZONE, NS, TTL_SECONDS, f"ns.dns.{ZONE}."),))
-    if not table.exists(name):
-        return Answered(NXDOMAIN, negative=True)
-    record = table.names.get(name)
-    if record is None:
-        return _nothing()
-    found = {
-        A: [(name, A, TTL_SECONDS, address) for address in record.a],
-        AAAA: [(name, AAAA, TTL_SECONDS, address) for address in record.aaaa],
-        SRV: [(name, SRV, SRV_TTL, f"0 10 {port} {host}.") for port, host in record.srv],
-    }
+    if name in steering.table.steered:
+        found = _steered(steering, name, kind, client, now)
+        if found is not None:
+            return found
+    if not zone.exists(name):
+        return Answered(NXDOMAIN, zone.apex, negative=zone.soa)
+    rrsets = zone.names.get(name, {})
     if kind == ANY:
-        return _first(found)
-    rows = tuple(found.get(kind, ()))
-    return Answered(NOERROR, rows) if rows else _nothing()
+        kind = next((one for one in _FIRST_OF_ANY if one in rrsets), ANY)
+    if kind not in rrsets:
+        return Answered(NOERROR, zone.apex, negative=zone.soa)
+    return Answered(NOERROR, zone.apex, rrsets[kind], _glue(zone, rrsets[kind]))
 
 
-def soa(table: Table) -> tuple[str, int, int, str]:
-    """The zone's SOA; negative answers live as long as its minimum (RFC 2308 section 5)."""
-    data = f"ns.dns.{ZONE}. hostmaster.{ZONE}. {table.serial} 7200 1800 86400 {TTL_SECONDS}"
-    return (ZONE, SOA, TTL_SECONDS, data)
+def _steered(steering: Steering, name: str, kind: int, client: Client, now: int) -> Answered | None:
+    """The picked member's addresses; for ANY those of one family (RFC 8482 section 4.1). None when there are none."""
+    ttl = steering.table.steered[name].name.ttl
+    zone = steering.table.zone_of(name)
+    assert zone is not None
+    for one in _families(kind):
+        addresses = steering.choose(name, one, client, now).addresses
+        if addresses:
+            rows = tuple((name, one, ttl, address) for address in addresses)
+            return Answered(NOERROR, zone.apex, rows, scope=SCOPE[ip_address(client.address).version])
+    return None
 
 
-def _first(found: dict[int, list[tuple[str, int, int, str]]]) -> Answered:
-    """Minimal ANY: one RRset (RFC 8482 section 4.1)."""
-    return next((Answered(NOERROR, tuple(rows)) for rows in found.values() if rows), _nothing())
+def _families(kind: int) -> Sequence[int]:
+    return (A, AAAA) if kind == ANY else (kind,) if kind in FAMILY else ()
 
 
-def _nothing() -> Answered:
-    return Answered(NOERROR, negative=True)
+def _glue(zone: Zone, rows: Rows) -> Rows:
+    """The addresses of the DNS servers that an NS answer names."""
+    servers = [data.rstrip(".") for _, kind, _, data in rows if kind == NS]
+    return tuple(row for server in servers for rrset in zone.names.get(server, {}).values() for row in rrset)

@@ -1,9 +1,18 @@
-"""`isthmus dns`."""
+"""`isthmus dns`. Imports are made where they are used, so that `--help` stays quick."""
 
-import asyncio
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from gslb.locality import Line
+
+STATE = click.option(
+    "--state", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder made by `isthmus enroll`."
+)
 
 
 @click.group()
@@ -12,16 +21,58 @@ def dns() -> None:
 
 
 @dns.command()
-@click.option("--state", required=True, type=click.Path(path_type=Path), help="Folder made by `isthmus enroll`.")
-@click.option("--listen", required=True, help="ADDRESS:PORT for UDP and TCP.")
+@STATE
+@click.option("--listen", required=True, multiple=True, help="ADDRESS:PORT for UDP and TCP; may be repeated.")
+@click.option("--subnets", type=click.Path(path_type=Path), help="Where clients stand: lines CIDR MEMBER-or-REGION.")
 @click.option("--metrics", help="ADDRESS:PORT for Prometheus metrics.")
-def serve(state: Path, listen: str, metrics: str | None) -> None:
-    """Answer clusterset.local from the controller's handout, or from the last good one on disk."""
+def serve(state: Path, listen: tuple[str, ...], subnets: Path | None, metrics: str | None) -> None:
+    """Answer clusterset.local and public names from the controller's handout, or from the last good one on disk."""
+    import asyncio
+
     from federation.telemetry import serve_metrics, setup_logging, split_address
     from gslb.daemon import Daemon
 
+    addresses = [split_address(text, "--listen") for text in listen]
+    lines = read_subnets(subnets)
     setup_logging("dns")
-    host, port = split_address(listen, "--listen")
-    daemon = Daemon(state)
+    daemon = Daemon(state, lines)
     serve_metrics(metrics)
-    asyncio.run(daemon.run(host, port))
+    asyncio.run(daemon.run(addresses))
+
+
+@dns.command()
+@STATE
+@click.option("--name", required=True, help="A public name.")
+@click.option("--client", required=True, help="The address of the resolver that asks.")
+@click.option("--subnet", is_flag=True, help="The address comes as a client subnet (ECS).")
+@click.option("--output", type=click.Choice(["text", "json"]), default="text")
+def explain(state: Path, name: str, client: str, subnet: bool, output: str) -> None:
+    """Explain what the running server answers a client: where it stands, the law's inputs, rules, shares, the pick."""
+    import json
+    from ipaddress import ip_address
+
+    from federation.model.errors import InputError
+    from gslb.control import Question, ask
+    from gslb.explain import lines
+
+    try:
+        ip_address(client)
+    except ValueError:
+        raise InputError(f'--client "{client}": is not an IP address', "E122") from None
+    found = ask(state, Question(name, client, subnet))
+    click.echo(json.dumps(found, indent=2) if output == "json" else "\n".join(lines(found)))
+
+
+def read_subnets(path: Path | None) -> tuple[Line, ...]:
+    """The lines of `--subnets`; none without the option. InputError naming file, line and value."""
+    from federation.model.errors import InputError
+    from gslb.locality import parse_lines
+
+    if path is None:
+        return ()
+    try:
+        return parse_lines(path.read_text(encoding="utf-8"), str(path))
+    except OSError as error:
+        raise InputError(f"--subnets {path}: {error.strerror}", "E122") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"--subnets {path}: byte {error.start} is not UTF-8 text", "E122") from None

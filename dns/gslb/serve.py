@@ -1,9 +1,8 @@
-"""The sockets: UDP and TCP on one address. Thin: bytes to `wire.respond` and back."""
+"""The sockets: UDP and TCP on one address. Thin: bytes and the client's address in, bytes out."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 from collections.abc import Callable
 from typing import cast
@@ -12,12 +11,11 @@ from prometheus_client import Counter
 
 from federation.model.errors import InputError
 
-log = logging.getLogger("dns")
 queries_total = Counter("isthmus_dns_queries_total", "Queries by transport", ["transport"])
 TCP_IDLE = 10.0
 TCP_MAX = 256
 
-Respond = Callable[[bytes, bool], bytes | None]
+Respond = Callable[[bytes, str, bool], bytes | None]
 
 
 class _Datagrams(asyncio.DatagramProtocol):
@@ -31,7 +29,7 @@ class _Datagrams(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         self._count.inc()
-        response = self._respond(data, False)
+        response = self._respond(data, addr[0], False)
         if response is not None and self._transport is not None:
             self._transport.sendto(response, addr)
 
@@ -69,7 +67,8 @@ class Server:
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._open += 1
         try:
-            while self._open <= TCP_MAX and await self._one(reader, writer):
+            address: str = writer.get_extra_info("peername")[0]
+            while self._open <= TCP_MAX and await self._one(reader, writer, address):
                 pass
         except (OSError, TimeoutError, asyncio.IncompleteReadError):
             pass
@@ -77,13 +76,13 @@ class Server:
             self._open -= 1
             writer.close()
 
-    async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+    async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, address: str) -> bool:
         """One framed query (RFC 1035 section 4.2.2); False when the connection should close."""
         async with asyncio.timeout(TCP_IDLE):
             size = int.from_bytes(await reader.readexactly(2), "big")
             query = await reader.readexactly(size)
             self._count.inc()
-            response = self._respond(query, True)
+            response = self._respond(query, address, True)
             if response is None:
                 return False
             writer.write(len(response).to_bytes(2, "big") + response)

@@ -1,61 +1,93 @@
-"""The handout compiled into an immutable table that one query reads. Pure."""
+"""The handout compiled into an immutable table that one query reads. Pure.
 
-from collections.abc import Mapping
-from ipaddress import ip_address
+What one key of the handout gives is worked out once and kept while the key stays the same, so that a new table costs
+what changed, and one copy of the indexes.
+"""
+
+from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
-from federation.model.handout import Import
-
-TTL_SECONDS = 5
-ZONE = "clusterset.local"
-
-
-class Record(Struct, frozen=True):
-    """What is known of one name: its addresses by family, and for SRV the ports with their targets."""
-
-    a: tuple[str, ...] = ()
-    aaaa: tuple[str, ...] = ()
-    srv: tuple[tuple[int, str], ...] = ()
+from federation.law.pick import pick_key
+from federation.model.handout import Import, Place, Site, Steered
+from gslb.cluster import ZONE, Piece, cluster_zone, piece_of
+from gslb.locality import Line, Subnets, compile_subnets
+from gslb.zone import Zone, enclosing, public_zones
 
 
 class Table(Struct, frozen=True):
-    """Every name of the zone that has data (lower case, no final dot), and every empty non-terminal above one."""
+    """What is answered. `zones` by apex; `steered` are the public names inside them; `problems` one line each."""
 
-    names: dict[str, Record]
-    inner: frozenset[str]
+    zones: dict[str, Zone]
     serial: int
+    steered: dict[str, Steered] = {}
+    places: dict[str, Place] = {}
+    subnets: Subnets = Subnets({}, {})
+    own: str = ""
+    key: bytes = b""
+    problems: tuple[str, ...] = ()
 
-    def exists(self, name: str) -> bool:
-        """True when the name has data or stands above one that has (RFC 8020)."""
-        return name in self.names or name in self.inner
-
-
-def compile_table(values: Mapping[str, Struct], serial: int) -> Table:
-    """The table of this handout.
-
-    A service answers with its clusterset IP as long as it is imported, whatever its readiness: which member serves a
-    request is decided by the node's proxy, and a live name never vanishes.
-    """
-    names: dict[str, Record] = {}
-    for item in values.values():
-        if isinstance(item, Import) and item.kind == "ClusterSetIP" and item.address:
-            names.update(_names_of(item))
-    inner = {parent for name in names for parent in _parents(name)}
-    return Table(names, frozenset(inner | {ZONE}), serial)
+    def zone_of(self, name: str) -> Zone | None:
+        """The most specific zone that this lower-case name lies in; None when it is not ours to answer."""
+        return enclosing(self.zones, name)
 
 
-def _names_of(item: Import) -> dict[str, Record]:
-    host = item.service.host
-    v4 = ip_address(item.address).version == 4
-    bare = tuple(sorted({(port.port, host) for port in item.ports}))
-    found = {host: Record(a=(item.address,) if v4 else (), aaaa=() if v4 else (item.address,), srv=bare)}
-    for port in item.ports:
-        if port.name:
-            found[f"_{port.name}._{port.protocol.lower()}.{host}"] = Record(srv=((port.port, host),))
-    return found
+class Compiler:
+    """Makes tables from handouts and the operator's lines of `--subnets`."""
+
+    def __init__(self, lines: tuple[Line, ...] = ()) -> None:
+        self._lines = lines
+        self._pieces: dict[str, tuple[Import, Piece]] = {}
+        self._mapped: tuple[object, Subnets] | None = None
+
+    def compile(self, values: Mapping[str, Struct], serial: int) -> Table:
+        """The table of this handout; `serial` is its revision."""
+        site = values.get("site")
+        own, domain = (site.member, site.domain) if isinstance(site, Site) else ("", "")
+        places: dict[str, Place] = {value.member: value for value in values.values() if isinstance(value, Place)}
+        public, problems = public_zones(own, places.values(), serial)
+        zones = {ZONE: cluster_zone(self._imported(values), serial), **public}
+        named = sorted((key, value) for key, value in values.items() if isinstance(value, Steered))
+        steered = {value.name.host: value for _, value in reversed(named)}
+        served, shadowed = _served(zones, steered)
+        subnets = self._subnets(own, places.values())
+        return Table(
+            zones={apex: zone.with_names(served.get(apex, ())) for apex, zone in zones.items()},
+            serial=serial,
+            steered={host: steered[host] for hosts in served.values() for host in hosts},
+            places=places,
+            subnets=subnets,
+            own=own,
+            key=pick_key(domain),
+            problems=(*problems, *shadowed, *subnets.problems),
+        )
+
+    def _imported(self, values: Mapping[str, Struct]) -> Iterable[Piece]:
+        kept: dict[str, tuple[Import, Piece]] = {}
+        for key, value in values.items():
+            if isinstance(value, Import):
+                before = self._pieces.get(key)
+                kept[key] = before if before is not None and before[0] is value else (value, piece_of(value))
+        self._pieces = kept
+        return [piece for _, piece in kept.values()]
+
+    def _subnets(self, own: str, places: Iterable[Place]) -> Subnets:
+        ranges = [(place.member, place.number, place.region, place.subnets) for place in places]
+        if self._mapped is None or self._mapped[0] != (own, ranges):
+            self._mapped = ((own, ranges), compile_subnets(own, places, self._lines))
+        return self._mapped[1]
 
 
-def _parents(name: str) -> list[str]:
-    labels = name.split(".")
-    return [".".join(labels[index:]) for index in range(1, len(labels) - 1)]
+def _served(zones: Mapping[str, Zone], steered: Mapping[str, Steered]) -> tuple[dict[str, list[str]], list[str]]:
+    """The public names inside our public zones, by zone; and what stands in the way of others."""
+    found: dict[str, list[str]] = {}
+    problems = []
+    for host in steered:
+        zone = enclosing(zones, host)
+        if zone is None or zone.apex == ZONE:
+            continue
+        if host in zone.names and host != zone.apex:
+            problems.append(f'GlobalName "{host}": is the name of a DNS server of zone {zone.apex}; choose another')
+            continue
+        found.setdefault(zone.apex, []).append(host)
+    return found, problems

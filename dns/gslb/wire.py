@@ -1,7 +1,9 @@
-"""DNS messages (RFC 1035, EDNS by RFC 6891) as bytes; dnspython is the codec."""
+"""Responses as bytes (RFC 1035, EDNS by RFC 6891); dnspython writes them."""
 
 import contextlib
+from functools import lru_cache
 
+import dns.edns
 import dns.exception
 import dns.flags
 import dns.message
@@ -12,70 +14,143 @@ import dns.rdata
 import dns.rdataclass
 import dns.rdatatype
 import dns.rrset
+from msgspec import Struct
 
-from gslb.answer import FORMERR, NOTIMP, REFUSED, Answered, answer, soa
-from gslb.table import Table
+from gslb.answer import FORMERR, NOTIMP, REFUSED, SERVFAIL, Answered, answer
+from gslb.ecs import Subnet, echo, parse_subnet
+from gslb.query import HEADER, MalformedError, Query, parse_query
+from gslb.steer import Client, Steering
+from gslb.zone import Rows
 
 UDP_MAX = 1232
 UDP_PLAIN = 512
+TCP_LIMIT = 65_535
 BADVERS = 16
+NOT_READY = dns.edns.EDEOption(dns.edns.EDECode.NOT_READY, "no handout yet")
+NOT_AUTHORITATIVE = dns.edns.EDEOption(dns.edns.EDECode.NOT_AUTHORITATIVE)
 
 
-def respond(table: Table, query: bytes, tcp: bool) -> bytes | None:
-    """The response to these bytes, or None when silence is right (shorter than a header, or itself a response)."""
-    if len(query) < 12 or query[2] & 0x80:
+class Reply(Struct, frozen=True):
+    """A response: its bytes, its code, and the zone that answered ("" for none)."""
+
+    data: bytes
+    code: int
+    zone: str = ""
+
+
+def respond(steering: Steering | None, data: bytes, client: Client, tcp: bool, now: int) -> Reply | None:
+    """The response to these bytes from this client, at this Unix millisecond; None when silence is right (shorter than
+    a header, or itself a response). Without a handout every question is met with SERVFAIL: unknown is never empty."""
+    if len(data) < HEADER or data[2] & 0x80:
         return None
-    if (query[2] >> 3) & 0xF != dns.opcode.QUERY:
-        return _bare(query, NOTIMP)
+    if (data[2] >> 3) & 0xF != dns.opcode.QUERY:
+        return _bare(data, NOTIMP)
     try:
-        message = dns.message.from_wire(query, ignore_trailing=True)
-    except (dns.exception.DNSException, ValueError):
-        return _bare(query, FORMERR)
-    if len(message.question) != 1:
-        return _bare(query, FORMERR)
-    response = dns.message.make_response(message, our_payload=UDP_MAX)
-    if message.edns > 0:
-        response.set_rcode(dns.rcode.Rcode(BADVERS))
-        return response.to_wire()
-    question = message.question[0]
-    if question.rdclass != dns.rdataclass.IN:
-        response.set_rcode(dns.rcode.Rcode(REFUSED))
-        return response.to_wire()
-    name = question.name.to_text(omit_final_dot=True).lower()
-    _fill(response, table, answer(table, name, int(question.rdtype)))
-    limit = 65535 if tcp else max(UDP_PLAIN, min(message.payload, UDP_MAX)) if message.edns == 0 else UDP_PLAIN
-    return _fit(response, limit)
+        query = parse_query(data)
+    except MalformedError:
+        return _bare(data, FORMERR)
+    response, found = _answered(steering, query, client, now)
+    return Reply(_fit(response, _limit(query, tcp)), found.code, found.zone)
 
 
-def _fill(response: dns.message.Message, table: Table, found: Answered) -> None:
+def _answered(
+    steering: Steering | None, query: Query, client: Client, now: int
+) -> tuple[dns.message.Message, Answered]:
+    response = _start(query)
+    try:
+        subnet = _subnet(query)
+    except MalformedError:
+        return response, _fill(response, query, Answered(FORMERR), [])
+    if query.edns is not None and query.edns.version > 0:
+        return response, _fill(response, query, Answered(BADVERS), [])
+    if subnet is not None and subnet.source:
+        client = Client(subnet.address, subnet=True)
+    found = _found(steering, response, query, client, now)
+    options: list[dns.edns.Option] = []
+    if subnet is not None:
+        scope = found.scope if subnet.source else 0
+        options.append(dns.edns.GenericOption(dns.edns.OptionType.ECS, echo(subnet, scope)))
+    if found.code in (SERVFAIL, REFUSED):
+        options.append(NOT_READY if found.code == SERVFAIL else NOT_AUTHORITATIVE)
+    return response, _fill(response, query, found, options)
+
+
+def _subnet(query: Query) -> Subnet | None:
+    if query.edns is None or query.edns.version > 0 or not query.edns.subnets:
+        return None
+    if len(query.edns.subnets) > 1:
+        raise MalformedError("two client subnets")
+    return parse_subnet(query.edns.subnets[0])
+
+
+def _found(
+    steering: Steering | None, response: dns.message.Message, query: Query, client: Client, now: int
+) -> Answered:
+    if steering is None:
+        return Answered(SERVFAIL)
+    if query.rdclass != dns.rdataclass.IN:
+        return Answered(REFUSED)
+    name = response.question[0].name.to_text(omit_final_dot=True).lower()
+    return answer(steering, name, query.kind, client, now)
+
+
+def _start(query: Query) -> dns.message.Message:
+    """A response with the question as it came, case and all (RFC 4343)."""
+    response = dns.message.QueryMessage(query.ident)
+    response.flags = dns.flags.QR | dns.flags.Flag(query.flags & (dns.flags.RD | dns.flags.CD))
+    name = dns.name.Name(query.labels)
+    kind, rdclass = dns.rdatatype.RdataType.make(query.kind), dns.rdataclass.RdataClass.make(query.rdclass)
+    response.question.append(dns.rrset.RRset(name, rdclass, kind))
+    return response
+
+
+def _fill(response: dns.message.Message, query: Query, found: Answered, options: list[dns.edns.Option]) -> Answered:
+    if query.edns is not None:
+        flags = int(dns.flags.DO) if query.edns.do else 0
+        response.use_edns(0, flags, UDP_MAX, options=options)
     response.set_rcode(dns.rcode.Rcode(found.code))
-    if found.code == REFUSED:
-        return
-    response.flags |= dns.flags.AA
-    for name, kind, ttl, data in found.records:
-        owner = response.question[0].name if name == _text(response) else dns.name.from_text(name)
-        rdata = dns.rdata.from_text(dns.rdataclass.IN, dns.rdatatype.RdataType(kind), data)
-        rrset = response.find_rrset(response.answer, owner, dns.rdataclass.IN, rdata.rdtype, create=True)
-        rrset.add(rdata, ttl)
-    if found.negative:
-        name, kind, ttl, data = soa(table)
-        response.authority.append(dns.rrset.from_text(name + ".", ttl, "IN", dns.rdatatype.RdataType(kind), data))
+    if found.zone:
+        response.flags |= dns.flags.AA
+    _add(response, response.answer, found.records)
+    _add(response, response.additional, found.additional)
+    if found.negative is not None:
+        _add(response, response.authority, (found.negative,))
+    return found
 
 
-def _text(response: dns.message.Message) -> str:
-    return response.question[0].name.to_text(omit_final_dot=True).lower()
+def _add(response: dns.message.Message, section: list[dns.rrset.RRset], rows: Rows) -> None:
+    asked = response.question[0].name
+    for name, kind, ttl, data in rows:
+        text = dns.name.from_text(name)
+        owner = asked if text == asked else text
+        rdata = _rdata(kind, data)
+        response.find_rrset(section, owner, rdata.rdclass, rdata.rdtype, create=True).add(rdata, ttl)
+
+
+@lru_cache(4096)
+def _rdata(kind: int, data: str) -> dns.rdata.Rdata:
+    return dns.rdata.from_text(dns.rdataclass.IN, dns.rdatatype.RdataType(kind), data)
+
+
+def _limit(query: Query, tcp: bool) -> int:
+    if tcp:
+        return TCP_LIMIT
+    return UDP_PLAIN if query.edns is None else max(UDP_PLAIN, min(query.edns.payload, UDP_MAX))
 
 
 def _fit(response: dns.message.Message, limit: int) -> bytes:
+    """The whole response; else without its additional section; else empty with TC, so that the client comes by TCP."""
     with contextlib.suppress(dns.exception.TooBig):
         return response.to_wire(max_size=limit)
+    if response.additional:
+        response.additional.clear()
+        return _fit(response, limit)
     response.answer.clear()
     response.authority.clear()
-    response.additional.clear()
     response.flags |= dns.flags.TC
     return response.to_wire()
 
 
-def _bare(query: bytes, code: int) -> bytes:
+def _bare(data: bytes, code: int) -> Reply:
     """A header-only response: id, opcode and RD copied, QR set (RFC 8906 section 3)."""
-    return query[:2] + bytes([0x80 | (query[2] & 0x79), code]) + bytes(8)
+    return Reply(data[:2] + bytes([0x80 | (data[2] & 0x79), code]) + bytes(8), code)

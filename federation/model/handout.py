@@ -8,7 +8,7 @@ from typing import Literal
 from msgspec import Struct
 
 from federation.model.names import MemberName, ServiceKey
-from federation.model.policy import GlobalName, Policy
+from federation.model.policy import GlobalName, Policy, Probe
 from federation.model.record import Endpoint, Evidence, Port
 
 Role = Literal["gateway", "node", "dns"]
@@ -106,10 +106,14 @@ class Import(Struct, frozen=True, kw_only=True):
 
 
 class Offer(Struct, frozen=True):
-    """A port of an own service that peers may reach through the gateway. Key `offer/<namespace>/<name>`."""
+    """The ports of an own service that peers may reach through the gateway. Key `offer/<namespace>/<name>`.
+
+    With a `probe` the gateway probes the endpoints behind them.
+    """
 
     service: ServiceKey
     ports: tuple[Port, ...]
+    probe: Probe | None = None
 
 
 class Workload(Struct, frozen=True):
@@ -203,6 +207,17 @@ class LinkReport(Struct, frozen=True, kw_only=True):
     loss: int = 0
 
 
+class EndpointReport(Struct, frozen=True):
+    """An own endpoint fails its probe since this Unix second. Key `endpoint/<namespace>/<name>/<address>`.
+
+    It stands there as long as it fails.
+    """
+
+    service: ServiceKey
+    address: str
+    since: int
+
+
 class TargetReport(Struct, frozen=True):
     """A DNS server finds a member's public address for a name down, since this Unix second.
 
@@ -214,4 +229,4 @@ class TargetReport(Struct, frozen=True):
     since: int
 
 
-Report = NodeReport | LinkReport | TargetReport
+Report = NodeReport | LinkReport | EndpointReport | TargetReport

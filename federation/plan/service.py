@@ -2,12 +2,12 @@
 service.
 """
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from federation.model.handout import Candidate, Import, Listener, Offer, Pool, Steered
 from federation.model.local import LocalFacts
 from federation.model.names import MemberName, ServiceKey
-from federation.model.policy import GlobalName, Policy
+from federation.model.policy import GlobalName, Policy, Probe
 from federation.model.record import Export, Port, PublicName, Resource, Slice, key_of
 from federation.plan.exports import merge_ports, usable_ports
 from federation.plan.steering import Bounds, Definition, Kept, accept_policy, followed, steered
@@ -70,6 +70,21 @@ def own_export(local: LocalFacts) -> Export | None:
     return Export(service=local.key, kind=local.kind, ports=local.ports, session_affinity=local.session_affinity)
 
 
+def without_failing(local: LocalFacts, addresses: frozenset[str]) -> LocalFacts:
+    """The facts with these endpoints unready: our own agents' probes fail there. A probe never makes one ready."""
+    if not addresses:
+        return local
+    return structs.replace(local, slices=tuple(_without(part, addresses) for part in local.slices))
+
+
+def _without(part: Slice, addresses: frozenset[str]) -> Slice:
+    seen = (
+        structs.replace(e, state="unready") if e.state == "ready" and e.address in addresses else e
+        for e in part.endpoints
+    )
+    return structs.replace(part, endpoints=tuple(sorted(seen)))
+
+
 def wanted_listeners(local: LocalFacts, peers: tuple[Offered, ...]) -> tuple[str, ...]:
     """The service ports that need a node listener, as `name.number`."""
     export = own_export(local)
@@ -110,7 +125,7 @@ def plan_service(inputs: ServiceInputs) -> ServicePlan:
     if export is not None:
         said: tuple[Resource, ...] = (export, *inputs.local.slices)
         record |= {key_of(item): item for item in said}
-        handout |= _own(export, inputs.local.slices)
+        handout |= _own(export, inputs.local.slices, policy.probe)
     kept = Kept(policy=policy, names=inputs.names, candidates=candidates, targets=targets)
     return ServicePlan(record=record, handout=handout | names, notes=(*notes, *merged.conflicts), kept=kept)
 
@@ -128,9 +143,9 @@ def _names(
     return handout, targets
 
 
-def _own(export: Export, slices: tuple[Slice, ...]) -> dict[str, Pool | Offer]:
+def _own(export: Export, slices: tuple[Slice, ...], probe: Probe | None) -> dict[str, Pool | Offer]:
     """What our agents must know of our own endpoints."""
-    handout: dict[str, Pool | Offer] = {f"offer/{export.service}": Offer(export.service, export.ports)}
+    handout: dict[str, Pool | Offer] = {f"offer/{export.service}": Offer(export.service, export.ports, probe)}
     for item in slices:
         pool = Pool(service=item.service, az=item.az, ports=item.ports, endpoints=item.endpoints)
         handout[key_of(item).replace("slice/", "pool/", 1)] = pool

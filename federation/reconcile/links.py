@@ -1,9 +1,11 @@
 """Our links to other members as our gateways report them: what they cost, whether they are up, what we say of them."""
 
+from collections import Counter
+
 from msgspec import Struct
 
 from federation.model.ledger import Member
-from federation.model.names import MemberName
+from federation.model.names import MemberName, ServiceKey
 from federation.model.record import Distance, Evidence
 from federation.model.standing import Standing
 from federation.plan import mesh
@@ -62,6 +64,16 @@ class Links:
         for link in (link for state in self._connected() for link in state.links):
             found[link.member] = best(found.get(link.member), Standing(link.up, link.since, link.loss))
         return found
+
+    def failing(self) -> dict[ServiceKey, frozenset[str]]:
+        """Own endpoints that fail their probes, by more than half of our agents: one node's trouble is not theirs."""
+        agents = [one for one in self._connected() if one.node is not None and one.node.role != "dns"]
+        votes = Counter((report.service, report.address) for agent in agents for report in agent.failing)
+        found: dict[ServiceKey, set[str]] = {}
+        for (service, address), count in votes.items():
+            if 2 * count > len(agents):
+                found.setdefault(service, set()).add(address)
+        return {service: frozenset(addresses) for service, addresses in found.items()}
 
     def write_down(self) -> None:
         """Note paths and suspicions in the journal when they changed."""

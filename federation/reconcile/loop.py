@@ -31,6 +31,7 @@ from federation.plan.service import (
     own_export,
     plan_service,
     wanted_listeners,
+    without_failing,
 )
 from federation.ports import Agents, Clock, ClusterApi, Journal, LedgerSource, Peers, PeerState, RecordSigner, Store
 from federation.reconcile.allocations import Allocations
@@ -96,6 +97,7 @@ class Loop:
         self._wake = asyncio.Event()
         self._published: dict[str, bytes] = {}
         self._enrolled_at = 0
+        self._failing: dict[ServiceKey, frozenset[str]] = {}
         self._before = _kept_exports(parts.store)
 
     def wake(self, key: ServiceKey | None) -> None:
@@ -121,6 +123,10 @@ class Loop:
     def agent_reported(self, name: str) -> None:
         """An agent said something new, came or went."""
         self._mesh = True
+        failing = self.links.failing()
+        moved = {key for key in failing.keys() | self._failing.keys() if failing.get(key) != self._failing.get(key)}
+        self._dirty |= moved
+        self._failing = failing
         self._wake.set()
 
     async def run(self) -> None:
@@ -163,7 +169,10 @@ class Loop:
             dirty = {*self.parts.cluster.services(), *self.index.services(), *self.desired.plans, *self._before}
         self._measure_costs(dirty)
         rank = {m.name: Rank(m.number, self.links.cost(m), m.region) for m in self.parts.ledger.ledger.active()}
-        facts = self.names.facts(dirty, self.parts.cluster)
+        facts = [
+            without_failing(local, self._failing.get(local.key, frozenset()))
+            for local in self.names.facts(dirty, self.parts.cluster)
+        ]
         plans = self._plan_services([(local, self.index.offered(local.key, views, rank)) for local in facts])
         held = self._hold(plans)
         if held and not self._published:

@@ -11,7 +11,7 @@ from prometheus_client import Gauge
 
 from federation.link.line import Line
 from federation.model.errors import Refused
-from federation.model.handout import LinkReport, NodeReport, TargetReport
+from federation.model.handout import EndpointReport, LinkReport, NodeReport, TargetReport
 from federation.ports import AgentState
 from federation.session.session import Acked, Event, Offered, Session
 from federation.session.tree import Tree
@@ -57,6 +57,7 @@ class AgentSync:
                 node=agent.node,
                 links=tuple(item for item in agent.reports.values() if isinstance(item, LinkReport)),
                 refused=agent.refused,
+                failing=tuple(item for item in agent.reports.values() if isinstance(item, EndpointReport)),
                 targets=tuple(item for item in agent.reports.values() if isinstance(item, TargetReport)),
             )
             for name, agent in self.agents.items()

@@ -3,6 +3,7 @@
 from msgspec import Struct
 
 from federation.model.handout import (
+    EndpointReport,
     Import,
     LinkReport,
     NodeReport,
@@ -34,7 +35,7 @@ HANDOUT = Codec(
         "witness": Witness,
     }
 )
-REPORT = Codec({"node": NodeReport, "link": LinkReport, "target": TargetReport})
+REPORT = Codec({"node": NodeReport, "link": LinkReport, "endpoint": EndpointReport, "target": TargetReport})
 
 
 class HandoutHead(Struct, frozen=True):

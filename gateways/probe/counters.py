@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from federation.model.handout import LinkReport
 from federation.model.names import MemberName
+from federation.model.standing import Standing
 from gateways.render.wireguard import Actual, Counters
 from gateways.state import Tunnel
 
@@ -11,11 +12,16 @@ NEVER = -1
 
 
 def link_reports(
-    tunnel: Tunnel, actual: Actual | None, now: float, rtt_us: Callable[[str], int]
+    tunnel: Tunnel,
+    actual: Actual | None,
+    now: float,
+    rtt_us: Callable[[str], int],
+    standing: Callable[[str], Standing],
 ) -> dict[str, LinkReport]:
     """One report a peer gateway, by its key in the report feed.
 
-    `now` is Unix seconds, as the handshake's time is; `rtt_us` gives the round trip to an overlay address, or -1.
+    `now` is Unix seconds, as the handshake's time is. For an overlay address `rtt_us` gives the round trip or -1,
+    `standing` what probes say of the way there.
     """
     counters = {} if actual is None else actual.counters
     reports: dict[str, LinkReport] = {}
@@ -28,5 +34,14 @@ def link_reports(
             rx=count.rx,
             tx=count.tx,
             rtt_us=rtt_us(peer.overlay),
+            up=standing(peer.overlay).up,
+            since=standing(peer.overlay).since,
+            loss=standing(peer.overlay).loss,
         )
     return reports
+
+
+def received(tunnel: Tunnel, actual: Actual | None) -> dict[str, int]:
+    """Bytes received from each peer gateway, by its overlay address."""
+    counters = {} if actual is None else actual.counters
+    return {peer.overlay: counters.get(peer.key, Counters()).rx for peer in tunnel.peers}

@@ -1,4 +1,4 @@
-"""ICMPv6 echo (RFC 4443 section 4) through the tunnel to every peer gateway, in one batch a second."""
+"""ICMPv6 echo (RFC 4443 section 4) through the tunnel to every peer gateway."""
 
 from __future__ import annotations
 
@@ -8,33 +8,38 @@ import logging
 import os
 import socket
 import struct
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 
-from gateways.probe.rtt import RoundTrips
+from gateways.probe.paths import Now, Paths
 
 log = logging.getLogger("probe")
 
 REQUEST, REPLY = 128, 129
 HEADER = struct.Struct("!BBHHH")
 ICMP6_FILTER, ICMP6_FILTER_SIZE = 1, 32
-PERIOD = 1.0
 
 
 class EchoProber:
-    """Keeps `trips` fresh. Needs CAP_NET_RAW; without it nothing is measured, and one line says so."""
+    """Keeps `paths` fresh and sets `changed` when a verdict moved.
 
-    def __init__(self, addresses: Callable[[], list[str]]) -> None:
-        """`addresses` gives the overlay addresses to probe, asked anew for each round."""
-        self._addresses = addresses
+    Needs CAP_NET_RAW; without it nothing is known of any way, and one line says so.
+    """
+
+    def __init__(self, wanted: Callable[[], Mapping[str, bool]]) -> None:
+        """`wanted` gives the overlay addresses to probe, True for those in use; it is asked anew each time."""
+        self._wanted = wanted
         self._mark = os.getpid() & 0xFFFF
-        self.trips = RoundTrips()
+        self._seen: dict[str, object] = {}
+        self.paths = Paths()
+        self.changed = asyncio.Event()
 
     async def run(self) -> None:
         """Probe until cancelled."""
         try:
             port = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)
         except OSError as error:
-            log.warning("round trips are not measured", extra={"reason": error.strerror})
+            log.warning("ways to peers are not probed", extra={"reason": error.strerror})
             return
         with port:
             port.setblocking(False)
@@ -43,25 +48,31 @@ class EchoProber:
             loop.add_reader(port, self._receive, port)
             try:
                 while True:
+                    self._receive(port)
+                    self.paths.judge(_now())
                     self._send(port)
-                    await asyncio.sleep(PERIOD)
+                    self._tell()
+                    await asyncio.sleep(self.paths.wait(_now()))
             finally:
                 loop.remove_reader(port)
 
     def microseconds(self, address: str) -> int:
         """The smoothed round trip to this address, or -1."""
-        return self.trips.microseconds(address, asyncio.get_running_loop().time())
+        return self.paths.microseconds(address, asyncio.get_running_loop().time())
 
     def _send(self, port: socket.socket) -> None:
-        addresses = self._addresses()
-        sequence = self.trips.begin(addresses, asyncio.get_running_loop().time())
+        wanted = self._wanted()
+        sequence, due = self.paths.begin(wanted, _now())
         packet = HEADER.pack(REQUEST, 0, 0, self._mark, sequence)
-        for address in addresses:
+        for address in due:
+            now = _now()
             with contextlib.suppress(OSError):
                 port.sendto(packet, (address, 0))
+                self.paths.sent(address, sequence, now)
+            self.paths.plan(address, wanted[address], now)
 
     def _receive(self, port: socket.socket) -> None:
-        now = asyncio.get_running_loop().time()
+        now = _now()
         with contextlib.suppress(OSError):
             while True:
                 data, source = port.recvfrom(128)
@@ -69,7 +80,18 @@ class EchoProber:
                     continue
                 kind, _, _, mark, sequence = HEADER.unpack_from(data)
                 if kind == REPLY and mark == self._mark:
-                    self.trips.answer(source[0], sequence, now)
+                    self.paths.answered(source[0], sequence, now)
+        self._tell()
+
+    def _tell(self) -> None:
+        standings: dict[str, object] = dict(self.paths.standings())
+        if standings != self._seen:
+            self._seen = standings
+            self.changed.set()
+
+
+def _now() -> Now:
+    return Now(asyncio.get_running_loop().time(), int(time.time() * 1_000))
 
 
 def _only(kind: int) -> bytes:

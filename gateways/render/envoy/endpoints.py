@@ -6,6 +6,10 @@ from gateways.state import Cluster, Host, Locality
 OVERPROVISION = 100_000
 """Per cent. So high that a locality with any host ready keeps its whole weight: the law counted health already."""
 
+SHARE = 1_000
+"""Weight of one part per million. A member that stands by weighs 1, a thousandth of that: it gets one request in a
+thousand million, and everything as soon as Envoy finds no host with a share that it can reach."""
+
 _HEALTH = {"ready": "HEALTHY", "unready": "UNHEALTHY", "draining": "DRAINING"}
 
 
@@ -23,8 +27,9 @@ def _locality(locality: Locality) -> Json:
         "locality": {"region": locality.region, "zone": locality.member},
         "lb_endpoints": [_endpoint(locality.member, host) for host in locality.hosts],
     }
-    if locality.weight > 0:
-        made["load_balancing_weight"] = locality.weight
+    weight = locality.weight * SHARE or int(locality.standby)
+    if weight:
+        made["load_balancing_weight"] = weight
     return made
 
 

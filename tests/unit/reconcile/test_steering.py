@@ -6,7 +6,7 @@ import pytest
 from msgspec import structs
 
 from federation.model.errors import InputError
-from federation.model.handout import LinkReport, NodeReport, Place, Steered, TargetReport, Witness
+from federation.model.handout import EndpointReport, LinkReport, NodeReport, Place, Steered, TargetReport, Witness
 from federation.model.names import ServiceKey
 from federation.model.policy import GlobalName, Policy, Ramp
 from federation.model.record import Distance, Endpoint, Evidence, Export, Port, PublicName, Resource, Slice
@@ -206,3 +206,26 @@ def test_a_name_that_is_not_served_says_which_are(world: World) -> None:
     with pytest.raises(InputError) as caught:
         explain(world.loop, Asked("pay.example.test", "us-east"))
     assert str(caught.value) == f'E104 name "pay.example.test" is not served; names served now: {HOST}'
+
+
+def test_an_endpoint_that_most_of_our_agents_find_failing_is_unready_for_everyone(world: World) -> None:
+    def ready() -> int:
+        return int(world.handout("node1")["import/shop/web"].candidates[0].ready)
+
+    def say(*agents: str) -> None:
+        failing = (EndpointReport(WEB, ALL[0], 7),)
+        for label in ("gw1", "node1", "node2"):
+            node = NodeReport(node=label, role="node")
+            said = failing if label in agents else ()
+            world.agents.said[label] = AgentState(
+                connected=True, wanted=b"", node=node, links=(), refused="", failing=said
+            )
+        world.loop.agent_reported("gw1")
+
+    say("gw1")
+    assert ready() == 2
+    say("gw1", "node1")
+    assert ready() == 1
+    assert world.record()["slice/shop/web/az-1/http.tcp.8080"].count("ready") == 1
+    say("node2")
+    assert ready() == 2

@@ -1,0 +1,113 @@
+"""A public name's answer for one client: locality, law, pick. Pure.
+
+The law is asked about the targets that have the asked family; a live name is never answered empty.
+"""
+
+from collections.abc import Mapping, Sequence
+from ipaddress import IPv6Address, ip_address
+
+from msgspec import Struct, structs
+
+from federation.law.pick import pick
+from federation.law.shares import Case, Paths, Ruling, rule
+from federation.model.handout import Candidate, Steered, Target
+from gslb.locality import SCOPE
+from gslb.table import Table
+from gslb.zone import AAAA, A
+
+FAMILY = {A: 4, AAAA: 6}
+FAR = 1_000
+"""Milliseconds; the cost of a member that nobody measured, raised by its number (DECISIONS: costs are round trips)."""
+
+Evidence = Mapping[str, Paths]
+"""By host: what this server holds of the way to each target."""
+
+
+class Client(Struct, frozen=True):
+    """Who asks: an address without scope id, and whether it came as a client subnet."""
+
+    address: str
+    subnet: bool = False
+
+
+class Choice(Struct, frozen=True):
+    """What one client gets: the member picked (None without any target of the family), its addresses, and why."""
+
+    locality: str
+    ruling: Ruling
+    member: str | None
+    addresses: tuple[str, ...]
+
+
+def client_of(address: str) -> Client:
+    """The client behind a socket's address; IPv4 that came over an IPv6 socket is IPv4."""
+    parsed = ip_address(address.partition("%")[0])
+    mapped = parsed.ipv4_mapped if isinstance(parsed, IPv6Address) else None
+    return Client(str(mapped or parsed))
+
+
+class Steering:
+    """One table under one state of evidence, with the rulings made so far: each is kept until age alone moves it."""
+
+    def __init__(self, table: Table, evidence: Evidence) -> None:
+        self.table = table
+        self._evidence = evidence
+        self._kept: dict[tuple[str, str, int], Ruling] = {}
+
+    def choose(self, host: str, kind: int, client: Client, now: int) -> Choice:
+        """What this client gets for a public name and A or AAAA, at this Unix millisecond."""
+        locality = self.locality(client)
+        ruling = self._ruling(host, locality, kind, now)
+        version = ip_address(client.address).version
+        member = pick(ruling.shares, self.table.key, host, client.address, SCOPE[version])
+        targets = self.table.steered[host].targets
+        picked = next((target for target in targets if target.candidate.member == member), None)
+        return Choice(locality, ruling, member, _of(picked, kind) if picked else ())
+
+    def locality(self, client: Client) -> str:
+        """The member near which this client stands; our own when no subnet contains it."""
+        longest = SCOPE[ip_address(client.address).version] if client.subnet else 128
+        return self.table.subnets.locate(client.address, longest) or self.table.own
+
+    def _ruling(self, host: str, locality: str, kind: int, now: int) -> Ruling:
+        key = (host, locality, kind)
+        kept = self._kept.get(key)
+        if kept is None or (kept.until and now >= kept.until):
+            kept = self._kept[key] = self._ruled(self.table.steered[host], locality, kind, now)
+        return kept
+
+    def _ruled(self, item: Steered, locality: str, kind: int, now: int) -> Ruling:
+        policy = item.name.policy
+        if item.name.steering != "weighted":
+            policy = structs.replace(policy, weights={})
+        case = Case(locality, policy, self._evidence.get(item.name.host, {}), now)
+        candidates = [self._seen_from(locality, target.candidate) for target in item.targets if _of(target, kind)]
+        return _never_empty(candidates, case)
+
+    def _seen_from(self, locality: str, candidate: Candidate) -> Candidate:
+        place = self.table.places.get(locality)
+        known = place.costs.get(candidate.member) if place is not None else None
+        if known is None:
+            known = self._unmeasured(locality, candidate)
+        return structs.replace(candidate, cost=known)
+
+    def _unmeasured(self, locality: str, candidate: Candidate) -> int:
+        if locality == candidate.member:
+            return 0
+        place = self.table.places.get(candidate.member)
+        return FAR + (place.number if place is not None else 0)
+
+
+def _never_empty(candidates: Sequence[Candidate], case: Case) -> Ruling:
+    """The law's ruling; with nobody ready by record, that on all targets as if they were."""
+    ruling = rule(candidates, case)
+    if ruling.shares or not candidates:
+        return ruling
+    ready = [structs.replace(one, ready=1, total=1, floor=0, since=0) for one in candidates]
+    opened = rule(ready, case)
+    return structs.replace(opened, rules=(*ruling.rules, "fail open: each target as if ready", *opened.rules))
+
+
+def _of(target: Target, kind: int) -> tuple[str, ...]:
+    """The target's addresses of a family."""
+    return tuple(text for text in target.addresses if ip_address(text).version == FAMILY[kind])

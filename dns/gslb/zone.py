@@ -1,0 +1,110 @@
+"""Zones: their names with fixed data, and the public zones that the ledger grants our member. Pure."""
+
+from collections.abc import Iterable, Mapping
+from ipaddress import ip_address
+
+from msgspec import Struct, structs
+
+from federation.model.handout import Place
+
+A, NS, SOA, TXT, AAAA, SRV = 1, 2, 6, 16, 28, 33
+CLUSTER = "clusterset.local"
+NEGATIVE_TTL = 30
+"""Seconds that a resolver may keep a negative answer of a public zone (RFC 2308 section 5), and the SOA."""
+
+SERVER_TTL = 3_600
+"""Seconds for NS records and the addresses of DNS servers: they come from the ledger."""
+
+Row = tuple[str, int, int, str]
+"""(owner, type, TTL in seconds, data as text)."""
+
+Rows = tuple[Row, ...]
+
+
+class Zone(Struct, frozen=True):
+    """One zone: `names` with their fixed RRsets by type (lower case, no final dot), and `inner`, every empty
+    non-terminal and every name whose data is not fixed."""
+
+    apex: str
+    soa: Row
+    names: dict[str, dict[int, Rows]]
+    inner: frozenset[str]
+
+    def exists(self, name: str) -> bool:
+        """True when the name has data or stands above one that has (RFC 8020)."""
+        return name in self.names or name in self.inner
+
+    def with_names(self, hosts: Iterable[str]) -> "Zone":
+        """The zone in which these names exist too."""
+        more = {name for host in hosts for name in (host, *parents(host, self.apex))}
+        return structs.replace(self, inner=self.inner | more) if more else self
+
+
+def make_zone(apex: str, soa: Row, names: dict[str, dict[int, Rows]], inner: Iterable[str] = ()) -> Zone:
+    """A zone of these names; those above them are added."""
+    above = {parent for name in names for parent in parents(name, apex)}
+    return Zone(apex, soa, names, frozenset(above.union(inner)))
+
+
+def parents(name: str, apex: str) -> list[str]:
+    """The names between this one and the apex, which is the last of them; none for the apex itself."""
+    labels = name.split(".")
+    return [".".join(labels[index:]) for index in range(1, len(labels) - apex.count("."))]
+
+
+def enclosing(zones: Mapping[str, Zone], name: str) -> Zone | None:
+    """The most specific of the zones that the name lies in."""
+    rest = name
+    while rest:
+        zone = zones.get(rest)
+        if zone is not None:
+            return zone
+        rest = rest.partition(".")[2]
+    return None
+
+
+def public_zones(own: str, places: Iterable[Place], serial: int) -> tuple[dict[str, Zone], list[str]]:
+    """The zones granted to the member `own` by apex, and one line for each that cannot be served."""
+    ranked = sorted(places, key=lambda place: place.number)
+    granted = sorted(zone for place in ranked if place.member == own for zone in place.zones)
+    zones = {apex: _public(apex, ranked, serial) for apex in granted if not _inside_cluster(apex)}
+    return zones, [
+        f'zone "{apex}": lies in {CLUSTER}, which has its own names' for apex in granted if apex not in zones
+    ]
+
+
+def _public(apex: str, places: list[Place], serial: int) -> Zone:
+    servers = [place for place in places if apex in place.zones]
+    servers = [place for place in servers if place.nameservers] or servers
+    names: dict[str, dict[int, Rows]] = {apex: {}}
+    for place in servers:
+        host = server_name(place, apex)
+        names[host] = _addresses(host, place.nameservers)
+    soa = soa_row(apex, server_name(servers[0], apex), serial, NEGATIVE_TTL)
+    rows = tuple((apex, NS, SERVER_TTL, f"{server_name(place, apex)}.") for place in servers)
+    names[apex] = {SOA: (soa,), NS: rows}
+    return make_zone(apex, soa, names)
+
+
+def server_name(place: Place, apex: str) -> str:
+    """The name of a member's DNS servers in a zone; one that is too long for a label ends with its number."""
+    label = f"ns-{place.member}"
+    end = f"-{place.number}"
+    return f"{label if len(label) <= 63 else label[: 63 - len(end)] + end}.{apex}"
+
+
+def soa_row(apex: str, server: str, serial: int, ttl: int) -> Row:
+    """The SOA: `ttl` is its own and that of negative answers."""
+    return (apex, SOA, ttl, f"{server}. hostmaster.{apex}. {serial % 2**32} 7200 1800 86400 {ttl}")
+
+
+def _addresses(host: str, addresses: Iterable[str]) -> dict[int, Rows]:
+    found: dict[int, Rows] = {}
+    for text in addresses:
+        kind = A if ip_address(text).version == 4 else AAAA
+        found[kind] = (*found.get(kind, ()), (host, kind, SERVER_TTL, text))
+    return found
+
+
+def _inside_cluster(apex: str) -> bool:
+    return apex == CLUSTER or apex.endswith("." + CLUSTER)

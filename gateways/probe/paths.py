@@ -1,0 +1,145 @@
+"""What probes say of the ways to peers' gateways: round trip, loss, up or down. Pure: time comes from the caller.
+
+Idle ways are probed once a second, all in one batch; those that carry requests, and those in doubt, five times.
+"""
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from federation.health.verdict import Limits, Verdict, observe
+from federation.model.standing import UNKNOWN, Standing
+
+SLOW, FAST = 1.0, 0.2
+"""Seconds between two probes of an idle way, and of one in use or in doubt."""
+
+LIMITS = Limits(fall=4, rise=3)
+LATE = 0.3
+LATE_LEAST, LATE_MOST = 0.5, 2.0
+"""A probe counts as lost when its answer is out for twice the round trip and LATE, within these bounds. Seconds."""
+
+KEPT = 5.0
+"""Seconds for which an answer to a lost probe still says that the way is up."""
+
+EXPIRES = 10.0
+"""Seconds without an answer after which a round trip is unknown again."""
+
+WINDOW = 30
+"""The last probes over which loss is counted, in steps of ten per cent so that noise does not move shares."""
+
+
+class Now(Struct, frozen=True):
+    """The moment: monotonic seconds for intervals, Unix milliseconds for what is told to others."""
+
+    seconds: float
+    wall_ms: int
+
+
+class _Path(Struct):
+    due: float
+    sent: dict[int, float]
+    judged: dict[int, float]
+    verdict: Verdict = Verdict()
+    smoothed: float | None = None
+    heard: float = 0.0
+    recent: int = 0
+    count: int = 0
+
+    def patience(self) -> float:
+        """Seconds after which a probe counts as lost."""
+        return min(LATE_MOST, max(LATE_LEAST, 2 * (self.smoothed or 0.0) + LATE))
+
+    def doubtful(self) -> bool:
+        """True while the next probes may change what is believed."""
+        return self.verdict.up is None or self.verdict.run > 0
+
+    def take(self, good: bool, now: Now) -> None:
+        self.verdict = observe(self.verdict, good, now.wall_ms, LIMITS)
+        self.recent = (self.recent << 1 | (not good)) & ((1 << WINDOW) - 1)
+        self.count = min(WINDOW, self.count + 1)
+
+    def loss(self) -> int:
+        if self.count < WINDOW or not self.verdict.up:
+            return 0
+        return self.recent.bit_count() * 10 // WINDOW * 10
+
+
+class Paths:
+    """Every way that is probed, by the overlay address of the gateway at its end."""
+
+    def __init__(self) -> None:
+        self._paths: dict[str, _Path] = {}
+        self._sequence = 0
+
+    def begin(self, wanted: Mapping[str, bool], now: Now) -> tuple[int, list[str]]:
+        """The next sequence number (0 to 65535) and the addresses to probe with it now.
+
+        `wanted` has every address, True for those that carry requests; others are forgotten.
+        """
+        self._sequence = (self._sequence + 1) & 0xFFFF
+        self._paths = {a: self._paths.get(a) or _Path(now.seconds, {}, {}) for a in wanted}
+        return self._sequence, [a for a, path in self._paths.items() if path.due <= now.seconds]
+
+    def sent(self, address: str, sequence: int, now: Now) -> None:
+        """A probe has left. One that could not leave is not told, and says nothing of the way."""
+        self._paths[address].sent[sequence] = now.seconds
+
+    def plan(self, address: str, busy: bool, now: Now) -> None:
+        """When to probe this address again; idle ones stay together in one batch a second."""
+        path = self._paths[address]
+        path.due = _tick(now.seconds, FAST if busy or path.doubtful() else SLOW)
+
+    def answered(self, address: str, sequence: int, now: Now) -> None:
+        """An answer arrived. What was not asked, or was answered already, says nothing."""
+        path = self._paths.get(address)
+        if path is None:
+            return
+        begin = path.sent.pop(sequence, None)
+        late = path.judged.pop(sequence, None)
+        asked = begin if begin is not None else late
+        if asked is None:
+            return
+        took = now.seconds - asked
+        path.smoothed = took if path.smoothed is None else path.smoothed + (took - path.smoothed) / 8
+        path.heard = now.seconds
+        path.take(True, now)
+
+    def judge(self, now: Now) -> None:
+        """Count as lost what has been out for too long."""
+        for path in self._paths.values():
+            patience = path.patience()
+            for sequence in [s for s, at in path.sent.items() if now.seconds - at > patience]:
+                path.judged[sequence] = path.sent.pop(sequence)
+                path.take(False, now)
+                if path.doubtful():
+                    path.due = min(path.due, _tick(now.seconds, FAST))
+            for sequence in [s for s, at in path.judged.items() if now.seconds - at > KEPT]:
+                del path.judged[sequence]
+
+    def wait(self, now: Now) -> float:
+        """Seconds until the next probe is due or the next one out is lost."""
+        times = [path.due for path in self._paths.values()]
+        times += [at + path.patience() for path in self._paths.values() for at in path.sent.values()]
+        return max(0.01, min(times, default=now.seconds + SLOW) - now.seconds)
+
+    def standings(self) -> dict[str, Standing]:
+        """What is believed of each way."""
+        return {address: self.standing(address) for address in self._paths}
+
+    def standing(self, address: str) -> Standing:
+        """What is believed of the way to this address."""
+        path = self._paths.get(address)
+        return UNKNOWN if path is None else Standing(path.verdict.up is not False, path.verdict.since, path.loss())
+
+    def microseconds(self, address: str, now: float) -> int:
+        """The smoothed round trip (RFC 6298 section 2, alpha 1/8), or -1 when there was no answer of late."""
+        path = self._paths.get(address)
+        if path is None or path.smoothed is None or now - path.heard > EXPIRES:
+            return -1
+        return int(path.smoothed * 1_000_000)
+
+
+def _tick(seconds: float, pause: float) -> float:
+    """The next multiple of `pause`."""
+    step = round(pause * 1_000)
+    return (int(seconds * 1_000 + 0.5) // step + 1) * step / 1_000

@@ -1,0 +1,146 @@
+"""Ways to peers in virtual time: pace, round trips, loss, verdicts."""
+
+from collections.abc import Callable
+
+import pytest
+
+from federation.model.standing import UNKNOWN, Standing
+from gateways.probe.paths import EXPIRES, Now, Paths
+
+A, B = "fd00:1::1", "fd00:2::1"
+T = 1_700_000_000_000
+
+
+def at(seconds: float) -> Now:
+    return Now(seconds, T + round(seconds * 1_000))
+
+
+class Way:
+    """A link in virtual time: `reaches(address, moment)` says whether a probe sent then comes back after `rtt`."""
+
+    def __init__(self, wanted: dict[str, bool], rtt: float = 0.06) -> None:
+        self.paths, self.wanted, self.rtt = Paths(), wanted, rtt
+        self.flying: list[tuple[float, str, int]] = []
+        self.probes: list[tuple[float, str]] = []
+        self.time = 0.0
+        self.reaches: Callable[[str, float], bool] = lambda address, moment: True
+
+    def until(self, end: float) -> None:
+        """Move on in steps of 10 ms, as the shell does: receive, judge, send."""
+        while self.time < end:
+            now = at(self.time)
+            for landed in [one for one in self.flying if one[0] <= self.time]:
+                self.flying.remove(landed)
+                self.paths.answered(landed[1], landed[2], now)
+            self.paths.judge(now)
+            sequence, due = self.paths.begin(self.wanted, now)
+            for address in due:
+                self.paths.sent(address, sequence, now)
+                self.probes.append((self.time, address))
+                self.paths.plan(address, self.wanted[address], now)
+                if self.reaches(address, self.time):
+                    self.flying.append((self.time + self.rtt, address, sequence))
+            self.time = round(self.time + 0.01, 2)
+
+    def changed(self, address: str, end: float) -> float:
+        """When the verdict on this address is another one than now."""
+        before = self.paths.standing(address).up
+        while self.time < end and self.paths.standing(address).up == before:
+            self.until(self.time + 0.01)
+        return self.time
+
+
+def test_idle_ways_are_probed_once_a_second_in_one_batch_and_busy_ones_five_times() -> None:
+    way = Way({A: False, B: True})
+    way.until(2.0)
+    way.probes.clear()
+    way.until(12.0)
+    times = {address: [t for t, a in way.probes if a == address] for address in (A, B)}
+    assert (len(times[A]), len(times[B])) == (10, 50)
+    assert set(times[A]) <= set(times[B])
+
+
+@pytest.mark.parametrize(
+    ("busy", "rtt", "bar"), [(True, 0.06, 1.4), (True, 0.14, 1.5), (False, 0.06, 2.6), (False, 0.14, 2.7)]
+)
+def test_a_cut_is_found(busy: bool, rtt: float, bar: float) -> None:
+    for offset in (0.01, 0.21, 0.51, 0.99):
+        way = Way({A: busy}, rtt)
+        way.until(5 + offset)
+        cut = way.time
+        way.reaches = lambda address, moment, cut=cut: moment < cut  # type: ignore[misc]
+        assert way.changed(A, 20.0) - cut < bar
+        assert way.paths.standing(A) == Standing(up=False, since=at(way.time - 0.01).wall_ms)
+
+
+def test_a_healed_way_needs_three_answers_and_more_when_it_flaps() -> None:
+    way = Way({A: True})
+    way.until(5)
+    took = []
+    for _ in range(3):
+        way.reaches = lambda address, moment: False
+        way.changed(A, way.time + 20)
+        way.reaches = lambda address, moment: True
+        begin = way.time
+        took.append(way.changed(A, begin + 30) - begin)
+    assert took[0] < 1.0 < took[1] < 1.7 < took[2] < 3.0
+
+
+def test_one_lost_probe_and_a_slow_answer_are_no_cut() -> None:
+    way = Way({A: True})
+    way.until(5)
+    way.reaches = lambda address, moment: not 5 <= moment < 5.6
+    way.until(8)
+    assert way.paths.standing(A).up
+    way.rtt = 1.2
+    way.until(20)
+    assert way.paths.standing(A).up
+    assert way.paths.microseconds(A, way.time) > 900_000
+
+
+def test_before_the_first_answer_nothing_is_down_until_enough_went_unanswered() -> None:
+    way = Way({A: False})
+    way.reaches = lambda address, moment: False
+    assert way.paths.standing(A) == UNKNOWN
+    assert 1.0 < way.changed(A, 10) < 2.5
+    way.reaches = lambda address, moment: True
+    way.changed(A, 20)
+    assert way.paths.standing(A).up
+
+
+def test_a_probe_that_could_not_leave_says_nothing() -> None:
+    paths = Paths()
+    for second in range(60):
+        _, due = paths.begin({A: False}, at(second))
+        for address in due:
+            paths.plan(address, False, at(second))
+        paths.judge(at(second))
+    assert paths.standing(A) == UNKNOWN
+
+
+def test_loss_is_told_in_steps_of_ten_per_cent() -> None:
+    way = Way({A: True})
+    way.until(7)
+    assert way.paths.standing(A).loss == 0
+    lost = {round(7 + 0.2 * n, 2) for n in range(0, 60, 5)}
+    way.reaches = lambda address, moment: moment not in lost
+    way.until(15)
+    assert way.paths.standing(A) == Standing(up=True, since=0, loss=20)
+
+
+def test_round_trips_are_smoothed_matched_and_forgotten() -> None:
+    paths = Paths()
+    sequence, _ = paths.begin({A: False}, at(0))
+    paths.sent(A, sequence, at(0))
+    paths.answered(B, sequence, at(0.01))
+    paths.answered(A, sequence + 1, at(0.01))
+    assert paths.microseconds(A, 0.1) == -1
+    paths.answered(A, sequence, at(0.08))
+    paths.answered(A, sequence, at(0.5))
+    assert paths.microseconds(A, 0.6) == 80_000
+    paths.sent(A, 7, at(1))
+    paths.answered(A, 7, at(1.16))
+    assert paths.microseconds(A, 1.2) == 90_000
+    assert paths.microseconds(A, 1.17 + EXPIRES) == -1
+    paths.begin({B: False}, at(2))
+    assert paths.microseconds(A, 2.0) == -1

@@ -1,0 +1,46 @@
+"""`isthmus dns`: what the user got wrong, each in one line."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.worlds.command_line import inside, prepare, said
+
+SERVE = ("dns", "serve", "--state", "dns", "--listen", "127.0.0.1:1")
+EXPLAIN = ("dns", "explain", "--state", "dns", "--name", "shop.example.test", "--client")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    path = tmp_path_factory.mktemp("cli")
+    prepare(path)
+    with inside(path):
+        Path("twice.map").write_text("10.0.0.0/8 us-east\n10.0.0.0/8 eu\n")
+        Path("latin.map").write_bytes("10.0.0.0/8 us-east # Zürich\n".encode("latin-1"))
+        yield path
+
+
+PORT = "write it as ADDRESS:PORT with a port of 1 to 65535"
+BAD = {
+    "no listen address": (SERVE[:-2], "Missing option '--listen'. See `isthmus dns serve --help`."),
+    "the second of two addresses": ((*SERVE, "--listen", "192.0.2.1"), f'E122 --listen "192.0.2.1": {PORT}'),
+    "no file of subnets": ((*SERVE, "--subnets", "none"), "E122 --subnets none: No such file or directory"),
+    "a folder of subnets": ((*SERVE, "--subnets", "manifests"), "E122 --subnets manifests: Is a directory"),
+    "not text": ((*SERVE, "--subnets", "latin.map"), "E122 --subnets latin.map: byte 22 is not UTF-8 text"),
+    "a range twice": (
+        (*SERVE, "--subnets", "twice.map"),
+        'E122 --subnets twice.map:2: "10.0.0.0/8" stands at twice.map:1 already',
+    ),
+    "a client that is no address": ((*EXPLAIN, "here"), 'E122 --client "here": is not an IP address'),
+    "no server to ask": (
+        (*EXPLAIN, "192.0.2.1"),
+        "E190 dns/dns.sock: no DNS server answers (No such file or directory); is `isthmus dns serve` running?",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_mistake_is_one_line(case: str) -> None:
+    arguments, text = BAD[case]
+    assert said(*arguments) == (2, "", f"isthmus: {text}\n")
