@@ -19,18 +19,12 @@ def links(scene: Scene) -> list[Step]:
     """1 links: every pair has a link that is up, with its round trip and a handshake at both ends."""
     rows = []
     for a, b, planned in scene.topology.wan:
-        process.wait_for(scene.lab, lambda a=a, b=b: _unlinked(scene, a, b), SETTLE_SECONDS)  # type: ignore[misc]
+        process.wait_for(scene.lab, lambda way=(a, b, planned): _unlinked(scene, *way), SETTLE_SECONDS)  # type: ignore[misc]
         ends = [_link(scene, *way) for way in ((a, b), (b, a))]
-        trips = [end["rtt_us"] / 1000 for end in ends]
+        trips = " and ".join(f"{end['rtt_us'] / 1000:.1f}" for end in ends)
         ages = " and ".join(f"{end['handshake_age']} s" for end in ends)
-        rows.append(
-            Step(
-                f"1 link {a} - {b}",
-                f"up at both ends, round trip {planned:g} ms",
-                f"up, {' and '.join(f'{trip:.1f}' for trip in trips)} ms, handshakes {ages} ago",
-                all(planned - 0.5 <= trip <= planned * 1.05 + 5 for trip in trips),
-            )
-        )
+        expected = f"up at both ends, round trip {planned:g} ms"
+        rows.append(Step(f"1 link {a} - {b}", expected, f"up, {trips} ms, handshakes {ages} ago", True))
     return rows
 
 
@@ -39,11 +33,14 @@ def _link(scene: Scene, here: str, there: str) -> look.Answer:
     return dict(rows[0]) if rows else {}
 
 
-def _unlinked(scene: Scene, a: str, b: str) -> str:
+def _unlinked(scene: Scene, a: str, b: str, planned: float) -> str:
+    """What is not yet so; a round trip is smoothed and forgets its first, slow probes with time."""
     for here, there in ((a, b), (b, a)):
         end = _link(scene, here, there)
-        if not end or end["handshake_age"] < 0 or end["rtt_us"] < 0 or not end["up"]:
+        if not end or end["handshake_age"] < 0 or not end["up"]:
             return f"the link {here} - {there} is {end or 'absent'}"
+        if not planned - 0.5 <= end["rtt_us"] / 1000 <= planned * 1.05 + 5:
+            return f"the link {here} - {there} takes {end['rtt_us'] / 1000:.1f} ms, not {planned:g}"
     return ""
 
 
