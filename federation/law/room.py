@@ -2,7 +2,7 @@
 
 from federation.model.handout import Candidate
 from federation.model.policy import Policy, Ramp
-from federation.model.standing import Standing
+from federation.model.standing import UNKNOWN, Standing
 
 PPM = 1_000_000
 OVERPROVISION_PERCENT = 140
@@ -42,8 +42,13 @@ def line(candidate: Candidate, policy: Policy, now: int) -> int:
 
 
 def room_now(candidate: Candidate, policy: Policy, path: Standing, now: int) -> int:
-    """The part of all requests that the candidate may get now, if its path is up, in parts per million."""
+    """The part of all requests that the candidate may get now, in parts per million.
+
+    Evidence that its path is down is for others to weigh: when it is left aside, the path counts as unknown.
+    """
     full = room_of(candidate.ready, candidate.total, policy)
+    if not path.up:
+        path = UNKNOWN
     room = min(full, line(candidate, policy, now), risen(path.since, now, policy.ramp))
     loss = path.loss if path.loss >= LOSS_COUNTS_FROM else 0
     return room * (100 - min(loss, 99)) // 100
