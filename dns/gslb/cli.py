@@ -24,8 +24,13 @@ def dns() -> None:
 @STATE
 @click.option("--listen", required=True, multiple=True, help="ADDRESS:PORT for UDP and TCP; may be repeated.")
 @click.option("--subnets", type=click.Path(path_type=Path), help="Where clients stand: lines CIDR MEMBER-or-REGION.")
+@click.option(
+    "--outside", multiple=True, help="ADDRESS:PORT (TCP) that answers when we reach the outside; may be repeated."
+)
 @click.option("--metrics", help="ADDRESS:PORT for Prometheus metrics.")
-def serve(state: Path, listen: tuple[str, ...], subnets: Path | None, metrics: str | None) -> None:
+def serve(
+    state: Path, listen: tuple[str, ...], subnets: Path | None, outside: tuple[str, ...], metrics: str | None
+) -> None:
     """Answer clusterset.local and public names from the controller's handout, or from the last good one on disk."""
     import asyncio
 
@@ -34,8 +39,9 @@ def serve(state: Path, listen: tuple[str, ...], subnets: Path | None, metrics: s
 
     addresses = [split_address(text, "--listen") for text in listen]
     lines = read_subnets(subnets)
+    anchors = [anchor(text) for text in outside]
     setup_logging("dns")
-    daemon = Daemon(state, lines)
+    daemon = Daemon(state, lines, anchors)
     serve_metrics(metrics)
     asyncio.run(daemon.run(addresses))
 
@@ -61,6 +67,20 @@ def explain(state: Path, name: str, client: str, subnet: bool, output: str) -> N
         raise InputError(f'--client "{client}": is not an IP address', "E122") from None
     found = ask(state, Question(name, client, subnet))
     click.echo(json.dumps(found, indent=2) if output == "json" else "\n".join(lines(found)))
+
+
+def anchor(text: str) -> tuple[str, int]:
+    """An address of `--outside`. InputError when it is a name: who is cut off cannot resolve it."""
+    from ipaddress import ip_address
+
+    from federation.model.errors import InputError
+    from federation.telemetry import split_address
+
+    host, port = split_address(text, "--outside")
+    try:
+        return str(ip_address(host)), port
+    except ValueError:
+        raise InputError(f'--outside "{text}": "{host}" is not an IP address', "E122") from None
 
 
 def read_subnets(path: Path | None) -> tuple[Line, ...]:

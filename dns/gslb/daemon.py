@@ -1,4 +1,4 @@
-"""The DNS server process: the feed swaps the table, the sockets read it."""
+"""The DNS server process: feed and probes swap the steering, the sockets read it."""
 
 from __future__ import annotations
 
@@ -8,91 +8,122 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import dns.rcode
-from prometheus_client import Counter, Gauge
+from msgspec import Struct
 
 from federation.link.feed import Feed
 from federation.model.errors import InputError
 from federation.model.handout import NodeReport
 from federation.process import until_stopped
+from gslb import metrics
+from gslb.checks import Address, evidence, problems, reports
 from gslb.control import Control, Question
 from gslb.explain import explain
 from gslb.locality import Line
+from gslb.probe import Watch
 from gslb.serve import Server
 from gslb.steer import Steering, client_of
-from gslb.table import Compiler
+from gslb.table import Compiler, Table
 from gslb.wire import respond
 
 log = logging.getLogger("dns")
-names_gauge = Gauge("isthmus_dns_names", "Names with data in the table")
-age_gauge = Gauge("isthmus_handout_age_seconds", "Seconds since the handout in force was made")
-responses_total = Counter("isthmus_dns_responses_total", "Responses by zone and code", ["zone", "rcode"])
 
-Address = tuple[str, int]
+PERIOD = 3.0
+"""Seconds after which everything is looked at again, even when no event said so."""
 
 
 class Daemon:
     """Serves the last good handout from the first moment, and every newer one as it comes."""
 
-    def __init__(self, directory: Path, lines: tuple[Line, ...] = ()) -> None:
-        """InputError when the folder was not enrolled."""
+    def __init__(self, directory: Path, lines: tuple[Line, ...] = (), outside: Sequence[Address] = ()) -> None:
+        """InputError when the folder was not enrolled for a DNS server."""
         self._feed = Feed.open(directory)
         if self._feed.enrolled.role != "dns":
             raise InputError(f"{directory}: enrolled as {self._feed.enrolled.role}, which is no DNS server")
         self._compiler = Compiler(lines)
+        self._watch = Watch(outside)
         self._control = Control(directory, self._explained)
+        self._steering: Steering | None = None
+        self._table: Table | None = None
+        self._seen = self._reached = b""
+        self._fault: tuple[str, ...] = ()
         self._problems: tuple[str, ...] = ()
-        self._steering = self._compiled()
-        age_gauge.set_function(self._age)
+        metrics.age.set_function(self._age)
 
     async def run(self, addresses: Sequence[Address]) -> None:
         """Serve on these addresses until SIGTERM or SIGINT."""
         servers = [Server(self._respond) for _ in addresses]
         try:
             await self._control.start()
+            self.once()
             for server, (host, port) in zip(servers, addresses, strict=True):
                 await server.start(host, port)
-            self._report()
+            self._watch.start()
             log.info("DNS server is up", extra={"listen": [f"{host}:{port}" for host, port in addresses]})
-            await until_stopped([self._feed.run(), self._follow()])
+            await until_stopped([self._feed.run(), self._loop()])
         finally:
+            self._watch.stop()
             for server in servers:
                 await server.close()
             await self._control.close()
+
+    async def _loop(self) -> None:
+        events = (self._feed.changed, self._watch.changed)
+        while True:
+            await self._watch.until_due(events, _now(), PERIOD)
+            for event in events:
+                event.clear()
+            self.once()
+
+    def once(self) -> None:
+        """One pass: table, evidence, report. What is the same as before costs nothing of note."""
+        if self._feed.head is not None and self._feed.tree.root != self._seen:
+            self._compile(self._feed.head.revision)
+        if self._table is not None:
+            moved = self._watch.judge(self._table, _now())
+            if moved or self._steering is None or self._steering.table is not self._table:
+                self._steering = Steering(self._table, evidence(self._watch.findings))
+            metrics.measure_targets(self._watch.findings)
+        self._report()
+
+    def _compile(self, revision: int) -> None:
+        """Put the feed's handout into force; the last good one stays when it cannot be read."""
+        self._seen = self._feed.tree.root
+        try:
+            self._table = self._compiler.compile(self._feed.values, revision)
+        except ValueError as error:
+            self._fault = (f"E114 handout {revision} cannot be read: {error}; the last good one stays in force",)
+            return
+        self._reached, self._fault = self._seen, ()
+        self._watch.want(self._table)
+        metrics.measure_table(self._table)
 
     def _respond(self, data: bytes, address: str, tcp: bool) -> bytes | None:
         reply = respond(self._steering, data, client_of(address), tcp, _now())
         if reply is None:
             return None
-        responses_total.labels(reply.zone or "none", dns.rcode.to_text(dns.rcode.Rcode(reply.code))).inc()
+        metrics.count(reply)
         return reply.data
 
-    async def _follow(self) -> None:
-        while True:
-            await self._feed.changed.wait()
-            self._feed.changed.clear()
-            self._steering = self._compiled()
-            self._report()
-
-    def _compiled(self) -> Steering | None:
-        """The steering of the handout in force; None before the first one."""
-        head = self._feed.head
-        if head is None:
-            return None
-        table = self._compiler.compile(self._feed.values, head.revision)
-        names_gauge.set(sum(len(zone.names) for zone in table.zones.values()) + len(table.steered))
-        for line in set(table.problems) - set(self._problems):
-            log.warning("problem", extra={"problem": line})
-        self._problems = table.problems
-        return Steering(table, {})
-
     def _report(self) -> None:
-        enrolled = self._feed.enrolled
-        report = NodeReport(node=enrolled.node, role="dns", reached=self._feed.tree.root, problems=self._problems)
-        self._feed.report({"node": report})
+        table = self._table.problems if self._table is not None else ()
+        found = (*self._fault, *table, *problems(self._watch.findings))
+        self._say(found)
+        node = NodeReport(node=self._feed.enrolled.node, role="dns", reached=self._reached, problems=found)
+        said: dict[str, Struct] = {"node": node, **reports(self._watch.findings)}
+        self._feed.report(said)
+
+    def _say(self, found: tuple[str, ...]) -> None:
+        for line in found:
+            if line not in self._problems:
+                log.warning("problem", extra={"problem": line})
+        for line in self._problems:
+            if line not in found:
+                log.info("problem is gone", extra={"problem": line})
+        self._problems = found
 
     def _explained(self, question: Question) -> dict[str, Any]:
-        return explain(self._steering, question.name, question.client, question.subnet, _now())
+        asked = question.name, question.client, question.subnet
+        return explain(self._steering, self._watch.findings, *asked, _now())
 
     def _age(self) -> float:
         return time.time() - self._feed.head.made if self._feed.head else -1.0

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from federation.law.words import percent
+from federation.law.words import percent, seconds
 from federation.model.errors import InputError
+from gslb.checks import Check, Finding, Findings
 from gslb.locality import SCOPE
 from gslb.steer import Choice, Client, Steering, client_of
 from gslb.zone import AAAA, A
@@ -11,9 +12,11 @@ from gslb.zone import AAAA, A
 KINDS = {"A": A, "AAAA": AAAA}
 
 
-def explain(steering: Steering | None, name: str, address: str, subnet: bool, now: int) -> dict[str, Any]:
-    """Inputs, rules, shares and the picked member for a public name and a client, by type. InputError (E104) when the
-    name is not steered here, E190 before the first handout."""
+def explain(
+    steering: Steering | None, findings: Findings, name: str, address: str, subnet: bool, now: int
+) -> dict[str, Any]:
+    """Inputs, rules, shares and the picked member for a public name and a client, by type, and what our probes and
+    other members say. InputError (E104) when the name is not steered here, E190 before the first handout."""
     if steering is None:
         raise InputError("this server has no handout yet: it needs its controller once", "E190")
     host = name.rstrip(".").lower()
@@ -32,6 +35,7 @@ def explain(steering: Steering | None, name: str, address: str, subnet: bool, no
         "steering": item.name.steering,
         "ttl": item.name.ttl,
         "answers": {kind: _said(choice) for kind, choice in choices.items() if choice.addresses},
+        "evidence": [_found(check, one, now) for check, one in findings.items() if check.host == host],
     }
 
 
@@ -44,6 +48,18 @@ def _said(choice: Choice) -> dict[str, Any]:
     }
 
 
+def _found(check: Check, one: Finding, now: int) -> dict[str, Any]:
+    return {
+        "member": check.member,
+        "type": next(kind for kind, number in KINDS.items() if number == check.kind),
+        "probes": ("up" if one.own.up else "down") if one.known else "unknown",
+        "for_ms": now - one.own.since if one.own.since else 0,
+        "others": one.others,
+        "cut_off": one.isolated,
+        "gone": not one.way.up,
+    }
+
+
 def lines(found: dict[str, Any]) -> list[str]:
     """An explanation for people."""
     said = [f"{found['name']} for {found['client']} ({found['as']}), which stands at {found['locality']}"]
@@ -52,4 +68,11 @@ def lines(found: dict[str, Any]) -> list[str]:
         shares = ", ".join(f"{member} {percent(ppm)}" for member, ppm in answer["shares"].items())
         said += [f"{kind}:", *(f"  {rule}" for rule in answer["rules"])]
         said += [f"  shares: {shares}", f"  picked: {answer['picked']}, {', '.join(answer['addresses'])}"]
-    return said
+    return said + [_line(one) for one in found["evidence"] if one["probes"] != "up" or one["others"]]
+
+
+def _line(one: dict[str, Any]) -> str:
+    since = f" since {seconds(one['for_ms'])}" if one["for_ms"] else ""
+    others = f"{one['others']} other member{'s' * (one['others'] != 1)} find it down"
+    fate = "taken out of answers" if one["gone"] else "we are cut off" if one["cut_off"] else "answered"
+    return f"evidence: {one['member']} {one['type']}: our probes say {one['probes']}{since}; {others}; {fate}"

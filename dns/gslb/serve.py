@@ -7,11 +7,9 @@ import os
 from collections.abc import Callable
 from typing import cast
 
-from prometheus_client import Counter
-
 from federation.model.errors import InputError
+from gslb.metrics import queries
 
-queries_total = Counter("isthmus_dns_queries_total", "Queries by transport", ["transport"])
 TCP_IDLE = 10.0
 TCP_MAX = 256
 
@@ -21,7 +19,7 @@ Respond = Callable[[bytes, str, bool], bytes | None]
 class _Datagrams(asyncio.DatagramProtocol):
     def __init__(self, respond: Respond) -> None:
         self._respond = respond
-        self._count = queries_total.labels("udp")
+        self._count = queries.labels("udp")
         self._transport: asyncio.DatagramTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -39,7 +37,7 @@ class Server:
 
     def __init__(self, respond: Respond) -> None:
         self._respond = respond
-        self._count = queries_total.labels("tcp")
+        self._count = queries.labels("tcp")
         self._open = 0
         self._transport: asyncio.BaseTransport | None = None
         self._server: asyncio.Server | None = None

@@ -19,8 +19,8 @@ FAMILY = {A: 4, AAAA: 6}
 FAR = 1_000
 """Milliseconds; the cost of a member that nobody measured, raised by its number (DECISIONS: costs are round trips)."""
 
-Evidence = Mapping[str, Paths]
-"""By host: what this server holds of the way to each target."""
+Evidence = Mapping[tuple[str, int], Paths]
+"""By host and type (A or AAAA): what this server holds of the way to each target."""
 
 
 class Client(Struct, frozen=True):
@@ -62,7 +62,7 @@ class Steering:
         member = pick(ruling.shares, self.table.key, host, client.address, SCOPE[version])
         targets = self.table.steered[host].targets
         picked = next((target for target in targets if target.candidate.member == member), None)
-        return Choice(locality, ruling, member, _of(picked, kind) if picked else ())
+        return Choice(locality, ruling, member, addresses_of(picked, kind) if picked else ())
 
     def locality(self, client: Client) -> str:
         """The member near which this client stands; our own when no subnet contains it."""
@@ -80,9 +80,9 @@ class Steering:
         policy = item.name.policy
         if item.name.steering != "weighted":
             policy = structs.replace(policy, weights={})
-        case = Case(locality, policy, self._evidence.get(item.name.host, {}), now)
-        candidates = [self._seen_from(locality, target.candidate) for target in item.targets if _of(target, kind)]
-        return _never_empty(candidates, case)
+        case = Case(locality, policy, self._evidence.get((item.name.host, kind), {}), now)
+        targets = [target for target in item.targets if addresses_of(target, kind)]
+        return _never_empty([self._seen_from(locality, target.candidate) for target in targets], case)
 
     def _seen_from(self, locality: str, candidate: Candidate) -> Candidate:
         place = self.table.places.get(locality)
@@ -108,6 +108,6 @@ def _never_empty(candidates: Sequence[Candidate], case: Case) -> Ruling:
     return structs.replace(opened, rules=(*ruling.rules, "fail open: each target as if ready", *opened.rules))
 
 
-def _of(target: Target, kind: int) -> tuple[str, ...]:
+def addresses_of(target: Target, kind: int) -> tuple[str, ...]:
     """The target's addresses of a family."""
     return tuple(text for text in target.addresses if ip_address(text).version == FAMILY[kind])

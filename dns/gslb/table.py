@@ -9,14 +9,15 @@ from collections.abc import Iterable, Mapping
 from msgspec import Struct
 
 from federation.law.pick import pick_key
-from federation.model.handout import Import, Place, Site, Steered
+from federation.model.handout import Import, Place, Site, Steered, Witness
 from gslb.cluster import ZONE, Piece, cluster_zone, piece_of
 from gslb.locality import Line, Subnets, compile_subnets
 from gslb.zone import Zone, enclosing, public_zones
 
 
 class Table(Struct, frozen=True):
-    """What is answered. `zones` by apex; `steered` are the public names inside them; `problems` one line each."""
+    """What is answered. `zones` by apex; `steered` are the public names inside them; `witnesses` the
+    other members whose record says that a member's target for a host is down; `problems` one line each."""
 
     zones: dict[str, Zone]
     serial: int
@@ -25,6 +26,7 @@ class Table(Struct, frozen=True):
     subnets: Subnets = Subnets({}, {})
     own: str = ""
     key: bytes = b""
+    witnesses: dict[tuple[str, str], frozenset[str]] = {}
     problems: tuple[str, ...] = ()
 
     def zone_of(self, name: str) -> Zone | None:
@@ -59,6 +61,7 @@ class Compiler:
             subnets=subnets,
             own=own,
             key=pick_key(domain),
+            witnesses=_witnesses(own, values.values()),
             problems=(*problems, *shadowed, *subnets.problems),
         )
 
@@ -76,6 +79,17 @@ class Compiler:
         if self._mapped is None or self._mapped[0] != (own, ranges):
             self._mapped = ((own, ranges), compile_subnets(own, places, self._lines))
         return self._mapped[1]
+
+
+def _witnesses(own: str, values: Iterable[Struct]) -> dict[tuple[str, str], frozenset[str]]:
+    """By member and host: who says that this target is down, without the member itself and us."""
+    found: dict[tuple[str, str], set[str]] = {}
+    for value in values:
+        if isinstance(value, Witness) and value.evidence.kind == "target":
+            about, host = value.evidence.about, value.evidence.host
+            if value.observer not in (own, about):
+                found.setdefault((about, host), set()).add(value.observer)
+    return {key: frozenset(observers) for key, observers in found.items()}
 
 
 def _served(zones: Mapping[str, Zone], steered: Mapping[str, Steered]) -> tuple[dict[str, list[str]], list[str]]:

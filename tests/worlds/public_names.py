@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from gslb.locality import parse_lines
 from gslb.steer import Steering
 from gslb.table import Compiler, Table
+from gslb.zone import AAAA, A
 from msgspec import Struct
 
 from federation.model.handout import Candidate, Place, Site, Steered, Target
@@ -85,7 +86,10 @@ def table(values: Mapping[str, Struct], subnets: str = "", serial: int = 7) -> T
 
 def steering(values: Mapping[str, Struct], **down: tuple[str, ...]) -> Steering:
     """A server's steering; `down` are members whose targets are gone, by the first label of the name."""
-    evidence = {f"{host}.{ZONE}": dict.fromkeys(members, Standing(up=False, since=1)) for host, members in down.items()}
+    gone = Standing(up=False, since=1)
+    evidence = {
+        (f"{host}.{ZONE}", kind): dict.fromkeys(names, gone) for host, names in down.items() for kind in (A, AAAA)
+    }
     return Steering(table(values), evidence)
 
 

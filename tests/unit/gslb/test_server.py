@@ -1,11 +1,9 @@
 """The real program on a folder whose controllers are all dead: UDP, TCP, explain, metrics, restart."""
 
 import json
-import signal
 import subprocess
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import dns.edns
@@ -14,8 +12,8 @@ import dns.query
 import dns.rcode
 import pytest
 
-from tests.netns.spaces import await_true
 from tests.worlds.agent_folder import make_folder
+from tests.worlds.dns_server import running
 from tests.worlds.public_cli import ISTHMUS, free_port
 from tests.worlds.public_names import PAY, SHOP, handout, v4
 from tests.worlds.two_members import MemberKeys, real
@@ -29,32 +27,6 @@ def keys() -> MemberKeys:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory, keys: MemberKeys) -> Path:
     return make_folder(tmp_path_factory.mktemp("d"), keys, "dns", handout(), [])
-
-
-@contextmanager
-def running(folder: Path, *options: str) -> Iterator[tuple[int, ...]]:
-    """The server on two ports, the second on IPv6, and a port for metrics."""
-    ports = free_port(), free_port(), free_port()
-    listen = (
-        "--listen",
-        f"127.0.0.1:{ports[0]}",
-        "--listen",
-        f"[::1]:{ports[1]}",
-        "--metrics",
-        f"127.0.0.1:{ports[2]}",
-    )
-    log = folder / "log"
-    with log.open("ab") as out:
-        started = subprocess.Popen([ISTHMUS, "dns", "serve", "--state", str(folder), *listen, *options], stderr=out)
-    try:
-        await_true("the server is up", lambda: "DNS server is up" in log.read_text() or started.poll() is not None)
-        yield ports
-        started.send_signal(signal.SIGTERM)
-        assert started.wait(10) == 0
-    finally:
-        started.kill()
-        started.wait(5)
-        log.unlink()
 
 
 def explained(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

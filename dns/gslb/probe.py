@@ -1,0 +1,60 @@
+"""This server's probes: what the table asks for and the operator's anchors, kept going; and what they say."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from federation.model.policy import Probe
+from federation.probing import Prober, Target
+from gslb.checks import Address, Check, Finding, checks_of, due, judge
+from gslb.table import Table
+
+HTTP = 80
+
+
+class Watch:
+    """Probes the targets of a table and the anchors outside. `changed` is set when a verdict moved."""
+
+    def __init__(self, outside: Sequence[Address] = ()) -> None:
+        self.findings: dict[Check, Finding] = {}
+        self._targets: Prober[Check] = Prober()
+        self._anchors: Prober[Address] = Prober()
+        self._outside = outside
+        self.changed = self._targets.changed
+
+    def start(self) -> None:
+        """Begin to probe the anchors; needs a running loop."""
+        self._anchors.changed = self.changed
+        self._anchors.want({one: Target(*one, host="", probe=Probe()) for one in self._outside})
+
+    def stop(self) -> None:
+        """Probe nothing any more."""
+        self._targets.stop()
+        self._anchors.stop()
+
+    def want(self, table: Table) -> None:
+        """Probe what this table asks for, from now on."""
+        self._targets.want(
+            {
+                check: Target(address, probe.port or HTTP, check.host, probe)
+                for check, (address, probe) in checks_of(table).items()
+            }
+        )
+
+    def judge(self, table: Table, now: int) -> bool:
+        """Take stock at this Unix millisecond; True when the law is to be told something new."""
+        anchors = {address: one.up is not False for address, one in self._anchors.verdicts.items()}
+        before, self.findings = self.findings, judge(table, self._targets.verdicts, anchors, self.findings, now)
+        return {key: one.way for key, one in before.items()} != {key: one.way for key, one in self.findings.items()}
+
+    async def until_due(self, events: Sequence[asyncio.Event], now: int, at_most: float) -> None:
+        """Wait for one of the events, for age alone to move a finding, or for `at_most` seconds."""
+        settles = due(self.findings.values(), now)
+        left = min(at_most, max(0.0, (settles - now) / 1_000)) if settles else at_most
+        waits = [asyncio.ensure_future(event.wait()) for event in events]
+        try:
+            await asyncio.wait(waits, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
