@@ -27,7 +27,7 @@ def run_story(
     A lab that was raised by this run is taken down at its end, also when it is interrupted, unless
     `keep`; one that was up before stays up, with every program running.
     """
-    before, topology = marks(), LAB
+    before, topology, begin = marks(), LAB, time.monotonic()
     lab, seconds = _raised(directory, rtt_ms, say, topology)
     mine = seconds is not None
     told: list[Step] = []
@@ -45,6 +45,7 @@ def run_story(
         failed = not all(step.ok for step in told)
         told.append(_down(lab, topology, before, failed))
         report(told[-1])
+    say(f"took {time.monotonic() - begin:.0f} s")
     return told
 
 
