@@ -13,8 +13,8 @@ help:  ## this list
 setup:  ## install what is missing: Debian packages, uv, .venv
 	@scripts/setup
 
-demo: setup  ## raise a lab of two members, follow a request through it, take it down
-	@$(AS_ROOT) .venv/bin/isthmus lab run
+demo: setup  ## raise a lab of three regions, cut one off, kill every controller, check each step, take it down
+	@$(AS_ROOT) .venv/bin/isthmus lab run failover
 
 test: setup  ## all tests; those that need root and namespaces are skipped (loudly) without them
 	@mkdir -p build/test

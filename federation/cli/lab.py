@@ -202,16 +202,23 @@ def execute(folder: Path | None, where: str, command: tuple[str, ...]) -> None:
 
 @lab.command()
 @directory_option
-@click.argument("journey", type=click.Choice(["journey"]), default="journey")
+@click.argument("story", type=click.Choice(["journey", "failover"]), default="journey")
 @click.option("--keep", is_flag=True, help="Leave the lab up at the end.")
 @click.option("--rtt", type=click.FloatRange(0, 10_000), default=None, help="Round trip between all, ms (60, 90, 140).")
+@click.option("--record", type=click.Path(path_type=Path), default=None, help="Where failover writes what it measured.")
 @OUTPUT
-def run(folder: Path | None, journey: str, keep: bool, rtt: float | None, output: str) -> None:
-    """Raise the lab, follow a request from one region to the other, and check every step."""
+def run(folder: Path | None, story: str, keep: bool, rtt: float | None, record: Path | None, output: str) -> None:
+    """Raise the lab, tell a story in it and check every step: the journey of a request, or the failover of a region."""
     from federation.cli.lab_story import tell
+    from federation.lab import errors, steps
+    from federation.lab.story.play import failover
 
+    if story == "failover" and rtt is not None:
+        raise errors.bad_argument("--rtt is not for the failover story, which has round trips of its own")
+    if story == "journey" and record is not None:
+        raise errors.bad_argument("--record is for the failover story; the journey records nothing")
     with undoing():
-        good = tell(place(folder), keep, rtt, output)
+        good = tell(place(folder), failover(record) if story == "failover" else steps.play, keep, rtt, output)
     sys.exit(0 if good else 1)
 
 

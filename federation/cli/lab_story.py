@@ -1,4 +1,4 @@
-"""How `isthmus lab run` prints the journey."""
+"""How `isthmus lab run` prints a story."""
 
 import json
 import sys
@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from federation.lab.run import run_journey
-from federation.lab.steps import Step
+from federation.lab.run import Play, run_story
+from federation.lab.step import Step
 
 
-def tell(folder: Path, keep: bool, rtt_ms: float | None, output: str) -> bool:
-    """Run the journey and print it, as text with a table at the end or as JSON; True when every step held."""
+def tell(folder: Path, play: Play, keep: bool, rtt_ms: float | None, output: str) -> bool:
+    """Run the story and print it, as text with a table at the end or as JSON; True when every step held."""
     quiet = output == "json"
 
     def say(text: str) -> None:
@@ -20,7 +20,7 @@ def tell(folder: Path, keep: bool, rtt_ms: float | None, output: str) -> bool:
     def report(step: Step) -> None:
         say(f"{'pass' if step.ok else 'FAIL'}  {step.name}: {step.measured}")
 
-    told = run_journey(folder, keep, rtt_ms, say, report)
+    told = run_story(folder, play, keep, rtt_ms, say, report)
     good = all(step.ok for step in told)
     if quiet:
         rows = [{"name": s.name, "expected": s.expected, "measured": s.measured, "ok": s.ok} for s in told]

@@ -1,4 +1,4 @@
-"""Look at a member through its public API on a unix socket."""
+"""Look at a program through its interface on a unix socket."""
 
 import http.client
 import json
@@ -25,19 +25,31 @@ def get(path: Path, resource: str, **query: str) -> dict[str, Any]:
     """The JSON object at `resource`; OSError when nobody answers, ValueError when the answer is not 200
     with an object.
     """
+    status, body = _answer(path, resource + (f"?{urlencode(query)}" if query else ""))
+    said = json.loads(body) if status == 200 else None
+    if not isinstance(said, dict):
+        raise ValueError(f"{resource} answered {status}: {body[:200]!r}")
+    return said
+
+
+def text(path: Path, resource: str) -> str:
+    """The text at `resource`; OSError when nobody answers, ValueError when the answer is not 200."""
+    status, body = _answer(path, resource)
+    if status != 200:
+        raise ValueError(f"{resource} answered {status}: {body[:200]!r}")
+    return body.decode(errors="replace")
+
+
+def _answer(path: Path, resource: str) -> tuple[int, bytes]:
     connection = _UnixConnection(path)
     try:
-        connection.request("GET", resource + (f"?{urlencode(query)}" if query else ""))
+        connection.request("GET", resource)
         answer = connection.getresponse()
-        body = answer.read()
+        return answer.status, answer.read()
     except http.client.HTTPException as error:
         raise OSError(f"{path}: {error!r}") from None
     finally:
         connection.close()
-    said = json.loads(body) if answer.status == 200 else None
-    if not isinstance(said, dict):
-        raise ValueError(f"{resource} answered {answer.status}: {body[:200]!r}")
-    return said
 
 
 def problems(status: dict[str, Any], members: tuple[str, ...]) -> list[str]:

@@ -4,6 +4,7 @@ client.
 
 import json
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ from federation.lab import api, errors, netns, process, programs
 from federation.lab.state import Lab
 
 FETCH_SECONDS = "20"
+OUTSTANDING_SECONDS = 10
 HOST = programs.HOST
 URL = f"http://{HOST}:80/"
 
@@ -32,16 +34,11 @@ class Watch:
             yield json.loads(line)
 
 
-def _line(lab: Lab, member: str, arguments: tuple[str, ...]) -> list[str]:
-    return process.wrapped(netns.client(lab.lab, member), process.own("client", URL, *arguments))
-
-
-@contextmanager
-def watching(lab: Lab, member: str, *arguments: str) -> Iterator[Watch]:
-    """A client in the member's client pod during the block; ended with it."""
+def _started(lab: Lab, member: str, url: str, arguments: tuple[str, ...]) -> "subprocess.Popen[str]":
+    line = process.wrapped(netns.client(lab.lab, member), process.own("client", url, *arguments))
     with lab.log(f"{member}-client").open("ab") as log:
-        child = subprocess.Popen(
-            _line(lab, member, arguments),
+        return subprocess.Popen(
+            line,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=log,
@@ -49,6 +46,12 @@ def watching(lab: Lab, member: str, *arguments: str) -> Iterator[Watch]:
             start_new_session=True,
             env=process.environment(),
         )
+
+
+@contextmanager
+def watching(lab: Lab, member: str, *arguments: str, url: str = URL) -> Iterator[Watch]:
+    """A client in the member's client pod during the block; ended with it."""
+    child = _started(lab, member, url, arguments)
     try:
         yield Watch(child)
     finally:
@@ -56,9 +59,30 @@ def watching(lab: Lab, member: str, *arguments: str) -> Iterator[Watch]:
         child.communicate()
 
 
-def fetch(lab: Lab, member: str, count: int, *arguments: str) -> list[Answer]:
+@contextmanager
+def recording(lab: Lab, member: str, *arguments: str, url: str = URL) -> Iterator[list[Answer]]:
+    """A client in an open loop during the block, in the member's client pod. The list grows as requests end; what was
+    outstanding at the end of the block is waited for and is in it.
+    """
+    child = _started(lab, member, url, ("--open", "--count", "0", *arguments))
+    answers: list[Answer] = []
+    reader = threading.Thread(target=lambda: answers.extend(Watch(child)))
+    reader.start()
+    try:
+        yield answers
+    finally:
+        child.terminate()
+        try:
+            child.wait(OUTSTANDING_SECONDS)
+        except subprocess.TimeoutExpired:
+            child.kill()
+        reader.join()
+        child.communicate()
+
+
+def fetch(lab: Lab, member: str, count: int, *arguments: str, url: str = URL) -> list[Answer]:
     """The answers to `count` requests from the member's client pod; fewer when they take too long."""
-    with watching(lab, member, "--count", str(count), "--deadline", FETCH_SECONDS, *arguments) as answers:
+    with watching(lab, member, "--count", str(count), "--deadline", FETCH_SECONDS, *arguments, url=url) as answers:
         return list(answers)
 
 

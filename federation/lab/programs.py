@@ -101,8 +101,19 @@ def data_path(lab: str, member: Member, root: Path) -> tuple[Wanted, ...]:
         envoy = ("agent", "envoy", "--state", str(state))
         found += [agent, Wanted(f"{member.name}-{label}-envoy", space, envoy, after=state / "xds.sock")]
     state = folder / "dns"
-    serve = ("--listen", f"{member.gateway}:53", "--metrics", f"127.0.0.1:{NODES['dns'][2]}")
+    listen = ("--listen", f"{member.gateway}:53", "--listen", f"{member.underlay}:53")
+    serve = (*listen, "--subnets", str(subnets(member, root)), "--metrics", f"127.0.0.1:{NODES['dns'][2]}")
     return (*found, Wanted(f"{member.name}-dns", space, ("dns", "serve", "--state", str(state), *serve)))
+
+
+def subnets(member: Member, root: Path) -> Path:
+    """The file that tells the member's DNS server where clients stand."""
+    return root / member.name / "subnets"
+
+
+def subnet_lines(topology: Topology) -> str:
+    """Its content: every member's pods, and its machine as a resolver."""
+    return "".join(f"{m.pod_prefix} {m.region}\n{m.underlay}/32 {m.region}\n" for m in topology.members)
 
 
 def pods(lab: str, member: Member) -> tuple[Wanted, ...]:

@@ -36,7 +36,16 @@ def relay(directory: Path, arguments: list[str]) -> int | None:
         if arguments[0] not in STARTS:
             return None
         held = hold(directory)
-    line = ["nsenter", "-t", str(held.pid), "--user", "--net", "--mount", "--preserve-credentials"]
+    line = [
+        "nsenter",
+        "-t",
+        str(held.pid),
+        "--user",
+        "--net",
+        "--mount",
+        "--preserve-credentials",
+        f"--wd={Path.cwd()}",
+    ]
     inner = {**os.environ, "ISTHMUS_LAB_DIR": str(directory)}
     child = subprocess.Popen([*line, *process.own(*arguments)], env=inner, start_new_session=True)
     before = {n: signal.signal(n, lambda number, _: child.send_signal(number)) for n in PASSED_ON}

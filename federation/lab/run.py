@@ -1,74 +1,63 @@
-"""`isthmus lab run`: raise the lab, tell the journey of a request, check it, take everything down."""
+"""`isthmus lab run`: raise the lab, tell a story in it and check it, take everything down."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from federation.lab import errors, manifests, process, steps, up
+from federation.lab import errors, process, supervise, up
 from federation.lab.down import leftovers, marks, take_down
 from federation.lab.inside import pids_in
 from federation.lab.netns import names
 from federation.lab.state import FILE, Lab, load
-from federation.lab.steps import Stage, Step
+from federation.lab.step import Step
 from federation.lab.topology import LAB, Topology
 
-Report = Callable[[Step], None]
-RETURN = manifests.Return(percent=100, seconds=1)
-"""The journey waits for no slow return; that is the failover story's."""
+Say = Callable[[str], None]
+Play = Callable[[Lab, Topology, Say, float | None], Iterator[Step]]
+"""A story: it does its steps to a lab that is up and yields each row when it is known. The last argument is how many
+seconds it took to raise the lab; None when it was up before.
+"""
 
 
-def run_journey(
-    directory: Path,
-    keep: bool,
-    rtt_ms: float | None,
-    say: Callable[[str], None],
-    report: Report,
-    topology: Topology = LAB,
+def run_story(
+    directory: Path, play: Play, keep: bool, rtt_ms: float | None, say: Say, report: Callable[[Step], None]
 ) -> list[Step]:
-    """The steps with their verdicts, each reported when it is done.
+    """The rows with their verdicts, each reported when it is known.
 
     A lab that was raised by this run is taken down at its end, also when it is interrupted, unless
-    `keep`; one that was up before stays up.
+    `keep`; one that was up before stays up, with every program running.
     """
-    before = marks()
-    stage = _stage(directory, rtt_ms, say, topology)
-    mine = stage.up_seconds is not None
+    before, topology, begin = marks(), LAB, time.monotonic()
+    lab, seconds = _raised(directory, rtt_ms, say, topology)
+    mine = seconds is not None
     told: list[Step] = []
     try:
-        for step in steps.STEPS:
-            told.append(steps.tell(stage, step))
-            report(told[-1])
+        for row in play(lab, topology, say, seconds):
+            told.append(row)
+            report(row)
         if keep or not mine:
-            steps.start_controllers(stage)
+            supervise.start_dead(lab)
     except BaseException:
         if mine:
-            take_down(stage.lab.path)
+            take_down(lab.path)
         raise
-    for hop, text in enumerate(stage.hops, 1):
-        say(f"  {hop}. {text}")
     if mine and not keep:
         failed = not all(step.ok for step in told)
-        told.append(_down(stage.lab, topology, before, failed))
+        told.append(_down(lab, topology, before, failed))
         report(told[-1])
+    say(f"took {time.monotonic() - begin:.0f} s")
     return told
 
 
-def _stage(directory: Path, rtt_ms: float | None, say: Callable[[str], None], topology: Topology) -> Stage:
+def _raised(directory: Path, rtt_ms: float | None, say: Say, topology: Topology) -> tuple[Lab, float | None]:
     if not (directory / FILE).exists():
         begin = time.monotonic()
-        lab = up.raise_lab(directory, up.Options(rtt_ms), say, topology)
-        stage = Stage(lab, topology, say, time.monotonic() - begin)
-    else:
-        lab = load(directory)
-        if lab.bare or lab.state != "up":
-            raise errors.already_up(lab.lab, str(directory))
-        say(f"lab {lab.lab} is up in {lab.directory} and stays up")
-        stage = Stage(lab, topology, say)
-        for member in topology.names:
-            manifests.clear(up.folder(lab, member))
-        stage.offer(stage.away, [manifests.Listed(pod) for pod in stage.away.endpoints[:2]])
-    manifests.set_policy(up.folder(lab, stage.home.name), RETURN)
-    return stage
+        return up.raise_lab(directory, up.Options(rtt_ms), say, topology), time.monotonic() - begin
+    lab = load(directory)
+    if lab.bare or lab.state != "up":
+        raise errors.already_up(lab.lab, str(directory))
+    say(f"lab {lab.lab} is up in {lab.directory} and stays up")
+    return lab, None
 
 
 def _down(lab: Lab, topology: Topology, before: dict[str, list[str]], keep_logs: bool) -> Step:

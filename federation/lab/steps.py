@@ -4,18 +4,19 @@ found.
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 from itertools import islice
 
-from federation.lab import errors, look, manifests, netns, process, supervise, up
+from federation.lab import look, manifests, netns, process, supervise, up
 from federation.lab.inside import pids_in
 from federation.lab.look import Answer
 from federation.lab.manifests import Listed
 from federation.lab.ping import ping
 from federation.lab.programs import SERVICE, data_path
 from federation.lab.state import Lab
+from federation.lab.step import Step, attempted
 from federation.lab.topology import AWAY, HOME, Member, Topology
 
 REQUESTS = 20
@@ -26,14 +27,8 @@ NEW_ENDPOINT_MS = 1000
 STEADY = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One row of the story."""
-
-    name: str
-    expected: str
-    measured: str
-    ok: bool
+RETURN = manifests.Return(percent=100, seconds=1)
+"""The journey waits for no slow return; that is the failover story's."""
 
 
 @dataclass(slots=True)
@@ -42,7 +37,6 @@ class Stage:
 
     lab: Lab
     topology: Topology
-    say: Callable[[str], None]
     up_seconds: float | None = None
     hops: list[str] = field(default_factory=list)
 
@@ -256,13 +250,6 @@ def start_data_path(stage: Stage) -> None:
         supervise.start_program(stage.lab, one.name)
 
 
-def start_controllers(stage: Stage) -> None:
-    """Start what the last step left dead: signers and controllers."""
-    for program in sorted(stage.lab.programs, reverse=True):
-        if not process.alive(stage.lab.programs[program]):
-            supervise.start_program(stage.lab, program)
-
-
 def _settle(stage: Stage, member: str) -> None:
     look.until(stage.lab, stage.home.name, member, CHANGE_SECONDS)
     process.wait_for(stage.lab, lambda: "; ".join(up.missing(stage.lab, stage.topology)[:1]), CHANGE_SECONDS)
@@ -298,10 +285,18 @@ STEPS: tuple[Callable[[Stage], Step], ...] = (
 
 def tell(stage: Stage, step: Callable[[Stage], Step]) -> Step:
     """One step; what goes wrong inside it is its measurement."""
-    try:
-        return step(stage)
-    except (errors.LabError, OSError, ValueError, KeyError, StopIteration) as error:
-        said = error.text if isinstance(error, errors.LabError) else f"{type(error).__name__}: {error}"
-        ended = sorted(name for name, one in stage.lab.programs.items() if not process.alive(one))
-        said += f" (ended: {', '.join(ended)})" if ended else ""
-        return Step(step.__name__.replace("_", " "), (step.__doc__ or "").partition(": ")[2].rstrip("."), said, False)
+    return attempted(stage.lab, step, lambda: [step(stage)])[0]
+
+
+def play(lab: Lab, topology: Topology, say: Callable[[str], None], up_seconds: float | None) -> Iterator[Step]:
+    """The journey in a lab that is up: only `away` offers the service at first."""
+    stage = Stage(lab, topology, up_seconds)
+    if up_seconds is None:
+        for member in topology.names:
+            manifests.clear(up.folder(lab, member))
+        stage.offer(stage.away, [Listed(pod) for pod in stage.away.endpoints[:2]])
+    manifests.set_policy(up.folder(lab, stage.home.name), RETURN)
+    for step in STEPS:
+        yield tell(stage, step)
+    for hop, text in enumerate(stage.hops, 1):
+        say(f"  {hop}. {text}")

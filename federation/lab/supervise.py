@@ -30,6 +30,13 @@ def start_program(lab: Lab, name: str) -> None:
     process.start(lab, name, one.namespace, one.argv)
 
 
+def start_dead(lab: Lab) -> None:
+    """Start what does not run, signers before controllers."""
+    for name in sorted(lab.programs, reverse=True):
+        if not process.alive(lab.programs[name]):
+            start_program(lab, name)
+
+
 def execute_at(lab: Lab, where: str, command: list[str]) -> None:
     """Become `command` in one of the lab's namespaces."""
     prefix = netns.prefix(lab.lab)

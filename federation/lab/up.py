@@ -169,6 +169,8 @@ def start_controllers(lab: Lab, topology: Topology) -> None:
 
 def start_data_path(lab: Lab, topology: Topology) -> None:
     """Start every member's agents and DNS server, then its Envoys."""
+    for member in topology.members:
+        programs.subnets(member, lab.path).write_text(programs.subnet_lines(topology))
     wanted = [one for member in topology.members for one in programs.data_path(lab.lab, member, lab.path)]
     for one in sorted(wanted, key=lambda one: one.after is not None):
         start(lab, one)

@@ -68,3 +68,11 @@ def test_pods_of_both_services_run_in_one_process_and_the_ingress_in_its_own() -
     assert " ".join(web.argv).endswith("--pod pay eu-central-pay-2 10.3.1.32")
     assert (ingress.name, ingress.namespace) == ("eu-central-ingress", "ist-a1b2-eu-central-ingress")
     assert " ".join(ingress.argv) == "ingress --address 192.0.2.103 --port 80 --to web.shop.svc.clusterset.local:80"
+
+
+def test_dns_servers_listen_to_pods_and_to_the_outside_and_know_where_both_stand() -> None:
+    dns = programs.data_path("a1b2", EU, ROOT)[-1].argv
+    assert " ".join(dns).startswith(
+        "dns serve --state /lab/eu-central/dns --listen 10.3.0.1:53 --listen 192.0.2.3:53 --subnets /lab/eu-central/subnets"
+    )
+    assert programs.subnet_lines(LAB).splitlines()[2:4] == ["10.2.0.0/16 us-west", "192.0.2.2/32 us-west"]
