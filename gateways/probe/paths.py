@@ -28,7 +28,10 @@ EXPIRES = 10.0
 """Seconds without an answer after which a round trip is unknown again."""
 
 WINDOW = 30
-"""The last probes over which loss is counted, in steps of ten per cent so that noise does not move shares."""
+"""The last probes over which loss is counted, in steps of ten per cent so that noise does not move shares.
+
+Counted anew after each change of verdict: what an outage lost says nothing of the way that came back.
+"""
 
 
 class Now(Struct, frozen=True):
@@ -57,7 +60,10 @@ class _Path(Struct):
         return self.verdict.up is None or self.verdict.run > 0
 
     def take(self, good: bool, now: Now) -> None:
+        before = self.verdict.up
         self.verdict = observe(self.verdict, good, now.wall_ms, LIMITS)
+        if self.verdict.up != before:
+            self.recent = self.count = 0
         self.recent = (self.recent << 1 | (not good)) & ((1 << WINDOW) - 1)
         self.count = min(WINDOW, self.count + 1)
 

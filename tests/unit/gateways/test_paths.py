@@ -128,6 +128,20 @@ def test_loss_is_told_in_steps_of_ten_per_cent() -> None:
     assert way.paths.standing(A) == Standing(up=True, since=0, loss=20)
 
 
+def test_what_an_outage_lost_is_no_loss_of_the_way_that_came_back() -> None:
+    way = Way({A: True})
+    way.until(10)
+    way.reaches = lambda address, moment: not 10 <= moment < 15
+    way.changed(A, 20)
+    assert not way.paths.standing(A).up
+    way.changed(A, 30)
+    seen = set()
+    while way.time < 40:
+        way.until(way.time + 0.1)
+        seen.add(way.paths.standing(A).loss)
+    assert seen == {0}
+
+
 def test_round_trips_are_matched_and_forgotten_and_the_shortest_counts() -> None:
     paths = Paths()
     sequence, _ = paths.begin({A: False}, at(0))
