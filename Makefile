@@ -1,6 +1,6 @@
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: setup demo test lint bench clean help
+.PHONY: setup demo test lint bench crds clean help
 
 ifneq ($(shell id -u),0)
 # As root by sudo; bytecode is not written, so that the checkout stays its owner's.
@@ -29,6 +29,9 @@ lint: setup  ## style, types, import contracts, libraries of each room
 
 bench: setup  ## measure against the targets, writes build/bench.json; one row: make bench ROW=name
 	@$(AS_ROOT) .venv/bin/python tests/bench/run.py $(if $(ROW),--row $(ROW))
+
+crds: setup  ## write the CustomResourceDefinitions from their types
+	@PYTHONPATH=. .venv/bin/python scripts/write_crds.py
 
 clean:  ## remove everything that setup, tests and benchmarks made
 	rm -rf .venv .uv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,6 +1,7 @@
 """A live lab looked at as a user would: status, explain, metrics, and the words for what is wrong."""
 
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -82,7 +83,7 @@ def test_status_and_explain_are_readable(lab: Path) -> None:
     ("words", "text"),
     [
         (("shop/none",), 'isthmus: E104 service "shop/none" is not imported here: no member exports it\n'),
-        (("shop",), 'isthmus: E114 service "shop": write it as NAMESPACE/NAME\n'),
+        (("shop",), 'isthmus: E114 "shop": write a service as NAMESPACE/NAME, a public name as shop.example.com\n'),
     ],
 )
 def test_explain_of_nothing_is_one_line(lab: Path, words: tuple[str, ...], text: str) -> None:
@@ -131,23 +132,18 @@ def wait_for_problem(lab: Path) -> list[str]:
     return []
 
 
-def test_a_port_in_use_is_one_line(lab: Path) -> None:
+def test_a_second_dns_server_on_a_folder_or_a_port_is_one_line(lab: Path, tmp_path: Path) -> None:
+    def serve(state: Path) -> str:
+        where = ("lab", "exec", "--dir", str(lab), "us-east", ISTHMUS, "dns", "serve")
+        answer = isthmus(*where, "--state", str(state), "--listen", "10.1.0.1:53")
+        assert answer.returncode == 2
+        return answer.stderr.splitlines()[-1]
+
     state = lab / "us-east" / "dns"
-    answer = isthmus(
-        "lab",
-        "exec",
-        "--dir",
-        str(lab),
-        "us-east",
-        ISTHMUS,
-        "dns",
-        "serve",
-        "--state",
-        str(state),
-        "--listen",
-        "10.1.0.1:53",
+    assert (
+        serve(state) == f"isthmus: E122 {state}/dns.sock: another DNS server is running on this folder; stop it first"
     )
-    assert answer.returncode == 2
-    assert answer.stderr.splitlines()[-1] == (
-        'isthmus: E122 --listen "10.1.0.1:53": Address already in use; choose another address or port'
+    other = shutil.copytree(state, tmp_path / "dns", ignore=shutil.ignore_patterns("*.sock"))
+    assert (
+        serve(other) == 'isthmus: E122 --listen "10.1.0.1:53": Address already in use; choose another address or port'
     )

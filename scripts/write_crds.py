@@ -1,0 +1,11 @@
+"""Write the CustomResourceDefinitions of our kinds into federation/crds."""
+
+from pathlib import Path
+
+from federation.wire.k8s.crd import KINDS, text
+
+FOLDER = Path(__file__).parents[1] / "federation" / "crds"
+
+if __name__ == "__main__":
+    for kind, (plural, _, _) in KINDS.items():
+        (FOLDER / f"{plural}.yaml").write_text(text(kind))
