@@ -32,6 +32,11 @@ BAD = {
         (*SERVE, "--subnets", "twice.map"),
         'E122 --subnets twice.map:2: "10.0.0.0/8" stands at twice.map:1 already',
     ),
+    "an anchor without a port": ((*SERVE, "--outside", "192.0.2.1"), f'E122 --outside "192.0.2.1": {PORT}'),
+    "an anchor by name": (
+        (*SERVE, "--outside", "one.example:53"),
+        'E122 --outside "one.example:53": "one.example" is not an IP address',
+    ),
     "a client that is no address": ((*EXPLAIN, "here"), 'E122 --client "here": is not an IP address'),
     "no server to ask": (
         (*EXPLAIN, "192.0.2.1"),
