@@ -21,7 +21,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield path
 
 
-PORT = "write it as ADDRESS:PORT with a port of 1 to 65535"
+PORT = "write it as ADDRESS:PORT or [IPV6]:PORT with a port of 1 to 65535"
 BAD = {
     "no listen address": (SERVE[:-2], "Missing option '--listen'. See `isthmus dns serve --help`."),
     "the second of two addresses": ((*SERVE, "--listen", "192.0.2.1"), f'E122 --listen "192.0.2.1": {PORT}'),
