@@ -4,6 +4,7 @@ Every file begins with what stood when it was begun, so that a day can be read a
 the disk does not take is lost, and one line in the log says so.
 """
 
+import contextlib
 import logging
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -40,8 +41,10 @@ class FileJournal:
         self._folder = folder
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._standing: dict[str, bytes] = {}
-        for entry in self._entries(self._files()[-1:]):
-            self._stand(entry)
+        for path in self._files()[-1:]:
+            _mend(path)
+            for entry in _entries(path):
+                self._stand(entry)
         self._failing = False
 
     def note(self, at: int, values: Mapping[str, Struct | None]) -> None:
@@ -61,9 +64,10 @@ class FileJournal:
         day = _day(at)
         files = [path for path in self._files() if path.stem <= day]
         found: bytes | None = None
-        for entry in self._entries(files[-1:]):
-            if entry.key == key and entry.at <= at:
-                found = bytes(entry.value)
+        for path in files[-1:]:
+            for entry in _entries(path, _encoder.encode(key)):
+                if entry.key == key and entry.at <= at:
+                    found = bytes(entry.value)
         return None if found == b"null" else found
 
     def _write(self, path: Path, data: bytes) -> None:
@@ -87,15 +91,6 @@ class FileJournal:
     def _files(self) -> list[Path]:
         return sorted(self._folder.glob("????-??-??.jsonl"))
 
-    def _entries(self, files: list[Path]) -> Iterator[Entry]:
-        """What the files hold; a line that was torn by a crash is passed over."""
-        for path in files:
-            for line in path.read_bytes().splitlines():
-                try:
-                    yield _decoder.decode(line)
-                except msgspec.MsgspecError:
-                    continue
-
     def _stand(self, entry: Entry) -> None:
         if bytes(entry.value) == b"null":
             self._standing.pop(entry.key, None)
@@ -109,3 +104,19 @@ def _line(at: int, key: str, data: bytes) -> bytes:
 
 def _day(at: int) -> str:
     return datetime.fromtimestamp(at / 1_000, UTC).strftime("%Y-%m-%d")
+
+
+def _mend(path: Path) -> None:
+    """End a line that was torn by a crash, so that the next one stands alone."""
+    with path.open("r+b") as file:
+        if file.seek(0, 2) and file.seek(-1, 2) >= 0 and file.read(1) != b"\n":
+            file.write(b"\n")
+
+
+def _entries(path: Path, needle: bytes = b"") -> Iterator[Entry]:
+    """What the file holds in lines with these bytes; a torn line is passed over."""
+    with path.open("rb") as file:
+        for line in file:
+            if needle in line:
+                with contextlib.suppress(msgspec.MsgspecError):
+                    yield _decoder.decode(line)

@@ -69,7 +69,7 @@ def at_dns(item: Import, paths: dict[str, Standing]) -> Ruling:
         member=OWN, number=1, region="us", costs=dict(COST), zones=("example.test",), nameservers=("192.0.2.1",)
     )
     table = Compiler().compile(keyed(site(US), near, Steered(name, "example.test", OWN, targets)), 1)
-    return Steering(table, {HOST: paths}).choose(HOST, A, Client("192.0.2.99"), T).ruling
+    return Steering(table, {(HOST, A): paths}).choose(HOST, A, Client("192.0.2.99"), T).ruling
 
 
 @settings(derandomize=True, deadline=None, max_examples=150)
