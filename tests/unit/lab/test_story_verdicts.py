@@ -114,17 +114,17 @@ def test_with_controllers_dead_both_ends_of_the_cut_must_forget() -> None:
 
 
 def vanished(web: list[dict[str, Any]]) -> Step:
-    victim = LAB.member("eu-central").endpoints[1]
+    victim = LAB.member("us-west").endpoints[1]
     return dead._vanished(dead.Seen(100.0, 110.0, {}, web, 0), victim)
 
 
 def test_a_failing_endpoint_must_have_answered_vanish_and_fail_nobody() -> None:
-    other = paced(98, 110, "eu-central", endpoint="eu-central-web-1")
-    named = paced(98, 101, "eu-central", endpoint="eu-central-web-2")
+    other = paced(98, 110, "us-west", endpoint="us-west-web-1")
+    named = paced(98, 101, "us-west", endpoint="us-west-web-2")
     assert vanished(other + named).measured == "last answer after 0.98 s (100 before), 0 of 550 failed"
     assert vanished(other + named).ok
     assert not vanished(other).ok
-    assert not vanished(other + paced(98, 104, "eu-central", endpoint="eu-central-web-2")).ok
+    assert not vanished(other + paced(98, 104, "us-west", endpoint="us-west-web-2")).ok
     assert not vanished(other + named + paced(102, 102.1, ok=False)).ok
 
 
