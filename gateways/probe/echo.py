@@ -57,7 +57,7 @@ class EchoProber:
                 loop.remove_reader(port)
 
     def microseconds(self, address: str) -> int:
-        """The smoothed round trip to this address, or -1."""
+        """The round trip to this address, or -1."""
         return self.paths.microseconds(address, asyncio.get_running_loop().time())
 
     def _send(self, port: socket.socket) -> None:

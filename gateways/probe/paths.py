@@ -21,11 +21,17 @@ LATE_LEAST, LATE_MOST = 0.5, 2.0
 KEPT = 5.0
 """Seconds for which an answer to a lost probe still says that the way is up."""
 
+TRIPS = 8
+"""The last round trips that are remembered."""
+
 EXPIRES = 10.0
 """Seconds without an answer after which a round trip is unknown again."""
 
 WINDOW = 30
-"""The last probes over which loss is counted, in steps of ten per cent so that noise does not move shares."""
+"""The last probes over which loss is counted, in steps of ten per cent so that noise does not move shares.
+
+Counted anew after each change of verdict: what an outage lost says nothing of the way that came back.
+"""
 
 
 class Now(Struct, frozen=True):
@@ -40,21 +46,24 @@ class _Path(Struct):
     sent: dict[int, float]
     judged: dict[int, float]
     verdict: Verdict = Verdict()
-    smoothed: float | None = None
+    trips: tuple[float, ...] = ()
     heard: float = 0.0
     recent: int = 0
     count: int = 0
 
     def patience(self) -> float:
         """Seconds after which a probe counts as lost."""
-        return min(LATE_MOST, max(LATE_LEAST, 2 * (self.smoothed or 0.0) + LATE))
+        return min(LATE_MOST, max(LATE_LEAST, 2 * max(self.trips, default=0.0) + LATE))
 
     def doubtful(self) -> bool:
         """True while the next probes may change what is believed."""
         return self.verdict.up is None or self.verdict.run > 0
 
     def take(self, good: bool, now: Now) -> None:
+        before = self.verdict.up
         self.verdict = observe(self.verdict, good, now.wall_ms, LIMITS)
+        if self.verdict.up != before:
+            self.recent = self.count = 0
         self.recent = (self.recent << 1 | (not good)) & ((1 << WINDOW) - 1)
         self.count = min(WINDOW, self.count + 1)
 
@@ -99,8 +108,7 @@ class Paths:
         asked = begin if begin is not None else late
         if asked is None:
             return
-        took = now.seconds - asked
-        path.smoothed = took if path.smoothed is None else path.smoothed + (took - path.smoothed) / 8
+        path.trips = (*path.trips[1 - TRIPS :], now.seconds - asked)
         path.heard = now.seconds
         path.take(True, now)
 
@@ -132,11 +140,14 @@ class Paths:
         return UNKNOWN if path is None else Standing(path.verdict.up is not False, path.verdict.since, path.loss())
 
     def microseconds(self, address: str, now: float) -> int:
-        """The smoothed round trip (RFC 6298 section 2, alpha 1/8), or -1 when there was no answer of late."""
+        """The shortest of the last round trips, or -1 when there was no answer of late.
+
+        The shortest, because queues and a handshake under way make single ones longer and say nothing of distance.
+        """
         path = self._paths.get(address)
-        if path is None or path.smoothed is None or now - path.heard > EXPIRES:
+        if path is None or not path.trips or now - path.heard > EXPIRES:
             return -1
-        return int(path.smoothed * 1_000_000)
+        return int(min(path.trips) * 1_000_000)
 
 
 def _tick(seconds: float, pause: float) -> float:

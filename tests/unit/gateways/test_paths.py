@@ -61,7 +61,7 @@ def test_idle_ways_are_probed_once_a_second_in_one_batch_and_busy_ones_five_time
 
 
 @pytest.mark.parametrize(
-    ("busy", "rtt", "bar"), [(True, 0.06, 1.4), (True, 0.14, 1.5), (False, 0.06, 2.6), (False, 0.14, 2.7)]
+    ("busy", "rtt", "bar"), [(True, 0.06, 1.4), (True, 0.14, 1.5), (False, 0.06, 2.6), (False, 0.14, 2.9)]
 )
 def test_a_cut_is_found(busy: bool, rtt: float, bar: float) -> None:
     for offset in (0.01, 0.21, 0.51, 0.99):
@@ -128,7 +128,21 @@ def test_loss_is_told_in_steps_of_ten_per_cent() -> None:
     assert way.paths.standing(A) == Standing(up=True, since=0, loss=20)
 
 
-def test_round_trips_are_smoothed_matched_and_forgotten() -> None:
+def test_what_an_outage_lost_is_no_loss_of_the_way_that_came_back() -> None:
+    way = Way({A: True})
+    way.until(10)
+    way.reaches = lambda address, moment: not 10 <= moment < 15
+    way.changed(A, 20)
+    assert not way.paths.standing(A).up
+    way.changed(A, 30)
+    seen = set()
+    while way.time < 40:
+        way.until(way.time + 0.1)
+        seen.add(way.paths.standing(A).loss)
+    assert seen == {0}
+
+
+def test_round_trips_are_matched_and_forgotten_and_the_shortest_counts() -> None:
     paths = Paths()
     sequence, _ = paths.begin({A: False}, at(0))
     paths.sent(A, sequence, at(0))
@@ -140,7 +154,11 @@ def test_round_trips_are_smoothed_matched_and_forgotten() -> None:
     assert paths.microseconds(A, 0.6) == 80_000
     paths.sent(A, 7, at(1))
     paths.answered(A, 7, at(1.16))
-    assert paths.microseconds(A, 1.2) == 90_000
-    assert paths.microseconds(A, 1.17 + EXPIRES) == -1
+    assert paths.microseconds(A, 1.2) == 80_000
+    for second in range(2, 10):
+        paths.sent(A, second, at(second))
+        paths.answered(A, second, at(second + 0.16))
+    assert paths.microseconds(A, 9.2) == 160_000
+    assert paths.microseconds(A, 9.17 + EXPIRES) == -1
     paths.begin({B: False}, at(2))
     assert paths.microseconds(A, 2.0) == -1
