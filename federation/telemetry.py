@@ -44,10 +44,12 @@ def setup_logging(process: str, level: int = logging.INFO) -> None:
 
 def split_address(text: str, what: str) -> tuple[str, int]:
     """`ip:port` or `[v6]:port` as host and port; InputError naming `what`."""
-    host, colon, port = text.rpartition(":")
-    if not colon or not host or not port.isdigit() or not 0 < int(port) < 65536:
-        raise InputError(f'{what} "{text}": write it as ADDRESS:PORT with a port of 1 to 65535', "E122")
-    return host.strip("[]"), int(port)
+    host, _, port = text.rpartition(":")
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    if not bare or (":" in bare) != (bare != host) or not port.isdigit() or not 0 < int(port) < 65536:
+        text = f'{what} "{text}": write it as ADDRESS:PORT or [IPV6]:PORT with a port of 1 to 65535'
+        raise InputError(text, "E122")
+    return bare, int(port)
 
 
 def serve_metrics(address: str | None) -> None:

@@ -1,12 +1,11 @@
 """The answer to one question (RFC 1034 section 4.3.2, RFC 2308). Pure."""
 
 from collections.abc import Sequence
-from ipaddress import ip_address
 
 from msgspec import Struct
 
 from gslb.locality import SCOPE
-from gslb.steer import FAMILY, Client, Steering
+from gslb.steer import FAMILY, Client, Steering, version_of
 from gslb.zone import AAAA, NS, SOA, SRV, TXT, A, Row, Rows, Zone
 
 NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED = 0, 1, 2, 3, 4, 5
@@ -53,7 +52,7 @@ def _steered(steering: Steering, name: str, kind: int, client: Client, now: int)
         addresses = steering.choose(name, one, client, now).addresses
         if addresses:
             rows = tuple((name, one, ttl, address) for address in addresses)
-            return Answered(NOERROR, zone.apex, rows, scope=SCOPE[ip_address(client.address).version])
+            return Answered(NOERROR, zone.apex, rows, scope=SCOPE[version_of(client.address)])
     return None
 
 

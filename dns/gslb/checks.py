@@ -1,7 +1,6 @@
 """What this server's probes and other members' words make of each target: taken away, coming back, or neither. Pure."""
 
 from collections.abc import Iterable, Mapping
-from ipaddress import ip_address
 from itertools import groupby
 
 from msgspec import Struct
@@ -12,7 +11,7 @@ from federation.model.handout import TargetReport
 from federation.model.names import MemberName
 from federation.model.policy import Probe
 from federation.model.standing import UNKNOWN, Standing
-from gslb.steer import FAMILY, Evidence, addresses_of
+from gslb.steer import FAMILY, Evidence, addresses_of, version_of
 from gslb.table import Table
 
 Address = tuple[str, int]
@@ -45,7 +44,7 @@ Findings = Mapping[Check, Finding]
 
 
 def checks_of(table: Table) -> dict[Check, tuple[str, Probe]]:
-    """What to probe and how: of every name with a probe, each target's first address of each family."""
+    """What to probe and how: of every name with a probe, each target's first address of each family; in order."""
     found: dict[Check, tuple[str, Probe]] = {}
     for host, item in table.steered.items():
         probe = item.name.policy.probe
@@ -55,21 +54,26 @@ def checks_of(table: Table) -> dict[Check, tuple[str, Probe]]:
             for kind in FAMILY:
                 for address in addresses_of(target, kind)[:1]:
                     found[Check(host, kind, target.candidate.member)] = (address, probe)
-    return found
+    return dict(sorted(found.items()))
 
 
 def judge(
-    table: Table, verdicts: Mapping[Check, Verdict], outside: Mapping[Address, bool], before: Findings, now: int
+    table: Table,
+    checks: Iterable[Check],
+    verdicts: Mapping[Check, Verdict],
+    outside: Mapping[Address, bool],
+    before: Findings,
+    now: int,
 ) -> dict[Check, Finding]:
-    """The findings on everything that is probed, at this Unix millisecond. `outside` says which anchors answer."""
+    """The findings on these checks in their order, at this Unix millisecond. `outside` says which anchors answer."""
     found = {}
-    for (host, kind), group in groupby(sorted(checks_of(table)), key=lambda check: (check.host, check.kind)):
-        checks = list(group)
-        held = {check.member: verdicts.get(check, Verdict()) for check in checks}
-        anchors = [good for (address, _), good in outside.items() if ip_address(address).version == FAMILY[kind]]
-        isolated = cut_off({member: one.standing for member, one in held.items() if member != table.own}, anchors)
-        for check in checks:
-            verdict = held[check.member]
+    for (host, kind), group in groupby(checks, key=lambda check: (check.host, check.kind)):
+        held = {check: verdicts.get(check, Verdict()) for check in group}
+        anchors = [good for (address, _), good in outside.items() if version_of(address) == FAMILY[kind]]
+        isolated = cut_off(
+            {check.member: one.standing for check, one in held.items() if check.member != table.own}, anchors
+        )
+        for check, verdict in held.items():
             others = len(table.witnesses.get((check.member, host), frozenset()))
             finding = Finding(verdict.standing, verdict.up is not None, others, isolated)
             found[check] = _followed(before.get(check, finding), finding, now)

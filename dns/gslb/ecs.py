@@ -6,8 +6,8 @@ from msgspec import Struct
 
 from gslb.query import MalformedError
 
-V4, V6 = 1, 2
-_BITS = {V4: 32, V6: 128}
+_BITS = {1: 32, 2: 128}
+"""The bits of an address by the registry's number of its family."""
 
 
 class Subnet(Struct, frozen=True):
@@ -19,19 +19,16 @@ class Subnet(Struct, frozen=True):
 
 
 def parse_subnet(option: bytes) -> Subnet:
-    """The subnet in these bytes. MalformedError where RFC 7871 section 7.1.2 asks for FORMERR.
-
-    Family 0 is taken with a source of 0, as BIND does: that is what `dig +subnet=0` sends.
-    """
+    """The subnet in these bytes. MalformedError where RFC 7871 section 7.1.2 asks for FORMERR."""
     if len(option) < 4:
         raise MalformedError("client subnet: cut off")
     family, source, scope, given = int.from_bytes(option[:2], "big"), option[2], option[3], option[4:]
-    bits = _BITS.get(family, 0)
-    if family not in (0, V4, V6) or source > bits or scope:
+    bits = _BITS.get(family, -1)
+    if source > bits or scope:
         raise MalformedError("client subnet: family, source or scope")
     if len(given) != (source + 7) // 8 or (source % 8 and given[-1] & 0xFF >> source % 8):
         raise MalformedError("client subnet: address")
-    packed = given.ljust((bits or 32) // 8, b"\0")
+    packed = given.ljust(bits // 8, b"\0")
     return Subnet(str(ip_address(packed)), source, option)
 
 

@@ -26,7 +26,8 @@ def explain(
         raise InputError(f'--name "{name}": no public name of this server; known: {known}', "E104")
     client = Client(client_of(address).address, subnet)
     bits = SCOPE[6 if ":" in client.address else 4]
-    choices = {kind: steering.choose(host, number, client, now) for kind, number in KINDS.items()}
+    anew = steering.fresh()
+    choices = {kind: anew.choose(host, number, client, now) for kind, number in KINDS.items()}
     return {
         "name": host,
         "client": f"{client.address}/{bits}",

@@ -20,6 +20,7 @@ class Watch:
         self.findings: dict[Check, Finding] = {}
         self._targets: Prober[Check] = Prober()
         self._anchors: Prober[Address] = Prober()
+        self._checks: tuple[Check, ...] = ()
         self._outside = outside
         self.changed = self._targets.changed
 
@@ -35,18 +36,20 @@ class Watch:
 
     def want(self, table: Table) -> None:
         """Probe what this table asks for, from now on."""
+        checks = checks_of(table)
+        self._checks = tuple(checks)
         self._targets.want(
-            {
-                check: Target(address, probe.port or HTTP, check.host, probe)
-                for check, (address, probe) in checks_of(table).items()
-            }
+            {check: Target(where, probe.port or HTTP, check.host, probe) for check, (where, probe) in checks.items()}
         )
 
     def judge(self, table: Table, now: int) -> bool:
         """Take stock at this Unix millisecond; True when the law is to be told something new."""
-        anchors = {address: one.up is not False for address, one in self._anchors.verdicts.items()}
-        before, self.findings = self.findings, judge(table, self._targets.verdicts, anchors, self.findings, now)
+        before, self.findings = self.findings, self._judged(table, now)
         return {key: one.way for key, one in before.items()} != {key: one.way for key, one in self.findings.items()}
+
+    def _judged(self, table: Table, now: int) -> dict[Check, Finding]:
+        anchors = {address: one.up is not False for address, one in self._anchors.verdicts.items()}
+        return judge(table, self._checks, self._targets.verdicts, anchors, self.findings, now)
 
     async def until_due(self, events: Sequence[asyncio.Event], now: int, at_most: float) -> None:
         """Wait for one of the events, for age alone to move a finding, or for `at_most` seconds."""

@@ -4,6 +4,7 @@ The law is asked about the targets that have the asked family; a live name is ne
 """
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 
 from msgspec import Struct, structs
@@ -39,6 +40,12 @@ class Choice(Struct, frozen=True):
     addresses: tuple[str, ...]
 
 
+@lru_cache(65_536)
+def version_of(address: str) -> int:
+    """4 or 6."""
+    return ip_address(address).version
+
+
 def client_of(address: str) -> Client:
     """The client behind a socket's address; IPv4 that came over an IPv6 socket is IPv4."""
     parsed = ip_address(address.partition("%")[0])
@@ -54,11 +61,15 @@ class Steering:
         self._evidence = evidence
         self._kept: dict[tuple[str, str, int], Ruling] = {}
 
+    def fresh(self) -> "Steering":
+        """The same without what was kept, so that rulings speak of ages as they are now."""
+        return Steering(self.table, self._evidence)
+
     def choose(self, host: str, kind: int, client: Client, now: int) -> Choice:
         """What this client gets for a public name and A or AAAA, at this Unix millisecond."""
         locality = self.locality(client)
         ruling = self._ruling(host, locality, kind, now)
-        version = ip_address(client.address).version
+        version = version_of(client.address)
         member = pick(ruling.shares, self.table.key, host, client.address, SCOPE[version])
         targets = self.table.steered[host].targets
         picked = next((target for target in targets if target.candidate.member == member), None)
@@ -66,7 +77,7 @@ class Steering:
 
     def locality(self, client: Client) -> str:
         """The member near which this client stands; our own when no subnet contains it."""
-        longest = SCOPE[ip_address(client.address).version] if client.subnet else 128
+        longest = SCOPE[version_of(client.address)] if client.subnet else 128
         return self.table.subnets.locate(client.address, longest) or self.table.own
 
     def _ruling(self, host: str, locality: str, kind: int, now: int) -> Ruling:
@@ -110,4 +121,4 @@ def _never_empty(candidates: Sequence[Candidate], case: Case) -> Ruling:
 
 def addresses_of(target: Target, kind: int) -> tuple[str, ...]:
     """The target's addresses of a family."""
-    return tuple(text for text in target.addresses if ip_address(text).version == FAMILY[kind])
+    return tuple(text for text in target.addresses if version_of(text) == FAMILY[kind])

@@ -8,7 +8,7 @@ import pytest
 from tests.worlds.command_line import BASE, JOINER, content, inside, prepare, said, words
 
 LABEL = 'must be a DNS label (1 to 63 of a-z, 0-9 and inner "-")'
-PORT = "write it as ADDRESS:PORT with a port of 1 to 65535"
+PORT = "write it as ADDRESS:PORT or [IPV6]:PORT with a port of 1 to 65535"
 ABSENT = "does not exist: make it with `isthmus init` or `isthmus member request`"
 FINGERPRINT = "sha256:" + "0" * 64
 

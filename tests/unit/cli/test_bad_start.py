@@ -9,7 +9,7 @@ import pytest
 from tests.worlds.command_line import inside, prepare, said, said_apart, words
 from tests.worlds.public_cli import free_port
 
-PORT = "write it as ADDRESS:PORT with a port of 1 to 65535"
+PORT = "write it as ADDRESS:PORT or [IPV6]:PORT with a port of 1 to 65535"
 TAKEN = "Address already in use; choose another address or port"
 ONE = "E125 give exactly one of --manifests FOLDER and --kubeconfig FILE"
 

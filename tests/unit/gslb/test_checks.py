@@ -1,7 +1,7 @@
 """Whose word takes a target out of the answers, and how it comes back: in virtual time."""
 
 import pytest
-from gslb.checks import Check, Finding, checks_of, due, evidence, judge, problems, reports
+from gslb.checks import Address, Check, Finding, checks_of, due, evidence, judge, problems, reports
 from gslb.table import Table
 from gslb.zone import AAAA, A
 from msgspec import Struct, structs
@@ -32,6 +32,12 @@ def world(*observers: str, own: str = "us-east", members: tuple[str, ...] = tupl
     return table(values)
 
 
+def stock(
+    seen: Table, verdicts: dict[Check, Verdict], outside: dict[Address, bool], before: dict[Check, Finding], now: int
+) -> dict[Check, Finding]:
+    return judge(seen, checks_of(seen), verdicts, outside, before, now)
+
+
 def away(*found: dict[Check, Finding]) -> list[list[str]]:
     """Who is taken out of the answers."""
     return [[check.member for check, one in each.items() if not one.way.up] for each in found]
@@ -50,42 +56,42 @@ WITNESSED = {
 @pytest.mark.parametrize("case", WITNESSED)
 def test_it_takes_two_at_once(case: str) -> None:
     observers, verdicts, gone = WITNESSED[case]
-    assert away(judge(world(*observers), verdicts, {}, {}, 6_000)) == [gone]
+    assert away(stock(world(*observers), verdicts, {}, {}, 6_000)) == [gone]
 
 
 @pytest.mark.parametrize("changed", [{"host": PAY}, {"about": MemberName("eu-central")}, {"kind": "link"}])
 def test_a_word_about_something_else_is_none(changed: dict[str, object]) -> None:
-    assert away(judge(world("eu-central", **changed), {WEST: DOWN}, {}, {}, 6_000)) == [[]]  # type: ignore[arg-type]
+    assert away(stock(world("eu-central", **changed), {WEST: DOWN}, {}, {}, 6_000)) == [[]]  # type: ignore[arg-type]
 
 
 def test_our_word_alone_counts_after_ten_seconds_and_says_when() -> None:
-    found = judge(world(), {WEST: DOWN}, {}, {}, 6_000)
+    found = stock(world(), {WEST: DOWN}, {}, {}, 6_000)
     assert due(found.values(), 6_000) == 15_000
-    assert away(found, judge(world(), {WEST: DOWN}, {}, found, 14_999)) == [[], []]
-    found = judge(world(), {WEST: DOWN}, {}, found, 15_000)
+    assert away(found, stock(world(), {WEST: DOWN}, {}, found, 14_999)) == [[], []]
+    found = stock(world(), {WEST: DOWN}, {}, found, 15_000)
     assert away(found) == [["us-west"]]
     assert due(found.values(), 15_000) == 0
 
 
 def test_it_stays_away_while_we_find_it_down_whoever_changes_his_word() -> None:
-    found = judge(world("eu-central"), {WEST: DOWN}, {}, {}, 6_000)
-    found = judge(world(), {WEST: DOWN}, {}, found, 7_000)
+    found = stock(world("eu-central"), {WEST: DOWN}, {}, {}, 6_000)
+    found = stock(world(), {WEST: DOWN}, {}, found, 7_000)
     assert away(found) == [["us-west"]]
     assert found[WEST].way == Standing(up=False, since=6_000)
 
 
 def test_it_comes_back_by_the_ramp_from_when_it_was_back() -> None:
-    found = judge(world("eu-central"), {WEST: DOWN}, {}, {}, 6_000)
+    found = stock(world("eu-central"), {WEST: DOWN}, {}, {}, 6_000)
     back = Verdict(up=True, since=20_000)
-    found = judge(world("eu-central"), {WEST: back}, {}, found, 20_000)
+    found = stock(world("eu-central"), {WEST: back}, {}, found, 20_000)
     assert evidence(found) == {(SHOP, A): {"us-west": Standing(up=True, since=20_000)}}
-    again = judge(world(), {WEST: back}, {}, found, 25_000)
+    again = stock(world(), {WEST: back}, {}, found, 25_000)
     assert again[WEST].way.since == 20_000, "the return does not begin anew"
 
 
 def test_one_that_was_never_away_has_no_ramp() -> None:
-    found = judge(world(), {WEST: DOWN}, {}, {}, 6_000)
-    found = judge(world(), {WEST: Verdict(up=True, since=8_000)}, {}, found, 8_000)
+    found = stock(world(), {WEST: DOWN}, {}, {}, 6_000)
+    found = stock(world(), {WEST: Verdict(up=True, since=8_000)}, {}, found, 8_000)
     assert evidence(found) == {}
 
 
@@ -103,7 +109,7 @@ ISOLATED = {
 @pytest.mark.parametrize("case", ISOLATED)
 def test_who_is_cut_off_blames_himself(case: str) -> None:
     verdicts, anchors, gone, isolated = ISOLATED[case]
-    found = judge(world("eu-central"), verdicts, anchors, {}, 20_000)
+    found = stock(world("eu-central"), verdicts, anchors, {}, 20_000)
     assert away(found) == [gone]
     assert {one.isolated for one in found.values()} == {isolated}
     line = f'name "{SHOP}": we reach no other member\'s address over IPv4: answers go on without the evidence of probes'
@@ -113,28 +119,28 @@ def test_who_is_cut_off_blames_himself(case: str) -> None:
 
 def test_with_two_members_only_an_anchor_tells_who_is_cut_off() -> None:
     two = world(members=("us-east", "us-west"))
-    assert away(judge(two, {WEST: DOWN}, {}, {}, 20_000)) == [["us-west"]]
-    assert away(judge(two, {WEST: DOWN}, {ANCHOR: False}, {}, 20_000)) == [[]]
+    assert away(stock(two, {WEST: DOWN}, {}, {}, 20_000)) == [["us-west"]]
+    assert away(stock(two, {WEST: DOWN}, {ANCHOR: False}, {}, 20_000)) == [[]]
 
 
 def test_our_own_members_target_is_as_any_other() -> None:
-    assert away(judge(world(), {EAST: DOWN}, {}, {}, 15_000)) == [["us-east"]]
+    assert away(stock(world(), {EAST: DOWN}, {}, {}, 15_000)) == [["us-east"]]
 
 
 def test_what_is_down_is_reported_as_long_as_it_is() -> None:
-    found = judge(world(), {WEST: DOWN, EU: UP}, {}, {}, 6_000)
+    found = stock(world(), {WEST: DOWN, EU: UP}, {}, {}, 6_000)
     assert reports(found) == {f"target/us-west/{SHOP}": TargetReport(MemberName("us-west"), SHOP, 5)}
-    assert reports(judge(world(), {WEST: UP, EU: UP}, {}, found, 7_000)) == {}
+    assert reports(stock(world(), {WEST: UP, EU: UP}, {}, found, 7_000)) == {}
 
 
 def test_each_family_has_its_own_verdict_and_a_report_means_both() -> None:
     both = table(handout("us-east", steered(SHOP, *(target(member) for member in NUMBERS), policy=PROBED)))
     six = Check(SHOP, AAAA, "us-west")
-    found = judge(both, {WEST: DOWN}, {}, {}, 15_000)
+    found = stock(both, {WEST: DOWN}, {}, {}, 15_000)
     assert [check for check, one in found.items() if not one.way.up] == [WEST]
     assert reports(found) == {}
     later = Verdict(up=False, since=9_000)
-    assert reports(judge(both, {WEST: DOWN, six: later}, {}, {}, 15_000)) == {
+    assert reports(stock(both, {WEST: DOWN, six: later}, {}, {}, 15_000)) == {
         f"target/us-west/{SHOP}": TargetReport(MemberName("us-west"), SHOP, 9)
     }
 
@@ -142,7 +148,7 @@ def test_each_family_has_its_own_verdict_and_a_report_means_both() -> None:
 def test_a_server_without_ipv6_still_speaks_of_ipv4() -> None:
     both = table(handout("us-east", steered(SHOP, *(target(member) for member in NUMBERS), policy=PROBED)))
     none = {Check(SHOP, AAAA, member): DOWN for member in NUMBERS}
-    found = judge(both, {WEST: DOWN, **none}, {}, {}, 15_000)
+    found = stock(both, {WEST: DOWN, **none}, {}, {}, 15_000)
     assert [check for check, one in found.items() if not one.way.up] == [WEST]
     assert list(reports(found)) == [f"target/us-west/{SHOP}"]
 

@@ -21,7 +21,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield path
 
 
-PORT = "write it as ADDRESS:PORT with a port of 1 to 65535"
+PORT = "write it as ADDRESS:PORT or [IPV6]:PORT with a port of 1 to 65535"
 BAD = {
     "no listen address": (SERVE[:-2], "Missing option '--listen'. See `isthmus dns serve --help`."),
     "the second of two addresses": ((*SERVE, "--listen", "192.0.2.1"), f'E122 --listen "192.0.2.1": {PORT}'),
@@ -31,6 +31,11 @@ BAD = {
     "a range twice": (
         (*SERVE, "--subnets", "twice.map"),
         'E122 --subnets twice.map:2: "10.0.0.0/8" stands at twice.map:1 already',
+    ),
+    "an anchor without a port": ((*SERVE, "--outside", "192.0.2.1"), f'E122 --outside "192.0.2.1": {PORT}'),
+    "an anchor by name": (
+        (*SERVE, "--outside", "one.example:53"),
+        'E122 --outside "one.example:53": "one.example" is not an IP address',
     ),
     "a client that is no address": ((*EXPLAIN, "here"), 'E122 --client "here": is not an IP address'),
     "no server to ask": (
