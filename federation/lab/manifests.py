@@ -76,8 +76,10 @@ spec:
   policy: steered
   ttl: {PUBLIC_TTL}
   return: {{{{percent: {{percent}}, seconds: {{seconds}}}}}}
-  probe: {{{{port: {PUBLIC_PORT}, path: /healthz, intervalMs: 500, timeoutMs: 900, unhealthy: 2, healthy: 3}}}}
+  probe:
+    {{{{port: {PUBLIC_PORT}, path: /healthz, intervalMs: 500, timeoutMs: 900, unhealthy: 2, healthy: {{healthy}}}}}}
 """
+HEALTHY = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +130,12 @@ def set_policy(folder: Path, back: Return, service: str = WEB) -> None:
     replace(folder / f"{service}-policy.yaml", text)
 
 
-def set_public_name(folder: Path, back: Return) -> None:
-    """Let the member state PUBLIC_HOST as a steered name for shop/web."""
-    replace(folder / "shop-name.yaml", GLOBAL_NAME.format(percent=back.percent, seconds=back.seconds))
+def set_public_name(folder: Path, back: Return, healthy: int = HEALTHY) -> None:
+    """Let the member state PUBLIC_HOST as a steered name for shop/web; an address that was down needs so many good
+    probes in a row.
+    """
+    text = GLOBAL_NAME.format(percent=back.percent, seconds=back.seconds, healthy=healthy)
+    replace(folder / "shop-name.yaml", text)
 
 
 def withdraw(folder: Path, service: str = WEB) -> None:

@@ -14,10 +14,18 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[0] = str(ROOT)
 
 from federation.model.errors import IsthmusError  # noqa: E402
-from tests.bench import answer_time, help_time, path_overhead, plan_one_change, probing, resident  # noqa: E402
+from tests.bench import answer_time, failover, help_time, path_overhead, plan_one_change, probing, resident  # noqa: E402
 from tests.bench.row import Row, table, void  # noqa: E402
 
-MODULES: tuple[ModuleType, ...] = (answer_time, resident, help_time, path_overhead, plan_one_change, probing)
+MODULES: tuple[ModuleType, ...] = (
+    answer_time,
+    failover,
+    resident,
+    help_time,
+    path_overhead,
+    plan_one_change,
+    probing,
+)
 EXPECTED = (IsthmusError, OSError, RuntimeError, ValueError, subprocess.SubprocessError)
 
 

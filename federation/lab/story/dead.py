@@ -35,7 +35,7 @@ RESTART_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What was recorded, with the cut at `begin`: the clients of pay in West, the client of web in Central."""
+    """What was recorded in West, with the cut at `begin`: the clients of pay and the client of web."""
 
     begin: float
     end: float
@@ -49,19 +49,19 @@ def without_controllers(scene: Scene) -> list[Step]:
     controllers = [f"{name}-controller" for name in scene.topology.names]
     for name in controllers:
         supervise.kill_program(scene.lab, name)
-    victim = scene.member(CENTRAL).endpoints[1]
+    victim = scene.member(WEST).endpoints[1]
     sent_again = retries(scene.lab, WEST)
-    with paying(scene) as clients, look.recording(scene.lab, CENTRAL, *PACED) as web:
+    with paying(scene) as clients, look.recording(scene.lab, WEST, *PACED) as web:
         time.sleep(QUIET_SECONDS)
         begin = time.time()
         weather.cut(scene.lab, EAST, WEST)
-        tell(scene, CENTRAL, victim, well=False)
+        tell(scene, WEST, victim, well=False)
         restarted = _restarts(scene)
         time.sleep(max(0.0, begin + ALONE_SECONDS + 1.0 - time.time()))
         end = time.time() - 1.0
     seen = Seen(begin, end, clients, web, retries(scene.lab, WEST) - sent_again)
     weather.heal(scene.lab, EAST, WEST)
-    tell(scene, CENTRAL, victim, well=True)
+    tell(scene, WEST, victim, well=True)
     return [
         *(gap_row(f"6 gap {method}", found, begin, end, seen.sent_again) for method, found in clients.items()),
         _vanished(seen, victim),
@@ -117,20 +117,22 @@ def _forgotten(scene: Scene, begin: float) -> Step:
 
 
 def _restarts(scene: Scene) -> list[Step]:
-    """Kill the node proxy and the DNS server of East and start them again; both must serve from disk."""
+    """Kill the node proxy and the DNS server of Central, which has no part in the cut, and start them again; both must
+    serve from disk.
+    """
     rows = [_restarted_dns(scene)]
-    proxy = f"{EAST}-node-envoy"
+    proxy = f"{CENTRAL}-node-envoy"
     supervise.kill_program(scene.lab, proxy)
     begin = time.monotonic()
     supervise.start_program(scene.lab, proxy)
-    look.until(scene.lab, EAST, EAST, RESTART_SECONDS)
+    look.until(scene.lab, CENTRAL, CENTRAL, RESTART_SECONDS)
     took = time.monotonic() - begin
-    answers = look.fetch(scene.lab, EAST, RESTART_REQUESTS)
-    good = sum(one["ok"] and one["member"] == EAST for one in answers)
+    answers = look.fetch(scene.lab, CENTRAL, RESTART_REQUESTS)
+    good = sum(one["ok"] and one["member"] == CENTRAL for one in answers)
     rows.append(
         Step(
             "6 Envoy",
-            f"killed, started: {RESTART_REQUESTS} of {RESTART_REQUESTS} by {EAST} within {RESTART_SECONDS:g} s",
+            f"killed, started: {RESTART_REQUESTS} of {RESTART_REQUESTS} by {CENTRAL} within {RESTART_SECONDS:g} s",
             f"first answer after {took:.1f} s, then {good} of {len(answers)}",
             good == RESTART_REQUESTS,
         )
@@ -139,13 +141,13 @@ def _restarts(scene: Scene) -> list[Step]:
 
 
 def _restarted_dns(scene: Scene) -> Step:
-    name = f"{EAST}-dns"
+    name = f"{CENTRAL}-dns"
     supervise.kill_program(scene.lab, name)
     killed = time.time()
     supervise.start_program(scene.lab, name)
 
     def silent() -> str:
-        replies = [one for poll in (scene.polls[EAST], scene.live[EAST]) for one in poll.replies]
+        replies = [one for poll in (scene.polls[CENTRAL], scene.live[CENTRAL]) for one in poll.replies]
         asked = {one.question for one in replies}
         asked -= {one.question for one in replies if one.t > killed and one.addresses}
         return f"{name} does not answer for {', '.join(sorted(one.host for one in asked))}" if asked else ""

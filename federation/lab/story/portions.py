@@ -4,6 +4,7 @@ import math
 import time
 
 from federation.lab import look, process
+from federation.lab.look import Answer
 from federation.lab.step import Step
 from federation.lab.story.measure import Climb, by_member, climb, height, windows
 from federation.lab.story.scene import EAST, POINTS, SETTLE_SECONDS, WEB_EACH, WEST, Scene, Take
@@ -27,12 +28,20 @@ def one_of_four(scene: Scene) -> list[Step]:
     return [_kept(scene, "3 one of four", 1, 350_000)]
 
 
-def _kept(scene: Scene, name: str, ready: int, ppm: int) -> Step:
+def asked(scene: Scene, ready: int, ppm: int) -> list[Answer]:
+    """The answers to CLIENTS x EACH requests in East while so many of its four endpoints are ready and the law gives it
+    `ppm`, the rest to West.
+    """
     scene.offer(EAST, WEB, ready, WEB_EACH)
     scene.settle({EAST: ppm, WEST: 1_000_000 - ppm}, WEB, EAST)
-    begin = time.time()
-    answers = look.fetch(scene.lab, EAST, EACH, "--parallel", str(CLIENTS), "--keep")
-    scene.takes.append(Take(name, WEB, EAST, windows(answers, begin, int(time.time() - begin))))
+    return look.fetch(scene.lab, EAST, EACH, "--parallel", str(CLIENTS), "--keep")
+
+
+def _kept(scene: Scene, name: str, ready: int, ppm: int) -> Step:
+    answers = asked(scene, ready, ppm)
+    begin = min(one["t"] for one in answers)
+    seconds = int(max(one["t"] for one in answers) - begin) + 1
+    scene.takes.append(Take(name, WEB, EAST, windows(answers, begin, seconds)))
     by = by_member(answers)
     total = sum(by.values())
     share = 100 * by.get(EAST, 0) / max(1, total)

@@ -42,6 +42,7 @@ class Scene:
     lab: Lab
     topology: Topology
     back: Return = BACK
+    healthy: int = manifests.HEALTHY
     polls: dict[str, Poller] = field(default_factory=dict)
     live: dict[str, Poller] = field(default_factory=dict)
     takes: list[Take] = field(default_factory=list)
@@ -64,7 +65,7 @@ class Scene:
             for service in (WEB, PAY):
                 manifests.set_policy(folder, self.back, service)
             self.offer(name, WEB, WEB_EACH, WEB_EACH)
-        manifests.set_public_name(up.folder(self.lab, EAST), self.back)
+        manifests.set_public_name(up.folder(self.lab, EAST), self.back, self.healthy)
         self.offer(EAST, PAY, 1, 1)
         self.offer(CENTRAL, PAY, 2, 2)
 

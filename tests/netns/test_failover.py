@@ -1,0 +1,66 @@
+"""The failover story over real parts: what `make demo` shows, held as a test."""
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+ISTHMUS = str(Path(sys.executable).with_name("isthmus"))
+STEPS = [
+    "lab",
+    "1 link us-east - us-west",
+    "1 link us-east - eu-central",
+    "1 link us-west - eu-central",
+    "1 new endpoint",
+    "2 own region",
+    "2 public name",
+    "3 two of four",
+    "3 one of four",
+    "3 return",
+    "4 nearer",
+    "4 gap GET",
+    "4 gap POST",
+    "4 DNS",
+    "4 live names",
+    "5 heal",
+    "5 public name",
+    "5 live names",
+    "6 gap GET",
+    "6 gap POST",
+    "6 endpoint",
+    "6 DNS",
+    "6 DNS server",
+    "6 Envoy",
+    "6 live names",
+    "6 controllers",
+    "down",
+]
+
+pytestmark = pytest.mark.netns
+
+
+def test_a_region_is_lost_and_found_and_every_controller_dies() -> None:
+    with tempfile.TemporaryDirectory(prefix="ist") as directory:
+        lab, record = Path(directory) / "lab", Path(directory) / "failover.json"
+        try:
+            done = subprocess.run(
+                [ISTHMUS, "lab", "run", "failover", "--dir", str(lab), "--record", str(record), "--output", "json"],
+                timeout=400,
+                check=False,
+                capture_output=True,
+                text=True,
+            )
+        finally:
+            subprocess.run([ISTHMUS, "lab", "down", "--dir", str(lab)], timeout=60, check=False, capture_output=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        story = json.loads(done.stdout)
+        assert [step["name"] for step in story["steps"]] == STEPS
+        assert story["ok"] and all(step["ok"] for step in story["steps"])
+        takes = json.loads(record.read_text())["takes"]
+        assert [take["step"] for take in takes] == ["3 two of four", "3 one of four", "3 return", "4 cut", "5 heal"]
+        assert all(any(window["by"] for window in take["windows"]) for take in takes)
+        for member in ("us-east", "us-west", "eu-central"):
+            assert list((record.parent / "failover.journal" / member).glob("*.jsonl"))
