@@ -65,6 +65,9 @@ class Journal(Protocol):
     def note(self, at: int, values: Mapping[str, Struct | None]) -> None:
         """From the Unix millisecond `at` these keys have these values (None: no more)."""
 
+    def standing(self) -> set[str]:
+        """The keys that have a value."""
+
     def find(self, key: str, at: int) -> bytes | None:
         """The JSON of the value that the key had at that millisecond; None when it had none, or it is forgotten."""
 

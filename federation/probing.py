@@ -21,13 +21,22 @@ AT_ONCE = 256
 """Probes that may be out at the same time; more wait for their turn."""
 
 
+EACH_AT_ONCE = 2
+"""Probes of one target that may be out at the same time; while they are, none begins."""
+
+
 class Target(Struct, frozen=True):
-    """What to probe and how. `host` goes into the Host header."""
+    """What to probe and how. `host` goes into the Host header; `also` is another port that will do (0: none).
+
+    Targets of one `group` share the room for probes, so that those who hang hold up their own kind only.
+    """
 
     address: str
     port: int
     host: str
     probe: Probe
+    also: int = 0
+    group: str = ""
 
 
 class Prober(Generic[Key]):
@@ -38,8 +47,8 @@ class Prober(Generic[Key]):
         self.changed = asyncio.Event()
         self._wanted: dict[Key, Target] = {}
         self._tasks: dict[Key, asyncio.Task[None]] = {}
-        self._room = asyncio.Semaphore(AT_ONCE)
-        self._out: set[asyncio.Task[None]] = set()
+        self._rooms: dict[str, asyncio.Semaphore] = {}
+        self._out: dict[Key, set[asyncio.Task[None]]] = {}
 
     def want(self, targets: Mapping[Key, Target]) -> None:
         """Probe these from now on, and nothing else; a target that changed begins anew with what was believed."""
@@ -56,22 +65,33 @@ class Prober(Generic[Key]):
     def stop(self) -> None:
         """Probe nothing any more."""
         self.want({})
-        for task in self._out:
+        for task in [task for tasks in self._out.values() for task in tasks]:
             task.cancel()
 
     async def _keep(self, key: Key, target: Target) -> None:
-        """Begin a probe every interval, whether or not the one before has ended."""
+        """Begin a probe every interval, also while the one before is out."""
         loop = asyncio.get_running_loop()
         due = loop.time()
         while True:
-            task = asyncio.create_task(self._once(key, target))
-            self._out.add(task)
-            task.add_done_callback(self._out.discard)
+            if len(self._out.get(key, ())) < EACH_AT_ONCE:
+                self._begin(key, target)
             due = max(due + target.probe.interval_ms / 1_000, loop.time())
             await asyncio.sleep(due - loop.time())
 
+    def _begin(self, key: Key, target: Target) -> None:
+        out = self._out.setdefault(key, set())
+        task = asyncio.create_task(self._once(key, target))
+        out.add(task)
+
+        def ended(task: asyncio.Task[None]) -> None:
+            out.discard(task)
+            if not out and self._out.get(key) is out:
+                del self._out[key]
+
+        task.add_done_callback(ended)
+
     async def _once(self, key: Key, target: Target) -> None:
-        async with self._room:
+        async with self._rooms.setdefault(target.group, asyncio.Semaphore(AT_ONCE)):
             good = await answers_well(target)
         if self._wanted.get(key) != target:
             return
@@ -86,9 +106,14 @@ class Prober(Generic[Key]):
 
 async def answers_well(target: Target) -> bool:
     """True when the target passes one probe in time: it takes a connection, and with a path answers 200 to 399."""
+    ports = [port for port in (target.port, target.also) if port]
+    return any(await asyncio.gather(*(_passes(target, port) for port in ports)))
+
+
+async def _passes(target: Target, port: int) -> bool:
     try:
         async with asyncio.timeout(target.probe.timeout_ms / 1_000):
-            reader, writer = await asyncio.open_connection(target.address, target.port)
+            reader, writer = await asyncio.open_connection(target.address, port)
             try:
                 return not target.probe.path or await _http(reader, writer, target)
             finally:

@@ -272,7 +272,7 @@ class Agent:
 
 
 def _target(checked: Checked) -> Target:
-    return Target(checked.address, checked.port, checked.service.host, checked.probe)
+    return Target(checked.address, checked.port, checked.service.host, checked.probe, group=str(checked.service))
 
 
 async def run_until_signalled(agent: Agent) -> None:

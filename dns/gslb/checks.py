@@ -14,6 +14,9 @@ from federation.model.standing import UNKNOWN, Standing
 from gslb.steer import FAMILY, Evidence, addresses_of, version_of
 from gslb.table import Table
 
+DEFAULT = Probe()
+"""Without a probe of its own a name's targets must take a TCP connection, on port 443 or 80."""
+
 Address = tuple[str, int]
 Server = tuple[str, str]
 
@@ -45,12 +48,10 @@ Findings = Mapping[Check, Finding]
 
 
 def checks_of(table: Table) -> dict[Check, tuple[str, Probe]]:
-    """What to probe and how: of every name with a probe, each target's first address of each family; in order."""
+    """What to probe and how: of every name, each target's first address of each family; in order."""
     found: dict[Check, tuple[str, Probe]] = {}
     for host, item in table.steered.items():
-        probe = item.name.policy.probe
-        if probe is None:
-            continue
+        probe = item.name.policy.probe or DEFAULT
         for target in item.targets:
             for kind in FAMILY:
                 for address in addresses_of(target, kind)[:1]:
@@ -59,10 +60,14 @@ def checks_of(table: Table) -> dict[Check, tuple[str, Probe]]:
 
 
 class Reach(Struct, frozen=True):
-    """What else we probe: the operator's anchors, and other members' name servers, by whether they answer."""
+    """What else we know: which of the operator's anchors and of other members' name servers answer.
+
+    `words` is False when other members' words are old because our controllers have not been heard for long.
+    """
 
     outside: Mapping[Address, bool] = {}
     servers: Mapping[Server, bool] = {}
+    words: bool = True
 
 
 def servers_of(table: Table) -> tuple[Server, ...]:
@@ -104,16 +109,17 @@ def judge(
     for (host, kind), group in groupby(checks, key=lambda check: (check.host, check.kind)):
         for check in group:
             verdict = verdicts.get(check, Verdict())
-            others = len(table.witnesses.get((check.member, host), frozenset()))
+            others = len(table.witnesses.get((check.member, host), frozenset())) if reach.words else 0
             finding = Finding(verdict.standing, verdict.up is not None, others, cut[kind])
-            found[check] = _followed(before.get(check, finding), finding, now)
+            alone = not cut[kind] and check.member != table.own
+            found[check] = _followed(before.get(check, finding), finding, alone, now)
     return found
 
 
-def _followed(before: Finding, fresh: Finding, now: int) -> Finding:
+def _followed(before: Finding, fresh: Finding, alone: bool, now: int) -> Finding:
     """The finding with its way: once taken away, a target stays away until we find it up."""
     away = not before.way.up and not fresh.own.up
-    if away or gone(fresh.own, fresh.others, fresh.isolated, now):
+    if away or gone(fresh.own, fresh.others, alone, now):
         way = before.way if not before.way.up else Standing(up=False, since=now)
     else:
         way = before.way if before.way.up else Standing(up=True, since=now)

@@ -27,6 +27,9 @@ from gslb.wire import respond
 
 log = logging.getLogger("dns")
 
+WORDS_SECONDS = 60.0
+"""Seconds without a controller after which other members' words about targets are too old to count."""
+
 PERIOD = 3.0
 """Seconds after which everything is looked at again, even when no event said so."""
 
@@ -45,6 +48,7 @@ class Daemon:
         self._steering: Steering | None = None
         self._table: Table | None = None
         self._seen = self._reached = b""
+        self._last_heard = -WORDS_SECONDS
         self._fault: tuple[str, ...] = ()
         self._problems: tuple[str, ...] = ()
         metrics.age.set_function(self._age)
@@ -79,11 +83,18 @@ class Daemon:
         if self._feed.head is not None and self._feed.tree.root != self._seen:
             self._compile(self._feed.head.revision)
         if self._table is not None:
-            moved = self._watch.judge(self._table, _now())
+            moved = self._watch.judge(self._table, _now(), self._heard())
             if moved or self._steering is None or self._steering.table is not self._table:
                 self._steering = Steering(self._table, evidence(self._watch.findings))
             metrics.measure_targets(self._watch.findings)
         self._report()
+
+    def _heard(self) -> bool:
+        """True while other members' words count: our controllers were heard of late."""
+        now = time.monotonic()
+        if self._feed.connected:
+            self._last_heard = now
+        return now - self._last_heard < WORDS_SECONDS
 
     def _compile(self, revision: int) -> None:
         """Put the feed's handout into force; the last good one stays when it cannot be read."""

@@ -10,7 +10,7 @@ from federation.probing import Prober, Target
 from gslb.checks import Address, Check, Finding, Reach, Server, checks_of, due, judge, servers_of
 from gslb.table import Table
 
-DNS, HTTP = 53, 80
+DNS, HTTP, HTTPS = 53, 80, 443
 
 
 class Watch:
@@ -41,19 +41,23 @@ class Watch:
         checks = checks_of(table)
         self._servers.want({one: Target(one[1], DNS, host="", probe=Probe()) for one in servers_of(table)})
         self._checks = tuple(checks)
+        owners = {host: item.owner for host, item in table.steered.items()}
         self._targets.want(
-            {check: Target(where, probe.port or HTTP, check.host, probe) for check, (where, probe) in checks.items()}
+            {check: _target(where, check.host, probe, owners[check.host]) for check, (where, probe) in checks.items()}
         )
 
-    def judge(self, table: Table, now: int) -> bool:
-        """Take stock at this Unix millisecond; True when the law is to be told something new."""
-        before, self.findings = self.findings, self._judged(table, now)
+    def judge(self, table: Table, now: int, words: bool = True) -> bool:
+        """Take stock at this Unix millisecond; True when the law is to be told something new.
+
+        `words`: other members' words are fresh.
+        """
+        before, self.findings = self.findings, self._judged(table, now, words)
         return {key: one.way for key, one in before.items()} != {key: one.way for key, one in self.findings.items()}
 
-    def _judged(self, table: Table, now: int) -> dict[Check, Finding]:
+    def _judged(self, table: Table, now: int, words: bool) -> dict[Check, Finding]:
         anchors = {address: one.up is not False for address, one in self._anchors.verdicts.items()}
         servers = {server: one.up is not False for server, one in self._servers.verdicts.items()}
-        reach = Reach(anchors, servers)
+        reach = Reach(anchors, servers, words)
         return judge(table, self._checks, self._targets.verdicts, reach, self.findings, now)
 
     async def until_due(self, events: Sequence[asyncio.Event], now: int, at_most: float) -> None:
@@ -66,3 +70,10 @@ class Watch:
         finally:
             for wait in waits:
                 wait.cancel()
+
+
+def _target(address: str, host: str, probe: Probe, owner: str) -> Target:
+    """Without a port: HTTP's for a path, and for a mere connection either of HTTPS's and HTTP's."""
+    if probe.port or probe.path:
+        return Target(address, probe.port or HTTP, host, probe, group=owner)
+    return Target(address, HTTPS, host, probe, also=HTTP, group=owner)

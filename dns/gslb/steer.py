@@ -3,14 +3,14 @@
 The law is asked about the targets that have the asked family; a live name is never answered empty.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 
 from msgspec import Struct, structs
 
 from federation.law.pick import pick
-from federation.law.shares import Case, Paths, Ruling, rule
+from federation.law.shares import Case, Paths, Ruling, rule_live
 from federation.model.handout import Candidate, Steered, Target
 from gslb.locality import SCOPE
 from gslb.table import Table
@@ -93,7 +93,7 @@ class Steering:
             policy = structs.replace(policy, weights={})
         case = Case(locality, policy, self._evidence.get((item.name.host, kind), {}), now)
         targets = [target for target in item.targets if addresses_of(target, kind)]
-        return _never_empty([self._seen_from(locality, target.candidate) for target in targets], case)
+        return rule_live([self._seen_from(locality, target.candidate) for target in targets], case)
 
     def _seen_from(self, locality: str, candidate: Candidate) -> Candidate:
         place = self.table.places.get(locality)
@@ -107,16 +107,6 @@ class Steering:
             return 0
         place = self.table.places.get(candidate.member)
         return FAR + (place.number if place is not None else 0)
-
-
-def _never_empty(candidates: Sequence[Candidate], case: Case) -> Ruling:
-    """The law's ruling; with nobody ready by record, that on all targets as if they were."""
-    ruling = rule(candidates, case)
-    if ruling.shares or not candidates:
-        return ruling
-    ready = [structs.replace(one, ready=1, total=1, floor=0, since=0) for one in candidates]
-    opened = rule(ready, case)
-    return structs.replace(opened, rules=(*ruling.rules, "fail open: each target as if ready", *opened.rules))
 
 
 def addresses_of(target: Target, kind: int) -> tuple[str, ...]:

@@ -19,6 +19,9 @@ KEEP_DAYS = 8
 DAY_BYTES_MAX = 64 << 20
 """A day's file stops growing here: at 300 bytes an entry that is one change every 0.4 s, all day."""
 
+LOST = "lost"
+"""The key under which it is written, when writing works again, since which millisecond it had not."""
+
 _encoder = msgspec.json.Encoder()
 
 
@@ -45,22 +48,34 @@ class FileJournal:
             _mend(path)
             for entry in _entries(path):
                 self._stand(entry)
-        self._failing = False
+        self._lost_since = 0
 
     def note(self, at: int, values: Mapping[str, Struct | None]) -> None:
         """From the Unix millisecond `at` these keys have these values (None: no more)."""
         path = self._folder / f"{_day(at)}.jsonl"
-        lines = [] if path.exists() else [_line(at, key, data) for key, data in sorted(self._standing.items())]
+        lines = []
+        if self._lost_since:
+            lines.append(_line(at, LOST, _encoder.encode(self._lost_since)))
+        if self._lost_since or not path.exists():
+            lines += [_line(at, key, data) for key, data in sorted(self._standing.items())]
         for key, value in values.items():
             data = b"null" if value is None else _encoder.encode(value)
             self._standing[key] = data
             lines.append(_line(at, key, data))
             if value is None:
                 del self._standing[key]
-        self._write(path, b"".join(lines))
+        self._write(path, b"".join(lines), at)
+
+    def standing(self) -> set[str]:
+        """The keys that have a value."""
+        return set(self._standing)
 
     def find(self, key: str, at: int) -> bytes | None:
-        """The JSON of the value that the key had at that millisecond; None when it had none, or it is forgotten."""
+        """The JSON of the value that the key had at that millisecond; None when it had none, or it is forgotten or was
+        not written because the disk was full.
+        """
+        if self._lost_since and at >= self._lost_since:
+            return None
         day = _day(at)
         files = [path for path in self._files() if path.stem <= day]
         found: bytes | None = None
@@ -68,9 +83,17 @@ class FileJournal:
             for entry in _entries(path, _encoder.encode(key)):
                 if entry.key == key and entry.at <= at:
                     found = bytes(entry.value)
-        return None if found == b"null" else found
+        return None if found == b"null" or self._was_lost(at) else found
 
-    def _write(self, path: Path, data: bytes) -> None:
+    def _was_lost(self, at: int) -> bool:
+        """True when what was so at that moment was told while the disk took nothing."""
+        for path in self._files():
+            for entry in _entries(path, _encoder.encode(LOST)):
+                if entry.key == LOST and msgspec.json.decode(entry.value, type=int) <= at < entry.at:
+                    return True
+        return False
+
+    def _write(self, path: Path, data: bytes, at: int) -> None:
         try:
             if not path.exists():
                 self._forget()
@@ -78,11 +101,11 @@ class FileJournal:
                 raise OSError(f"{path} has reached {DAY_BYTES_MAX} bytes")
             with path.open("ab") as file:
                 file.write(data)
-            self._failing = False
+            self._lost_since = 0
         except OSError as error:
-            if not self._failing:
+            if not self._lost_since:
                 log.warning("the journal is not written", extra={"reason": str(error)})
-            self._failing = True
+            self._lost_since = self._lost_since or at
 
     def _forget(self) -> None:
         for path in self._files()[: -(KEEP_DAYS - 1)]:
@@ -92,6 +115,8 @@ class FileJournal:
         return sorted(self._folder.glob("????-??-??.jsonl"))
 
     def _stand(self, entry: Entry) -> None:
+        if entry.key == LOST:
+            return
         if bytes(entry.value) == b"null":
             self._standing.pop(entry.key, None)
         else:

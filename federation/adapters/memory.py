@@ -90,6 +90,11 @@ class MemoryJournal:
         """From the Unix millisecond `at` these keys have these values."""
         self.noted += [(at, key, msgspec.json.encode(value)) for key, value in values.items()]
 
+    def standing(self) -> set[str]:
+        """The keys that have a value."""
+        last = {key: data for _, key, data in self.noted}
+        return {key for key, data in last.items() if data != b"null"}
+
     def find(self, key: str, at: int) -> bytes | None:
         """The JSON of the value that the key had at that millisecond."""
         found = [data for when, name, data in self.noted if name == key and when <= at]

@@ -49,7 +49,7 @@ class Api:
         try:
             what = parse_subject(request.query.get("of", ""))
             at = request.query.get("at", "0")
-            if not at.isdigit():
+            if not (at.isascii() and at.isdigit() and len(at) <= 14):
                 raise InputError(f'at "{at}": must be Unix milliseconds')
             return _json(self._explain(what, request.query.get("from", ""), int(at)))
         except IsthmusError as error:

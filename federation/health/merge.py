@@ -1,7 +1,7 @@
 """Whose evidence takes a public target away (design section 6). Pure.
 
 Our own evidence and that of one other member, or our own alone when it has held for ten seconds; never another's alone,
-so that no single liar removes or vetoes. One who cannot reach the outside at all blames himself.
+so that no single liar removes or vetoes. One who cannot reach the outside at all does not count his own word alone.
 """
 
 from collections.abc import Collection, Mapping
@@ -24,14 +24,21 @@ def cut_off(remote: Mapping[str, Standing], outside: Collection[bool] = ()) -> b
     return bool(outside) or len(remote) > 1
 
 
-def gone(own: Standing, others: int, isolated: bool, now: int) -> bool:
-    """True when a target must not be answered with: `others` is how many other members' evidence says down."""
-    if own.up or isolated:
+def gone(own: Standing, others: int, alone: bool, now: int) -> bool:
+    """True when a target must not be answered with: `others` is how many other members' evidence says down now.
+
+    `alone` is False where our word alone never counts: when we are cut off, and for our own member's target, which we
+    may fail to reach from inside though the world does.
+    """
+    if own.up:
         return False
-    return others > 0 or now - own.since >= ALONE_AFTER
+    return others > 0 or (alone and settles(own, now) == 0)
 
 
 def settles(own: Standing, now: int) -> int:
-    """The Unix millisecond at which our own evidence alone becomes enough; 0 when it is, or there is none."""
+    """The Unix millisecond at which our own evidence alone becomes enough; 0 when it is, or there is none.
+
+    Evidence from farther ahead than that was found before the clock was set back.
+    """
     due = own.since + ALONE_AFTER
-    return 0 if own.up or due <= now else due
+    return 0 if own.up or due <= now or own.since > now + ALONE_AFTER else due

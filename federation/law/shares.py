@@ -7,7 +7,7 @@ The same function runs in controllers, node agents and DNS servers; each gives i
 
 from collections.abc import Mapping, Sequence
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from federation.law import words
 from federation.law.room import PPM, fraction, next_step, room_now
@@ -75,6 +75,15 @@ def rule(candidates: Sequence[Candidate], case: Case) -> Ruling:
         standby=tuple(c.member for c in chosen if c.member not in given),
         until=min((step for step in steps if step), default=0),
     )
+
+
+def rule_live(candidates: Sequence[Candidate], case: Case) -> Ruling:
+    """The ruling for a public name, which is never answered empty: with nobody ready by record, on all as if ready."""
+    ruling = rule(candidates, case)
+    if ruling.shares or not candidates:
+        return ruling
+    opened = rule([structs.replace(one, ready=1, total=1, floor=0, since=0) for one in candidates], case)
+    return structs.replace(opened, rules=(*ruling.rules, "fail open: each target as if ready", *opened.rules))
 
 
 def _rank(candidate: Candidate, case: Case) -> tuple[bool, int, int, str]:

@@ -21,8 +21,8 @@ class Quota(Struct, frozen=True):
     endpoints: int = 100_000
     gateways: int = 64
     names: int = 1_000
-    probes_per_second: int = 500
-    evidence: int = 10_000
+    probes_per_second: int = 200
+    evidence: int = 2_000
     changes_per_second: int = 50
 
 

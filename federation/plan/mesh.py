@@ -62,13 +62,16 @@ def about(own: Member, version: str) -> About:
     return About(own.name, own.region, version)
 
 
-def place(member: Member, costs: Mapping[MemberName, int]) -> Place:
-    """A member as a place where clients of public names may stand."""
+def place(member: Member, costs: Mapping[MemberName, int], own: bool = False) -> Place:
+    """A member as a place where clients of public names may stand.
+
+    Local ranges of members may overlap, so only our own tell where a client is.
+    """
     return Place(
         member=member.name,
         number=member.number,
         region=member.region,
-        subnets=(*member.reachable, *member.local),
+        subnets=(*member.reachable, *(member.local if own else ())),
         costs=dict(sorted(costs.items())),
         zones=member.dns_zones,
         nameservers=member.nameservers,

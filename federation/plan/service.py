@@ -62,6 +62,11 @@ class ServicePlan(Struct, frozen=True, kw_only=True):
         """True when our record offers the service."""
         return any(isinstance(item, Export) for item in self.record.values())
 
+    @property
+    def offers(self) -> bool:
+        """True when our record says anything of the service: that we offer it, or a public name of it."""
+        return bool(self.record)
+
 
 def own_export(local: LocalFacts) -> Export | None:
     """The export that our cluster makes of this service, or None (KEP-1645: no ServiceExport, no export)."""

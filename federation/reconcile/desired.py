@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from federation.model.handout import Place, Role
+from federation.model.handout import Place, Role, Steered
 from federation.model.names import ServiceKey
 from federation.model.record import Resource
 from federation.plan.service import ServicePlan
@@ -20,13 +20,17 @@ NOTHING = ServicePlan(record={}, handout={})
 
 
 class Desired:
-    """The trees, and the plan of each service that they were made from; `exported` of these are in our record."""
+    """The trees, and the plan of each service that they were made from; `offering` of these are in our record.
+
+    `steered` are the public names in force, by host.
+    """
 
     def __init__(self) -> None:
         self.record = Tree()
         self.roles: dict[Role, Tree] = {role: Tree() for role in KINDS}
         self.plans: dict[ServiceKey, ServicePlan] = {}
-        self.exported = 0
+        self.offering = 0
+        self.steered: dict[str, Steered] = {}
         self._mesh_record: dict[str, Resource] = {}
         self._mesh_handout: dict[str, Struct] = {}
 
@@ -34,15 +38,26 @@ class Desired:
         """Replace the plan of one service."""
         old = self.plans.get(key, NOTHING)
         self._move(old.record, plan.record, old.handout, plan.handout)
-        self.exported += plan.exported - old.exported
+        self._move_names(old, plan)
+        self.offering += plan.offers - old.offers
         if plan == NOTHING:
             self.plans.pop(key, None)
         else:
             self.plans[key] = plan
 
-    def exports(self, key: ServiceKey) -> bool:
-        """True when the service is in our record."""
-        return key in self.plans and self.plans[key].exported
+    def offers(self, key: ServiceKey) -> bool:
+        """True when our record says anything of the service."""
+        return key in self.plans and self.plans[key].offers
+
+    def _move_names(self, old: ServicePlan, plan: ServicePlan) -> None:
+        """A host may go from one service to another within a pass, in any order."""
+        made = {value.name.host: value for value in plan.handout.values() if isinstance(value, Steered)}
+        for value in old.handout.values():
+            if isinstance(value, Steered) and value.name.host not in made:
+                held = self.steered.get(value.name.host)
+                if held is not None and held.name.service == value.name.service:
+                    del self.steered[value.name.host]
+        self.steered.update(made)
 
     def places(self) -> list[Place]:
         """Where clients of public names may stand."""

@@ -8,16 +8,19 @@ import msgspec
 from msgspec import Struct, structs
 
 from federation.health.merge import gone
-from federation.law.shares import Case, rule
+from federation.law.shares import Case, rule, rule_live
 from federation.law.words import percent
 from federation.model.errors import InputError
 from federation.model.handout import Candidate, Import, Place, Steered
-from federation.model.names import ServiceKey
+from federation.model.names import MemberName, ServiceKey
 from federation.model.policy import Policy
 from federation.model.standing import Standing
+from federation.plan import mesh
 from federation.reconcile.links import UNMEASURED
 from federation.reconcile.loop import Loop
 from federation.reconcile.memory import Paths, Suspicion, Suspicions
+
+ONLY_DNS = "how far a target is on its way back is known to each DNS server: isthmus dns explain"
 
 
 class Asked(Struct, frozen=True):
@@ -38,10 +41,10 @@ def explain(loop: Loop, asked: Asked) -> dict[str, Any]:
 
 
 def _check_member(loop: Loop, asked: Asked) -> None:
-    own, ledger = loop.parts.own.name, loop.parts.ledger.ledger
-    if asked.member not in ledger.members:
-        known = ", ".join(m.name for m in ledger.active())
-        raise InputError(f'--from "{asked.member}": no such member; known: {known}', "E104")
+    own, known = loop.parts.own.name, [member.name for member in loop.parts.ledger.ledger.active()]
+    if asked.member not in known:
+        text = f'--from "{asked.member}": no such member; known: {", ".join(known)}'
+        raise InputError(text, "E104")
     if isinstance(asked.what, ServiceKey) and asked.member != own:
         text = f'--from "{asked.member}": this controller answers for "{own}"; ask the one of "{asked.member}"'
         raise InputError(text, "E104")
@@ -60,7 +63,7 @@ def _service(loop: Loop, service: ServiceKey, now: int, asked: Asked) -> dict[st
     ports = [f"{p.name or p.port}:{p.port}/{p.protocol} via {p.listener}" for p in merged.ports]
     told = {"service": str(service), "host": service.host, "address": merged.address, "ports": ports}
     case = Case(asked.member, merged.policy, paths, now)
-    return told | _ruled(loop, merged.candidates, case) | {"notes": [] if asked.at else list(loop.notes(service))}
+    return told | _ruled(merged.candidates, case) | {"notes": [] if asked.at else list(loop.notes(service))}
 
 
 def _name(loop: Loop, host: str, now: int, asked: Asked) -> dict[str, Any]:
@@ -68,31 +71,49 @@ def _name(loop: Loop, host: str, now: int, asked: Asked) -> dict[str, Any]:
         item = _found(loop, f"steered/{host}", asked.at, Steered)
         down = (_found(loop, "targets", asked.at, Suspicions) or Suspicions({})).hosts.get(host, {})
     else:
-        item, down = loop.steered().get(host), loop.links.targets_down().get(host, {})
+        item, down = loop.desired.steered.get(host), loop.links.targets_down().get(host, {})
     if item is None:
-        known = ", ".join(sorted(loop.steered())) or "none"
+        known = ", ".join(sorted(loop.desired.steered)) or "none"
         raise InputError(f'name "{host}" is not served{_then(asked)}; names served now: {known}', "E104")
     policy = item.name.policy if item.name.steering == "weighted" else structs.replace(item.name.policy, weights={})
-    place = loop.place(asked.member)
-    candidates = [_seen_from(target.candidate, place) for target in item.targets]
+    place = _place(loop, asked)
+    numbers = {member.name: member.number for member in loop.parts.ledger.ledger.members.values()}
+    candidates = [_seen_from(target.candidate, place, numbers[target.candidate.member]) for target in item.targets]
     told = {"name": host, "service": str(item.name.service), "ttl": item.name.ttl, "defined_by": item.owner}
     told["addresses"] = {t.candidate.member: list(t.addresses) for t in item.targets}
-    return told | _ruled(loop, tuple(candidates), _case(asked.member, policy, down, now)) | {"notes": []}
+    return (
+        told
+        | _ruled(tuple(candidates), _case(loop, asked.member, policy, down, now), live=True)
+        | {"notes": [ONLY_DNS]}
+    )
 
 
-def _case(member: str, policy: Policy, down: dict[str, Suspicion], now: int) -> Case:
-    said = {about: (Standing(up=False, since=one.since), one.others) for about, one in down.items()}
-    paths = {about: own for about, (own, others) in said.items() if gone(own, others, False, now)}
+def _case(loop: Loop, member: str, policy: Policy, down: dict[str, Suspicion], now: int) -> Case:
+    paths = {}
+    for about, one in down.items():
+        standing = Standing(up=False, since=one.since)
+        if gone(standing, one.others, about != loop.parts.own.name, now):
+            paths[about] = standing
     return Case(member, policy, paths, now)
 
 
-def _seen_from(candidate: Candidate, place: Place) -> Candidate:
+def _place(loop: Loop, asked: Asked) -> Place:
+    """The member as a place, as it was then; before it is known, without distances."""
+    if asked.at:
+        found = _found(loop, f"place/{asked.member}", asked.at, Place)
+    else:
+        found = next((place for place in loop.desired.places() if place.member == asked.member), None)
+    members = loop.parts.ledger.ledger.members
+    return found or mesh.place(members[MemberName(asked.member)], {})
+
+
+def _seen_from(candidate: Candidate, place: Place, number: int) -> Candidate:
     here = candidate.member == place.member
-    return structs.replace(candidate, cost=0 if here else place.costs.get(candidate.member, UNMEASURED))
+    return structs.replace(candidate, cost=0 if here else place.costs.get(candidate.member, UNMEASURED + number))
 
 
-def _ruled(loop: Loop, candidates: tuple[Candidate, ...], case: Case) -> dict[str, Any]:
-    ruling = rule(candidates, case)
+def _ruled(candidates: tuple[Candidate, ...], case: Case, live: bool = False) -> dict[str, Any]:
+    ruling = rule_live(candidates, case) if live else rule(candidates, case)
     return {
         "from": case.local,
         "at": case.now,

@@ -55,6 +55,8 @@ RESYNC = 300.0
 VERSION = "0.1.0"
 REVISION = "revision"
 EXPORTED = "exported"
+TOLD = ("import/", "steered/")
+EVIDENCE_SECONDS = 60.0
 MESH_KEYS = ("gateway/", "distance/", "evidence/")
 
 
@@ -181,13 +183,14 @@ class Loop:
         for key in held:
             plans.pop(key, None)
         self._note(plans)
+        hosts = self.desired.steered.keys() | ()
         for key, plan in plans.items():
             self.desired.put_service(key, plan)
             self.memory.keep(key, plan.kept)
             if not plan.handout:
                 self.allocations.release(key)
         self._remember_exports(plans)
-        if mesh_dirty or everything:
+        if mesh_dirty or everything or hosts != self.desired.steered.keys():
             self._plan_mesh(states)
         self._publish()
         services_gauge.set(len(self.desired.plans))
@@ -237,12 +240,12 @@ class Loop:
         """The services whose withdrawal must wait; they are looked at again in the next pass."""
         now = self.parts.clock.monotonic()
         held = self.held.services if self.held else ()
-        offered = self.desired.exported
-        withdrawn = [key for key, plan in plans.items() if not plan.exported and self.desired.exports(key)]
-        withdrawn += [key for key in held if key not in plans and self.desired.exports(key)]
+        offered = self.desired.offering
+        withdrawn = [key for key, plan in plans.items() if not plan.offers and self.desired.offers(key)]
+        withdrawn += [key for key in held if key not in plans and self.desired.offers(key)]
         if not self._published:
             offered = len(self._before)
-            withdrawn = [key for key in self._before if key not in plans or not plans[key].exported]
+            withdrawn = [key for key in self._before if key not in plans or not plans[key].offers]
         since = now if self._held_since is None else self._held_since
         self.held = judge(offered, withdrawn, now - since)
         self._held_since = since if self.held else None
@@ -254,8 +257,8 @@ class Loop:
 
     def _remember_exports(self, plans: dict[ServiceKey, ServicePlan]) -> None:
         """Keep which services our record offers: a restart must not take a sudden emptiness for the truth."""
-        new = {key for key, plan in plans.items() if plan.exported} - self._before
-        gone = {key for key, plan in plans.items() if not plan.exported} & self._before
+        new = {key for key, plan in plans.items() if plan.offers} - self._before
+        gone = {key for key, plan in plans.items() if not plan.offers} & self._before
         if new or gone:
             self._before = (self._before - gone) | new
             self.parts.store.put(EXPORTED, msgspec.msgpack.encode(sorted(self._before)))
@@ -269,13 +272,15 @@ class Loop:
         record |= {key_of(item): item for item in told}
         ids = {name: self.allocations.gateway(name) for name, e in self.enrolments.items() if e.role == "gateway"}
         handout: dict[str, Struct] = {"site": mesh.site(own, ledger, ids)}
-        handout[f"place/{own.name}"] = mesh.place(own, self.links.costs)
-        hosts = self.steered().keys()
+        handout[f"place/{own.name}"] = mesh.place(own, self.links.costs, own=True)
+        hosts = self.desired.steered.keys()
         for name in states:
             member, said = ledger.members[name], self.index.about(name).values()
             handout[f"peer/{name}"] = mesh.peer(member, ledger, said)
             handout[f"place/{name}"] = mesh.place(member, mesh.distances(said))
-            handout |= mesh.witnesses(name, said, ledger.members.keys(), hosts)
+            if _fresh(states[name]):
+                handout |= mesh.witnesses(name, said, ledger.members.keys(), hosts)
+        self._note_places(handout)
         self.desired.put_mesh(record, handout)
         self.links.write_down()
 
@@ -341,14 +346,14 @@ class Loop:
         """What a person should know of this service."""
         return (*self.desired.plans.get(key, NOTHING).notes, *self.names.notes(key))
 
-    def steered(self) -> dict[str, Steered]:
-        """The public names in force, by host."""
-        values = (value for plan in self.desired.plans.values() for value in plan.handout.values())
-        return {value.name.host: value for value in values if isinstance(value, Steered)}
-
-    def place(self, member: str) -> Place:
-        """An active member as a place where clients stand."""
-        return next(place for place in self.desired.places() if place.member == member)
+    def _note_places(self, handout: dict[str, Struct]) -> None:
+        """Write down where clients of public names stand, where it is new."""
+        before = {f"place/{place.member}": place for place in self.desired.places()}
+        moved: dict[str, Struct | None] = {
+            key: value for key, value in handout.items() if isinstance(value, Place) and before.get(key) != value
+        }
+        if moved:
+            self.parts.journal.note(int(self.parts.clock.wall() * 1_000), moved)
 
     def _note(self, plans: dict[ServiceKey, ServicePlan]) -> None:
         """Write down what the law is told anew of these services; a host may go from one to the other."""
@@ -358,6 +363,8 @@ class Loop:
             old, made = _told(self.desired.plans.get(key, NOTHING)), _told(plan)
             gone.update((name, None) for name in old.keys() - made.keys())
             new.update((name, value) for name, value in made.items() if old.get(name) != value)
+        if not self._published:
+            gone.update((name, None) for name in self.parts.journal.standing() if name.startswith(TOLD))
         if gone or new:
             self.parts.journal.note(int(self.parts.clock.wall() * 1_000), gone | new)
 
@@ -380,3 +387,8 @@ def _told(plan: ServicePlan) -> dict[str, Struct]:
         elif isinstance(value, Import):
             found[key] = value
     return found
+
+
+def _fresh(state: PeerState) -> bool:
+    """True while what a peer finds down still counts: its record may be old, its evidence may not."""
+    return state.connected or (state.age is not None and state.age < EVIDENCE_SECONDS)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from federation.law.shares import Case, rule
-from federation.model.handout import Import
+from federation.model.handout import Import, Steered
 from federation.model.names import ServiceKey
 from federation.reconcile.loop import Loop
+from federation.reconcile.memory import Suspicion
 
 
 def status(loop: Loop) -> dict[str, Any]:
@@ -25,7 +27,7 @@ def status(loop: Loop) -> dict[str, Any]:
         "nodes": _nodes(loop),
         "links": _links(loop),
         "services": [_service(key, loop) for key in sorted(loop.desired.plans)],
-        "names": [_name(host, loop) for host in sorted(loop.steered())],
+        "names": _names(loop),
         "held": [loop.held.reason, *map(str, loop.held.services)] if loop.held else [],
         "problem": loop.problem,
         "unplanned": [f"{key}: {text}" for key, text in sorted(loop.unplanned.items())],
@@ -111,11 +113,14 @@ def _service(key: ServiceKey, loop: Loop) -> dict[str, Any]:
     return row
 
 
-def _name(host: str, loop: Loop) -> dict[str, Any]:
-    item = loop.steered()[host]
-    down = loop.links.targets_down().get(host, {})
+def _names(loop: Loop) -> list[dict[str, Any]]:
+    down = loop.links.targets_down()
+    return [_name(item, down.get(host, {})) for host, item in sorted(loop.desired.steered.items())]
+
+
+def _name(item: Steered, down: Mapping[str, Suspicion]) -> dict[str, Any]:
     return {
-        "host": host,
+        "host": item.name.host,
         "service": str(item.name.service),
         "defined_by": item.owner,
         "zone": item.zone,

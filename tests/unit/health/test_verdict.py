@@ -58,26 +58,26 @@ DOWN = Standing(up=False, since=1_000)
 
 
 @pytest.mark.parametrize(
-    ("own", "others", "isolated", "now", "expected"),
+    ("own", "others", "alone", "now", "expected"),
     [
-        (Standing(), 5, False, 99_000, False),
-        (DOWN, 0, False, 10_999, False),
-        (DOWN, 0, False, 11_000, True),
+        (Standing(), 5, True, 99_000, False),
+        (DOWN, 0, True, 10_999, False),
+        (DOWN, 0, True, 11_000, True),
+        (DOWN, 1, True, 1_000, True),
+        (DOWN, 0, False, 99_000, False),
         (DOWN, 1, False, 1_000, True),
-        (DOWN, 1, True, 99_000, False),
+        (Standing(up=False, since=3_600_000), 0, True, 1_000, True),
     ],
 )
-def test_no_single_liar_removes_or_vetoes(own: Standing, others: int, isolated: bool, now: int, expected: bool) -> None:
-    assert gone(own, others, isolated, now) is expected
+def test_no_single_liar_removes_or_vetoes(own: Standing, others: int, alone: bool, now: int, expected: bool) -> None:
+    assert gone(own, others, alone, now) is expected
 
 
 def test_one_who_reaches_nobody_blames_himself() -> None:
     down, up = Standing(up=False), Standing()
-    assert [cut_off(one) for one in ({"b": down, "c": down}, {"b": down, "c": up}, {"b": down}, {})] == [
-        True,
-        False,
-        False,
-        False,
-    ]
-    assert cut_off({"b": down}, [False]) and not cut_off({"b": down, "c": down}, [True, False])
+    worlds = ({"b": down, "c": down}, {"b": down, "c": up}, {"b": down}, {})
+    assert [cut_off(one) for one in worlds] == [True, False, False, False]
+    assert cut_off({"b": down}, [False])
+    assert not cut_off({"b": down, "c": down}, [True, False])
+    assert not cut_off({"b": down, "c": up}, [False])
     assert (settles(DOWN, 2_000), settles(DOWN, 11_000), settles(Standing(), 0)) == (11_000, 0, 0)

@@ -7,7 +7,7 @@ from msgspec import structs
 
 from federation.model.errors import InputError
 from federation.model.handout import EndpointReport, LinkReport, NodeReport, Place, Steered, TargetReport, Witness
-from federation.model.names import ServiceKey
+from federation.model.names import MemberName, ServiceKey
 from federation.model.policy import GlobalName, Policy, Ramp
 from federation.model.record import Distance, Endpoint, Evidence, Export, Port, PublicName, Resource, Slice
 from federation.ports import AgentState
@@ -170,8 +170,13 @@ def test_what_is_down_stands_in_the_record_as_long_as_it_is_and_in_explain(world
 
 
 def test_a_peers_evidence_on_targets_reaches_dns_as_that_of_a_witness(world: World) -> None:
-    said = Evidence(kind="target", about=world.loop.parts.own.name, since=9, host=HOST)
-    world.peer_says(*peers_web(), said, Evidence(kind="link", about=world.loop.parts.own.name, since=9))
+    own = world.loop.parts.own.name
+    said = Evidence(kind="target", about=own, since=9, host=HOST)
+    nobody = Evidence(kind="target", about=MemberName("mars"), since=9, host=HOST)
+    elsewhere = Evidence(kind="target", about=own, since=9, host="pay.example.test")
+    world.peer_says(*peers_web(), said, nobody, elsewhere, Evidence(kind="link", about=own, since=9))
+    assert not [key for key in world.handout("dns1") if key.startswith("witness/")]
+    world.cluster.put(name())
     dns = world.handout("dns1")
     assert dns[f"witness/eu-central/target/us-east/{HOST}"] == Witness(EU, said)
     assert len([key for key in dns if key.startswith("witness/")]) == 1
