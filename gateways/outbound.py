@@ -159,19 +159,23 @@ def _localities(
     world: _World, candidates: list[Candidate], ruling: Ruling, local: tuple[Host, ...]
 ) -> Iterable[Locality]:
     for candidate in sorted(candidates, key=lambda c: (c.member != world.site.member, c.member)):
-        share, standby = ruling.of(candidate.member), candidate.member in ruling.standby
+        share = ruling.of(candidate.member)
+        standby = ruling.standby.index(candidate.member) + 1 if candidate.member in ruling.standby else 0
         if candidate.member == world.site.member:
             yield Locality(candidate.member, world.site.region, share, local, standby)
             continue
         peer = world.peers[candidate.member]
-        yield Locality(candidate.member, peer.region, share, _gateways(peer, world.evidence.ways), standby)
+        hosts = _gateways(peer, world.evidence.ways, bool(share or standby))
+        yield Locality(candidate.member, peer.region, share, hosts, standby)
 
 
-def _gateways(peer: Peer, ways: Mapping[str, Standing]) -> tuple[Host, ...]:
-    """The peer's gateways; while one of them can be reached, those that cannot are unready."""
+def _gateways(peer: Peer, ways: Mapping[str, Standing], wanted: bool) -> tuple[Host, ...]:
+    """The peer's gateways. Unready are those of a member that shall get nothing, so that they do not pass for a way
+    out, and while one of them can be reached those that cannot.
+    """
     up = {g.overlay for g in peer.gateways if ways.get(g.overlay, UNKNOWN).up}
-    hosts = {Host(g.overlay, g.port, "unready" if up and g.overlay not in up else "ready") for g in peer.gateways}
-    return tuple(sorted(hosts))
+    bad = {g.overlay for g in peer.gateways if not wanted or (up and g.overlay not in up)}
+    return tuple(sorted(Host(g.overlay, g.port, "unready" if g.overlay in bad else "ready") for g in peer.gateways))
 
 
 def _listener(world: _World, item: Import, port: Listener, clusters: tuple[Cluster, ...]) -> NodeListener:

@@ -78,14 +78,15 @@ class Host(Struct, frozen=True, order=True):
 class Locality(Struct, frozen=True):
     """One member's part of a cluster. `weight` is the law's share in parts per million.
 
-    Without a share there is no traffic, but to one that stands `standby` as soon as no host with a share is left.
+    Without a share there is no traffic, but to those that stand by: `standby` is the place in their order, from 1; they
+    are tried when no host with a share can be reached. 0: it does not stand by.
     """
 
     member: str
     region: str
     weight: int
     hosts: tuple[Host, ...]
-    standby: bool = False
+    standby: int = 0
 
 
 class Cluster(Struct, frozen=True, kw_only=True):

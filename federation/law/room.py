@@ -8,6 +8,9 @@ PPM = 1_000_000
 OVERPROVISION_PERCENT = 140
 """A member takes 1.4 times its part of ready endpoints: below 100/1.4 of them ready, traffic begins to leave."""
 
+AHEAD = 60_000
+"""Milliseconds; a return that begins later than so from now was written down before the clock was set back."""
+
 LOSS_COUNTS_FROM = 10
 """Per cent; less loss than this says nothing of a link (design section 6)."""
 
@@ -27,8 +30,8 @@ def room_of(ready: int, total: int, policy: Policy) -> int:
 
 
 def risen(since: int, now: int, ramp: Ramp) -> int:
-    """What the ramp has given back since then, in parts per million; all of it when `since` is 0. Milliseconds."""
-    if since == 0:
+    """What the ramp has given back since then, in parts per million; all of it when `since` is 0 or far ahead."""
+    if since == 0 or since > now + AHEAD:
         return PPM
     steps = max(0, now - since) // (ramp.seconds * 1_000)
     return min(PPM, steps * ramp.percent * (PPM // 100))

@@ -188,6 +188,19 @@ def test_local_endpoints_come_first_and_the_rest_goes_abroad(world: GatewaysWorl
     hand_out(world, "en", world.east_node())
 
 
+def test_when_all_local_endpoints_refuse_the_member_that_stands_by_serves_every_request(world: GatewaysWorld) -> None:
+    """The law says 100 % local: Kubernetes calls the endpoint ready, but nobody listens there."""
+    dead = "10.1.0.60"
+    world.east.ip("address", "add", f"{dead}/32", "dev", "lo")
+    web = web_import(candidate(world.us, 1, 1, 0), candidate(world.eu, 1, 1, 90))
+    hand_out(world, "en", {**world.east_node(), **keyed(web, web_pool(Endpoint(dead)))})
+    await_true("all in force", lambda: in_force(world, "en"))
+    answers = [fetch(world.east, URL, CLIENT) for _ in range(100)]
+    assert [status for status, _ in answers] == [200] * 100
+    assert {body["pod"] for _, body in answers} == {"pod-1"}
+    hand_out(world, "en", world.east_node())
+
+
 def test_a_peer_finds_only_the_entrance(world: GatewaysWorld) -> None:
     world.programs.start(
         world.west, "open", sys.executable, str(Path(__file__).with_name("pod.py")), "open", ENTRANCE, "8081"

@@ -1,14 +1,14 @@
-"""Load assignments: one locality a member, weighted by the law (research/xds-trust.md 2.1 to 2.4)."""
+"""Load assignments: one locality a member, weighted by the law (research/xds-trust.md 2.1 to 2.4).
+
+Members with a share are priority 0. Each that stands by has a priority of its own after that, nearest first: Envoy goes
+there when it has ejected every host before, and with the last attempt of a request that reached none of them.
+"""
 
 from gateways.render.envoy.common import Json, host_address
 from gateways.state import Cluster, Host, Locality
 
 OVERPROVISION = 100_000
 """Per cent. So high that a locality with any host ready keeps its whole weight: the law counted health already."""
-
-SHARE = 1_000
-"""Weight of one part per million. A member that stands by weighs 1, a thousandth of that: it gets one request in a
-thousand million, and everything as soon as Envoy finds no host with a share that it can reach."""
 
 _HEALTH = {"ready": "HEALTHY", "unready": "UNHEALTHY", "draining": "DRAINING"}
 
@@ -27,9 +27,10 @@ def _locality(locality: Locality) -> Json:
         "locality": {"region": locality.region, "zone": locality.member},
         "lb_endpoints": [_endpoint(locality.member, host) for host in locality.hosts],
     }
-    weight = locality.weight * SHARE or int(locality.standby)
-    if weight:
-        made["load_balancing_weight"] = weight
+    if locality.standby:
+        made |= {"priority": locality.standby, "load_balancing_weight": 1}
+    elif locality.weight:
+        made["load_balancing_weight"] = locality.weight
     return made
 
 

@@ -39,7 +39,9 @@ def towards(cluster: str, http: bool, stat: str, from_peer: bool = False) -> Jso
 
 
 def _routes(cluster: str) -> Json:
-    """Everything to one cluster. Retried is only what never reached a server, on another host."""
+    """Everything to one cluster. Retried is only what never reached a server, on another host; the last attempt goes
+    to a member that stands by.
+    """
     retry: Json = {
         "retry_on": "connect-failure,refused-stream",
         "num_retries": 2,
@@ -50,6 +52,11 @@ def _routes(cluster: str) -> Json:
             )
         ],
         "host_selection_retry_max_attempts": 3,
+        "retry_priority": typed(
+            "envoy.retry_priorities.previous_priorities",
+            "extensions.retry.priority.previous_priorities.v3.PreviousPrioritiesConfig",
+            update_frequency=2,
+        ),
         "retry_back_off": {"base_interval": "0.025s", "max_interval": "0.25s"},
     }
     route: Json = {

@@ -105,3 +105,10 @@ def test_order_and_threshold() -> None:
         ("us-east", 500_000),
         ("eu-central", 500_000),
     ]
+
+
+def test_a_clock_that_was_set_back_holds_nothing_back() -> None:
+    back = structs.replace(EAST, floor=0, since=T + 3_600_000)
+    assert share(back, T) == 100
+    case = Case("us-east", LAW, {"us-west": Standing(since=T + 3_600_000)}, T)
+    assert rule([WEST, EU], case).of("us-west") == 1_000_000

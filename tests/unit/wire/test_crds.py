@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from federation.wire.k8s.crd import KINDS, definition, text
+from federation.wire.k8s.strict import read_manifest
 
 FOLDER = Path(__file__).parents[3] / "federation" / "crds"
 
@@ -46,3 +47,9 @@ def test_limits_of_the_types_are_limits_of_the_schema() -> None:
         "minimum": 0,
         "maximum": 1_000_000,
     }
+
+
+def test_the_examples_of_the_readme_are_good() -> None:
+    blocks = (FOLDER / "README.md").read_text().split("```yaml\n")[1:]
+    found = [read_manifest(block.partition("```")[0], "README.md")[0].value for block in blocks]
+    assert [item.kind for item in found] == ["TrafficPolicy", "GlobalName"]
