@@ -258,7 +258,8 @@ class Agent:
         )
 
     async def _wait(self) -> None:
-        left = min(max(0.0, self._sync_due - asyncio.get_running_loop().time()), PERIOD)
+        known = self._made is not None and self._made.state.known
+        left = min(max(0.0, self._sync_due - asyncio.get_running_loop().time()), PERIOD) if known else PERIOD
         until = 0 if self._made is None else self._made.state.until
         if until:
             left = min(left, max(0.0, until / 1_000 - time.time()))

@@ -51,8 +51,7 @@ def own_candidate(candidate: Candidate, item: Import, pools: Iterable[Pool], evi
     the controller's and our own.
     """
     policy = item.policy
-    states = {e.address: e.state for pool in pools for e in pool.endpoints if e.state != "draining"}
-    ready = min(candidate.ready, sum(state == "ready" for state in states.values()))
+    ready = min(candidate.ready, sum(e.state == "ready" for pool in pools for e in pool.endpoints))
     seen = follow(evidence.held.get(item.service), structs.replace(candidate, ready=ready), policy, evidence.now)
     if candidate.since and line(candidate, policy, evidence.now) < line(seen, policy, evidence.now):
         return structs.replace(seen, floor=candidate.floor, since=candidate.since)

@@ -1,6 +1,6 @@
 """What this server's probes and other members' words make of each target: taken away, coming back, or neither. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 
 from msgspec import Struct
@@ -15,6 +15,7 @@ from gslb.steer import FAMILY, Evidence, addresses_of, version_of
 from gslb.table import Table
 
 Address = tuple[str, int]
+Server = tuple[str, str]
 
 
 class Check(Struct, frozen=True, order=True):
@@ -57,32 +58,61 @@ def checks_of(table: Table) -> dict[Check, tuple[str, Probe]]:
     return dict(sorted(found.items()))
 
 
+class Reach(Struct, frozen=True):
+    """What else we probe: the operator's anchors, and other members' name servers, by whether they answer."""
+
+    outside: Mapping[Address, bool] = {}
+    servers: Mapping[Server, bool] = {}
+
+
+def servers_of(table: Table) -> tuple[Server, ...]:
+    """Other members' name servers, as (member, address)."""
+    return tuple((p.member, one) for p in table.places.values() if p.member != table.own for one in p.nameservers)
+
+
+def isolated(table: Table, checks: Sequence[Check], verdicts: Mapping[Check, Verdict], reach: Reach, kind: int) -> bool:
+    """True when over this family we reach no anchor, and of no other member a target of any name or a name server.
+
+    So many, because whoever plays dead with one of his addresses must not make us doubt ourselves.
+    """
+    remote: dict[str, Standing] = {}
+    for check in checks:
+        if check.kind == kind and check.member != table.own:
+            remote[check.member] = _better(remote, check.member, verdicts.get(check, Verdict()).up is not False)
+    for (member, address), good in reach.servers.items():
+        if version_of(address) == FAMILY[kind]:
+            remote[member] = _better(remote, member, good)
+    anchors = [good for (address, _), good in reach.outside.items() if version_of(address) == FAMILY[kind]]
+    return cut_off(remote, anchors)
+
+
+def _better(remote: Mapping[str, Standing], member: str, up: bool) -> Standing:
+    return Standing(up=up or remote.get(member, Standing(up=False)).up)
+
+
 def judge(
     table: Table,
-    checks: Iterable[Check],
+    checks: Sequence[Check],
     verdicts: Mapping[Check, Verdict],
-    outside: Mapping[Address, bool],
+    reach: Reach,
     before: Findings,
     now: int,
 ) -> dict[Check, Finding]:
-    """The findings on these checks in their order, at this Unix millisecond. `outside` says which anchors answer."""
+    """The findings on these checks in their order, at this Unix millisecond."""
     found = {}
+    cut = {kind: isolated(table, checks, verdicts, reach, kind) for kind in FAMILY}
     for (host, kind), group in groupby(checks, key=lambda check: (check.host, check.kind)):
-        held = {check: verdicts.get(check, Verdict()) for check in group}
-        anchors = [good for (address, _), good in outside.items() if version_of(address) == FAMILY[kind]]
-        isolated = cut_off(
-            {check.member: one.standing for check, one in held.items() if check.member != table.own}, anchors
-        )
-        for check, verdict in held.items():
+        for check in group:
+            verdict = verdicts.get(check, Verdict())
             others = len(table.witnesses.get((check.member, host), frozenset()))
-            finding = Finding(verdict.standing, verdict.up is not None, others, isolated)
+            finding = Finding(verdict.standing, verdict.up is not None, others, cut[kind])
             found[check] = _followed(before.get(check, finding), finding, now)
     return found
 
 
 def _followed(before: Finding, fresh: Finding, now: int) -> Finding:
-    """The finding with its way: once taken away, a target stays away until we find it up or ourselves cut off."""
-    away = not before.way.up and not fresh.own.up and not fresh.isolated
+    """The finding with its way: once taken away, a target stays away until we find it up."""
+    away = not before.way.up and not fresh.own.up
     if away or gone(fresh.own, fresh.others, fresh.isolated, now):
         way = before.way if not before.way.up else Standing(up=False, since=now)
     else:

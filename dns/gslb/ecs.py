@@ -19,10 +19,15 @@ class Subnet(Struct, frozen=True):
 
 
 def parse_subnet(option: bytes) -> Subnet:
-    """The subnet in these bytes. MalformedError where RFC 7871 section 7.1.2 asks for FORMERR."""
+    """The subnet in these bytes; family 0 with nothing behind it asks not to be located, as /0 does.
+
+    MalformedError where RFC 7871 section 7.1.2 asks for FORMERR.
+    """
     if len(option) < 4:
         raise MalformedError("client subnet: cut off")
     family, source, scope, given = int.from_bytes(option[:2], "big"), option[2], option[3], option[4:]
+    if family == source == scope == 0 and not given:
+        return Subnet(str(ip_address(0)), 0, option)
     bits = _BITS.get(family, -1)
     if source > bits or scope:
         raise MalformedError("client subnet: family, source or scope")

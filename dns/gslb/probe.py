@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 from federation.model.policy import Probe
 from federation.probing import Prober, Target
-from gslb.checks import Address, Check, Finding, checks_of, due, judge
+from gslb.checks import Address, Check, Finding, Reach, Server, checks_of, due, judge, servers_of
 from gslb.table import Table
 
-HTTP = 80
+DNS, HTTP = 53, 80
 
 
 class Watch:
@@ -20,23 +20,26 @@ class Watch:
         self.findings: dict[Check, Finding] = {}
         self._targets: Prober[Check] = Prober()
         self._anchors: Prober[Address] = Prober()
+        self._servers: Prober[Server] = Prober()
         self._checks: tuple[Check, ...] = ()
         self._outside = outside
         self.changed = self._targets.changed
 
     def start(self) -> None:
         """Begin to probe the anchors; needs a running loop."""
-        self._anchors.changed = self.changed
+        self._anchors.changed = self._servers.changed = self.changed
         self._anchors.want({one: Target(*one, host="", probe=Probe()) for one in self._outside})
 
     def stop(self) -> None:
         """Probe nothing any more."""
         self._targets.stop()
         self._anchors.stop()
+        self._servers.stop()
 
     def want(self, table: Table) -> None:
         """Probe what this table asks for, from now on."""
         checks = checks_of(table)
+        self._servers.want({one: Target(one[1], DNS, host="", probe=Probe()) for one in servers_of(table)})
         self._checks = tuple(checks)
         self._targets.want(
             {check: Target(where, probe.port or HTTP, check.host, probe) for check, (where, probe) in checks.items()}
@@ -49,7 +52,9 @@ class Watch:
 
     def _judged(self, table: Table, now: int) -> dict[Check, Finding]:
         anchors = {address: one.up is not False for address, one in self._anchors.verdicts.items()}
-        return judge(table, self._checks, self._targets.verdicts, anchors, self.findings, now)
+        servers = {server: one.up is not False for server, one in self._servers.verdicts.items()}
+        reach = Reach(anchors, servers)
+        return judge(table, self._checks, self._targets.verdicts, reach, self.findings, now)
 
     async def until_due(self, events: Sequence[asyncio.Event], now: int, at_most: float) -> None:
         """Wait for one of the events, for age alone to move a finding, or for `at_most` seconds."""

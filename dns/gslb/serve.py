@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections import Counter
 from collections.abc import Callable
 from typing import cast
 
@@ -12,6 +13,7 @@ from gslb.metrics import queries
 
 TCP_IDLE = 10.0
 TCP_MAX = 256
+TCP_EACH = 32
 
 Respond = Callable[[bytes, str, bool], bytes | None]
 
@@ -39,6 +41,7 @@ class Server:
         self._respond = respond
         self._count = queries.labels("tcp")
         self._open = 0
+        self._by_client: Counter[str] = Counter()
         self._transport: asyncio.BaseTransport | None = None
         self._server: asyncio.Server | None = None
 
@@ -63,19 +66,29 @@ class Server:
             self._server.close()
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        peer = writer.get_extra_info("peername")
+        address: str = peer[0] if peer else ""
         self._open += 1
         try:
-            address: str = writer.get_extra_info("peername")[0]
-            while self._open <= TCP_MAX and await self._one(reader, writer, address):
+            self._by_client[address] += 1
+            room = self._open <= TCP_MAX and self._by_client[address] <= TCP_EACH
+            while room and await self._one(reader, writer, address):
                 pass
         except (OSError, TimeoutError, asyncio.IncompleteReadError):
             pass
         finally:
             self._open -= 1
+            self._by_client[address] -= 1
+            if not self._by_client[address]:
+                del self._by_client[address]
             writer.close()
 
     async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, address: str) -> bool:
-        """One framed query (RFC 1035 section 4.2.2); False when the connection should close."""
+        """One framed query (RFC 1035 section 4.2.2); False when the connection should close.
+
+        It yields once, so that a client that pipelines does not keep the others waiting.
+        """
+        await asyncio.sleep(0)
         async with asyncio.timeout(TCP_IDLE):
             size = int.from_bytes(await reader.readexactly(2), "big")
             query = await reader.readexactly(size)

@@ -90,7 +90,7 @@ def _found(
         return Answered(SERVFAIL)
     if query.rdclass != dns.rdataclass.IN:
         return Answered(REFUSED)
-    name = response.question[0].name.to_text(omit_final_dot=True).lower()
+    name = response.question[0].name.to_text(omit_final_dot=True).lower().replace("\\.", "\\046")
     return answer(steering, name, query.kind, client, now)
 
 

@@ -15,12 +15,13 @@ ALONE_AFTER = 10_000
 def cut_off(remote: Mapping[str, Standing], outside: Collection[bool] = ()) -> bool:
     """True when we ourselves cannot reach the outside.
 
-    `remote` are our verdicts on the targets of other members, `outside` those on addresses that an operator named.
-    With two members only the latter can tell our own loss from the other's.
+    `remote` is what we reach of each other member (the best of its targets and name servers), `outside` which of the
+    addresses that an operator named answer. Nobody answers: with two members only the latter can tell our own loss from
+    the other's, and with more a member that plays dead beside a dead one can be told from our loss by them alone.
     """
-    if outside:
-        return not any(outside)
-    return len(remote) > 1 and not any(one.up for one in remote.values())
+    if any(outside) or any(one.up for one in remote.values()):
+        return False
+    return bool(outside) or len(remote) > 1
 
 
 def gone(own: Standing, others: int, isolated: bool, now: int) -> bool:

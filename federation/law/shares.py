@@ -86,14 +86,14 @@ def _rank(candidate: Candidate, case: Case) -> tuple[bool, int, int, str]:
 def _eligible(order: list[Candidate], case: Case) -> tuple[list[Candidate], list[str]]:
     """Who may get requests: never the drained or the unreachable while another is left, never nobody."""
     ready = [c for c in order if c.ready > 0]
-    kept = [c for c in ready if c.region not in case.policy.drain]
-    alive = [c for c in kept if case.path(c.member).up]
-    if alive:
-        return alive, []
+    reached = [c for c in ready if case.path(c.member).up]
+    kept = [c for c in reached if c.region not in case.policy.drain]
     if kept:
-        return kept, ["every way is down: evidence is left aside"]
-    reachable = [c for c in ready if case.path(c.member).up]
-    return reachable or ready, ["only drained members are ready: the drain is left aside"] if ready else []
+        return kept, []
+    if reached:
+        return reached, ["only drained members can be reached: the drain is left aside"]
+    undrained = [c for c in ready if c.region not in case.policy.drain]
+    return undrained or ready, ["every way is down: evidence is left aside"] if ready else []
 
 
 def _divide(chosen: list[Candidate], room: dict[str, int], case: Case) -> tuple[tuple[Share, ...], list[str]]:

@@ -11,12 +11,17 @@ from federation.model.spiffe import trust_domain
 
 
 class Quota(Struct, frozen=True):
-    """What one member may place on the others; more is refused (design section 5)."""
+    """What one member may place on the others; more is refused (design section 5).
+
+    `probes_per_second` is how often the probes of all its public names may ask each DNS server to probe one target.
+    """
 
     services: int = 5_000
     ports: int = 6_000
     endpoints: int = 100_000
+    gateways: int = 64
     names: int = 1_000
+    probes_per_second: int = 500
     evidence: int = 10_000
     changes_per_second: int = 50
 

@@ -1,6 +1,6 @@
 """Who links with whom: our gateways for our record, our peers for our agents. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from ipaddress import ip_network
 
 from federation.model.handout import LinkReport, NodeReport, Peer, PeerGateway, Place, Site, TargetReport, Witness
@@ -80,9 +80,15 @@ def distances(view: Iterable[Resource]) -> dict[MemberName, int]:
     return {item.to: item.cost for item in view if isinstance(item, Distance)}
 
 
-def witnesses(observer: MemberName, view: Iterable[Resource]) -> dict[str, Witness]:
-    """What a peer's record says of public targets, as our DNS servers read it."""
-    found = (item for item in view if isinstance(item, Evidence) and item.kind == "target" and item.about != observer)
+def witnesses(
+    observer: MemberName, view: Iterable[Resource], members: Container[str], hosts: Container[str]
+) -> dict[str, Witness]:
+    """What a peer's record says of these members' targets for these hosts, as our DNS servers read it."""
+    found = (
+        item
+        for item in view
+        if isinstance(item, Evidence) and item.kind == "target" and item.about in members and item.host in hosts
+    )
     return {f"witness/{observer}/target/{item.about}/{item.host}": Witness(observer, item) for item in found}
 
 

@@ -270,11 +270,12 @@ class Loop:
         ids = {name: self.allocations.gateway(name) for name, e in self.enrolments.items() if e.role == "gateway"}
         handout: dict[str, Struct] = {"site": mesh.site(own, ledger, ids)}
         handout[f"place/{own.name}"] = mesh.place(own, self.links.costs)
-        for name, state in states.items():
-            member, view = ledger.members[name], state.view
-            handout[f"peer/{name}"] = mesh.peer(member, ledger, view.values())
-            handout[f"place/{name}"] = mesh.place(member, mesh.distances(view.values()))
-            handout |= mesh.witnesses(name, view.values())
+        hosts = self.steered().keys()
+        for name in states:
+            member, said = ledger.members[name], self.index.about(name).values()
+            handout[f"peer/{name}"] = mesh.peer(member, ledger, said)
+            handout[f"place/{name}"] = mesh.place(member, mesh.distances(said))
+            handout |= mesh.witnesses(name, said, ledger.members.keys(), hosts)
         self.desired.put_mesh(record, handout)
         self.links.write_down()
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from federation.model.names import MemberName, ServiceKey
-from federation.model.record import Export, Resource, Slice
+from federation.model.record import Distance, Evidence, Export, Gateway, Resource, Slice
 from federation.plan.service import Offered, service_of
 
 
@@ -21,6 +21,11 @@ class PeerIndex:
 
     def __init__(self) -> None:
         self._keys: dict[ServiceKey, dict[MemberName, set[str]]] = {}
+        self._apart: dict[MemberName, dict[str, Resource]] = {}
+
+    def about(self, member: MemberName) -> Mapping[str, Resource]:
+        """What this member says of itself and of others, apart from services: gateways, distances, evidence."""
+        return self._apart.get(member, {})
 
     def note(self, member: MemberName, keys: Iterable[str], view: Mapping[str, Resource]) -> set[ServiceKey]:
         """These keys of this member's record changed; the services that they are about."""
@@ -28,6 +33,7 @@ class PeerIndex:
         for key in keys:
             service = service_of(key)
             if service is None:
+                self._note_apart(member, key, view.get(key))
                 continue
             changed.add(service)
             held = self._keys.setdefault(service, {}).setdefault(member, set())
@@ -46,6 +52,7 @@ class PeerIndex:
     def forget(self, member: MemberName) -> set[ServiceKey]:
         """The member is gone; the services that it said something about."""
         changed = {service for service, members in self._keys.items() if member in members}
+        self._apart.pop(member, None)
         for service in changed:
             self._keys[service][member] = set()
             self._tidy(service, member)
@@ -70,6 +77,13 @@ class PeerIndex:
                 offered = Offered(member=member, region=region, order=order, cost=cost, export=export, slices=slices)
                 found.append(offered)
         return tuple(sorted(found, key=lambda item: (item.order, item.member)))
+
+    def _note_apart(self, member: MemberName, key: str, resource: Resource | None) -> None:
+        held = self._apart.setdefault(member, {})
+        if resource is None:
+            held.pop(key, None)
+        elif isinstance(resource, Gateway | Distance | Evidence):
+            held[key] = resource
 
     def _tidy(self, service: ServiceKey, member: MemberName) -> None:
         members = self._keys[service]

@@ -11,7 +11,15 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from msgspec import Struct
 
-from federation.model.cidr import Network, first_overlap, forbidden_address, overlaps, parse_cidr
+from federation.model.cidr import (
+    Network,
+    first_overlap,
+    forbidden_address,
+    inside,
+    is_canonical,
+    overlaps,
+    parse_cidr,
+)
 from federation.model.errors import InputError, Refused
 from federation.model.ledger import Ledger, Member
 from federation.model.names import parse_domain, parse_label, parse_member
@@ -162,13 +170,15 @@ def _check_ranges(
 
 
 def _check_public(name: str, applicant: Applicant, ledger: Ledger | None) -> None:
-    """Public addresses are unique: whoever has another's would be handed its traffic."""
+    """Public addresses are one member's alone and outside everybody else's ranges: whoever had another's would be
+    handed its traffic, and DNS servers of all members would probe into its network.
+    """
     for what, addresses in (("ingress", applicant.ingress), ("nameserver", applicant.nameservers)):
         for address in addresses:
-            why = forbidden_address(address)
+            where = f'{what} "{address}" of member "{name}"'
+            why = forbidden_address(address) or (None if is_canonical(address) else "is not in its usual spelling")
             if why is not None:
-                raise InputError(f'{what} "{address}" of member "{name}": {why}; give a public IP address', "E103")
-    for owner in ledger.active() if ledger else ():
-        for address in applicant.ingress:
-            if address in owner.ingress:
-                raise Refused(f'ingress {address} of member "{name}" belongs to member "{owner.name}"', "E101")
+                raise InputError(f"{where}: {why}; give a public IP address", "E103")
+            for owner in ledger.active() if ledger else ():
+                if address in (*owner.ingress, *owner.nameservers) or inside(address, owner.owned()):
+                    raise Refused(f'{where} belongs to member "{owner.name}"', "E101")

@@ -6,7 +6,7 @@ from typing import cast
 
 from federation.model.errors import Refused
 from federation.model.ledger import Member
-from federation.model.record import Distance, Evidence, Export, Head, PublicName, Resource, Slice
+from federation.model.record import Distance, Evidence, Export, Gateway, Head, PublicName, Resource, Slice
 from federation.session.tree import Change, Tree, compare, tree_of
 from federation.sync.rules import check_head, check_quota, check_resource
 from federation.wire.keyed import encode
@@ -84,8 +84,11 @@ def _size(resources: Iterable[Resource]) -> Counter[str]:
             size.update(services=1, ports=len(item.ports))
         elif isinstance(item, Slice):
             size.update(endpoints=len(item.endpoints))
+        elif isinstance(item, Gateway):
+            size.update(gateways=1)
         elif isinstance(item, PublicName):
-            size.update(names=1)
+            probe = item.name.policy.probe
+            size.update(names=1, probes_per_second=-(-1_000 // probe.interval_ms) if probe else 0)
         elif isinstance(item, Evidence | Distance):
             size.update(evidence=1)
     return size

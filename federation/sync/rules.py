@@ -29,6 +29,7 @@ from federation.model.record import (
 from federation.registrar.signing import RECORD, verified
 
 REGIONS_MAX = 100
+PATH_MAX = 1_024
 PORTS_MAX = 100
 """Ports of one service: what one EndpointSlice can hold (discovery/v1)."""
 
@@ -115,7 +116,8 @@ def _check_name(name: GlobalName, member: Member) -> None:
         ("probe unhealthy", probe.unhealthy, 1, 20),
         ("probe healthy", probe.healthy, 1, 20),
         *((f"weight of {region[:63]!r}", weight, 0, 1_000_000) for region, weight in policy.weights.items()),
-        ("regions", len({*policy.order, *policy.weights, *policy.drain}), 0, REGIONS_MAX),
+        ("number of regions", len(policy.order) + len(policy.weights) + len(policy.drain), 0, REGIONS_MAX),
+        ("length of the probe path", len(probe.path), 0, PATH_MAX),
     )
     for what, value, low, high in ranges:
         if not low <= value <= high:
@@ -213,7 +215,8 @@ def check_quota(size: Mapping[str, int], member: Member) -> None:
 
     Ports are counted because each takes a listener of every node: without a limit one member could take them all.
     """
-    for what in ("services", "ports", "endpoints", "names", "evidence"):
+    for what in ("services", "ports", "endpoints", "gateways", "names", "probes_per_second", "evidence"):
         count, limit = size.get(what, 0), getattr(member.quota, what)
         if count > limit:
+            what = what.replace("_per_second", " a second")
             raise Refused(f'member "{member.name}": {count} {what} > quota {limit}; last good kept', "E118")

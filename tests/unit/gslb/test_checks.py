@@ -1,7 +1,7 @@
 """Whose word takes a target out of the answers, and how it comes back: in virtual time."""
 
 import pytest
-from gslb.checks import Address, Check, Finding, checks_of, due, evidence, judge, problems, reports
+from gslb.checks import Address, Check, Finding, Reach, Server, checks_of, due, evidence, judge, problems, reports
 from gslb.table import Table
 from gslb.zone import AAAA, A
 from msgspec import Struct, structs
@@ -33,9 +33,14 @@ def world(*observers: str, own: str = "us-east", members: tuple[str, ...] = tupl
 
 
 def stock(
-    seen: Table, verdicts: dict[Check, Verdict], outside: dict[Address, bool], before: dict[Check, Finding], now: int
+    seen: Table,
+    verdicts: dict[Check, Verdict],
+    outside: dict[Address, bool],
+    before: dict[Check, Finding],
+    now: int,
+    servers: dict[Server, bool] | None = None,
 ) -> dict[Check, Finding]:
-    return judge(seen, checks_of(seen), verdicts, outside, before, now)
+    return judge(seen, tuple(checks_of(seen)), verdicts, Reach(outside, servers or {}), before, now)
 
 
 def away(*found: dict[Check, Finding]) -> list[list[str]]:
@@ -101,7 +106,8 @@ ISOLATED = {
     "another member answers": ({WEST: DOWN, EU: UP}, {}, ["us-west"], False),
     "an anchor answers": ({WEST: DOWN, EU: DOWN}, {ANCHOR: True}, ["eu-central", "us-west"], False),
     "one of two anchors answers": ({WEST: DOWN}, {ANCHOR: True, ("192.0.2.98", 53): False}, ["us-west"], False),
-    "no anchor answers": ({WEST: DOWN}, {ANCHOR: False}, [], True),
+    "no anchor answers, but a member does": ({WEST: DOWN}, {ANCHOR: False}, ["us-west"], False),
+    "neither an anchor nor a member answers": ({WEST: DOWN, EU: DOWN}, {ANCHOR: False}, [], True),
     "an anchor of the other family says nothing": ({WEST: DOWN, EU: DOWN}, {ANCHOR6: True}, [], True),
 }
 
@@ -163,3 +169,17 @@ def test_every_first_address_of_a_probed_name_is_probed() -> None:
         WEST: ("203.0.113.2", probe),
         Check(SHOP, AAAA, "us-west"): ("2001:db8:2::1", probe),
     }
+
+
+def test_a_member_that_plays_dead_with_one_address_does_not_make_us_doubt_ourselves() -> None:
+    """us-west is dead; eu-central's target is silent as well, but its name server answers."""
+    both = {WEST: DOWN, EU: DOWN}
+    assert away(stock(world("eu-central"), both, {}, {}, 20_000)) == [[]]
+    servers = {("eu-central", "198.51.100.3"): True, ("us-west", "198.51.100.2"): False}
+    assert "us-west" in away(stock(world("eu-central"), both, {}, {}, 20_000, servers))[0]
+
+
+def test_who_was_taken_away_stays_so_while_we_are_cut_off() -> None:
+    found = stock(world("eu-central"), {WEST: DOWN}, {}, {}, 6_000)
+    assert away(found) == [["us-west"]]
+    assert away(stock(world(), {WEST: DOWN, EU: DOWN}, {}, found, 20_000)) == [["us-west"]]

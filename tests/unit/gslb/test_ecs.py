@@ -7,6 +7,7 @@ import dns.flags
 import dns.message
 import dns.rcode
 import pytest
+from gslb.ecs import echo, parse_subnet
 from gslb.steer import Client, Steering
 from gslb.wire import respond
 
@@ -95,7 +96,6 @@ BAD = {
     "more than 32 bits of IPv4": option(1, 33, 0, bytes(5)),
     "more than 128 bits of IPv6": option(2, 129, 0, bytes(17)),
     "family 3": option(3, 24, 0, bytes(3)),
-    "family 0": option(0, 0, 0, b""),
     "family 0 with an address": option(0, 24, 0, bytes([198, 18, 3])),
     "an address with source 0": option(1, 0, 0, bytes([198])),
 }
@@ -165,3 +165,10 @@ def test_a_bad_opt_record_is_a_format_error(server: Steering, case: str) -> None
     assert reply is not None
     assert reply.code == dns.rcode.FORMERR
     assert reply.data[:2] == plain[:2]
+
+
+def test_family_0_with_nothing_behind_it_asks_not_to_be_located() -> None:
+    """`dig +subnet=0` sends it."""
+    subnet = parse_subnet(bytes(4))
+    assert subnet.source == 0
+    assert echo(subnet, 0) == bytes(4)
