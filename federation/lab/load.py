@@ -106,14 +106,17 @@ def run_open(asked: Asked, bounds: Bounds) -> int:
     """The same in an open loop, until a bound is met or SIGTERM comes; what is outstanding then is waited for."""
     Client(asked)
     stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda _number, _frame: stop.set())
+    before = signal.signal(signal.SIGTERM, lambda _number, _frame: stop.set())
     good: list[bool] = []
 
     def report(result: Result) -> None:
         good.append(result.ok)
         _print(result)
 
-    OpenLoop(lambda: Client(asked), bounds.rate, report).run(bounds.count, bounds.deadline, stop)
+    try:
+        OpenLoop(lambda: Client(asked), bounds.rate, report).run(bounds.count, bounds.deadline, stop)
+    finally:
+        signal.signal(signal.SIGTERM, before)
     return 0 if all(good) else 1
 
 

@@ -288,14 +288,18 @@ def tell(stage: Stage, step: Callable[[Stage], Step]) -> Step:
     return attempted(stage.lab, step, lambda: [step(stage)])[0]
 
 
+def begin(stage: Stage) -> None:
+    """What the lab must offer before the first step: the service in `away` alone, and no slow return."""
+    for member in stage.topology.names:
+        manifests.clear(up.folder(stage.lab, member))
+    stage.offer(stage.away, [Listed(pod) for pod in stage.away.endpoints[:2]])
+    manifests.set_policy(up.folder(stage.lab, stage.home.name), RETURN)
+
+
 def play(lab: Lab, topology: Topology, say: Callable[[str], None], up_seconds: float | None) -> Iterator[Step]:
-    """The journey in a lab that is up: only `away` offers the service at first."""
+    """The journey in a lab that is up."""
     stage = Stage(lab, topology, up_seconds)
-    if up_seconds is None:
-        for member in topology.names:
-            manifests.clear(up.folder(lab, member))
-        stage.offer(stage.away, [Listed(pod) for pod in stage.away.endpoints[:2]])
-    manifests.set_policy(up.folder(lab, stage.home.name), RETURN)
+    begin(stage)
     for step in STEPS:
         yield tell(stage, step)
     for hop, text in enumerate(stage.hops, 1):

@@ -27,6 +27,7 @@ def measure(names: tuple[str, ...]) -> list[Row]:
     """The largest of each kind in both members."""
     with raised() as lab:
         stage = steps.Stage(lab, LAB, 0.0)
+        steps.begin(stage)
         told = [steps.tell(stage, step) for step in LOAD]
         failed = [step.name for step in told if not step.ok]
         time.sleep(1)  # what is written to disk once a second is written

@@ -102,8 +102,7 @@ def public_name(scene: Scene) -> list[Step]:
                     how = f"subnet {question.subnet}" if question.subnet else f"resolver in {near.name}"
                     said = ", ".join(reply.addresses) or reply.rcode or "silence"
                     first = first or f"; first other: {said} from {server.name} for {how}"
-    fetched = {m.name: _fetched(scene, m.name, m.public) for m in members}
-    served = sum(name == by for name, by in fetched.items())
+    served = sum(_fetched(scene, member.name) == (member.public, member.name) for member in members)
     measured = f"{replies - wrong} of {replies}, {served} of {len(members)} fetches answered there{first}"
     return [
         Step(
@@ -115,9 +114,10 @@ def public_name(scene: Scene) -> list[Step]:
     ]
 
 
-def _fetched(scene: Scene, member: str, address: str) -> str:
-    [one] = look.fetch(scene.lab, member, 1, "--host", PUBLIC_HOST, url=f"http://{address}/")
-    return str(one["member"])
+def _fetched(scene: Scene, member: str) -> tuple[str, str]:
+    """The address at which a client finds the public name by its own resolver, and who answers there."""
+    [one] = look.fetch(scene.lab, member, 1, url=f"http://{PUBLIC_HOST}/")
+    return one["address"], one["member"]
 
 
 STEPS = (links, new_endpoint, own_region, public_name)

@@ -22,6 +22,7 @@ POD = Pod("web", "web-1", "10.1.1.11", "us-east")
 
 class Server(BaseHTTPRequestHandler):
     count = 0
+    seen = ("", "")
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["content-length"]))
@@ -29,6 +30,7 @@ class Server(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         Server.count += 1
+        Server.seen = (self.command, self.headers["host"])
         name = f"web-{Server.count}"
         body = json.dumps(answer(Pod("web", name, "", "eu-central"), self.path, self.command, XFCC)).encode()
         self.send_response(503 if self.path == "/fail" else 200)
@@ -69,6 +71,14 @@ def test_a_request_tells_who_answered_and_who_was_seen(url: str) -> None:
 def test_requests_stop_at_the_wanted_endpoint(url: str) -> None:
     found = list(results(Client(Asked(url)), Bounds(deadline=10, until="web-3")))
     assert [one.endpoint for one in found] == ["web-1", "web-2", "web-3"]
+
+
+def test_method_and_host_are_sent_as_asked(url: str) -> None:
+    argv = ["client", url, "--method", "POST", "--host", "shop.example.test"]
+    assert CliRunner().invoke(command, argv).exit_code == 0
+    assert Server.seen == ("POST", "shop.example.test")
+    assert CliRunner().invoke(command, ["client", url, "--open", "--rate", "50", "--count", "2"]).exit_code == 0
+    assert Server.seen == ("GET", url.removeprefix("http://")) and Server.count == 3
 
 
 def test_failures_are_results(url: str) -> None:
