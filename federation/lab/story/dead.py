@@ -105,11 +105,12 @@ def _forgotten(scene: Scene, begin: float) -> Step:
         ecs, address = subnet(scene.member(lost)), scene.member(lost).public
         replies = [one for one in scene.polls[server].replies if one.question.subnet == ecs and one.rcode]
         last = last_given(replies, address)
-        took = 0.0 if last is None else last - begin
+        given = last is not None and last >= begin - 1.0
+        took = last - begin if last is not None and given else 0.0
         newest = max(replies, key=lambda one: one.t)
         gone = bool(newest.addresses) and address not in newest.addresses
-        told.append(f"{server} {took:.1f} s" + ("" if gone else " and on"))
-        good = good and gone and took <= ALONE_SECONDS
+        told.append(f"{server} {took:.1f} s" + ("" if gone else " and on") + ("" if given else ", never gave it"))
+        good = good and given and gone and took <= ALONE_SECONDS
     expected = (
         f"{WEST} and {EAST} give each other's address for at most {ALONE_SECONDS:g} s (own evidence must hold 10 s)"
     )

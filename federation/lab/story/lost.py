@@ -61,7 +61,7 @@ def _nearer(before: list[Answer]) -> Step:
 
 def gap_row(name: str, answers: list[Answer], begin: float, end: float, sent_again: int) -> Step:
     """The longest time without a success after something happened at `begin`, with what failed; `sent_again` is how
-    many requests of all clients the proxy sent again.
+    many requests of all clients the proxy sent again. At the end everything comes from elsewhere than before.
     """
     after = [one for one in answers if begin - 1.0 <= one["t"] <= end]
     gap = longest_gap(after, begin, end)
@@ -71,9 +71,9 @@ def gap_row(name: str, answers: list[Answer], begin: float, end: float, sent_aga
     now = ", ".join(f"{member} {count}" for member, count in sorted(by.items()))
     return Step(
         name,
-        f"at most {GAP_SECONDS:g} s between two successes within 1 s",
+        f"at most {GAP_SECONDS:g} s between two successes within 1 s, then all by {CENTRAL}",
         f"{gap:.2f} s, {len(failed)} of {len(after)} failed{first}; at the end {now}; Envoy retried {sent_again}",
-        gap <= GAP_SECONDS,
+        gap <= GAP_SECONDS and set(by) == {CENTRAL},
     )
 
 
@@ -83,7 +83,10 @@ def _forgotten(scene: Scene, cut: float) -> Step:
     for name in (WEST, CENTRAL):
         replies = [one for one in scene.polls[name].replies if one.question.subnet == subnet(scene.member(EAST))]
         last = last_given(replies, address)
-        took = max(took, 0.0 if last is None else last - cut)
+        if last is None or last < cut - 1.0:
+            never.append(f"{name} did not give it before the cut")
+            continue
+        took = max(took, last - cut)
         newest = max(replies, key=lambda one: one.t)
         if not newest.addresses or address in newest.addresses:
             never.append(f"{name} says {', '.join(newest.addresses) or newest.rcode or 'nothing'}")
@@ -93,13 +96,15 @@ def _forgotten(scene: Scene, cut: float) -> Step:
 
 
 def live_row(scene: Scene, name: str, begin: float) -> Step:
-    """Whether a live name was ever answered without an address since then, by any server."""
+    """Whether a live name was ever answered without an address since then, by any server; each must have answered."""
     polls = [*scene.polls.values(), *scene.live.values()]
     count = sum(one.t >= begin and bool(one.rcode) for poll in polls for one in poll.replies)
     empty = scene.unlived(begin)
     said = [f"{server} for {one.question.host}: {one.rcode}" for server, one in empty[:1]]
+    silent = [poll for poll in polls if not any(one.t >= begin and one.rcode for one in poll.replies)]
     measured = f"{len(empty)} of {count}" + (f", first by {said[0]}" if said else "")
-    return Step(name, "0 replies without an address, every server polled", measured, not empty and count > 0)
+    measured += f"; {len(silent)} of {len(polls)} servers and names never answered" if silent else ""
+    return Step(name, "0 replies without an address, every server polled", measured, not empty and not silent)
 
 
 def healed(scene: Scene) -> list[Step]:

@@ -75,7 +75,7 @@ def test_no_single_liar_removes_or_vetoes(own: Standing, others: int, alone: boo
 
 def test_one_who_reaches_nobody_blames_himself() -> None:
     down, up = Standing(up=False), Standing()
-    worlds = ({"b": down, "c": down}, {"b": down, "c": up}, {"b": down}, {})
+    worlds: tuple[dict[str, Standing], ...] = ({"b": down, "c": down}, {"b": down, "c": up}, {"b": down}, {})
     assert [cut_off(one) for one in worlds] == [True, False, False, False]
     assert cut_off({"b": down}, [False])
     assert not cut_off({"b": down, "c": down}, [True, False])
