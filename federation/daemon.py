@@ -5,10 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
+import secrets
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
 
 from federation.adapters.clock import SystemClock
+from federation.adapters.etcd.access import EtcdAccess
+from federation.adapters.etcd.client import EtcdClient
+from federation.adapters.etcd.mirror import Mirror
+from federation.adapters.etcd.store import Deposed, EtcdStore
 from federation.adapters.journal import FileJournal
 from federation.adapters.sqlite import SqliteStore
 from federation.api.serve import Api
@@ -18,7 +24,7 @@ from federation.link.serve import LinkServer
 from federation.model.errors import Refused
 from federation.model.names import MemberName
 from federation.model.spiffe import SpiffeId, agent_id, controller_id
-from federation.ports import ClusterApi
+from federation.ports import ClusterApi, Store
 from federation.process import until_stopped
 from federation.reconcile.explain import Asked, explain
 from federation.reconcile.loop import Loop, Parts
@@ -41,14 +47,14 @@ AGENT_ACCOUNT = "agent-"
 class Controller:
     """Everything that one controller process holds."""
 
-    def __init__(self, folder: Folder, cluster: ClusterApi) -> None:
+    def __init__(self, folder: Folder, cluster: ClusterApi, store: Store) -> None:
         """InputError when the folder is not that of an admitted member."""
         self.folder = folder
         self.own = folder.own()
         self.ledger = HeldLedger(folder.ledger, self.own.federation)
         identity = controller_id(self.own.trust_domain)
         self.leaf = OwnLeaf(identity, folder.path / "leaf.json", folder.signer)
-        self.store = SqliteStore(folder.store)
+        self.store = store
         clock = SystemClock()
         key = SigningKey(folder.private_text(folder.record_key), RECORD)
         self.agents = AgentSync(self.own.name, lambda name: self.loop.agent_reported(name))
@@ -75,8 +81,8 @@ class Controller:
             )
         )
 
-    async def run(self, listen: str) -> None:
-        """Serve until SIGTERM or SIGINT."""
+    async def run(self, listen: str, *beside: Awaitable[None]) -> None:
+        """Serve until SIGTERM or SIGINT, or until what runs beside it fails."""
         await self.leaf.ready()
         async with contextlib.AsyncExitStack() as ended:
             server = LinkServer(self._credentials, self._exchange, self._issue)
@@ -87,9 +93,9 @@ class Controller:
             ended.callback(self.folder.api.unlink, missing_ok=True)
             ended.push_async_callback(api.cleanup)
             ended.push_async_callback(self.peers.stop)
-            await self._work(listen)
+            await self._work(listen, *beside)
 
-    async def _work(self, listen: str) -> None:
+    async def _work(self, listen: str, *beside: Awaitable[None]) -> None:
         self.peers.follow_ledger()
         work = [
             self.cluster.run(self.loop.wake),
@@ -97,6 +103,7 @@ class Controller:
             self.peers.keep_on_disk(),
             self.leaf.keep_fresh(),
             self._keep_ledger(),
+            *beside,
         ]
         log.info("controller is up", extra={"member": self.own.name, "listen": listen})
         await until_stopped(work)
@@ -133,6 +140,28 @@ class Controller:
                 self.peers.follow_ledger()
 
 
-async def run_controller(folder: Path, cluster: ClusterApi, listen: str) -> None:
-    """Run the controller of the member in this folder."""
-    await Controller(Folder(folder), cluster).run(listen)
+async def run_controller(folder: Folder, cluster: ClusterApi, listen: str, etcd: EtcdAccess | None) -> None:
+    """Run the controller of the member in this folder; its store is in the folder, or in etcd."""
+    if etcd is None:
+        await Controller(folder, cluster, SqliteStore(folder.store)).run(listen)
+        return
+    while await _lead(folder, cluster, listen, etcd):
+        pass
+
+
+async def _lead(folder: Folder, cluster: ClusterApi, listen: str, etcd: EtcdAccess) -> bool:
+    """Follow, lead, serve. True when another controller led and this one shall follow again."""
+    own = folder.own()
+    holder = f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(4)}"
+    prefix = f"isthmus/{own.federation}/{own.name}/"
+    store = EtcdStore(EtcdClient(etcd), prefix, Mirror(folder.etcd_mirror), holder)
+    try:
+        await until_stopped([store.follow()])
+        if store.leads:
+            await Controller(folder, cluster, store).run(listen, store.keep())
+    except Deposed as error:
+        log.warning("stopped serving", extra={"reason": str(error)})
+        return True
+    finally:
+        await store.resign()
+    return False

@@ -1,9 +1,14 @@
 """`isthmus signer` and `isthmus controller`: the long-running processes of a member."""
 
+from __future__ import annotations
+
 import asyncio
 from pathlib import Path
 
 import click
+
+from federation.adapters.etcd.access import EtcdOptions
+from federation.cli.store import with_store
 
 STATE = click.option("--state", required=True, type=click.Path(path_type=Path), help="State folder of the member.")
 METRICS = click.option("--metrics", help="ADDRESS:PORT for Prometheus metrics.")
@@ -37,8 +42,17 @@ def signer(state: Path, metrics: str | None) -> None:
 @click.option("--manifests", type=click.Path(path_type=Path), help="Folder of Kubernetes manifests to watch.")
 @click.option("--kubeconfig", type=click.Path(path_type=Path), help="Watch a Kubernetes cluster instead.")
 @click.option("--listen", required=True, help="ADDRESS:PORT for peers and agents.")
-def controller(state: Path, metrics: str | None, manifests: Path | None, kubeconfig: Path | None, listen: str) -> None:
+@with_store
+def controller(
+    state: Path,
+    metrics: str | None,
+    manifests: Path | None,
+    kubeconfig: Path | None,
+    listen: str,
+    etcd: EtcdOptions | None,
+) -> None:
     """Run the controller of the member in this state folder."""
+    from federation.adapters.etcd.access import read_access
     from federation.cli.cluster import open_cluster
     from federation.config import Folder
     from federation.daemon import run_controller
@@ -46,6 +60,8 @@ def controller(state: Path, metrics: str | None, manifests: Path | None, kubecon
 
     setup_logging("controller")
     split_address(listen, "--listen")
-    cluster = open_cluster(manifests, kubeconfig, Folder(state).own().az)
+    folder = Folder(state)
+    cluster = open_cluster(manifests, kubeconfig, folder.own().az)
+    access = None if etcd is None else read_access(etcd)
     serve_metrics(metrics)
-    asyncio.run(run_controller(state, cluster, listen))
+    asyncio.run(run_controller(folder, cluster, listen, access))
