@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -130,7 +131,7 @@ class EtcdClient:
             except ssl.SSLError as error:
                 failures.append(f"{self.place}: TLS failed ({(error.reason or 'closed').lower().replace('_', ' ')})")
             except OSError as error:
-                failures.append(f"{self.place}: {error.strerror or 'connection closed'}")
+                failures.append(f"{self.place}: {_reason(error)}")
             except StreamTerminatedError:
                 failures.append(f"{self.place}: connection closed")
             self.close()
@@ -190,6 +191,12 @@ def _found(header: Any, pairs: Iterable[Any]) -> Found:
         {pair.key: pair.value for pair in kept},
         {pair.key: pair.create_revision for pair in kept},
     )
+
+
+def _reason(error: OSError) -> str:
+    if error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno)
+    return error.strerror or "connection closed"
 
 
 def _said(error: GRPCError) -> str:
