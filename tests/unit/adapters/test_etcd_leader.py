@@ -165,6 +165,7 @@ def test_a_store_that_went_backwards_is_frozen_until_accepted(own: Etcd, prefix:
         async with leading(own, prefix, folder) as store:
             store.put("kept", b"1")
             store.put("gone", b"1")
+            store.put("doomed", b"1")
             await store.flush()
         own.snapshot(tmp_path / "backup")
         async with leading(own, prefix, folder) as store:
@@ -180,16 +181,18 @@ def test_a_store_that_went_backwards_is_frozen_until_accepted(own: Etcd, prefix:
             assert line.endswith(
                 f", write 1 after 3; deletes are frozen: `isthmus store accept --state {folder}` shows the difference and accepts it"
             )
-            assert store.items("") == {"kept": b"2", "late": b"1"}
+            assert store.items("") == {"kept": b"2", "late": b"1", "doomed": b"1"}
             store.put("new", b"1")
             store.drop("late")
+            store.drop("doomed")
             await store.flush()
-            assert await stored(own, prefix) == {"kept": b"1", "gone": b"1", "new": b"1"}
+            assert await stored(own, prefix) == {"kept": b"1", "gone": b"1", "doomed": b"1", "new": b"1"}
         mirror = Mirror(folder / "etcd-mirror.sqlite")
         async with leading(own, prefix, folder) as store:
             assert store.problems == (line,), "a restart forgets nothing"
             assert store.items("") == {"kept": b"2", "new": b"1"}
             assert mirror.differences() == [
+                Difference("doomed", b"1", b"1", None),
                 Difference("gone", None, b"1", None),
                 Difference("kept", b"2", b"1", b"2"),
             ]
@@ -199,6 +202,31 @@ def test_a_store_that_went_backwards_is_frozen_until_accepted(own: Etcd, prefix:
             store.drop("new")
             await store.flush()
             assert await stored(own, prefix) == {"kept": b"2"}
+
+    asyncio.run(run())
+
+
+def test_a_write_to_a_store_that_went_backwards_is_refused_by_the_write_itself(
+    own: Etcd, prefix: str, tmp_path: Path
+) -> None:
+    async def run() -> None:
+        store = candidate(own, prefix, tmp_path / "a", ttl=60)
+        await store.follow()
+        store.put("key", b"1")
+        await store.flush()
+        own.snapshot(tmp_path / "backup")
+        store.put("key", b"2")
+        await store.flush()
+        own.restore(tmp_path / "backup")
+        store.put("key", b"3")
+        with pytest.raises(Unavailable) as refused:
+            await store.flush()
+        assert str(refused.value) == "E190 etcd: the store has not what was written last; nothing is written"
+        assert await stored(own, prefix) == {"key": b"1"}
+        assert store.problems[0].startswith("store went backwards: ")
+        await store.flush()
+        assert await stored(own, prefix) == {"key": b"3"}
+        await store.resign()
 
     asyncio.run(run())
 
