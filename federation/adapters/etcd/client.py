@@ -117,7 +117,8 @@ class EtcdClient:
 
     async def _call(self, method: str, reply: str, request: Any, shape: Cardinality = Cardinality.UNARY_UNARY) -> Any:
         failures = []
-        for _ in self._access.endpoints:
+        may_be_old = self._channel is not None
+        for _ in range(len(self._access.endpoints) + may_be_old):
             try:
                 return await self._ask(method, reply, request, shape)
             except GRPCError as error:
