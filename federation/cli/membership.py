@@ -1,11 +1,15 @@
 """`isthmus init` and `isthmus member`: founding a federation and joining it by files."""
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from federation.model.ledger import Ledger, Member
 
 STATE = click.option("--state", required=True, type=click.Path(path_type=Path), help="State folder of the member.")
 _PLACE = [
@@ -59,7 +63,7 @@ def init(state: Path, domain: str, zones: tuple[str, ...], **place: Any) -> None
 
 @click.group()
 def member() -> None:
-    """Membership by files: request (joiner), admit (registrar), accept (joiner), list."""
+    """Membership by files: request (joiner), admit, set, revoke (registrar), accept (joiner), list."""
 
 
 @member.command()
@@ -126,6 +130,49 @@ def accept(state: Path, file: Path) -> None:
         raise Refused(f'the ledger does not admit member "{own.name}" with the anchor of {folder.path}', "E102")
     write_private(folder.ledger, data)
     click.echo(json.dumps({"member": entry.name, "number": entry.number, "overlay": entry.overlay}))
+
+
+@member.command("set")
+@STATE
+@click.argument("name")
+@click.option("--namespace", "namespaces", multiple=True, help="Namespaces it may export from; replaces all.")
+@click.option("--dns-zone", "dns_zones", multiple=True, help="Zones it may define names in and serve; replaces all.")
+@click.option("--ingress", multiple=True, help="Public addresses; replaces all.")
+@click.option("--nameserver", "nameservers", multiple=True, help="Addresses of its DNS servers; replaces all.")
+@click.option("--quota", "quotas", multiple=True, help="A limit as NAME=COUNT, such as endpoints=200000.")
+def set_member(state: Path, name: str, quotas: tuple[str, ...], **fields: tuple[str, ...]) -> None:
+    """Change what the ledger grants a member (on the registrar); its controller passes it on at once."""
+    from federation.registrar.change import Change, changed, parse_quota
+
+    change = Change(quota=dict(map(parse_quota, quotas)), **{key: value or None for key, value in fields.items()})
+    _append(state, lambda ledger, _: changed(ledger, name, change))
+
+
+@member.command()
+@STATE
+@click.argument("name")
+def revoke(state: Path, name: str) -> None:
+    """Revoke a member (on the registrar): everyone drops its trust, links, services and names. It cannot be undone."""
+    from federation.registrar.change import revoked
+
+    _append(state, lambda ledger, own: revoked(ledger, name, own))
+
+
+def _append(state: Path, change: "Callable[[Ledger, str], Member]") -> None:
+    """Append what `change` makes of the ledger and our member's name; the running controller finds it in the file."""
+    from federation.config import Folder
+    from federation.files import write_private
+    from federation.registrar.ledger import append, decode_ledger, encode_ledger, read_ledger
+    from federation.registrar.signing import LEDGER, SigningKey
+
+    folder = Folder(state)
+    own = folder.own()
+    key = SigningKey(folder.registrar_key(), LEDGER)
+    signed = decode_ledger(folder.ledger_bytes())
+    ledger = read_ledger(signed, own.federation)
+    entry = change(ledger, own.name)
+    write_private(folder.ledger, encode_ledger(append(signed, entry, ledger.domain, ledger.term, key)))
+    click.echo(json.dumps({"member": entry.name, "state": entry.state, "index": ledger.index + 1}))
 
 
 @member.command("list")
