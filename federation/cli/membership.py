@@ -29,7 +29,8 @@ ZONES = click.option(
 )
 
 
-def _place(command: Any) -> Any:
+def placed(command: Any) -> Any:
+    """Add the options that say who and where a member is."""
     for option in reversed(_PLACE):
         command = option(command)
     return command
@@ -37,7 +38,7 @@ def _place(command: Any) -> Any:
 
 @click.command()
 @STATE
-@_place
+@placed
 @ZONES
 def init(state: Path, domain: str, zones: tuple[str, ...], **place: Any) -> None:
     """Found a federation: make its key, this first member, and the ledger that begins with it."""
@@ -68,7 +69,7 @@ def member() -> None:
 
 @member.command()
 @STATE
-@_place
+@placed
 @click.option("--federation", required=True, help="Fingerprint of the federation key: sha256:...")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="File for the request.")
 def request(state: Path, domain: str, federation: str, out: Path, **place: Any) -> None:
@@ -92,21 +93,18 @@ def admit(state: Path, request_file: Path, out: Path, zones: tuple[str, ...]) ->
     """Append a joiner to the ledger (on the registrar, which holds the federation key)."""
     from federation.cli.places import check_file
     from federation.config import Folder
-    from federation.files import write_private
     from federation.registrar.admit import admit as admitted
     from federation.registrar.admit import read_request
-    from federation.registrar.ledger import append, decode_ledger, encode_ledger, read_ledger
-    from federation.registrar.signing import LEDGER, SigningKey
+    from federation.registrar.register import append_entry
 
     folder = Folder(state)
     own = folder.own()
     check_file(out, "--ledger")
-    key = SigningKey(folder.registrar_key(), LEDGER)
-    signed = decode_ledger(folder.ledger_bytes())
-    ledger = read_ledger(signed, own.federation)
-    joiner = admitted(ledger, read_request(request_file.read_bytes()), datetime.now(UTC), zones)
-    data = encode_ledger(append(signed, joiner, ledger.domain, ledger.term, key))
-    write_private(folder.ledger, data)
+    wanted = read_request(request_file.read_bytes())
+    now = datetime.now(UTC)
+    data, joiner = append_entry(
+        folder.ledger, folder.registrar_key(), own.federation, lambda ledger: admitted(ledger, wanted, now, zones)
+    )
     out.write_bytes(data)
     click.echo(json.dumps({"member": joiner.name, "number": joiner.number, "overlay": joiner.overlay}))
 
@@ -161,18 +159,13 @@ def revoke(state: Path, name: str) -> None:
 def _append(state: Path, change: "Callable[[Ledger, str], Member]") -> None:
     """Append what `change` makes of the ledger and our member's name; the running controller finds it in the file."""
     from federation.config import Folder
-    from federation.files import write_private
-    from federation.registrar.ledger import append, decode_ledger, encode_ledger, read_ledger
-    from federation.registrar.signing import LEDGER, SigningKey
+    from federation.registrar.register import append_entry
 
     folder = Folder(state)
     own = folder.own()
-    key = SigningKey(folder.registrar_key(), LEDGER)
-    signed = decode_ledger(folder.ledger_bytes())
-    ledger = read_ledger(signed, own.federation)
-    entry = change(ledger, own.name)
-    write_private(folder.ledger, encode_ledger(append(signed, entry, ledger.domain, ledger.term, key)))
-    click.echo(json.dumps({"member": entry.name, "state": entry.state, "index": ledger.index + 1}))
+    key = folder.registrar_key()
+    _, entry = append_entry(folder.ledger, key, own.federation, lambda ledger: change(ledger, own.name))
+    click.echo(json.dumps({"member": entry.name, "state": entry.state}))
 
 
 @member.command("list")
