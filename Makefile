@@ -16,7 +16,8 @@ setup:  ## install what is missing: Debian packages, uv, .venv
 demo: setup  ## raise a lab of three regions, cut one off, kill every controller, check each step, take it down
 	@$(AS_ROOT) .venv/bin/isthmus lab run failover
 
-test: setup  ## all tests; those that need root and namespaces are skipped (loudly) without them
+test:  ## all tests; those that need root and namespaces are skipped (loudly) without them
+	@scripts/setup tests
 	@mkdir -p build/test
 	.venv/bin/python -m pytest --junitxml=build/test/junit.xml
 

@@ -8,7 +8,10 @@ import logging
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from datetime import UTC, datetime
+from typing import Any
 
 from federation.adapters.clock import SystemClock
 from federation.adapters.etcd.access import EtcdAccess
@@ -19,6 +22,7 @@ from federation.adapters.journal import FileJournal
 from federation.adapters.sqlite import SqliteStore
 from federation.api.serve import Api
 from federation.config import Folder
+from federation.link.join import JoinServer
 from federation.link.leaf import Leaf
 from federation.link.serve import LinkServer
 from federation.model.errors import Refused
@@ -29,7 +33,10 @@ from federation.process import until_stopped
 from federation.reconcile.explain import Asked, explain
 from federation.reconcile.loop import Loop, Parts
 from federation.reconcile.status import status
+from federation.registrar.admit import admit, read_request
+from federation.registrar.register import append_entry
 from federation.registrar.signing import RECORD, SigningKey
+from federation.registrar.token import Tickets
 from federation.sync.agents import AgentSync
 from federation.sync.ledger import HeldLedger
 from federation.sync.own import OwnRecord
@@ -81,8 +88,10 @@ class Controller:
             )
         )
 
-    async def run(self, listen: str, *beside: Awaitable[None]) -> None:
-        """Serve until SIGTERM or SIGINT, or until what runs beside it fails."""
+    async def run(self, listen: str, join_listen: str | None, *beside: Coroutine[Any, Any, None]) -> None:
+        """Serve until SIGTERM or SIGINT, or until what runs beside it fails; a registrar also those who join, on
+        `join_listen`.
+        """
         await self.leaf.ready()
         async with contextlib.AsyncExitStack() as ended:
             server = LinkServer(self._credentials, self._exchange, self._issue)
@@ -93,17 +102,36 @@ class Controller:
             ended.callback(self.folder.api.unlink, missing_ok=True)
             ended.push_async_callback(api.cleanup)
             ended.push_async_callback(self.peers.stop)
-            await self._work(listen, *beside)
+            more = [*beside]
+            if join_listen is not None:
+                joining = JoinServer(self.leaf.current, self.folder.ledger_bytes, self._admit)
+                ended.push_async_callback(joining.stop)
+                await joining.start(join_listen)
+                more.append(joining.keep_fresh())
+            await self._work(listen, more)
 
-    async def _work(self, listen: str, *beside: Awaitable[None]) -> None:
+    def _admit(self, secret: bytes, request: bytes) -> bytes:
+        """Let in whoever has a ticket for his name. Refused, InputError."""
+        applicant = read_request(request)
+        with Tickets(self.folder.tokens).taken(secret, time.time()) as ticket:
+            if ticket.name != applicant.name:
+                raise Refused(f'the token is for "{ticket.name}", not for "{applicant.name}"', "E105")
+            key, now = self.folder.registrar_key(), datetime.now(UTC)
+            data, member = append_entry(
+                self.folder.ledger, key, self.own.federation, lambda ledger: admit(ledger, applicant, now, ticket.zones)
+            )
+        log.info("member is admitted", extra={"member": member.name, "number": member.number})
+        return data
+
+    async def _work(self, listen: str, more: list[Coroutine[Any, Any, None]]) -> None:
         self.peers.follow_ledger()
         work = [
+            *more,
             self.cluster.run(self.loop.wake),
             self.loop.run(),
             self.peers.keep_on_disk(),
             self.leaf.keep_fresh(),
             self._keep_ledger(),
-            *beside,
         ]
         log.info("controller is up", extra={"member": self.own.name, "listen": listen})
         await until_stopped(work)
@@ -140,16 +168,18 @@ class Controller:
                 self.peers.follow_ledger()
 
 
-async def run_controller(folder: Folder, cluster: ClusterApi, listen: str, etcd: EtcdAccess | None) -> None:
+async def run_controller(
+    folder: Folder, cluster: ClusterApi, listen: str, join_listen: str | None, etcd: EtcdAccess | None
+) -> None:
     """Run the controller of the member in this folder; its store is in the folder, or in etcd."""
     if etcd is None:
-        await Controller(folder, cluster, SqliteStore(folder.store)).run(listen)
+        await Controller(folder, cluster, SqliteStore(folder.store)).run(listen, join_listen)
         return
-    while await _lead(folder, cluster, listen, etcd):
+    while await _lead(folder, cluster, listen, join_listen, etcd):
         pass
 
 
-async def _lead(folder: Folder, cluster: ClusterApi, listen: str, etcd: EtcdAccess) -> bool:
+async def _lead(folder: Folder, cluster: ClusterApi, listen: str, join_listen: str | None, etcd: EtcdAccess) -> bool:
     """Follow, lead, serve. True when another controller led and this one shall follow again."""
     own = folder.own()
     holder = f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(4)}"
@@ -158,7 +188,7 @@ async def _lead(folder: Folder, cluster: ClusterApi, listen: str, etcd: EtcdAcce
     try:
         await until_stopped([store.follow()])
         if store.leads:
-            await Controller(folder, cluster, store).run(listen, store.keep())
+            await Controller(folder, cluster, store).run(listen, join_listen, store.keep())
     except Deposed as error:
         log.warning("stopped serving", extra={"reason": str(error)})
         return True

@@ -42,6 +42,7 @@ def signer(state: Path, metrics: str | None) -> None:
 @click.option("--manifests", type=click.Path(path_type=Path), help="Folder of Kubernetes manifests to watch.")
 @click.option("--kubeconfig", type=click.Path(path_type=Path), help="Watch a Kubernetes cluster instead.")
 @click.option("--listen", required=True, help="ADDRESS:PORT for peers and agents.")
+@click.option("--join-listen", help="ADDRESS:PORT for members that join with a token (on the registrar).")
 @with_store
 def controller(
     state: Path,
@@ -49,6 +50,7 @@ def controller(
     manifests: Path | None,
     kubeconfig: Path | None,
     listen: str,
+    join_listen: str | None,
     etcd: EtcdOptions | None,
 ) -> None:
     """Run the controller of the member in this state folder."""
@@ -61,7 +63,10 @@ def controller(
     setup_logging("controller")
     split_address(listen, "--listen")
     folder = Folder(state)
+    if join_listen is not None:
+        split_address(join_listen, "--join-listen")
+        folder.registrar_key()
     cluster = open_cluster(manifests, kubeconfig, folder.own().az)
     access = None if etcd is None else read_access(etcd)
     serve_metrics(metrics)
-    asyncio.run(run_controller(folder, cluster, listen, access))
+    asyncio.run(run_controller(folder, cluster, listen, join_listen, access))

@@ -14,7 +14,16 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[0] = str(ROOT)
 
 from federation.model.errors import IsthmusError  # noqa: E402
-from tests.bench import answer_time, failover, help_time, path_overhead, plan_one_change, probing, resident  # noqa: E402
+from tests.bench import (  # noqa: E402
+    answer_time,
+    failover,
+    help_time,
+    path_overhead,
+    plan_one_change,
+    probing,
+    resident,
+    revocation,
+)
 from tests.bench.row import Row, table, void  # noqa: E402
 
 MODULES: tuple[ModuleType, ...] = (
@@ -25,6 +34,7 @@ MODULES: tuple[ModuleType, ...] = (
     path_overhead,
     plan_one_change,
     probing,
+    revocation,
 )
 EXPECTED = (IsthmusError, OSError, RuntimeError, ValueError, subprocess.SubprocessError)
 
