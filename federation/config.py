@@ -55,6 +55,7 @@ class Folder:
         self.anchor_key = path / "ca" / "anchor.key"
         self.agents = path / "agents"
         self.store = path / "store.sqlite"
+        self.etcd_mirror = path / "etcd-mirror.sqlite"
         self.lkg = path / "lkg"
         self.api = path / "api.sock"
         self.signer = path / "signer.sock"

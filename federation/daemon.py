@@ -5,13 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
+import secrets
+import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
 
 from federation.adapters.clock import SystemClock
+from federation.adapters.etcd.access import EtcdAccess
+from federation.adapters.etcd.client import EtcdClient
+from federation.adapters.etcd.mirror import Mirror
+from federation.adapters.etcd.store import Deposed, EtcdStore
 from federation.adapters.journal import FileJournal
 from federation.adapters.sqlite import SqliteStore
 from federation.api.serve import Api
@@ -22,7 +27,7 @@ from federation.link.serve import LinkServer
 from federation.model.errors import Refused
 from federation.model.names import MemberName
 from federation.model.spiffe import SpiffeId, agent_id, controller_id
-from federation.ports import ClusterApi
+from federation.ports import ClusterApi, Store
 from federation.process import until_stopped
 from federation.reconcile.explain import Asked, explain
 from federation.reconcile.loop import Loop, Parts
@@ -48,14 +53,14 @@ AGENT_ACCOUNT = "agent-"
 class Controller:
     """Everything that one controller process holds."""
 
-    def __init__(self, folder: Folder, cluster: ClusterApi) -> None:
+    def __init__(self, folder: Folder, cluster: ClusterApi, store: Store) -> None:
         """InputError when the folder is not that of an admitted member."""
         self.folder = folder
         self.own = folder.own()
         self.ledger = HeldLedger(folder.ledger, self.own.federation)
         identity = controller_id(self.own.trust_domain)
         self.leaf = OwnLeaf(identity, folder.path / "leaf.json", folder.signer)
-        self.store = SqliteStore(folder.store)
+        self.store = store
         clock = SystemClock()
         key = SigningKey(folder.private_text(folder.record_key), RECORD)
         self.agents = AgentSync(self.own.name, lambda name: self.loop.agent_reported(name))
@@ -82,8 +87,8 @@ class Controller:
             )
         )
 
-    async def run(self, listen: str, join_listen: str | None = None) -> None:
-        """Serve until SIGTERM or SIGINT; a registrar also those who join, on `join_listen`."""
+    async def run(self, listen: str, join_listen: str | None, *beside: Awaitable[None]) -> None:
+        """Serve until SIGTERM or SIGINT, or until what runs beside it fails; a registrar also those who join."""
         await self.leaf.ready()
         async with contextlib.AsyncExitStack() as ended:
             server = LinkServer(self._credentials, self._exchange, self._issue)
@@ -94,13 +99,12 @@ class Controller:
             ended.callback(self.folder.api.unlink, missing_ok=True)
             ended.push_async_callback(api.cleanup)
             ended.push_async_callback(self.peers.stop)
-            more = []
             if join_listen is not None:
                 joining = JoinServer(self.leaf.current, self.folder.ledger_bytes, self._admit)
                 ended.push_async_callback(joining.stop)
                 await joining.start(join_listen)
-                more.append(joining.keep_fresh())
-            await self._work(listen, more)
+                beside = (*beside, joining.keep_fresh())
+            await self._work(listen, *beside)
 
     def _admit(self, secret: bytes, request: bytes) -> bytes:
         """Let in whoever has a ticket for his name. Refused, InputError."""
@@ -115,15 +119,15 @@ class Controller:
         log.info("member is admitted", extra={"member": member.name, "number": member.number})
         return data
 
-    async def _work(self, listen: str, more: list[Coroutine[Any, Any, None]]) -> None:
+    async def _work(self, listen: str, *beside: Awaitable[None]) -> None:
         self.peers.follow_ledger()
         work = [
-            *more,
             self.cluster.run(self.loop.wake),
             self.loop.run(),
             self.peers.keep_on_disk(),
             self.leaf.keep_fresh(),
             self._keep_ledger(),
+            *beside,
         ]
         log.info("controller is up", extra={"member": self.own.name, "listen": listen})
         await until_stopped(work)
@@ -160,6 +164,30 @@ class Controller:
                 self.peers.follow_ledger()
 
 
-async def run_controller(folder: Path, cluster: ClusterApi, listen: str, join_listen: str | None = None) -> None:
-    """Run the controller of the member in this folder."""
-    await Controller(Folder(folder), cluster).run(listen, join_listen)
+async def run_controller(
+    folder: Folder, cluster: ClusterApi, listen: str, etcd: EtcdAccess | None, join_listen: str | None = None
+) -> None:
+    """Run the controller of the member in this folder; its store is in the folder, or in etcd."""
+    if etcd is None:
+        await Controller(folder, cluster, SqliteStore(folder.store)).run(listen, join_listen)
+        return
+    while await _lead(folder, cluster, listen, etcd, join_listen):
+        pass
+
+
+async def _lead(folder: Folder, cluster: ClusterApi, listen: str, etcd: EtcdAccess, join_listen: str | None) -> bool:
+    """Follow, lead, serve. True when another controller led and this one shall follow again."""
+    own = folder.own()
+    holder = f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(4)}"
+    prefix = f"isthmus/{own.federation}/{own.name}/"
+    store = EtcdStore(EtcdClient(etcd), prefix, Mirror(folder.etcd_mirror), holder)
+    try:
+        await until_stopped([store.follow()])
+        if store.leads:
+            await Controller(folder, cluster, store).run(listen, join_listen, store.keep())
+    except Deposed as error:
+        log.warning("stopped serving", extra={"reason": str(error)})
+        return True
+    finally:
+        await store.resign()
+    return False

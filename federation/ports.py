@@ -44,19 +44,30 @@ class ClusterApi(Protocol):
 
 
 class Store(Protocol):
-    """Small state of the controller that must survive a restart."""
+    """Small state of the controller that must survive a restart.
+
+    What is written is read back at once, and durable when the next `flush` returned: nothing that depends on it may
+    leave the process before. A store may be durable earlier.
+    """
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What an operator should know of the store, one line each."""
 
     def get(self, key: str) -> bytes | None:
         """The value, or None."""
 
     def put(self, key: str, value: bytes) -> None:
-        """Set the value durably."""
+        """Set the value. Unavailable when it is not taken: then the old one stays."""
 
     def drop(self, key: str) -> None:
         """Forget the key; removing the absent succeeds."""
 
     def items(self, prefix: str) -> dict[str, bytes]:
         """Every key with this prefix."""
+
+    async def flush(self) -> None:
+        """Wait until everything written is durable. Unavailable when that cannot be confirmed: call again."""
 
 
 class Journal(Protocol):

@@ -49,10 +49,12 @@ class MemoryCluster:
 
 
 class MemoryStore:
-    """A Store in a dict. `fail_at` makes the write with that number (1 is the first) fail."""
+    """A Store in a dict. `fail_at` makes the write with that number (1: the first) fail, `unconfirmed` every flush."""
 
     def __init__(self, fail_at: int = 0) -> None:
         self.content: dict[str, bytes] = {}
+        self.unconfirmed = False
+        self.problems: tuple[str, ...] = ()
         self._writes = 0
         self._fail_at = fail_at
 
@@ -73,6 +75,11 @@ class MemoryStore:
     def items(self, prefix: str) -> dict[str, bytes]:
         """Every key with this prefix."""
         return {key: value for key, value in self.content.items() if key.startswith(prefix)}
+
+    async def flush(self) -> None:
+        """Unavailable when told so."""
+        if self.unconfirmed:
+            raise Unavailable("store: told not to confirm")
 
     def _count(self) -> None:
         self._writes += 1

@@ -1,6 +1,7 @@
 """The embedded store: one SQLite file, every write durable before it returns."""
 
 import sqlite3
+from collections.abc import Mapping
 from pathlib import Path
 
 from federation.model.errors import Unavailable
@@ -8,6 +9,8 @@ from federation.model.errors import Unavailable
 
 class SqliteStore:
     """A Store in one file (created 0600 by the folder's mode)."""
+
+    problems: tuple[str, ...] = ()
 
     def __init__(self, path: Path) -> None:
         """Open or create. Unavailable when the file is no database or cannot be written."""
@@ -41,6 +44,19 @@ class SqliteStore:
         """Every key with this prefix."""
         rows = self._db.execute("SELECT key, value FROM kept WHERE substr(key, 1, ?) = ?", (len(prefix), prefix))
         return {key: bytes(value) for key, value in rows}
+
+    async def flush(self) -> None:
+        """Everything is durable already."""
+
+    def change(self, values: Mapping[str, bytes | None]) -> None:
+        """Set (None: forget) all of these or none. Unavailable when the disk does not take it."""
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            with self._db:
+                for key, value in values.items():
+                    self.drop(key) if value is None else self.put(key, value)
+        except sqlite3.Error as error:
+            raise Unavailable(f"store: {error}") from None
 
     def _write(self, statement: str, values: tuple[object, ...]) -> None:
         try:

@@ -1,9 +1,14 @@
 """`isthmus signer` and `isthmus controller`: the long-running processes of a member."""
 
+from __future__ import annotations
+
 import asyncio
 from pathlib import Path
 
 import click
+
+from federation.adapters.etcd.access import EtcdOptions
+from federation.cli.store import with_store
 
 STATE = click.option("--state", required=True, type=click.Path(path_type=Path), help="State folder of the member.")
 METRICS = click.option("--metrics", help="ADDRESS:PORT for Prometheus metrics.")
@@ -38,6 +43,7 @@ def signer(state: Path, metrics: str | None) -> None:
 @click.option("--kubeconfig", type=click.Path(path_type=Path), help="Watch a Kubernetes cluster instead.")
 @click.option("--listen", required=True, help="ADDRESS:PORT for peers and agents.")
 @click.option("--join-listen", help="ADDRESS:PORT for members that join with a token (on the registrar).")
+@with_store
 def controller(
     state: Path,
     metrics: str | None,
@@ -45,8 +51,10 @@ def controller(
     kubeconfig: Path | None,
     listen: str,
     join_listen: str | None,
+    etcd: EtcdOptions | None,
 ) -> None:
     """Run the controller of the member in this state folder."""
+    from federation.adapters.etcd.access import read_access
     from federation.cli.cluster import open_cluster
     from federation.config import Folder
     from federation.daemon import run_controller
@@ -57,6 +65,8 @@ def controller(
     if join_listen is not None:
         split_address(join_listen, "--join-listen")
         Folder(state).registrar_key()
-    cluster = open_cluster(manifests, kubeconfig, Folder(state).own().az)
+    folder = Folder(state)
+    cluster = open_cluster(manifests, kubeconfig, folder.own().az)
+    access = None if etcd is None else read_access(etcd)
     serve_metrics(metrics)
-    asyncio.run(run_controller(state, cluster, listen, join_listen))
+    asyncio.run(run_controller(folder, cluster, listen, access, join_listen))

@@ -68,6 +68,7 @@ def print_status(answer: dict[str, Any]) -> None:
 def _troubles(answer: dict[str, Any]) -> list[str]:
     lines = [
         *answer["cluster"]["problems"],
+        *answer["store"]["problems"],
         *answer["held"],
         *answer["unplanned"],
         *([answer["problem"]] if answer["problem"] else []),

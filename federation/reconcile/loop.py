@@ -40,8 +40,8 @@ from federation.reconcile.links import Links
 from federation.reconcile.memory import Memory
 from federation.reconcile.names import OwnNames
 from federation.reconcile.observed import PeerIndex, Rank
-from federation.session.tree import Change, Tree
-from federation.wire.handout import HandoutHead
+from federation.reconcile.publish import Due, Publications
+from federation.session.tree import Change
 from federation.wire.keyed import encode
 
 log = logging.getLogger("reconcile")
@@ -53,7 +53,6 @@ held_gauge = Gauge("isthmus_guard_held", "Services whose withdrawal the guard ho
 TICK = 1.0
 RESYNC = 300.0
 VERSION = "0.1.0"
-REVISION = "revision"
 EXPORTED = "exported"
 TOLD = ("import/", "steered/")
 EVIDENCE_SECONDS = 60.0
@@ -87,7 +86,7 @@ class Loop:
         self.names = OwnNames(parts.own.name, parts.ledger, self.memory)
         self.links = Links(parts.own.name, parts.agents, parts.peers, parts.journal, parts.clock)
         self.held: Held | None = None
-        self.revision = int(parts.store.get(REVISION) or b"0")
+        self.out = Publications(parts.own.name, parts.peers, parts.agents, parts.record, parts.store, parts.clock)
         self.problem = ""
         self.unplanned: dict[ServiceKey, str] = {}
         self.allocations = Allocations(parts.own, parts.store)
@@ -97,7 +96,6 @@ class Loop:
         self._all = True
         self._mesh = True
         self._wake = asyncio.Event()
-        self._published: dict[str, bytes] = {}
         self._enrolled_at = 0
         self._failing: dict[ServiceKey, frozenset[str]] = {}
         self._before = _kept_exports(parts.store)
@@ -142,9 +140,9 @@ class Loop:
             if self.parts.clock.monotonic() >= resync:
                 resync = self.parts.clock.monotonic() + RESYNC
                 self._all = self._mesh = True
-            self.step()
+            await self.step()
 
-    def step(self) -> None:
+    async def step(self) -> None:
         """One pass over what is marked. A failure is kept as `problem` and the pass is due again in full."""
         try:
             self._follow_enrolments()
@@ -152,7 +150,9 @@ class Loop:
                 return
             passes_total.inc()
             with pass_seconds.time():
-                self._pass()
+                due = self._pass()
+                await self.parts.store.flush()
+                self.out.send(due)
             self.problem = ""
         except (IsthmusError, OSError) as error:
             self._all = self._mesh = True
@@ -160,7 +160,8 @@ class Loop:
                 log.error("pass failed", extra={"reason": str(error)})
             self.problem = str(error)
 
-    def _pass(self) -> None:
+    def _pass(self) -> list[Due]:
+        """Plan, and write down what must be durable before what is returned may be published."""
         everything, mesh_dirty, dirty = self._all, self._mesh, self._dirty
         self._all = self._mesh = False
         self._dirty = set()
@@ -177,9 +178,9 @@ class Loop:
         ]
         plans = self._plan_services([(local, self.index.offered(local.key, views, rank)) for local in facts])
         held = self._hold(plans)
-        if held and not self._published:
+        if held and not self.out.started:
             self._all = True
-            return
+            return []
         for key in (*held, *self.names.restore(held)):
             plans.pop(key, None)
             self._dirty.add(key)
@@ -193,8 +194,8 @@ class Loop:
         self._remember_exports(plans)
         if mesh_dirty or everything or hosts != self.desired.steered.keys():
             self._plan_mesh(states)
-        self._publish()
         services_gauge.set(len(self.desired.plans))
+        return self.out.due(self.desired.record, self.desired.roles, self.enrolments.values())
 
     def _plan_services(self, services: list[tuple[LocalFacts, tuple[Offered, ...]]]) -> dict[ServiceKey, ServicePlan]:
         """The plan of each service, our own exports first. One that cannot be planned keeps its last, says why, and
@@ -244,7 +245,7 @@ class Loop:
         offered = self.desired.offering
         withdrawn = [key for key, plan in plans.items() if not plan.offers and self.desired.offers(key)]
         withdrawn += [key for key in held if key not in plans and self.desired.offers(key)]
-        if not self._published:
+        if not self.out.started:
             offered = len(self._before)
             withdrawn = [key for key in self._before if key not in plans or not plans[key].offers]
         since = now if self._held_since is None else self._held_since
@@ -303,35 +304,14 @@ class Loop:
                 found.append(gateway or known)
         return [gateway for gateway in found if gateway is not None]
 
-    def _publish(self) -> None:
-        record = self.desired.record
-        if self._published.get("record") != record.root:
-            self.parts.peers.publish(record, self.parts.record.head(record))
-            self._published["record"] = record.root
-        wanted = {name: self._handout(enrolment) for name, enrolment in self.enrolments.items()}
-        changed = {name: tree for name, tree in wanted.items() if self._published.get(f"agent/{name}") != tree.root}
-        if not changed:
-            return
-        self.revision += 1
-        self.parts.store.put(REVISION, str(self.revision).encode())
-        head = encode(HandoutHead(self.parts.own.name, self.revision, int(self.parts.clock.wall())))
-        for name, tree in changed.items():
-            self.parts.agents.publish(name, tree, head)
-            self._published[f"agent/{name}"] = tree.root
-
-    def _handout(self, enrolment: Enrolment) -> Tree:
-        tree = self.desired.roles[enrolment.role]
-        return tree.apply({f"workload/{w.namespace}/{w.account}": encode(w) for w in enrolment.workloads})
-
     def _follow_enrolments(self) -> None:
         stamp = self.parts.folder.agents.stat().st_mtime_ns
         if stamp == self._enrolled_at:
             return
         found = self.parts.folder.enrolments()
         for name in self.enrolments.keys() - found.keys():
-            self.parts.agents.forget(name)
+            self.out.forget(name)
             self.parts.store.drop(f"known/{name}")
-            self._published.pop(f"agent/{name}", None)
         self.enrolments = found
         self._enrolled_at = stamp
         self._mesh = True
@@ -364,7 +344,7 @@ class Loop:
             old, made = _told(self.desired.plans.get(key, NOTHING)), _told(plan)
             gone.update((name, None) for name in old.keys() - made.keys())
             new.update((name, value) for name, value in made.items() if old.get(name) != value)
-        if not self._published:
+        if not self.out.started:
             gone.update((name, None) for name in self.parts.journal.standing() if name.startswith(TOLD))
         if gone or new:
             self.parts.journal.note(int(self.parts.clock.wall() * 1_000), gone | new)

@@ -20,10 +20,11 @@ def status(loop: Loop) -> dict[str, Any]:
     return {
         "member": parts.own.name,
         "domain": parts.own.domain,
-        "revision": loop.revision,
+        "revision": loop.out.revision,
         "record": {"epoch": epoch, "generation": generation},
         "ledger": {"term": parts.ledger.ledger.term, "index": parts.ledger.ledger.index},
         "cluster": {"certainty": parts.cluster.certainty, "problems": list(parts.cluster.problems)},
+        "store": {"problems": list(parts.store.problems)},
         "members": _members(loop),
         "nodes": _nodes(loop),
         "links": _links(loop),

@@ -35,7 +35,7 @@ def grown(world: World, count: int) -> World:
         world.cluster.put(service(f"s{number}"))
         world.cluster.put(export(f"s{number}"))
         world.cluster.put(endpoint_slice(("10.1.1.1", "10.1.1.2"), name=f"s{number}"))
-    world.loop.step()
+    world.step()
     return world
 
 
@@ -44,7 +44,7 @@ def passed(world: World, number: int, count: int) -> float:
     name = f"s{number * 7 % count}"
     world.cluster.put(endpoint_slice(("10.1.1.1", f"10.1.{2 + number}.2"), name=name))
     begin = time.perf_counter()
-    world.loop.step()
+    world.step()
     taken = (time.perf_counter() - begin) * 1000
     assert len(world.peers.published) == 2 + number, "the pass published nothing"
     return taken

@@ -1,5 +1,6 @@
 """us-east's loop over in-memory twins: a peer whose record is edited, agents, a signer, a store, a clock."""
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +114,11 @@ class World:
         self.cluster._wake = loop.wake
         return loop
 
+    def step(self) -> None:
+        """One pass of the loop, which waits for nothing here."""
+        with contextlib.suppress(StopIteration):
+            self.loop.step().send(None)
+
     def grant(self, member: str, **fields: Any) -> None:
         """Change a member's entry in the ledger."""
         ledger = self.source.ledger
@@ -126,11 +132,11 @@ class World:
         self.loop.peer_changed(EU, change)
 
     def handout(self, node: str) -> dict[str, Any]:
-        self.loop.step()
+        self.step()
         return dict(HANDOUT.decode_tree(self.agents.given[node]))
 
     def record(self) -> dict[str, Any]:
-        self.loop.step()
+        self.step()
         return dict(RECORD.decode_tree(self.peers.published[-1]))
 
     def local(self, *addresses: str, unready: tuple[str, ...] = ()) -> None:

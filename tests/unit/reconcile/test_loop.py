@@ -102,7 +102,7 @@ def test_addresses_and_listeners_survive_a_restart(world: World) -> None:
 def test_nothing_is_said_while_our_own_cluster_is_unknown(world: World) -> None:
     world.cluster.certainty = "unknown"
     world.peer_says(*offered(1, 1))
-    world.loop.step()
+    world.step()
     assert world.peers.published == []
     assert world.agents.given == {}
 
@@ -130,11 +130,11 @@ def test_a_measured_round_trip_becomes_the_cost(world: World) -> None:
 
 def test_an_unchanged_world_gives_nobody_anything(world: World) -> None:
     world.peer_says(*offered(1, 1))
-    world.loop.step()
-    revision, count = world.loop.revision, world.agents.count
+    world.step()
+    revision, count = world.loop.out.revision, world.agents.count
     world.loop.wake(None)
-    world.loop.step()
-    assert (world.loop.revision, world.agents.count) == (revision, count)
+    world.step()
+    assert (world.loop.out.revision, world.agents.count) == (revision, count)
 
 
 def test_the_guard_holds_a_sudden_emptiness_and_gives_in_when_it_stays(world: World) -> None:
@@ -172,13 +172,13 @@ def test_a_restart_into_a_sudden_emptiness_says_nothing_until_it_is_confirmed(wo
     for name in "abcd":
         world.cluster.put(service(name))
         world.cluster.put(export(name))
-    world.loop.step()
+    world.step()
     for name in "abcd":
         world.cluster.drop(("ServiceExport", "shop", name))
     world.peers.published.clear()
     world.agents.given.clear()
     world.loop = world.start()
-    world.loop.step()
+    world.step()
     assert world.peers.published == []
     assert world.agents.given == {}
     assert status(world.loop)["held"][0].startswith("4 of 4 exported services vanished at once")
@@ -207,17 +207,17 @@ def test_a_service_that_cannot_be_planned_holds_up_no_other(world: World) -> Non
     assert line.startswith('shop/flood: E118 no place left for "shop/flood/p')
     assert line.endswith('": all 3 are taken; give a larger range')
     world.peer_says(Export(service=ServiceKey("shop", "flood"), ports=(Port("p1", 1),)))
-    world.loop.step()
+    world.step()
     assert status(world.loop)["unplanned"] == []
 
 
 def test_an_enrolment_that_cannot_be_forgotten_now_is_forgotten_later(world: World) -> None:
-    world.loop.step()
+    world.step()
     (world.folder.agents / "gw1.json").unlink()
     world.store._fail_at = world.store._writes + 1
-    world.loop.step()
+    world.step()
     assert world.loop.problem == "E190 store: told to fail"
-    world.loop.step()
+    world.step()
     assert world.loop.problem == ""
     assert "gw1" not in world.loop.enrolments
 
@@ -237,16 +237,27 @@ def test_unready_endpoints_are_never_held(world: World) -> None:
 def test_a_store_that_fails_once_is_tried_again(world: World) -> None:
     world.store._fail_at = world.store._writes + 1
     world.peer_says(*offered(1, 1))
-    world.loop.step()
+    world.step()
     assert world.loop.problem == "E190 store: told to fail"
     assert "import/shop/web" in world.handout("node1")
     assert world.loop.problem == ""
 
 
+def test_nothing_is_published_before_it_is_durable(world: World) -> None:
+    world.store.unconfirmed = True
+    world.peer_says(*offered(1, 1))
+    world.step()
+    assert world.loop.problem == "E190 store: told not to confirm"
+    assert world.peers.published == [] and world.agents.given == {}
+    world.store.unconfirmed = False
+    assert "import/shop/web" in world.handout("node1")
+    assert world.loop.problem == "" and len(world.peers.published) == 1
+
+
 def test_explain_names_inputs_rules_and_shares(world: World) -> None:
     world.local("10.1.1.11", unready=("10.1.1.12",))
     world.peer_says(*offered(1, 1))
-    world.loop.step()
+    world.step()
     answer = explain(world.loop, Asked(WEB, "us-east"))
     assert answer["rules"] == [
         "us-east: 1 of 2 ready, cost 0, room for 70 %",
@@ -269,7 +280,7 @@ WRONG = {
 @pytest.mark.parametrize("asked", WRONG)
 def test_explain_of_what_is_not_there_says_what_is(world: World, asked: tuple[str, str]) -> None:
     namespace, name = asked[0].split("/")
-    world.loop.step()
+    world.step()
     with pytest.raises(InputError) as caught:
         explain(world.loop, Asked(ServiceKey(namespace, name), asked[1]))
     assert str(caught.value) == WRONG[asked]
@@ -295,12 +306,12 @@ def test_the_path_does_not_matter(tmp_path: Path, seed: int) -> None:
             walked.cluster.put(value)
             standing[key] = value
         if chance.random() < 0.3:
-            walked.loop.step()
+            walked.step()
             walked.clock.advance(CONFIRMED_AFTER)
     for value in standing.values():
         direct.cluster.put(value)
     walked.loop.wake(None)
-    walked.loop.step()
+    walked.step()
     walked.clock.advance(CONFIRMED_AFTER)
     assert walked.record() == direct.record()
     assert walked.handout("gw1").keys() == direct.handout("gw1").keys()

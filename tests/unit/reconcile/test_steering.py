@@ -50,7 +50,7 @@ def world(tmp_path: Path) -> World:
 
 
 def notes(world: World) -> list[str]:
-    world.loop.step()
+    world.step()
     return next(row["notes"] for row in status(world.loop)["services"] if row["service"] == "shop/web")
 
 
@@ -117,7 +117,7 @@ def test_the_earliest_admitted_definition_of_a_host_wins_and_the_other_waits(wor
     assert world.handout("dns1")[f"steered/{HOST}/shop/web"].owner == "us-east"
     other = structs.replace(name(label="twin"), spec=GlobalNameSpec(host=HOST, service="api"))
     world.cluster.put(other)
-    world.loop.step()
+    world.step()
     assert world.handout("dns1")[f"steered/{HOST}/shop/api"].name.service.name == "api"
     assert notes(world) == [f'name "{HOST}" is defined by member "us-east" for shop/api already; ours waits']
     world.cluster.drop(("GlobalName", "shop", "twin"))
@@ -209,7 +209,7 @@ def test_yesterday_is_explained_from_the_journal(world: World) -> None:
 
 def test_a_name_that_is_not_served_says_which_are(world: World) -> None:
     world.cluster.put(name())
-    world.loop.step()
+    world.step()
     with pytest.raises(InputError) as caught:
         explain(world.loop, Asked("pay.example.test", "us-east"))
     assert str(caught.value) == f'E104 name "pay.example.test" is not served; names served now: {HOST}'

@@ -1,0 +1,78 @@
+"""What leaves the process: our record to peers, handouts to our programs, each under a number that is durable first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from federation.config import Enrolment
+from federation.model.handout import Role
+from federation.model.names import MemberName
+from federation.ports import Agents, Clock, Peers, RecordSigner, Store
+from federation.session.tree import Tree
+from federation.wire.handout import HandoutHead
+from federation.wire.keyed import encode
+
+REVISION = "revision"
+
+
+@dataclass(frozen=True)
+class Due:
+    """What is to be published: our record, or (`agent` is its name) a program's handout."""
+
+    agent: str
+    tree: Tree
+    head: bytes
+
+
+@dataclass
+class Publications:
+    """Finds what differs from what was published last. Between `due` and `send` the store must be flushed."""
+
+    member: MemberName
+    peers: Peers
+    agents: Agents
+    record: RecordSigner
+    store: Store
+    clock: Clock
+
+    def __post_init__(self) -> None:
+        self.revision = int(self.store.get(REVISION) or b"0")
+        self._roots: dict[str, bytes] = {}
+
+    @property
+    def started(self) -> bool:
+        """True when this process has published anything."""
+        return bool(self._roots)
+
+    def due(self, record: Tree, roles: Mapping[Role, Tree], enrolments: Iterable[Enrolment]) -> list[Due]:
+        """What must be published now; its numbers are written to the store. Unavailable when the store fails."""
+        due = []
+        if self._roots.get("") != record.root:
+            due.append(Due("", record, self.record.head(record)))
+        wanted = {enrolment.name: _handout(roles[enrolment.role], enrolment) for enrolment in enrolments}
+        changed = {name: tree for name, tree in wanted.items() if self._roots.get(name) != tree.root}
+        if changed:
+            self.revision += 1
+            self.store.put(REVISION, str(self.revision).encode())
+            head = encode(HandoutHead(self.member, self.revision, int(self.clock.wall())))
+            due += [Due(name, tree, head) for name, tree in changed.items()]
+        return due
+
+    def send(self, due: list[Due]) -> None:
+        """Publish."""
+        for one in due:
+            if one.agent:
+                self.agents.publish(one.agent, one.tree, one.head)
+            else:
+                self.peers.publish(one.tree, one.head)
+            self._roots[one.agent] = one.tree.root
+
+    def forget(self, agent: str) -> None:
+        """This program is no longer enrolled."""
+        self.agents.forget(agent)
+        self._roots.pop(agent, None)
+
+
+def _handout(tree: Tree, enrolment: Enrolment) -> Tree:
+    return tree.apply({f"workload/{w.namespace}/{w.account}": encode(w) for w in enrolment.workloads})
