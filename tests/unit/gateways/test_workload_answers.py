@@ -8,6 +8,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from spiffe._proto import workload_pb2
 
 from federation.link.leaf import Leaf
 from federation.model.errors import InputError, Refused, Unavailable
@@ -41,6 +44,18 @@ def test_a_certificate_that_ran_out_is_not_handed_out() -> None:
     assert svids_for(entry, ME, now + timedelta(hours=23))
     with pytest.raises(Unavailable):
         svids_for(entry, ME, now + timedelta(hours=25))
+
+
+def test_the_own_bundle_stands_in_the_certificate_and_only_the_others_beside_it() -> None:
+    held = {str(CLIENT): certificate(US.leaf(CLIENT))}
+    data = svids_for(book(Workload("shop", "client", uids=(ME,)), certificates=held), ME, datetime.now(UTC))
+    read = workload_pb2.X509SVIDResponse.FromString(data)
+    assert [svid.bundle for svid in read.svids] == [der(US.anchor)]
+    assert dict(read.federated_bundles) == {f"spiffe://{EU.domain}": der(EU.anchor)}
+
+
+def der(pem: str) -> bytes:
+    return x509.load_pem_x509_certificate(pem.encode()).public_bytes(Encoding.DER)
 
 
 def test_a_workload_known_by_user_alone_is_no_identity_of_envoy() -> None:

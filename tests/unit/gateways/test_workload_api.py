@@ -102,7 +102,8 @@ def play(values: dict[str, Struct], act: Callable[[Scene], Awaitable[None]]) -> 
         task = asyncio.create_task(scene.agent.run())
         try:
             await until(lambda: task.done() or scene.path.exists())
-            await act(scene)
+            async with asyncio.timeout(30):
+                await act(scene)
             assert not task.done()
         finally:
             task.cancel()
@@ -360,13 +361,14 @@ def test_one_user_cannot_use_up_the_agents_descriptors() -> None:
 
 def test_the_handout_is_wholly_in_force_only_with_the_certificates_that_processes_fetch() -> None:
     async def act(scene: Scene) -> None:
-        scene.feed.issuing = False
-        scene.feed.hand_out(handout(ME))
-        lacking = f"E190 no controller to issue {CLIENT}"
         async with acknowledging(scene.folder / "xds.sock"):
-            await until(lambda: scene.feed.said and lacking in scene.feed.node.problems)
-            assert scene.feed.node.reached == b""
+            before = scene.feed.tree.root
+            await until(lambda: scene.feed.said and scene.feed.node.reached == before)
+            scene.feed.issuing = False
+            scene.feed.hand_out(handout(ME))
+            await until(lambda: f"E190 no controller to issue {CLIENT}" in scene.feed.node.problems)
+            assert scene.feed.node.reached == before
             scene.feed.issue()
             await until(lambda: scene.feed.node.reached == scene.feed.tree.root)
 
-    play({}, act)
+    play(handout(), act)
