@@ -58,6 +58,7 @@ class Folder:
         self.lkg = path / "lkg"
         self.api = path / "api.sock"
         self.signer = path / "signer.sock"
+        self.tokens = path / "tokens"
 
     def create(self, own: Own) -> None:
         """Make the folder (0700) for this member. InputError when it already holds one."""

@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from federation.adapters.clock import SystemClock
 from federation.adapters.journal import FileJournal
 from federation.adapters.sqlite import SqliteStore
 from federation.api.serve import Api
 from federation.config import Folder
+from federation.link.join import JoinServer
 from federation.link.leaf import Leaf
 from federation.link.serve import LinkServer
 from federation.model.errors import Refused
@@ -23,7 +27,10 @@ from federation.process import until_stopped
 from federation.reconcile.explain import Asked, explain
 from federation.reconcile.loop import Loop, Parts
 from federation.reconcile.status import status
+from federation.registrar.admit import admit, read_request
+from federation.registrar.register import append_entry
 from federation.registrar.signing import RECORD, SigningKey
+from federation.registrar.token import Tickets
 from federation.sync.agents import AgentSync
 from federation.sync.ledger import HeldLedger
 from federation.sync.own import OwnRecord
@@ -75,8 +82,8 @@ class Controller:
             )
         )
 
-    async def run(self, listen: str) -> None:
-        """Serve until SIGTERM or SIGINT."""
+    async def run(self, listen: str, join_listen: str | None = None) -> None:
+        """Serve until SIGTERM or SIGINT; a registrar also those who join, on `join_listen`."""
         await self.leaf.ready()
         async with contextlib.AsyncExitStack() as ended:
             server = LinkServer(self._credentials, self._exchange, self._issue)
@@ -87,11 +94,31 @@ class Controller:
             ended.callback(self.folder.api.unlink, missing_ok=True)
             ended.push_async_callback(api.cleanup)
             ended.push_async_callback(self.peers.stop)
-            await self._work(listen)
+            more = []
+            if join_listen is not None:
+                joining = JoinServer(self.leaf.current, self.folder.ledger_bytes, self._admit)
+                ended.push_async_callback(joining.stop)
+                await joining.start(join_listen)
+                more.append(joining.keep_fresh())
+            await self._work(listen, more)
 
-    async def _work(self, listen: str) -> None:
+    def _admit(self, secret: bytes, request: bytes) -> bytes:
+        """Let in whoever has a ticket for his name. Refused, InputError."""
+        applicant = read_request(request)
+        with Tickets(self.folder.tokens).taken(secret, time.time()) as ticket:
+            if ticket.name != applicant.name:
+                raise Refused(f'the token is for "{ticket.name}", not for "{applicant.name}"', "E105")
+            key, now = self.folder.registrar_key(), datetime.now(UTC)
+            data, member = append_entry(
+                self.folder.ledger, key, self.own.federation, lambda ledger: admit(ledger, applicant, now, ticket.zones)
+            )
+        log.info("member is admitted", extra={"member": member.name, "number": member.number})
+        return data
+
+    async def _work(self, listen: str, more: list[Coroutine[Any, Any, None]]) -> None:
         self.peers.follow_ledger()
         work = [
+            *more,
             self.cluster.run(self.loop.wake),
             self.loop.run(),
             self.peers.keep_on_disk(),
@@ -133,6 +160,6 @@ class Controller:
                 self.peers.follow_ledger()
 
 
-async def run_controller(folder: Path, cluster: ClusterApi, listen: str) -> None:
+async def run_controller(folder: Path, cluster: ClusterApi, listen: str, join_listen: str | None = None) -> None:
     """Run the controller of the member in this folder."""
-    await Controller(Folder(folder), cluster).run(listen)
+    await Controller(Folder(folder), cluster).run(listen, join_listen)

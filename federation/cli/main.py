@@ -12,7 +12,9 @@ from federation.model.errors import IsthmusError
 
 COMMANDS = {
     "init": ("federation.cli.membership:init", "Found a federation: its key, the first member, the ledger."),
-    "member": ("federation.cli.membership:member", "Request, admit, accept and list members."),
+    "token": ("federation.cli.join:token", "Make tokens with which members join (on the registrar)."),
+    "join": ("federation.cli.join:join", "Join a federation with a token."),
+    "member": ("federation.cli.membership:member", "Request, admit, accept, change, revoke and list members."),
     "enroll": ("federation.cli.enroll:enroll", "Give a node agent or DNS server its first certificate."),
     "renew": ("federation.cli.enroll:renew", "Give an enrolled program a new certificate after a long absence."),
     "signer": ("federation.cli.run:signer", "Run the signer, the only holder of the anchor's key."),

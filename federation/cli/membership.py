@@ -1,11 +1,15 @@
 """`isthmus init` and `isthmus member`: founding a federation and joining it by files."""
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from federation.model.ledger import Ledger, Member
 
 STATE = click.option("--state", required=True, type=click.Path(path_type=Path), help="State folder of the member.")
 _PLACE = [
@@ -25,7 +29,8 @@ ZONES = click.option(
 )
 
 
-def _place(command: Any) -> Any:
+def placed(command: Any) -> Any:
+    """Add the options that say who and where a member is."""
     for option in reversed(_PLACE):
         command = option(command)
     return command
@@ -33,7 +38,7 @@ def _place(command: Any) -> Any:
 
 @click.command()
 @STATE
-@_place
+@placed
 @ZONES
 def init(state: Path, domain: str, zones: tuple[str, ...], **place: Any) -> None:
     """Found a federation: make its key, this first member, and the ledger that begins with it."""
@@ -59,12 +64,12 @@ def init(state: Path, domain: str, zones: tuple[str, ...], **place: Any) -> None
 
 @click.group()
 def member() -> None:
-    """Membership by files: request (joiner), admit (registrar), accept (joiner), list."""
+    """Membership by files: request (joiner), admit, set, revoke (registrar), accept (joiner), list."""
 
 
 @member.command()
 @STATE
-@_place
+@placed
 @click.option("--federation", required=True, help="Fingerprint of the federation key: sha256:...")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="File for the request.")
 def request(state: Path, domain: str, federation: str, out: Path, **place: Any) -> None:
@@ -88,21 +93,18 @@ def admit(state: Path, request_file: Path, out: Path, zones: tuple[str, ...]) ->
     """Append a joiner to the ledger (on the registrar, which holds the federation key)."""
     from federation.cli.places import check_file
     from federation.config import Folder
-    from federation.files import write_private
     from federation.registrar.admit import admit as admitted
     from federation.registrar.admit import read_request
-    from federation.registrar.ledger import append, decode_ledger, encode_ledger, read_ledger
-    from federation.registrar.signing import LEDGER, SigningKey
+    from federation.registrar.register import append_entry
 
     folder = Folder(state)
     own = folder.own()
     check_file(out, "--ledger")
-    key = SigningKey(folder.registrar_key(), LEDGER)
-    signed = decode_ledger(folder.ledger_bytes())
-    ledger = read_ledger(signed, own.federation)
-    joiner = admitted(ledger, read_request(request_file.read_bytes()), datetime.now(UTC), zones)
-    data = encode_ledger(append(signed, joiner, ledger.domain, ledger.term, key))
-    write_private(folder.ledger, data)
+    wanted = read_request(request_file.read_bytes())
+    now = datetime.now(UTC)
+    data, joiner = append_entry(
+        folder.ledger, folder.registrar_key(), own.federation, lambda ledger: admitted(ledger, wanted, now, zones)
+    )
     out.write_bytes(data)
     click.echo(json.dumps({"member": joiner.name, "number": joiner.number, "overlay": joiner.overlay}))
 
@@ -126,6 +128,44 @@ def accept(state: Path, file: Path) -> None:
         raise Refused(f'the ledger does not admit member "{own.name}" with the anchor of {folder.path}', "E102")
     write_private(folder.ledger, data)
     click.echo(json.dumps({"member": entry.name, "number": entry.number, "overlay": entry.overlay}))
+
+
+@member.command("set")
+@STATE
+@click.argument("name")
+@click.option("--namespace", "namespaces", multiple=True, help="Namespaces it may export from; replaces all.")
+@click.option("--dns-zone", "dns_zones", multiple=True, help="Zones it may define names in and serve; replaces all.")
+@click.option("--ingress", multiple=True, help="Public addresses; replaces all.")
+@click.option("--nameserver", "nameservers", multiple=True, help="Addresses of its DNS servers; replaces all.")
+@click.option("--quota", "quotas", multiple=True, help="A limit as NAME=COUNT, such as endpoints=200000.")
+def set_member(state: Path, name: str, quotas: tuple[str, ...], **fields: tuple[str, ...]) -> None:
+    """Change what the ledger grants a member (on the registrar); its controller passes it on at once."""
+    from federation.registrar.change import Change, changed, parse_quota
+
+    change = Change(quota=dict(map(parse_quota, quotas)), **{key: value or None for key, value in fields.items()})
+    _append(state, lambda ledger, _: changed(ledger, name, change))
+
+
+@member.command()
+@STATE
+@click.argument("name")
+def revoke(state: Path, name: str) -> None:
+    """Revoke a member (on the registrar): everyone drops its trust, links, services and names. It cannot be undone."""
+    from federation.registrar.change import revoked
+
+    _append(state, lambda ledger, own: revoked(ledger, name, own))
+
+
+def _append(state: Path, change: "Callable[[Ledger, str], Member]") -> None:
+    """Append what `change` makes of the ledger and our member's name; the running controller finds it in the file."""
+    from federation.config import Folder
+    from federation.registrar.register import append_entry
+
+    folder = Folder(state)
+    own = folder.own()
+    key = folder.registrar_key()
+    _, entry = append_entry(folder.ledger, key, own.federation, lambda ledger: change(ledger, own.name))
+    click.echo(json.dumps({"member": entry.name, "state": entry.state}))
 
 
 @member.command("list")

@@ -37,7 +37,15 @@ def signer(state: Path, metrics: str | None) -> None:
 @click.option("--manifests", type=click.Path(path_type=Path), help="Folder of Kubernetes manifests to watch.")
 @click.option("--kubeconfig", type=click.Path(path_type=Path), help="Watch a Kubernetes cluster instead.")
 @click.option("--listen", required=True, help="ADDRESS:PORT for peers and agents.")
-def controller(state: Path, metrics: str | None, manifests: Path | None, kubeconfig: Path | None, listen: str) -> None:
+@click.option("--join-listen", help="ADDRESS:PORT for members that join with a token (on the registrar).")
+def controller(
+    state: Path,
+    metrics: str | None,
+    manifests: Path | None,
+    kubeconfig: Path | None,
+    listen: str,
+    join_listen: str | None,
+) -> None:
     """Run the controller of the member in this state folder."""
     from federation.cli.cluster import open_cluster
     from federation.config import Folder
@@ -46,6 +54,9 @@ def controller(state: Path, metrics: str | None, manifests: Path | None, kubecon
 
     setup_logging("controller")
     split_address(listen, "--listen")
+    if join_listen is not None:
+        split_address(join_listen, "--join-listen")
+        Folder(state).registrar_key()
     cluster = open_cluster(manifests, kubeconfig, Folder(state).own().az)
     serve_metrics(metrics)
-    asyncio.run(run_controller(state, cluster, listen))
+    asyncio.run(run_controller(state, cluster, listen, join_listen))

@@ -23,7 +23,7 @@ def attempted(lab: Lab, title: Callable[..., object], work: Callable[[], list[St
     """
     try:
         return work()
-    except (errors.LabError, OSError, ValueError, KeyError, StopIteration) as error:
+    except (errors.LabError, OSError, ValueError, LookupError, TypeError, RuntimeError, StopIteration) as error:
         said = error.text if isinstance(error, errors.LabError) else f"{type(error).__name__}: {error}"
         ended = sorted(name for name, one in lab.programs.items() if not process.alive(one))
         said += f" (ended: {', '.join(ended)})" if ended else ""

@@ -1,7 +1,8 @@
 """Which member one client of a public name gets: a keyed hash of who asks against the shares. Pure.
 
 SipHash-2-4 (Aumasson, Bernstein 2012) with a 64-bit result: every DNS server of a federation picks the same member for
-the same client, in any language, and no client can choose its bucket without the key.
+the same client, in any language. The key follows from the federation's domain and is no secret: it only makes
+federations differ.
 """
 
 from collections.abc import Sequence

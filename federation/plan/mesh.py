@@ -78,9 +78,9 @@ def place(member: Member, costs: Mapping[MemberName, int], own: bool = False) ->
     )
 
 
-def distances(view: Iterable[Resource]) -> dict[MemberName, int]:
-    """What a member's record says of what it costs to reach others from there, in ms."""
-    return {item.to: item.cost for item in view if isinstance(item, Distance)}
+def distances(view: Iterable[Resource], members: Container[str]) -> dict[MemberName, int]:
+    """What a member's record says of what it costs to reach these others from there, in ms."""
+    return {item.to: item.cost for item in view if isinstance(item, Distance) and item.to in members}
 
 
 def witnesses(

@@ -45,12 +45,6 @@ class Hosts:
                 changed |= self._put(host, (member, service), wanted.get(host))
         return changed
 
-    def forget(self, member: MemberName) -> set[ServiceKey]:
-        """The member is gone; the services whose names may be others now."""
-        claims = [(host, claim) for host, held in self._claims.items() for claim in held if claim[0] == member]
-        self._said = {key: service for key, service in self._said.items() if key[0] != member}
-        return {service for host, claim in claims for service in self._put(host, claim, None)}
-
     def won(self, service: ServiceKey, members: Mapping[MemberName, Member]) -> tuple[Definition, ...]:
         """The names of this service in force: each host belongs to the definition of the earliest admitted member."""
         found = []

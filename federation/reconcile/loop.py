@@ -180,8 +180,9 @@ class Loop:
         if held and not self._published:
             self._all = True
             return
-        for key in held:
+        for key in (*held, *self.names.restore(held)):
             plans.pop(key, None)
+            self._dirty.add(key)
         self._note(plans)
         hosts = self.desired.steered.keys() | ()
         for key, plan in plans.items():
@@ -277,7 +278,7 @@ class Loop:
         for name in states:
             member, said = ledger.members[name], self.index.about(name).values()
             handout[f"peer/{name}"] = mesh.peer(member, ledger, said)
-            handout[f"place/{name}"] = mesh.place(member, mesh.distances(said))
+            handout[f"place/{name}"] = mesh.place(member, mesh.distances(said, ledger.members.keys()))
             if _fresh(states[name]):
                 handout |= mesh.witnesses(name, said, ledger.members.keys(), hosts)
         self._note_places(handout)

@@ -1,5 +1,7 @@
 """The public names that we define ourselves: accepted by the ledger, or their last good."""
 
+from collections.abc import Iterable
+
 from federation.model.local import LocalFacts
 from federation.model.names import MemberName, ServiceKey
 from federation.model.policy import GlobalName
@@ -36,6 +38,16 @@ class OwnNames:
             moved = [self.hosts.own(self._own, key, self.accepted(key).values()) for key in sorted(left)]
             left = set().union(*moved) - found.keys()
         return sorted(found.values(), key=lambda local: (not local.exported, local.key))
+
+    def restore(self, held: Iterable[ServiceKey]) -> set[ServiceKey]:
+        """The guard holds these services: what we defined for them stays ours. The services whose names that moves."""
+        moved: set[ServiceKey] = set()
+        for key in held:
+            names = self._memory.of(key).names
+            if names:
+                self._accepted[key] = names
+            moved |= self.hosts.own(self._own, key, names.values())
+        return moved
 
     def accepted(self, key: ServiceKey) -> dict[str, GlobalName]:
         """The names in force that we define for this service, by object."""

@@ -49,15 +49,6 @@ class PeerIndex:
         """Every service that a peer says something about."""
         return set(self._keys)
 
-    def forget(self, member: MemberName) -> set[ServiceKey]:
-        """The member is gone; the services that it said something about."""
-        changed = {service for service, members in self._keys.items() if member in members}
-        self._apart.pop(member, None)
-        for service in changed:
-            self._keys[service][member] = set()
-            self._tidy(service, member)
-        return changed
-
     def offered(
         self,
         service: ServiceKey,

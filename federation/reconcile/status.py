@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from federation.law.shares import Case, rule
+from federation.law.shares import Case, Paths, rule
 from federation.model.handout import Import, Steered
 from federation.model.names import ServiceKey
 from federation.reconcile.loop import Loop
@@ -16,6 +16,7 @@ def status(loop: Loop) -> dict[str, Any]:
     """Per member and node: what is wanted, what is reached, and why not."""
     parts = loop.parts
     epoch, generation = parts.record.order
+    paths = loop.links.paths()
     return {
         "member": parts.own.name,
         "domain": parts.own.domain,
@@ -26,7 +27,7 @@ def status(loop: Loop) -> dict[str, Any]:
         "members": _members(loop),
         "nodes": _nodes(loop),
         "links": _links(loop),
-        "services": [_service(key, loop) for key in sorted(loop.desired.plans)],
+        "services": [_service(key, loop, paths) for key in sorted(loop.desired.plans)],
         "names": _names(loop),
         "held": [loop.held.reason, *map(str, loop.held.services)] if loop.held else [],
         "problem": loop.problem,
@@ -98,13 +99,13 @@ def _links(loop: Loop) -> list[dict[str, Any]]:
     ]
 
 
-def _service(key: ServiceKey, loop: Loop) -> dict[str, Any]:
+def _service(key: ServiceKey, loop: Loop, paths: Paths) -> dict[str, Any]:
     plan = loop.desired.plans[key]
     merged = plan.handout.get(f"import/{key}")
     row: dict[str, Any] = {"service": str(key), "exported": plan.exported, "notes": list(loop.notes(key))}
     if isinstance(merged, Import):
         now = int(loop.parts.clock.wall() * 1_000)
-        case = Case(loop.parts.own.name, merged.policy, loop.links.paths(), now)
+        case = Case(loop.parts.own.name, merged.policy, paths, now)
         ruling = rule(merged.candidates, case)
         row |= {
             "address": merged.address,

@@ -117,7 +117,7 @@ def found_member(
     reachable = tuple(parse_cidr(text, f'reachable CIDR of member "{name}"') for text in applicant.reachable)
     local = tuple(parse_cidr(text, f'local CIDR of member "{name}"') for text in applicant.local)
     _check_ranges(name, domain, reachable, local, ledger)
-    _check_public(name, applicant, ledger)
+    check_public(name, applicant.ingress, applicant.nameservers, ledger)
     parse_label(applicant.region, f'region of member "{name}"')
     return Member(
         name=name,
@@ -169,11 +169,11 @@ def _check_ranges(
                 )
 
 
-def _check_public(name: str, applicant: Applicant, ledger: Ledger | None) -> None:
+def check_public(name: str, ingress: tuple[str, ...], nameservers: tuple[str, ...], ledger: Ledger | None) -> None:
     """Public addresses are one member's alone and outside everybody else's ranges: whoever had another's would be
-    handed its traffic, and DNS servers of all members would probe into its network.
+    handed its traffic, and DNS servers of all members would probe into its network. InputError, Refused.
     """
-    for what, addresses in (("ingress", applicant.ingress), ("nameserver", applicant.nameservers)):
+    for what, addresses in (("ingress", ingress), ("nameserver", nameservers)):
         for address in addresses:
             where = f'{what} "{address}" of member "{name}"'
             why = forbidden_address(address) or (None if is_canonical(address) else "is not in its usual spelling")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
+import secrets
 import socket
 import struct
 import time
@@ -29,7 +29,7 @@ class EchoProber:
     def __init__(self, wanted: Callable[[], Mapping[str, bool]]) -> None:
         """`wanted` gives the overlay addresses to probe, True for those in use; it is asked anew each time."""
         self._wanted = wanted
-        self._mark = os.getpid() & 0xFFFF
+        self._mark = secrets.randbelow(1 << 16)
         self._seen: dict[str, object] = {}
         self.paths = Paths()
         self.changed = asyncio.Event()
@@ -66,9 +66,11 @@ class EchoProber:
         packet = HEADER.pack(REQUEST, 0, 0, self._mark, sequence)
         for address in due:
             now = _now()
-            with contextlib.suppress(OSError):
+            try:
                 port.sendto(packet, (address, 0))
                 self.paths.sent(address, sequence, now)
+            except OSError:
+                self.paths.unsent(address, sequence, now)
             self.paths.plan(address, wanted[address], now)
 
     def _receive(self, port: socket.socket) -> None:

@@ -90,8 +90,13 @@ class Paths:
         return self._sequence, [a for a, path in self._paths.items() if path.due <= now.seconds]
 
     def sent(self, address: str, sequence: int, now: Now) -> None:
-        """A probe has left. One that could not leave is not told, and says nothing of the way."""
+        """A probe has left."""
         self._paths[address].sent[sequence] = now.seconds
+
+    def unsent(self, address: str, sequence: int, now: Now) -> None:
+        """A probe could not leave: nothing is known of a way that never answered, and one that did is lost."""
+        if self._paths[address].verdict.up:
+            self.sent(address, sequence, now)
 
     def plan(self, address: str, busy: bool, now: Now) -> None:
         """When to probe this address again; idle ones stay together in one batch a second."""

@@ -30,6 +30,7 @@ class Site:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.listen = f"127.0.0.1:{free_port()}"
+        self.join_listen = ""
         self._started: list[subprocess.Popen[bytes]] = []
 
     def folder(self, member: str) -> Folder:
@@ -62,7 +63,8 @@ class Site:
         source = ("--kubeconfig", str(kubeconfig)) if kubeconfig else ("--manifests", str(manifests))
         self._start(f"{member}-signer", "signer", "--state", str(folder.path))
         await_true("the signer's socket", folder.signer.exists)
-        where = ("--state", str(folder.path), "--listen", self.listen)
+        joining = ("--join-listen", self.join_listen) if self.join_listen else ()
+        where = ("--state", str(folder.path), "--listen", self.listen, *joining)
         self._start(f"{member}-controller", "controller", *where, *source)
         await_true("the controller's socket", folder.api.exists)
         await_true("the cluster is known", lambda: self.status(member)["cluster"]["certainty"] == "fresh")

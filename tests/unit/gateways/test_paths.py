@@ -108,14 +108,21 @@ def test_before_the_first_answer_nothing_is_down_until_enough_went_unanswered() 
     assert way.paths.standing(A).up
 
 
-def test_a_probe_that_could_not_leave_says_nothing() -> None:
-    paths = Paths()
-    for second in range(60):
-        _, due = paths.begin({A: False}, at(second))
-        for address in due:
-            paths.plan(address, False, at(second))
-        paths.judge(at(second))
-    assert paths.standing(A) == UNKNOWN
+def test_a_probe_that_could_not_leave_says_nothing_of_a_way_that_never_answered_and_takes_down_one_that_did() -> None:
+    for answered in (False, True):
+        paths = Paths()
+        for tick in range(600):
+            now = at(tick / 10)
+            paths.judge(now)
+            sequence, due = paths.begin({A: False}, now)
+            for address in due:
+                if answered and tick < 100:
+                    paths.sent(address, sequence, now)
+                    paths.answered(address, sequence, now)
+                else:
+                    paths.unsent(address, sequence, now)
+                paths.plan(address, False, now)
+        assert paths.standing(A).up is not answered
 
 
 def test_loss_is_told_in_steps_of_ten_per_cent() -> None:

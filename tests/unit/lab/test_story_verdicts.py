@@ -42,7 +42,7 @@ def test_a_short_gap_holds_and_says_what_failed() -> None:
     row = lost.gap_row("4 gap GET", answers, 100.0, 107.0, 7)
     assert row == Step(
         "4 gap GET",
-        "at most 3 s between two successes within 1 s",
+        "at most 3 s between two successes within 1 s, then all by eu-central",
         "1.02 s, 50 of 401 failed, first: TimeoutError: timed out; at the end eu-central 100; Envoy retried 7",
         True,
     )
@@ -84,6 +84,7 @@ def test_an_address_that_leaves_every_reachable_server_in_time_holds() -> None:
     ("said", "measured"),
     [
         (((105.4, EAST.public), (105.5, WEST.public)), "5.40 s"),
+        (((101.0, WEST.public),), "0.00 s; at the end us-west did not give it before the cut"),
         (((101.0, WEST.public), (105.5, EAST.public)), "5.50 s; at the end us-west says 192.0.2.101"),
         (((101.0, EAST.public), (105.5, "")), "1.00 s; at the end us-west says NOERROR"),
     ],
@@ -91,7 +92,9 @@ def test_an_address_that_leaves_every_reachable_server_in_time_holds() -> None:
 def test_an_address_that_stays_or_is_replaced_by_nothing_does_not_hold(
     said: tuple[tuple[float, str], ...], measured: str
 ) -> None:
-    scene = scene_with({"us-west": replies(EAST, *said), "eu-central": replies(EAST, (100.1, WEST.public))})
+    scene = scene_with(
+        {"us-west": replies(EAST, *said), "eu-central": replies(EAST, (99.9, EAST.public), (100.1, WEST.public))}
+    )
     row = lost._forgotten(scene, 100.0)
     assert (row.measured, row.ok) == (measured, False)
 
@@ -102,12 +105,20 @@ def test_one_empty_answer_of_a_live_name_is_found() -> None:
     assert lost.live_row(good, "4 live names", 100.0).ok
     row = lost.live_row(bad, "4 live names", 100.0)
     assert (row.ok, row.measured) == (False, f"1 of 2, first by us-west for {PUBLIC_HOST}: NOERROR")
-    assert not lost.live_row(scene_with({"us-west": []}), "4 live names", 100.0).ok
+    row = lost.live_row(
+        scene_with({"us-west": [], "us-east": replies(EAST, (101.0, EAST.public))}), "4 live names", 100.0
+    )
+    assert (row.ok, row.measured) == (False, "0 of 1; 1 of 2 servers and names never answered")
+
+
+def test_a_gap_in_which_nothing_moved_does_not_hold() -> None:
+    assert not lost.gap_row("4 gap GET", paced(95, 108), 100.0, 107.0, 0).ok
 
 
 def test_with_controllers_dead_both_ends_of_the_cut_must_forget() -> None:
     west = replies(EAST, (110.5, EAST.public), (110.6, WEST.public))
-    assert dead._forgotten(scene_with({"us-west": west, "us-east": replies(WEST, (111.0, EAST.public))}), 100.0).ok
+    east = replies(WEST, (111.0, WEST.public), (111.1, EAST.public))
+    assert dead._forgotten(scene_with({"us-west": west, "us-east": east}), 100.0).ok
     keeps = replies(WEST, (111.0, WEST.public))
     row = dead._forgotten(scene_with({"us-west": west, "us-east": keeps}), 100.0)
     assert (row.measured, row.ok) == ("us-west 10.5 s, us-east 11.0 s and on", False)

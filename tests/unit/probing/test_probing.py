@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from federation.model.policy import Probe
-from federation.probing import Prober, Target, answers_well
+from federation.probing import EACH_AT_ONCE, Prober, Target, answers_well
 
 FAST = Probe(path="/healthz", interval_ms=5, timeout_ms=2_000, unhealthy=2, healthy=2)
 
@@ -86,3 +86,34 @@ def test_a_verdict_follows_the_answers_and_wakes_whoever_waits() -> None:
         assert prober.verdicts == {}
 
     asyncio.run(server.serve(story))
+
+
+def test_those_who_hang_hold_up_their_own_group_only() -> None:
+    """Hundreds of targets of one owner take connections and never answer; another owner's is probed all the same."""
+    server = Server()
+    hanging = Probe(path="/", interval_ms=5, timeout_ms=30_000, unhealthy=2, healthy=2)
+
+    async def story(port: int) -> None:
+        with socket.create_server(("127.0.0.1", 0), backlog=1_000) as tarpit:
+            where = tarpit.getsockname()[1]
+            prober: Prober[str] = Prober()
+            targets = {f"bad-{n}": Target("127.0.0.1", where, "h", hanging, group="bad") for n in range(300)}
+            prober.want(targets | {"web": Target("127.0.0.1", port, "h", FAST, group="good")})
+            for answer in (server.answer, b"HTTP/1.1 503 No\r\n\r\n"):
+                server.answer = answer
+                await asyncio.wait_for(prober.changed.wait(), 20)
+                prober.changed.clear()
+            assert prober.verdicts["web"].up is False
+            assert len(asyncio.all_tasks()) < 300 * (EACH_AT_ONCE + 3)
+            prober.stop()
+
+    asyncio.run(server.serve(story))
+
+
+def test_another_port_will_do() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        with socket.create_server(("127.0.0.1", 0)) as gone:
+            closed = gone.getsockname()[1]
+        assert asyncio.run(answers_well(Target("127.0.0.1", closed, "", Probe(), also=port)))
+        assert not asyncio.run(answers_well(Target("127.0.0.1", closed, "", Probe())))

@@ -10,12 +10,14 @@ from federation.model.handout import EndpointReport, LinkReport, NodeReport, Pla
 from federation.model.names import MemberName, ServiceKey
 from federation.model.policy import GlobalName, Policy, Ramp
 from federation.model.record import Distance, Endpoint, Evidence, Export, Port, PublicName, Resource, Slice
+from federation.plan.guard import CONFIRMED_AFTER
 from federation.ports import AgentState
 from federation.reconcile.explain import Asked, explain
 from federation.reconcile.status import status
 from federation.wire.k8s import types as k8s
 from federation.wire.k8s.types import GlobalNameSpec, ObjectMeta, ReturnSpec, TrafficPolicySpec
 from tests.worlds.controller import EU, World
+from tests.worlds.objects import service
 
 WEB = ServiceKey("shop", "web")
 HOST = "shop.example.test"
@@ -234,3 +236,25 @@ def test_an_endpoint_that_most_of_our_agents_find_failing_is_unready_for_everyon
     assert world.record()["slice/shop/web/az-1/http.tcp.8080"].count("ready") == 1
     say("node2")
     assert ready() == 2
+
+
+def test_names_that_vanish_all_at_once_are_held_and_nobody_takes_them_over(world: World) -> None:
+    hosts = [f"s{number}.example.test" for number in range(4)]
+    for number, host in enumerate(hosts):
+        world.cluster.put(service(f"s{number}"))
+        spec = GlobalNameSpec(host=host, service=f"s{number}")
+        world.cluster.put(k8s.GlobalName(metadata=ObjectMeta(name=f"n{number}", namespace="shop"), spec=spec))
+    rivals = [PublicName(GlobalName(host=host, service=WEB)) for host in hosts]
+    world.peer_says(*peers_web(), *rivals)
+    keys = [f"steered/{host}/shop/s{number}" for number, host in enumerate(hosts)]
+    assert set(keys) <= world.handout("dns1").keys()
+    for number in range(4):
+        world.cluster.drop(("GlobalName", "shop", f"n{number}"))
+    for _ in range(3):
+        dns = world.handout("dns1")
+        assert [dns[key].owner for key in keys] == ["us-east"] * 4
+        world.clock.advance(5)
+    world.clock.advance(CONFIRMED_AFTER)
+    world.handout("dns1")
+    dns = world.handout("dns1")
+    assert [dns[f"steered/{host}/shop/web"].owner for host in hosts] == ["eu-central"] * 4

@@ -170,3 +170,53 @@ def test_a_ledger_that_the_federation_did_not_sign_so_is_refused(acme: Acme, cas
 def test_bytes_that_are_no_request_are_refused(data: bytes) -> None:
     with pytest.raises(IsthmusError, match="E120 join request"):
         read_request(data)
+
+
+PUBLIC = {
+    "ingress inside another's range": (
+        {"ingress": ("10.2.0.7",)},
+        'E101 ingress "10.2.0.7" of member "ap-south" belongs to member "eu-central"',
+    ),
+    "another's ingress": (
+        {"ingress": ("198.51.100.1",)},
+        'E101 ingress "198.51.100.1" of member "ap-south" belongs to member "us-east"',
+    ),
+    "another's name server": (
+        {"nameservers": ("198.51.100.53",)},
+        'E101 nameserver "198.51.100.53" of member "ap-south" belongs to member "us-east"',
+    ),
+    "another spelling": (
+        {"ingress": ("2001:DB8::1",)},
+        'E103 ingress "2001:DB8::1" of member "ap-south": is not in its usual spelling; give a public IP address',
+    ),
+    "loopback": (
+        {"nameservers": ("127.0.0.1",)},
+        'E103 nameserver "127.0.0.1" of member "ap-south": lies in 127.0.0.0/8, which is never an endpoint; give a public IP address',
+    ),
+    "no address": (
+        {"ingress": ("shop.example.com",)},
+        'E103 ingress "shop.example.com" of member "ap-south": is not an IP address; give a public IP address',
+    ),
+}
+
+
+@pytest.mark.parametrize("case", PUBLIC)
+def test_public_addresses_are_one_members_alone(acme: Acme, case: str) -> None:
+    fields, text = PUBLIC[case]
+    first = msgspec.structs.replace(acme.member("us-east"), ingress=("198.51.100.1",), nameservers=("198.51.100.53",))
+    ledger = msgspec.structs.replace(acme.ledger, members=acme.ledger.members | {first.name: first})
+    applicant = msgspec.structs.replace(Keys("ap-south", "10.7.0.0/16").applicant, **fields)
+    with pytest.raises(IsthmusError) as caught:
+        admit(ledger, applicant, NOW)
+    assert str(caught.value) == text
+
+
+def test_a_zone_is_granted_by_the_registrar_alone(acme: Acme) -> None:
+    applicant = Keys("ap-south", "10.7.0.0/16").applicant
+    assert admit(acme.ledger, applicant, NOW).dns_zones == ()
+    assert admit(acme.ledger, applicant, NOW, ("example.test",)).dns_zones == ("example.test",)
+    with pytest.raises(InputError) as caught:
+        admit(acme.ledger, applicant, NOW, ("Example",))
+    assert (
+        str(caught.value) == 'E114 DNS zone "Example": must be a DNS name such as "acme.mesh", at most 200 characters'
+    )

@@ -1,0 +1,155 @@
+"""Joining over the wire: the registrar's listener, and the joiner's side of it.
+
+The listener asks for no client certificate: a joiner has none that anyone trusts. Whoever asks gets the ledger, which
+is signed and no secret; a member is admitted for a token's secret. The joiner first reads the ledger and verifies it by
+the fingerprint in its token, then dials again, trusts the registrar's anchor from that ledger alone, pins its
+controller's identity, and only then shows the secret.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+import ssl
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+from aiohttp import web
+from msgspec import Struct
+
+from federation.link.leaf import Leaf
+from federation.link.tls import check_peer
+from federation.model.errors import InputError, IsthmusError, Refused, Unavailable
+from federation.model.spiffe import SpiffeId
+from federation.telemetry import split_address
+
+BODY_MAX = 64 * 1024
+LEDGER_MAX = 64 * 1024 * 1024
+TIMEOUT = 10.0
+LEDGER_PATH, JOIN_PATH = "/v1/ledger", "/v1/join"
+
+
+class Call(Struct, frozen=True):
+    """What the joiner sends: the token's secret and the request bytes of `registrar.admit`."""
+
+    secret: bytes
+    request: bytes
+
+
+class JoinServer:
+    """Serves the ledger and admissions over TLS."""
+
+    def __init__(
+        self, leaf: Callable[[], Leaf], ledger: Callable[[], bytes], admit: Callable[[bytes, bytes], bytes]
+    ) -> None:
+        """`admit` gets secret and request and returns the new ledger, or raises Refused or InputError."""
+        self._leaf, self._ledger, self._admit = leaf, ledger, admit
+        self._runner: web.AppRunner | None = None
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._shown: Leaf | None = None
+
+    async def start(self, address: str) -> None:
+        """Listen on `ip:port`. InputError (E122) when the port cannot be had."""
+        host, port = split_address(address, "--join-listen")
+        self._context.minimum_version = ssl.TLSVersion.TLSv1_3
+        self._show()
+        app = web.Application(client_max_size=BODY_MAX)
+        app.router.add_get(LEDGER_PATH, self._get_ledger)
+        app.router.add_post(JOIN_PATH, self._post_join)
+        self._runner = web.AppRunner(app, access_log=None)
+        await self._runner.setup()
+        try:
+            await web.TCPSite(self._runner, host, port, ssl_context=self._context).start()
+        except OSError as error:
+            text = f'--join-listen "{address}": {error.strerror}; choose another address or port'
+            raise InputError(text, "E122") from None
+
+    async def stop(self) -> None:
+        """Stop listening."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def keep_fresh(self) -> None:
+        """Show a renewed leaf to whoever dials from then on."""
+        while True:
+            await asyncio.sleep(30)
+            self._show()
+
+    def _show(self) -> None:
+        leaf = self._leaf()
+        if leaf == self._shown:
+            return
+        with tempfile.TemporaryDirectory() as directory:
+            pem = Path(directory) / "leaf.pem"
+            pem.touch(0o600)
+            pem.write_text(leaf.key + leaf.chain)
+            self._context.load_cert_chain(pem)
+        self._shown = leaf
+
+    async def _get_ledger(self, request: web.Request) -> web.Response:
+        return web.Response(body=self._ledger())
+
+    async def _post_join(self, request: web.Request) -> web.Response:
+        try:
+            call = msgspec.msgpack.decode(await request.read(), type=Call)
+            return web.Response(body=self._admit(call.secret, call.request))
+        except msgspec.MsgspecError as error:
+            return _refusal(Refused(f"join call cannot be read: {error}", "E120"))
+        except IsthmusError as error:
+            return _refusal(error)
+
+
+def _refusal(error: IsthmusError) -> web.Response:
+    return web.json_response({"code": error.code, "error": error.text}, status=403)
+
+
+def fetch_ledger(address: str) -> bytes:
+    """The ledger that whoever listens there shows; nothing of it is trusted yet. Unavailable when nobody does."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return _call(address, context, "GET", LEDGER_PATH, b"", None)
+
+
+def ask_to_join(address: str, anchor: str, registrar: SpiffeId, call: Call) -> bytes:
+    """The ledger with us in it. Refused when the other end is not this registrar, or refuses us."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.load_verify_locations(cadata=anchor)
+    return _call(address, context, "POST", JOIN_PATH, msgspec.msgpack.encode(call), registrar)
+
+
+def _call(address: str, context: ssl.SSLContext, method: str, path: str, body: bytes, expect: SpiffeId | None) -> bytes:
+    host, port = split_address(address, "registrar")
+    connection = http.client.HTTPSConnection(host, port, timeout=TIMEOUT, context=context)
+    try:
+        connection.connect()
+        if expect is not None:
+            assert isinstance(connection.sock, ssl.SSLSocket)
+            check_peer(connection.sock.getpeercert(True), expect)
+        connection.request(method, path, body)
+        answer = connection.getresponse()
+        data = answer.read(LEDGER_MAX)
+    except ssl.SSLCertVerificationError as error:
+        raise Refused(
+            f"{address} is not the registrar: {error.verify_message}; the token was not shown", "E105"
+        ) from None
+    except (OSError, http.client.HTTPException) as error:
+        raise Unavailable(f"registrar {address} does not answer: {error}") from None
+    finally:
+        connection.close()
+    if answer.status != 200:
+        raise _refused(data, address)
+    return data
+
+
+def _refused(data: bytes, address: str) -> Refused:
+    try:
+        said = json.loads(data)
+        return Refused(str(said["error"]), str(said["code"]))
+    except (ValueError, KeyError, TypeError):
+        return Refused(f"registrar {address} refused without a word", "E102")

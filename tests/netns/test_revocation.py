@@ -1,0 +1,86 @@
+"""A member is revoked in a live federation: trust, links, services and names are gone everywhere within the bar, and stay so."""
+
+import json
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from federation.lab import manifests, netns
+from federation.lab.dns_client import Question, ask
+from federation.lab.manifests import Listed, Return
+from federation.lab.state import load
+from federation.lab.topology import LAB
+from tests.netns.spaces import await_true
+from tests.netns.test_live_lab import ISTHMUS, isthmus, status
+
+pytestmark = pytest.mark.netns
+
+GONE, OTHERS = "eu-central", ("us-east", "us-west")
+BAR = 30.0
+HOST = "shop.example.test"
+URL = "http://web.shop.svc.clusterset.local/"
+
+
+@pytest.fixture
+def lab() -> Iterator[Path]:
+    """Three members; only the one that will be revoked offers shop/web, us-east defines a public name for it."""
+    with tempfile.TemporaryDirectory(prefix="ist") as directory:
+        path = Path(directory) / "lab"
+        try:
+            up = isthmus("lab", "up", "--dir", str(path))
+            assert up.returncode == 0, up.stderr
+            member = LAB.member(GONE)
+            manifests.set_endpoints(path / GONE / "manifests", [Listed(pod) for pod in member.endpoints[:2]])
+            manifests.set_public_name(path / "us-east" / "manifests", Return(100, 1))
+            yield path
+        finally:
+            isthmus("lab", "down", "--dir", str(path))
+
+
+def fetched(lab: Path, member: str) -> str:
+    """Who answers shop/web to a client in this member; "" when nobody does."""
+    where = ("lab", "exec", "--dir", str(lab), f"{member}-client", ISTHMUS, "lab", "client")
+    said = json.loads(isthmus(*where, URL, "--timeout", "3").stdout)
+    return str(said["member"]) if said["ok"] else ""
+
+
+def resolved(lab: Path, member: str) -> tuple[str, ...]:
+    """What a client in this member gets for the public name."""
+    question = Question(LAB.member(member).gateway, HOST)
+    return ask(netns.client(load(lab).lab, member), question).addresses
+
+
+def left(lab: Path, member: str) -> list[str]:
+    """What this member still has of the revoked one."""
+    found: dict[str, Any] = status(lab, member)
+    said = [part for part in ("members", "links") for row in found[part] if row["member"] == GONE]
+    said += [f"shares of {row['service']}" for row in found["services"] if row.get("shares")]
+    said += [f"{row['node']} is not current" for row in found["nodes"] if not row["current"]]
+    said += ["an answer"] if fetched(lab, member) else []
+    return said + (["an address"] if resolved(lab, member) else [])
+
+
+def test_a_revoked_member_is_gone_everywhere_and_stays_gone(lab: Path) -> None:
+    for member in OTHERS:
+        await_true(f"{member} is served from {GONE}", lambda member=member: fetched(lab, member) == GONE)  # type: ignore[misc]
+        await_true(f"{member} names {GONE}", lambda member=member: resolved(lab, member) == (LAB.member(GONE).public,))  # type: ignore[misc]
+    done = isthmus("member", "revoke", GONE, "--state", str(lab / "us-east" / "state"))
+    assert json.loads(done.stdout) == {"member": GONE, "state": "revoked"}, done.stderr
+    for member in OTHERS:
+        await_true(f"{member} has forgotten it", lambda member=member: not left(lab, member), BAR)  # type: ignore[misc]
+    assert fetched(lab, GONE) == GONE, "inside, its own service goes on"
+    assert isthmus("lab", "kill", "--dir", str(lab), "us-west-controller").returncode == 0
+    assert isthmus("lab", "start", "--dir", str(lab), "us-west-controller").returncode == 0
+    await_true("the restarted controller answers", lambda: (lab / "us-west" / "state" / "api.sock").exists())
+    await_true("and still has nothing of it", lambda: answers(lab) and not left(lab, "us-west"), BAR)
+    again = isthmus("member", "revoke", GONE, "--state", str(lab / "us-east" / "state"))
+    assert (again.returncode, again.stderr) == (2, f'isthmus: E102 member "{GONE}" is revoked already\n')
+
+
+def answers(lab: Path) -> bool:
+    command = [ISTHMUS, "status", "--api", str(lab / "us-west" / "state" / "api.sock"), "--output", "json"]
+    return subprocess.run(command, capture_output=True, timeout=60, check=False).returncode == 0
