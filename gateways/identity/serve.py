@@ -101,6 +101,7 @@ class WorkloadServer:
             raise InputError(f"{self._path}: {error.strerror}; name another --workload-socket", "E122") from None
         self._path.chmod(0o666)
         listener.listen()
+        logging.getLogger("grpclib.server").setLevel(logging.WARNING)  # else each cancelled call is a line
         self._socket = listener
 
     async def run(self) -> None:
