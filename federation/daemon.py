@@ -9,9 +9,8 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Any
 
 from federation.adapters.clock import SystemClock
 from federation.adapters.etcd.access import EtcdAccess
@@ -88,10 +87,8 @@ class Controller:
             )
         )
 
-    async def run(self, listen: str, join_listen: str | None, *beside: Coroutine[Any, Any, None]) -> None:
-        """Serve until SIGTERM or SIGINT, or until what runs beside it fails; a registrar also those who join, on
-        `join_listen`.
-        """
+    async def run(self, listen: str, join_listen: str | None, *beside: Awaitable[None]) -> None:
+        """Serve until SIGTERM or SIGINT, or until what runs beside it fails; a registrar also those who join."""
         await self.leaf.ready()
         async with contextlib.AsyncExitStack() as ended:
             server = LinkServer(self._credentials, self._exchange, self._issue)
@@ -102,13 +99,12 @@ class Controller:
             ended.callback(self.folder.api.unlink, missing_ok=True)
             ended.push_async_callback(api.cleanup)
             ended.push_async_callback(self.peers.stop)
-            more = [*beside]
             if join_listen is not None:
                 joining = JoinServer(self.leaf.current, self.folder.ledger_bytes, self._admit)
                 ended.push_async_callback(joining.stop)
                 await joining.start(join_listen)
-                more.append(joining.keep_fresh())
-            await self._work(listen, more)
+                beside = (*beside, joining.keep_fresh())
+            await self._work(listen, *beside)
 
     def _admit(self, secret: bytes, request: bytes) -> bytes:
         """Let in whoever has a ticket for his name. Refused, InputError."""
@@ -123,15 +119,15 @@ class Controller:
         log.info("member is admitted", extra={"member": member.name, "number": member.number})
         return data
 
-    async def _work(self, listen: str, more: list[Coroutine[Any, Any, None]]) -> None:
+    async def _work(self, listen: str, *beside: Awaitable[None]) -> None:
         self.peers.follow_ledger()
         work = [
-            *more,
             self.cluster.run(self.loop.wake),
             self.loop.run(),
             self.peers.keep_on_disk(),
             self.leaf.keep_fresh(),
             self._keep_ledger(),
+            *beside,
         ]
         log.info("controller is up", extra={"member": self.own.name, "listen": listen})
         await until_stopped(work)
@@ -169,17 +165,17 @@ class Controller:
 
 
 async def run_controller(
-    folder: Folder, cluster: ClusterApi, listen: str, join_listen: str | None, etcd: EtcdAccess | None
+    folder: Folder, cluster: ClusterApi, listen: str, etcd: EtcdAccess | None, join_listen: str | None = None
 ) -> None:
     """Run the controller of the member in this folder; its store is in the folder, or in etcd."""
     if etcd is None:
         await Controller(folder, cluster, SqliteStore(folder.store)).run(listen, join_listen)
         return
-    while await _lead(folder, cluster, listen, join_listen, etcd):
+    while await _lead(folder, cluster, listen, etcd, join_listen):
         pass
 
 
-async def _lead(folder: Folder, cluster: ClusterApi, listen: str, join_listen: str | None, etcd: EtcdAccess) -> bool:
+async def _lead(folder: Folder, cluster: ClusterApi, listen: str, etcd: EtcdAccess, join_listen: str | None) -> bool:
     """Follow, lead, serve. True when another controller led and this one shall follow again."""
     own = folder.own()
     holder = f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(4)}"

@@ -22,6 +22,12 @@ STATE = click.option(
 ADDRESS = click.option("--address", required=True, help="Address of this node where captured connections arrive.")
 UNDERLAY = click.option("--underlay", default="", help="Public IP:PORT (UDP) of WireGuard; role gateway only.")
 
+WORKLOAD_SOCKET = click.option(
+    "--workload-socket",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Unix socket of the SPIFFE Workload API; role node only.  [default: STATE/workload.sock]",
+)
+
 
 @click.group()
 def agent() -> None:
@@ -32,8 +38,9 @@ def agent() -> None:
 @STATE
 @ADDRESS
 @UNDERLAY
+@WORKLOAD_SOCKET
 @click.option("--metrics", "metrics_address", help="Serve Prometheus metrics on IP:PORT.")
-def run(state: Path, address: str, underlay: str, metrics_address: str | None) -> None:
+def run(state: Path, address: str, underlay: str, workload_socket: Path | None, metrics_address: str | None) -> None:
     """Keep this node as its handout says, until SIGTERM; the data path then stays in place."""
     import asyncio
 
@@ -45,6 +52,7 @@ def run(state: Path, address: str, underlay: str, metrics_address: str | None) -
 
     enrolled = load_enrolled(state)
     situation = situation_of(state, enrolled, address, underlay)
+    workloads = workload_path(state, enrolled.role, workload_socket)
     check_machine(situation)
     with folder.lock(state):
         setup_logging(f"agent-{enrolled.role}")
@@ -53,7 +61,7 @@ def run(state: Path, address: str, underlay: str, metrics_address: str | None) -
         async def main() -> None:
             feed = Feed.open(state)
             await run_until_signalled(
-                Agent(feed, situation, linux_kernel(enrolled.role), folder.xds_socket(state), underlay)
+                Agent(feed, situation, linux_kernel(enrolled.role), folder.xds_socket(state), underlay, workloads)
             )
 
         asyncio.run(main())
@@ -102,7 +110,8 @@ def render(state: Path, address: str, underlay: str) -> None:
 
 @agent.command()
 @STATE
-def clean(state: Path) -> None:
+@WORKLOAD_SOCKET
+def clean(state: Path, workload_socket: Path | None) -> None:
     """Remove exactly what the agent of this folder made: device, routes, nft table, sockets. It must not be running."""
     from federation.link.enrolled import load_enrolled
     from gateways import folder
@@ -110,10 +119,26 @@ def clean(state: Path) -> None:
 
     enrolled = load_enrolled(state)
     device = folder.device_name(state) if enrolled.role == "gateway" else ""
+    workloads = workload_path(state, enrolled.role, workload_socket)
     with folder.lock(state):
         remove(linux_kernel(enrolled.role), enrolled.role, device)
-        for path in (folder.xds_socket(state), folder.admin_socket(state)):
-            path.unlink(missing_ok=True)
+        for path in (folder.xds_socket(state), folder.admin_socket(state), workloads):
+            if path is not None and path.is_socket():
+                path.unlink(missing_ok=True)
+
+
+def workload_path(state: Path, role: str, wanted: Path | None) -> Path | None:
+    """Where the Workload API is served; None on a gateway. InputError for one that a gateway was told to serve."""
+    from federation.model.errors import InputError
+    from gateways import folder
+
+    if role == "node":
+        path = folder.workload_socket(state) if wanted is None else wanted.absolute()
+        folder.check_socket_path(path)
+        return path
+    if wanted is not None:
+        raise InputError(f"--workload-socket is for the role node; this folder is enrolled as {role}", "E122")
+    return None
 
 
 def situation_of(state: Path, enrolled: Enrolled, address: str, underlay: str) -> Situation:

@@ -24,7 +24,9 @@ from federation.session.tree import Tree
 from federation.wire.handout import HandoutHead
 from gateways import metrics
 from gateways.evidence import Evidence
+from gateways.identity.answers import Book
 from gateways.identity.keeper import Keeper, LeafSource
+from gateways.identity.serve import WorkloadServer
 from gateways.intent import intend
 from gateways.kernel.port import Kernel
 from gateways.probe.counters import link_reports, received
@@ -82,10 +84,16 @@ class Made(Struct, frozen=True):
 
 
 class Agent:
-    """One node agent."""
+    """One node agent. Without a `workload_path` it serves no Workload API: gateways have no workloads."""
 
     def __init__(
-        self, feed: HandoutFeed, situation: Situation, kernel: Kernel, xds_path: Path, underlay: str = ""
+        self,
+        feed: HandoutFeed,
+        situation: Situation,
+        kernel: Kernel,
+        xds_path: Path,
+        underlay: str = "",
+        workload_path: Path | None = None,
     ) -> None:
         self._feed = feed
         self._situation = situation
@@ -97,6 +105,7 @@ class Agent:
         self._traffic = Traffic()
         self._xds = XdsServer(xds_path)
         self._encoder = Encoder()
+        self._workload = None if workload_path is None else WorkloadServer(workload_path)
         self._made: Made | None = None
         self._offered: Made | None = None
         self._synced: Wanted | None = None
@@ -110,12 +119,17 @@ class Agent:
         await self._xds.start()
         try:
             async with asyncio.TaskGroup() as group:
+                if self._workload is not None:
+                    await self._workload.start()
+                    group.create_task(self._workload.run())
                 group.create_task(self._feed.run())
                 group.create_task(self._keeper.run())
                 group.create_task(self._loop())
                 group.create_task(self._prober.run())
         finally:
             self._checks.stop()
+            if self._workload is not None:
+                await self._workload.stop()
             await self._xds.stop()
 
     def _ways(self) -> dict[str, bool]:
@@ -149,7 +163,7 @@ class Agent:
         made = self._made
         if made is None or made.root != root or not made.stands(evidence):
             state = intend(self._situation, self._feed.values, evidence)
-            self._keeper.want(state.identities)
+            self._keeper.want((*state.identities, *(one.identity for one in state.registered)))
             self._checks.want({(c.service, c.address): _target(c) for c in state.checked})
             made = Made(root, evidence, {}, state, wanted_of(state), state.problems)
         if not self._offered_all(made, certificates):
@@ -158,7 +172,14 @@ class Agent:
             made = structs.replace(made, certificates=certificates, problems=(*made.state.problems, *invalid))
             self._offered = made
         self._made = made
+        self._offer_workloads(made.state, certificates)
         return made
+
+    def _offer_workloads(self, state: NodeState, certificates: Mapping[str, Certificate]) -> None:
+        if self._workload is not None:
+            names = {str(one.identity) for one in state.registered}
+            held = {name: certificate for name, certificate in certificates.items() if name in names}
+            self._workload.offer(Book(state.known, state.registered, state.anchors, held))
 
     def _offered_all(self, made: Made, certificates: Mapping[str, Certificate]) -> bool:
         """True when there is nothing to offer: it was offered, or it is not yet known what to offer.
@@ -200,7 +221,9 @@ class Agent:
     def _is_whole(self, made: Made) -> bool:
         """True when nothing of the handout was left out, the kernel was read back right and Envoy holds it all."""
         in_kernel = not self._outcome.problems and self._synced == made.wanted
-        certified = not missing(made.state, made.certificates)
+        held = self._keeper.certificates
+        registered = all(str(one.identity) in held for one in made.state.registered)
+        certified = registered and not missing(made.state, made.certificates)
         return in_kernel and certified and not made.problems and self._xds.settled()
 
     def _node_report(self, problems: tuple[str, ...]) -> NodeReport:

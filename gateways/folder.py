@@ -24,6 +24,11 @@ def xds_socket(directory: Path) -> Path:
     return directory.resolve() / "xds.sock"
 
 
+def workload_socket(directory: Path) -> Path:
+    """Where this node's processes fetch their certificates, unless told otherwise."""
+    return directory.resolve() / "workload.sock"
+
+
 def admin_socket(directory: Path) -> Path:
     """Envoy's admin interface."""
     return directory.resolve() / "envoy-admin.sock"

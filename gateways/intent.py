@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from ipaddress import ip_address, ip_network
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from federation.model.cidr import Network, first_overlap
 from federation.model.handout import Import, Offer, Peer, PeerGateway, Pool, Site, Workload
@@ -12,6 +12,7 @@ from federation.model.policy import Probe
 from federation.model.spiffe import SpiffeId, gateway_id, trust_domain
 from federation.wire.keyed import of_kind
 from gateways.evidence import NOTHING, Evidence, with_sick
+from gateways.identity.registered import registered_workloads
 from gateways.outbound import Outbound, plan_outbound
 from gateways.services import hosts_of, is_http, own_endpoints, port_label, sni_of
 from gateways.state import (
@@ -55,7 +56,8 @@ def intend(situation: Situation, values: Mapping[str, Struct], evidence: Evidenc
         problems,
     )
     probes = {item.service: item.policy.probe for item in imports}
-    return _node(situation, site, peers, outbound, checked_endpoints(pools, probes), problems)
+    state = _node(situation, site, peers, outbound, checked_endpoints(pools, probes), problems)
+    return structs.replace(state, registered=registered_workloads(site, of_kind(ordered, Workload)))
 
 
 def accept_peers(site: Site, peers: Iterable[Peer], problems: list[str], own_key: bytes = b"") -> tuple[Peer, ...]:

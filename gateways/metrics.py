@@ -15,6 +15,8 @@ IN_FORCE = Gauge("isthmus_agent_in_force", "1 while the whole handout is in forc
 PROBLEMS = Gauge("isthmus_agent_problems", "How many things are wrong now.")
 XDS_NACKS = Counter("isthmus_agent_xds_nacks", "Resources that Envoy refused.", ["type"])
 REPAIRS = Counter("isthmus_agent_repairs", "Changes made because the kernel lost what was in force.", ["what"])
+WORKLOAD_STREAMS = Gauge("isthmus_agent_workload_api_streams", "Open streams of the Workload API.")
+WORKLOAD_REFUSALS = Counter("isthmus_agent_workload_api_refusals", "Refused calls of the Workload API.", ["reason"])
 PASSES = Counter("isthmus_agent_passes", "Passes of the agent's loop.")
 HANDSHAKE_AGE = Gauge(
     "isthmus_agent_wireguard_handshake_age_seconds",

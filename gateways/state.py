@@ -5,7 +5,7 @@
 
 from msgspec import Struct
 
-from federation.model.handout import Candidate, Role
+from federation.model.handout import Candidate, Role, UnixUser
 from federation.model.names import ServiceKey
 from federation.model.policy import Probe
 from federation.model.record import EndpointState
@@ -167,9 +167,17 @@ class Anchor(Struct, frozen=True):
     pem: str
 
 
+class Registered(Struct, frozen=True):
+    """An identity that processes of these users get from the Workload API."""
+
+    identity: SpiffeId
+    users: tuple[UnixUser, ...]
+
+
 class NodeState(Struct, frozen=True, kw_only=True):
     """Everything that must be in force on one node. `problems` says, one line each, what was left out and why.
 
+    `identities` are those that Envoy acts as, `registered` those that processes of this node fetch.
     `ways` are the overlay addresses to probe, True for those that get requests; `checked` the endpoints to probe.
     `until` is the Unix millisecond at which age alone changes a share (0: none), `held` what the next pass builds on.
     `known` is False before the first handout: then what is in force is left as it is, for unknown is not empty.
@@ -185,6 +193,7 @@ class NodeState(Struct, frozen=True, kw_only=True):
     gateway: GatewayListener | None = None
     anchors: tuple[Anchor, ...] = ()
     identities: tuple[SpiffeId, ...] = ()
+    registered: tuple[Registered, ...] = ()
     ways: dict[str, bool] = {}
     checked: tuple[Checked, ...] = ()
     until: int = 0

@@ -8,9 +8,17 @@ from typing import cast
 import click
 
 from federation.model.errors import InputError
-from federation.model.handout import Role, Workload
+from federation.model.handout import Role, UnixUser, Workload
 from federation.model.names import parse_label
 from federation.model.spiffe import SYSTEM
+
+Account = tuple[str, str]
+
+ID_MAX = 2**32 - 2
+"""The greatest user or group id: the one above it means "no change" to the kernel (setuid(2))."""
+
+NOBODY = 65_534
+"""What the kernel shows for a user without a number in our user namespace (user_namespaces(7))."""
 
 
 @click.command()
@@ -19,9 +27,16 @@ from federation.model.spiffe import SYSTEM
 @click.option("--role", required=True, type=click.Choice(["gateway", "node", "dns"]))
 @click.option("--controller", "controllers", multiple=True, required=True, help="ADDRESS:PORT of a controller.")
 @click.option("--workload", "workloads", multiple=True, help="NAMESPACE/ACCOUNT=IP[,IP]: who runs on the node.")
+@click.option("--workload-uid", "users", multiple=True, help="NAMESPACE/ACCOUNT=UID[:GID]: a process on the node.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to make for the program.")
 def enroll(
-    state: Path, name: str, role: str, controllers: tuple[str, ...], workloads: tuple[str, ...], out: Path
+    state: Path,
+    name: str,
+    role: str,
+    controllers: tuple[str, ...],
+    workloads: tuple[str, ...],
+    users: tuple[str, ...],
+    out: Path,
 ) -> None:
     """Give a node agent or DNS server its identity and first certificate (24 h; it renews by itself)."""
     from federation.cli.places import check_folder
@@ -36,7 +51,11 @@ def enroll(
     own = folder.own()
     for address in controllers:
         split_address(address, "--controller")
-    enrolment = Enrolment(name=parse_label(name, "--name"), role=cast(Role, role), workloads=parse_workloads(workloads))
+    if users and role != "node":
+        raise InputError(f"--workload-uid is for the role node; {name} is to be a {role}")
+    enrolment = Enrolment(
+        name=parse_label(name, "--name"), role=cast(Role, role), workloads=parse_workloads(workloads, users)
+    )
     identity, key = agent_id(own.trust_domain, name), new_key()
     check_folder(out, "--out")
     if (out / "enrolled.json").exists():
@@ -79,30 +98,64 @@ def renew(state: Path, out: Path) -> None:
     save_leaf(out / "leaf.json", leaf_of(identity, key, chain))
 
 
-def parse_workloads(texts: tuple[str, ...]) -> tuple[Workload, ...]:
-    """`NAMESPACE/ACCOUNT=IP[,IP]` each. InputError for another form, a bad address, or one that stands twice."""
-    seen: dict[str, str] = {}
-    found = []
-    for text in texts:
-        who, equals, addresses = text.partition("=")
-        namespace, slash, account = who.partition("/")
-        if not (equals and slash):
-            raise InputError(f'--workload "{text}": write it as NAMESPACE/ACCOUNT=IP[,IP]')
-        if namespace == SYSTEM:
-            raise InputError(f'--workload "{text}": the namespace "{SYSTEM}" is ours; no workload acts in it', "E105")
-        for address in addresses.split(","):
-            try:
-                ip_address(address)
-            except ValueError:
-                raise InputError(f'--workload "{text}": "{address}" is not an IP address') from None
-            if address in seen:
-                raise InputError(f'--workload "{text}": {address} already belongs to {seen[address]}')
-            seen[address] = who
-        found.append(
-            Workload(
-                parse_label(namespace, "--workload namespace"),
-                parse_label(account, "--workload account"),
-                tuple(addresses.split(",")),
-            )
+def parse_workloads(by_address: tuple[str, ...], by_user: tuple[str, ...]) -> tuple[Workload, ...]:
+    """`NAMESPACE/ACCOUNT=IP[,IP]` and `NAMESPACE/ACCOUNT=UID[:GID]`, one workload an account.
+
+    InputError for another form, and for an address or user that stands twice.
+    """
+    addresses: dict[str, Account] = {}
+    for text in by_address:
+        who, given = _account("--workload", text, "IP[,IP]")
+        for address in given.split(","):
+            _add_address(text, who, address, addresses)
+    users: dict[UnixUser, Account] = {}
+    for text in by_user:
+        who, given = _account("--workload-uid", text, "UID[:GID]")
+        _add_user(text, who, given, users)
+    return tuple(
+        Workload(
+            *who, tuple(a for a, of in addresses.items() if of == who), tuple(u for u, of in users.items() if of == who)
         )
-    return tuple(found)
+        for who in dict.fromkeys((*addresses.values(), *users.values()))
+    )
+
+
+def _account(flag: str, text: str, form: str) -> tuple[Account, str]:
+    who, equals, given = text.partition("=")
+    namespace, slash, account = who.partition("/")
+    if not (equals and slash):
+        raise InputError(f'{flag} "{text}": write it as NAMESPACE/ACCOUNT={form}')
+    if namespace == SYSTEM:
+        raise InputError(f'{flag} "{text}": the namespace "{SYSTEM}" is ours; no workload acts in it', "E105")
+    return (parse_label(namespace, f"{flag} namespace"), parse_label(account, f"{flag} account")), given
+
+
+def _add_address(text: str, who: Account, address: str, addresses: dict[str, Account]) -> None:
+    try:
+        ip_address(address)
+    except ValueError:
+        raise InputError(f'--workload "{text}": "{address}" is not an IP address') from None
+    if address in addresses:
+        raise InputError(f'--workload "{text}": {address} already belongs to {"/".join(addresses[address])}')
+    addresses[address] = who
+
+
+def _add_user(text: str, who: Account, given: str, users: dict[UnixUser, Account]) -> None:
+    numbers = given.split(":")
+    if len(numbers) > 2 or not all(_is_id(n) for n in numbers):
+        raise InputError(f'--workload-uid "{text}": write it as NAMESPACE/ACCOUNT=UID[:GID], numbers of 0 to {ID_MAX}')
+    user = UnixUser(*map(int, numbers))
+    if user.uid == NOBODY:
+        raise InputError(
+            f'--workload-uid "{text}": {NOBODY} stands for every user that the kernel cannot name here; '
+            "give the workload a user of its own",
+            "E105",
+        )
+    for other, owner in users.items():
+        if other.covers(user) or user.covers(other):
+            raise InputError(f'--workload-uid "{text}": uid {user.uid} already belongs to {"/".join(owner)}')
+    users[user] = who
+
+
+def _is_id(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= 10 and int(text) <= ID_MAX

@@ -62,11 +62,11 @@ def controller(
 
     setup_logging("controller")
     split_address(listen, "--listen")
-    folder = Folder(state)
     if join_listen is not None:
         split_address(join_listen, "--join-listen")
-        folder.registrar_key()
+        Folder(state).registrar_key()
+    folder = Folder(state)
     cluster = open_cluster(manifests, kubeconfig, folder.own().az)
     access = None if etcd is None else read_access(etcd)
     serve_metrics(metrics)
-    asyncio.run(run_controller(folder, cluster, listen, join_listen, access))
+    asyncio.run(run_controller(folder, cluster, listen, access, join_listen))

@@ -116,12 +116,27 @@ class Offer(Struct, frozen=True):
     probe: Probe | None = None
 
 
+class UnixUser(Struct, frozen=True, order=True):
+    """A process on the reader's node as the kernel knows it: user id and primary group id (-1: any group)."""
+
+    uid: int
+    gid: int = -1
+
+    def covers(self, other: "UnixUser") -> bool:
+        """True when whoever is `other` is one of us."""
+        return self.uid == other.uid and self.gid in (-1, other.gid)
+
+
 class Workload(Struct, frozen=True):
-    """A workload on the reader's node: whoever has one of these addresses acts as ns/sa. Key `workload/<ns>/<sa>`."""
+    """A workload on the reader's node: whoever has one of these addresses acts as ns/sa. Key `workload/<ns>/<sa>`.
+
+    A process of one of these `uids` gets the identity's certificate from the node's Workload API.
+    """
 
     namespace: str
     account: str
-    addresses: tuple[str, ...]
+    addresses: tuple[str, ...] = ()
+    uids: tuple[UnixUser, ...] = ()
 
 
 class Place(Struct, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from tests.worlds.command_line import BASE, JOINER, content, inside, prepare, sa
 LABEL = 'must be a DNS label (1 to 63 of a-z, 0-9 and inner "-")'
 PORT = "write it as ADDRESS:PORT or [IPV6]:PORT with a port of 1 to 65535"
 ABSENT = "does not exist: make it with `isthmus init` or `isthmus member request`"
+NUMBERS = "write it as NAMESPACE/ACCOUNT=UID[:GID], numbers of 0 to 4294967294"
 FINGERPRINT = "sha256:" + "0" * 64
 
 
@@ -132,6 +133,27 @@ ENROLS = {
     ),
     "workload address": ({"--workload": "shop/a=10.1"}, 'E125 --workload "shop/a=10.1": "10.1" is not an IP address'),
     "workload namespace": ({"--workload": "Shop/a=10.1.0.9"}, f'E114 --workload namespace "Shop": {LABEL}'),
+    "uid": ({"--workload-uid": "shop/a"}, 'E125 --workload-uid "shop/a": write it as NAMESPACE/ACCOUNT=UID[:GID]'),
+    "uid that is a name": ({"--workload-uid": "shop/a=web"}, f'E125 --workload-uid "shop/a=web": {NUMBERS}'),
+    "uid too great": ({"--workload-uid": "shop/a=4294967295"}, f'E125 --workload-uid "shop/a=4294967295": {NUMBERS}'),
+    "uid without end": ({"--workload-uid": f"shop/a={'1' * 5000}"}, f'E125 --workload-uid "shop/a={"1" * 5000}": {NUMBERS}'),
+    "gid missing": ({"--workload-uid": "shop/a=1000:"}, f'E125 --workload-uid "shop/a=1000:": {NUMBERS}'),
+    "gid negative": ({"--workload-uid": "shop/a=1000:-1"}, f'E125 --workload-uid "shop/a=1000:-1": {NUMBERS}'),
+    "three numbers": ({"--workload-uid": "shop/a=1:2:3"}, f'E125 --workload-uid "shop/a=1:2:3": {NUMBERS}'),
+    "uid account": ({"--workload-uid": "shop/A=1000"}, f'E114 --workload-uid account "A": {LABEL}'),
+    "uid in our namespace": (
+        {"--workload-uid": "isthmus/gateway=1000"},
+        'E105 --workload-uid "isthmus/gateway=1000": the namespace "isthmus" is ours; no workload acts in it',
+    ),
+    "nobody": (
+        {"--workload-uid": "shop/a=65534"},
+        'E105 --workload-uid "shop/a=65534": 65534 stands for every user that the kernel cannot name here; '
+        "give the workload a user of its own",
+    ),
+    "uid of a gateway": (
+        {"--workload-uid": "shop/a=1000", "--role": "gateway"},
+        "E125 --workload-uid is for the role node; n1 is to be a gateway",
+    ),
     "name taken": ({"--name": "dns1"}, 'E102 agent "dns1" is already enrolled; remove reg/agents/dns1.json first to replace it'),
     "folder taken": ({"--out": "dns"}, 'E102 --out "dns": another program is enrolled there; name another folder'),
     "folder that is a file": ({"--out": "file"}, 'E125 --out "file": file is not a folder; name another'),
@@ -144,6 +166,33 @@ def test_enroll(place: Path, case: str) -> None:
     options, text = ENROLS[case]
     base = {"--state": "reg", "--name": "n1", "--role": "node", "--controller": "10.1.0.1:7443", "--out": "n1"}
     refused(place, ["enroll", *words(base | options)], text)
+
+
+TWICE = {
+    "address": (
+        ["--workload", "shop/a=10.1.0.9", "--workload", "shop/b=10.1.0.9"],
+        'E125 --workload "shop/b=10.1.0.9": 10.1.0.9 already belongs to shop/a',
+    ),
+    "uid": (
+        ["--workload-uid", "shop/a=1000", "--workload-uid", "shop/b=1000"],
+        'E125 --workload-uid "shop/b=1000": uid 1000 already belongs to shop/a',
+    ),
+    "uid in one group, then in any": (
+        ["--workload-uid", "shop/a=1000:5", "--workload-uid", "shop/b=1000"],
+        'E125 --workload-uid "shop/b=1000": uid 1000 already belongs to shop/a',
+    ),
+    "uid in any group, then in one": (
+        ["--workload-uid", "shop/a=1000", "--workload-uid", "shop/b=1000:5"],
+        'E125 --workload-uid "shop/b=1000:5": uid 1000 already belongs to shop/a',
+    ),
+}
+
+
+@pytest.mark.parametrize("case", TWICE)
+def test_enroll_gives_one_process_one_identity(place: Path, case: str) -> None:
+    options, text = TWICE[case]
+    base = {"--state": "reg", "--name": "n1", "--role": "node", "--controller": "10.1.0.1:7443", "--out": "n1"}
+    refused(place, ["enroll", *words(base), *options], text)
 
 
 LOOKS = {

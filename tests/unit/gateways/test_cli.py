@@ -45,6 +45,12 @@ def test_a_node_with_underlay(tmp_path: Path) -> None:
     assert "is for the role gateway" in failure(*arguments)
 
 
+def test_a_gateway_with_a_workload_socket(state: Path) -> None:
+    arguments = ("--state", str(state), "--address", "127.0.0.1", "--underlay", "192.0.2.1:1", "--workload-socket", "s")
+    text = "E122 --workload-socket is for the role node; this folder is enrolled as gateway"
+    assert failure("run", *arguments) == text
+
+
 @pytest.mark.parametrize("address", ["localhost", "10.0.0", ""])
 def test_an_address_that_is_none(state: Path, address: str) -> None:
     assert "is not an IP address" in failure("run", "--state", str(state), "--address", address)

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from federation.link.leaf import leaf_of, new_key, signing_request
 from federation.link.tls import identity_of
 from federation.model.errors import InputError, Refused, Unavailable
-from federation.model.handout import Workload
+from federation.model.handout import UnixUser, Workload
 from federation.model.spiffe import SpiffeId, account, agent_id, gateway_id, parse_spiffe
 from federation.trust.anchor import check_anchor, make_anchor
 from federation.trust.issue import LEAF_LIFE, sign_leaf
@@ -124,7 +124,7 @@ def test_a_spiffe_id_survives_its_text() -> None:
     assert parse_spiffe(str(WEB)) == WEB
 
 
-SHOP = (Workload("shop", "client", ("10.1.2.10",)),)
+SHOP = (Workload("shop", "client", ("10.1.2.10",)), Workload("shop", "robot", uids=(UnixUser(1000),)))
 CLIENT = account(EAST, "shop", "client")
 MAY: dict[str, tuple[str, SpiffeId, bool]] = {
     "an agent itself": ("gateway", agent_id(EAST, "n1"), True),
@@ -132,6 +132,8 @@ MAY: dict[str, tuple[str, SpiffeId, bool]] = {
     "a gateway the gateway": ("gateway", gateway_id(EAST), True),
     "a node the gateway": ("node", gateway_id(EAST), False),
     "a node its workload": ("node", CLIENT, True),
+    "a node its workload that is known by user": ("node", account(EAST, "shop", "robot"), True),
+    "a gateway a workload that is known by user": ("gateway", account(EAST, "shop", "robot"), False),
     "a gateway a workload": ("gateway", CLIENT, False),
     "a node another's workload": ("node", account(EAST, "shop", "pay"), False),
     "a node the controller": ("node", account(EAST, "isthmus", "controller"), False),

@@ -1,0 +1,89 @@
+"""What the Workload API answers a user of this node, and when it refuses. Pure but for the clock given in."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from msgspec import Struct
+
+from federation.model.errors import Refused, Unavailable
+from federation.model.handout import UnixUser
+from federation.model.spiffe import SpiffeId
+from gateways.identity.messages import Svid, bundles_message, svids_message
+from gateways.identity.registered import identities_of
+from gateways.render.envoy.resources import Certificate
+from gateways.state import Anchor, Registered
+
+
+class Book(Struct, frozen=True):
+    """Everything that answers are made of. `anchors`: the own one first; `known` is False before the first handout."""
+
+    known: bool = False
+    registered: tuple[Registered, ...] = ()
+    anchors: tuple[Anchor, ...] = ()
+    certificates: Mapping[str, Certificate] = {}
+
+
+def svids_for(book: Book, user: UnixUser, now: datetime) -> bytes:
+    """The full X509SVIDResponse for this user: other members' bundles stand beside the own one, never in it.
+
+    Refused (E105) when it is nobody; Unavailable when none of its certificates is at hand and in date.
+    """
+    found = [_svid(book, identity, now) for identity in entitled(book, user)]
+    svids = [svid for svid in found if svid is not None]
+    if not svids:
+        raise Unavailable(
+            f"no certificate for uid {user.uid} is at hand: no controller has issued it yet, or it ran out"
+        )
+    own = _trust_domain_id(book.anchors[0])
+    return svids_message(svids, {name: bundle for name, bundle in _bundles(book).items() if name != own})
+
+
+def bundles_for(book: Book, user: UnixUser, now: datetime) -> bytes:
+    """The full X509BundlesResponse: one bundle a member. Refused (E105) when this user is nobody."""
+    entitled(book, user)
+    return bundles_message(_bundles(book))
+
+
+def entitled(book: Book, user: UnixUser) -> tuple[SpiffeId, ...]:
+    """The identities of this user, at least one. Refused (E105) when it has none, Unavailable before the handout."""
+    if not book.known:
+        raise Unavailable("no handout yet: who is who on this node is not known")
+    identities = identities_of(user, book.registered)
+    if not identities:
+        raise Refused(
+            f"uid {user.uid}, gid {user.gid} is no registered workload of this node; "
+            "register it with `isthmus enroll --workload-uid`",
+            "E105",
+        )
+    return identities
+
+
+def _svid(book: Book, identity: SpiffeId, now: datetime) -> Svid | None:
+    held = book.certificates.get(str(identity))
+    if held is None:
+        return None
+    chain = x509.load_pem_x509_certificates(held.chain.encode())
+    if chain[0].not_valid_after_utc <= now:
+        return None
+    key = serialization.load_pem_private_key(held.key.encode(), None)
+    return Svid(
+        str(identity),
+        _der(chain),
+        key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()),
+        _bundles(book)[_trust_domain_id(book.anchors[0])],
+    )
+
+
+def _bundles(book: Book) -> dict[str, bytes]:
+    return {_trust_domain_id(a): _der(x509.load_pem_x509_certificates(a.pem.encode())) for a in book.anchors}
+
+
+def _trust_domain_id(anchor: Anchor) -> str:
+    return f"spiffe://{anchor.trust_domain}"
+
+
+def _der(certificates: list[x509.Certificate]) -> bytes:
+    return b"".join(certificate.public_bytes(Encoding.DER) for certificate in certificates)
