@@ -42,6 +42,24 @@ def setup_logging(process: str, level: int = logging.INFO) -> None:
     logging.basicConfig(handlers=[handler], level=level, force=True)
 
 
+class Problems:
+    """Logs each problem of a program once when it comes and once when it is gone."""
+
+    def __init__(self, log: logging.Logger) -> None:
+        self._log = log
+        self._said: tuple[str, ...] = ()
+
+    def say(self, found: tuple[str, ...]) -> None:
+        """These are the problems now, one line each."""
+        for line in found:
+            if line not in self._said:
+                self._log.warning("problem", extra={"problem": line})
+        for line in self._said:
+            if line not in found:
+                self._log.info("problem is gone", extra={"problem": line})
+        self._said = found
+
+
 def split_address(text: str, what: str) -> tuple[str, int]:
     """`ip:port` or `[v6]:port` as host and port; InputError naming `what`."""
     host, _, port = text.rpartition(":")

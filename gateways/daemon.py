@@ -21,6 +21,7 @@ from federation.model.names import ServiceKey
 from federation.probing import Prober, Target
 from federation.process import until_stopped
 from federation.session.tree import Tree
+from federation.telemetry import Problems
 from federation.wire.handout import HandoutHead
 from gateways import metrics
 from gateways.evidence import Evidence
@@ -112,7 +113,7 @@ class Agent:
         self._sync_due = 0.0
         self._outcome = Outcome((), ())
         self._reached = b""
-        self._said: tuple[str, ...] = ()
+        self._problems = Problems(log)
 
     async def run(self) -> None:
         """Run until cancelled. What is in force in kernel and Envoy stays in force afterwards."""
@@ -215,7 +216,7 @@ class Agent:
             links = link_reports(made.state.tunnel, actual, time.time(), prober.microseconds, prober.paths.standing)
             self._traffic.look(received(made.state.tunnel, actual), asyncio.get_running_loop().time())
         self._feed.report({"node": self._node_report(problems), **links, **self._failing()})
-        self._say(problems)
+        self._problems.say(problems)
         self._measure(problems, whole, links)
 
     def _is_whole(self, made: Made) -> bool:
@@ -247,15 +248,6 @@ class Agent:
             for (service, address), verdict in self._checks.verdicts.items()
             if verdict.up is False
         }
-
-    def _say(self, problems: tuple[str, ...]) -> None:
-        for line in problems:
-            if line not in self._said:
-                log.warning("problem", extra={"problem": line})
-        for line in self._said:
-            if line not in problems:
-                log.info("problem is gone", extra={"problem": line})
-        self._said = problems
 
     def _measure(self, problems: tuple[str, ...], whole: bool, links: Mapping[str, Struct]) -> None:
         head = self._feed.head

@@ -14,6 +14,7 @@ from federation.link.feed import Feed
 from federation.model.errors import InputError
 from federation.model.handout import NodeReport
 from federation.process import until_stopped
+from federation.telemetry import Problems
 from gslb import metrics
 from gslb.checks import Address, evidence, problems, reports
 from gslb.control import Control, Question
@@ -50,7 +51,7 @@ class Daemon:
         self._seen = self._reached = b""
         self._last_heard = -WORDS_SECONDS
         self._fault: tuple[str, ...] = ()
-        self._problems: tuple[str, ...] = ()
+        self._problems = Problems(log)
         metrics.age.set_function(self._age)
 
     async def run(self, addresses: Sequence[Address]) -> None:
@@ -118,19 +119,10 @@ class Daemon:
     def _report(self) -> None:
         table = self._table.problems if self._table is not None else ()
         found = (*self._fault, *table, *problems(self._watch.findings))
-        self._say(found)
+        self._problems.say(found)
         node = NodeReport(node=self._feed.enrolled.node, role="dns", reached=self._reached, problems=found)
         said: dict[str, Struct] = {"node": node, **reports(self._watch.findings)}
         self._feed.report(said)
-
-    def _say(self, found: tuple[str, ...]) -> None:
-        for line in found:
-            if line not in self._problems:
-                log.warning("problem", extra={"problem": line})
-        for line in self._problems:
-            if line not in found:
-                log.info("problem is gone", extra={"problem": line})
-        self._problems = found
 
     def _explained(self, question: Question) -> dict[str, Any]:
         asked = question.name, question.client, question.subnet
