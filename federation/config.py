@@ -83,15 +83,8 @@ class Folder:
             raise InputError(f"{self.member}: {error}") from None
 
     def private_text(self, path: Path) -> str:
-        """A secret file's text. InputError when it is missing or others may read it (threat model C22)."""
-        try:
-            mode = path.stat().st_mode & 0o777
-            text = path.read_text()
-        except OSError as error:
-            raise InputError(f"{path}: {error.strerror}") from None
-        if mode & 0o077:
-            raise InputError(f"{path} has mode {mode:04o}: must be 0600, run `chmod 600 {path}`", "E122")
-        return text
+        """A secret file's text. InputError when it is missing or others may read it."""
+        return private_text(path)
 
     def registrar_key(self) -> str:
         """The key that signs the ledger. InputError when this member is not the registrar."""
@@ -130,3 +123,15 @@ class Folder:
         """Remember this program. InputError when the name is taken."""
         self.check_free(enrolment.name)
         write_private(self.agents / f"{enrolment.name}.json", msgspec.json.encode(enrolment))
+
+
+def private_text(path: Path) -> str:
+    """A secret file's text. InputError when it is missing or others may read it (threat model C22)."""
+    try:
+        mode = path.stat().st_mode & 0o777
+        text = path.read_text()
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from None
+    if mode & 0o077:
+        raise InputError(f"{path} has mode {mode:04o}: must be 0600, run `chmod 600 {path}`", "E122")
+    return text

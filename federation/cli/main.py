@@ -14,6 +14,7 @@ COMMANDS = {
     "init": ("federation.cli.membership:init", "Found a federation: its key, the first member, the ledger."),
     "token": ("federation.cli.join:token", "Make tokens with which members join (on the registrar)."),
     "join": ("federation.cli.join:join", "Join a federation with a token."),
+    "ledger": ("federation.cli.ledger:ledger", "Sign entries of the ledger where the federation key is kept."),
     "member": ("federation.cli.membership:member", "Request, admit, accept, change, revoke and list members."),
     "enroll": ("federation.cli.enroll:enroll", "Give a node agent or DNS server its first certificate."),
     "renew": ("federation.cli.enroll:renew", "Give an enrolled program a new certificate after a long absence."),

@@ -29,6 +29,11 @@ ZONES = click.option(
 )
 
 
+PREPARE = click.option(
+    "--prepare", type=click.Path(path_type=Path), help="Sign nothing: write the entry there, for `isthmus ledger sign`."
+)
+
+
 def placed(command: Any) -> Any:
     """Add the options that say who and where a member is."""
     for option in reversed(_PLACE):
@@ -87,25 +92,25 @@ def request(state: Path, domain: str, federation: str, out: Path, **place: Any) 
 @member.command()
 @STATE
 @click.option("--request", "request_file", required=True, type=click.Path(path_type=Path, exists=True))
-@click.option("--ledger", "out", required=True, type=click.Path(path_type=Path), help="File for the new ledger.")
+@click.option("--ledger", "out", type=click.Path(path_type=Path), help="File for the new ledger.")
 @ZONES
-def admit(state: Path, request_file: Path, out: Path, zones: tuple[str, ...]) -> None:
-    """Append a joiner to the ledger (on the registrar, which holds the federation key)."""
+@PREPARE
+def admit(state: Path, request_file: Path, out: Path | None, zones: tuple[str, ...], prepare: Path | None) -> None:
+    """Append a joiner to the ledger (on the registrar)."""
     from federation.cli.places import check_file
-    from federation.config import Folder
     from federation.registrar.admit import admit as admitted
     from federation.registrar.admit import read_request
-    from federation.registrar.register import append_entry
 
-    folder = Folder(state)
-    own = folder.own()
-    check_file(out, "--ledger")
+    if (out is None) == (prepare is None):
+        raise click.UsageError("give either --ledger or --prepare")
+    for path, what in ((out, "--ledger"), (prepare, "--prepare")):
+        if path is not None:
+            check_file(path, what)
     wanted = read_request(request_file.read_bytes())
     now = datetime.now(UTC)
-    data, joiner = append_entry(
-        folder.ledger, folder.registrar_key(), own.federation, lambda ledger: admitted(ledger, wanted, now, zones)
-    )
-    out.write_bytes(data)
+    data, joiner = _append(state, prepare, lambda ledger, _: admitted(ledger, wanted, now, zones))
+    if out is not None:
+        out.write_bytes(data)
     click.echo(json.dumps({"member": joiner.name, "number": joiner.number, "overlay": joiner.overlay}))
 
 
@@ -138,34 +143,48 @@ def accept(state: Path, file: Path) -> None:
 @click.option("--ingress", multiple=True, help="Public addresses; replaces all.")
 @click.option("--nameserver", "nameservers", multiple=True, help="Addresses of its DNS servers; replaces all.")
 @click.option("--quota", "quotas", multiple=True, help="A limit as NAME=COUNT, such as endpoints=200000.")
-def set_member(state: Path, name: str, quotas: tuple[str, ...], **fields: tuple[str, ...]) -> None:
+@PREPARE
+def set_member(
+    state: Path, name: str, quotas: tuple[str, ...], prepare: Path | None, **fields: tuple[str, ...]
+) -> None:
     """Change what the ledger grants a member (on the registrar); its controller passes it on at once."""
     from federation.registrar.change import Change, changed, parse_quota
 
     change = Change(quota=dict(map(parse_quota, quotas)), **{key: value or None for key, value in fields.items()})
-    _append(state, lambda ledger, _: changed(ledger, name, change))
+    _, entry = _append(state, prepare, lambda ledger, _: changed(ledger, name, change))
+    click.echo(json.dumps({"member": entry.name, "state": entry.state}))
 
 
 @member.command()
 @STATE
 @click.argument("name")
-def revoke(state: Path, name: str) -> None:
+@PREPARE
+def revoke(state: Path, name: str, prepare: Path | None) -> None:
     """Revoke a member (on the registrar): everyone drops its trust, links, services and names. It cannot be undone."""
     from federation.registrar.change import revoked
 
-    _append(state, lambda ledger, own: revoked(ledger, name, own))
+    _, entry = _append(state, prepare, lambda ledger, own: revoked(ledger, name, own))
+    click.echo(json.dumps({"member": entry.name, "state": entry.state}))
 
 
-def _append(state: Path, change: "Callable[[Ledger, str], Member]") -> None:
-    """Append what `change` makes of the ledger and our member's name; the running controller finds it in the file."""
+def _append(state: Path, prepare: Path | None, change: "Callable[[Ledger, str], Member]") -> "tuple[bytes, Member]":
+    """Append what `change` makes of the ledger and our member's name, or only write the entry to `prepare`.
+
+    A running controller finds what was appended in the file.
+    """
+    from federation.cli.places import check_file
     from federation.config import Folder
-    from federation.registrar.register import append_entry
+    from federation.registrar.register import append_entry, prepare_entry
 
     folder = Folder(state)
     own = folder.own()
-    key = folder.registrar_key()
-    _, entry = append_entry(folder.ledger, key, own.federation, lambda ledger: change(ledger, own.name))
-    click.echo(json.dumps({"member": entry.name, "state": entry.state}))
+    if prepare is None:
+        key = folder.registrar_key()
+        return append_entry(folder.ledger, key, own.federation, lambda ledger: change(ledger, own.name))
+    check_file(prepare, "--prepare")
+    body, entry = prepare_entry(folder.ledger, own.federation, lambda ledger: change(ledger, own.name))
+    prepare.write_bytes(body)
+    return body, entry
 
 
 @member.command("list")

@@ -58,11 +58,30 @@ def read_ledger(signed: SignedLedger, federation: str) -> Ledger:
     return Ledger(domain, term, len(signed.entries), members)
 
 
+def next_entry(signed: SignedLedger, member: Member, domain: str, term: int) -> bytes:
+    """The bytes of the entry about this member that comes next, to be signed."""
+    previous = sha256(signed.entries[-1].body).digest() if signed.entries else b""
+    return _encoder.encode(
+        Entry(index=len(signed.entries) + 1, term=term, domain=domain, previous=previous, member=member)
+    )
+
+
 def append(signed: SignedLedger, member: Member, domain: str, term: int, key: SigningKey) -> SignedLedger:
     """The ledger with one more entry about this member."""
-    previous = sha256(signed.entries[-1].body).digest() if signed.entries else b""
-    entry = Entry(index=len(signed.entries) + 1, term=term, domain=domain, previous=previous, member=member)
-    return SignedLedger(signed.key, (*signed.entries, key.sign(_encoder.encode(entry))))
+    return with_entry(signed, key.sign(next_entry(signed, member, domain, term)))
+
+
+def with_entry(signed: SignedLedger, entry: Signed) -> SignedLedger:
+    """The ledger with one more entry; nothing is verified."""
+    return SignedLedger(signed.key, (*signed.entries, entry))
+
+
+def read_entry(body: bytes) -> Entry:
+    """The entry in these bytes. Refused (E120) when they are none."""
+    try:
+        return _entry_decoder.decode(body)
+    except msgspec.MsgspecError as error:
+        raise Refused(f"ledger entry ({len(body)} bytes) cannot be read: {error}", "E120") from None
 
 
 def _verified_entry(item: Signed, key: bytes, index: int) -> Entry:
