@@ -8,8 +8,8 @@ from federation.law.recovery import follow
 from federation.law.room import line
 from federation.model.handout import Candidate, Import, Peer, Pool
 from federation.model.names import ServiceKey
-from federation.model.record import Endpoint
-from federation.model.standing import UNKNOWN, Standing
+from federation.model.record import with_unready
+from federation.model.standing import UNKNOWN, Standing, best
 
 
 class Evidence(Struct, frozen=True):
@@ -28,22 +28,20 @@ NOTHING = Evidence()
 
 def way_to(peer: Peer, ways: Mapping[str, Standing]) -> Standing:
     """The way to a member is as good as that to the best of its gateways."""
-    found = [ways.get(gateway.overlay, UNKNOWN) for gateway in peer.gateways]
-    return min(found, key=lambda one: (not one.up, one.since, one.loss), default=UNKNOWN)
+    return best(ways.get(gateway.overlay, UNKNOWN) for gateway in peer.gateways)
 
 
 def with_sick(pools: Iterable[Pool], sick: frozenset[tuple[ServiceKey, str]]) -> list[Pool]:
     """The pools with endpoints that fail their probes as unready."""
-    return [_with_sick(pool, sick) if sick else pool for pool in pools]
-
-
-def _with_sick(pool: Pool, sick: frozenset[tuple[ServiceKey, str]]) -> Pool:
-    return structs.replace(pool, endpoints=tuple(_seen(pool.service, e, sick) for e in pool.endpoints))
-
-
-def _seen(service: ServiceKey, endpoint: Endpoint, sick: frozenset[tuple[ServiceKey, str]]) -> Endpoint:
-    failing = endpoint.state == "ready" and (service, endpoint.address) in sick
-    return structs.replace(endpoint, state="unready") if failing else endpoint
+    addresses: dict[ServiceKey, set[str]] = {}
+    for service, address in sick:
+        addresses.setdefault(service, set()).add(address)
+    return [
+        structs.replace(pool, endpoints=with_unready(pool.endpoints, addresses[pool.service]))
+        if pool.service in addresses
+        else pool
+        for pool in pools
+    ]
 
 
 def own_candidate(candidate: Candidate, item: Import, pools: Iterable[Pool], evidence: Evidence) -> Candidate:

@@ -103,9 +103,8 @@ def admit(state: Path, request_file: Path, out: Path | None, zones: tuple[str, .
 
     if (out is None) == (prepare is None):
         raise click.UsageError("give either --ledger or --prepare")
-    for path, what in ((out, "--ledger"), (prepare, "--prepare")):
-        if path is not None:
-            check_file(path, what)
+    if out is not None:
+        check_file(out, "--ledger")
     wanted = read_request(request_file.read_bytes())
     now = datetime.now(UTC)
     data, joiner = _append(state, prepare, lambda ledger, _: admitted(ledger, wanted, now, zones))

@@ -12,16 +12,14 @@ import asyncio
 import http.client
 import json
 import ssl
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 
 import msgspec
 from aiohttp import web
 from msgspec import Struct
 
 from federation.link.leaf import Leaf
-from federation.link.tls import check_peer
+from federation.link.tls import check_peer, show_leaf
 from federation.model.errors import InputError, IsthmusError, Refused, Unavailable
 from federation.model.spiffe import SpiffeId
 from federation.telemetry import split_address
@@ -80,14 +78,9 @@ class JoinServer:
 
     def _show(self) -> None:
         leaf = self._leaf()
-        if leaf == self._shown:
-            return
-        with tempfile.TemporaryDirectory() as directory:
-            pem = Path(directory) / "leaf.pem"
-            pem.touch(0o600)
-            pem.write_text(leaf.key + leaf.chain)
-            self._context.load_cert_chain(pem)
-        self._shown = leaf
+        if leaf != self._shown:
+            show_leaf(self._context, leaf)
+            self._shown = leaf
 
     async def _get_ledger(self, request: web.Request) -> web.Response:
         return web.Response(body=self._ledger())

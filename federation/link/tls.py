@@ -19,12 +19,17 @@ def client_context(leaf: Leaf, anchors: str) -> ssl.SSLContext:
     context.verify_mode = ssl.CERT_REQUIRED
     context.load_verify_locations(cadata=anchors)
     context.set_alpn_protocols(["h2"])
+    show_leaf(context, leaf)
+    return context
+
+
+def show_leaf(context: ssl.SSLContext, leaf: Leaf) -> None:
+    """Show this leaf in handshakes from now on; OpenSSL takes it from a file only."""
     with tempfile.TemporaryDirectory() as directory:
         pem = Path(directory) / "leaf.pem"
         pem.touch(0o600)
         pem.write_text(leaf.key + leaf.chain)
         context.load_cert_chain(pem)
-    return context
 
 
 def identity_of(certificate: x509.Certificate) -> SpiffeId:

@@ -34,8 +34,7 @@ def parse_member(text: str) -> MemberName:
 
 def parse_domain(text: str, what: str = "federation domain") -> str:
     """A DNS name of at least two labels and at most 200 characters, so that member names fit in front."""
-    labels = text.split(".")
-    if len(text) > 200 or len(labels) < 2 or not all(is_label(label) for label in labels):
+    if len(text) > 200 or not is_host(text):
         raise InputError(f'{what} "{text}": must be a DNS name such as "acme.mesh", at most 200 characters', "E114")
     return text
 

@@ -12,6 +12,30 @@ from federation.model.names import ServiceKey
 Steering = Literal["steered", "weighted"]
 
 
+class Range(Struct, frozen=True):
+    """What a number may be, both ends included."""
+
+    low: int
+    high: int
+
+
+TTL = Range(1, 86_400)
+THRESHOLD = Range(1, 100)
+WEIGHT = Range(0, 1_000_000)
+RETURN_PERCENT = Range(1, 100)
+RETURN_SECONDS = Range(1, 3_600)
+PROBE_PORT = Range(0, 65_535)
+PROBE_INTERVAL_MS = Range(100, 60_000)
+PROBE_TIMEOUT_MS = Range(10, 30_000)
+PROBE_COUNT = Range(1, 20)
+PROBE_PATH_MAX = 1_024
+
+
+def is_path(text: str) -> bool:
+    """True for what a probe may ask for: it begins with "/" and holds printable ASCII without spaces."""
+    return text.startswith("/") and text.isascii() and text.isprintable() and " " not in text
+
+
 class Ramp(Struct, frozen=True):
     """How a recovered target comes back: `percent` of all requests more for every `seconds` that it has been well."""
 

@@ -1,8 +1,9 @@
 """The record: what one member says of itself, as keyed resources under one signed head (design section 5)."""
 
+from collections.abc import Container, Iterable
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from federation.model.names import MemberName, ServiceKey
 from federation.model.policy import GlobalName
@@ -27,6 +28,13 @@ class Endpoint(Struct, frozen=True, order=True):
     address: str
     state: EndpointState = "ready"
     hostname: str = ""
+
+
+def with_unready(endpoints: Iterable[Endpoint], addresses: Container[str]) -> tuple[Endpoint, ...]:
+    """These endpoints, those that are ready at one of the addresses as unready: a probe never makes one ready."""
+    return tuple(
+        structs.replace(e, state="unready") if e.state == "ready" and e.address in addresses else e for e in endpoints
+    )
 
 
 class About(Struct, frozen=True):

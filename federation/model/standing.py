@@ -1,5 +1,7 @@
 """What probes say of something: is it up, since when, how much gets lost."""
 
+from collections.abc import Iterable
+
 from msgspec import Struct
 
 
@@ -14,3 +16,8 @@ class Standing(Struct, frozen=True):
 
 UNKNOWN = Standing()
 """Before the first data: not down (design section 6)."""
+
+
+def best(found: Iterable[Standing]) -> Standing:
+    """Of several ways to one member the best: up before down, then the longer up, then the less lossy."""
+    return min(found, key=lambda one: (not one.up, one.since, one.loss), default=UNKNOWN)

@@ -8,7 +8,7 @@ from federation.model.handout import Candidate, Import, Listener, Offer, Pool, S
 from federation.model.local import LocalFacts
 from federation.model.names import MemberName, ServiceKey
 from federation.model.policy import GlobalName, Policy, Probe
-from federation.model.record import Export, Port, PublicName, Resource, Slice, key_of
+from federation.model.record import Export, Port, PublicName, Resource, Slice, key_of, with_unready
 from federation.plan.exports import merge_ports, usable_ports
 from federation.plan.steering import Bounds, Definition, Kept, accept_policy, followed, steered
 
@@ -76,18 +76,13 @@ def own_export(local: LocalFacts) -> Export | None:
 
 
 def without_failing(local: LocalFacts, addresses: frozenset[str]) -> LocalFacts:
-    """The facts with these endpoints unready: our own agents' probes fail there. A probe never makes one ready."""
+    """The facts with these endpoints unready: our own agents' probes fail there."""
     if not addresses:
         return local
-    return structs.replace(local, slices=tuple(_without(part, addresses) for part in local.slices))
-
-
-def _without(part: Slice, addresses: frozenset[str]) -> Slice:
-    seen = (
-        structs.replace(e, state="unready") if e.state == "ready" and e.address in addresses else e
-        for e in part.endpoints
+    slices = (
+        structs.replace(part, endpoints=tuple(sorted(with_unready(part.endpoints, addresses)))) for part in local.slices
     )
-    return structs.replace(part, endpoints=tuple(sorted(seen)))
+    return structs.replace(local, slices=tuple(slices))
 
 
 def wanted_listeners(local: LocalFacts, peers: tuple[Offered, ...]) -> tuple[str, ...]:

@@ -7,11 +7,11 @@ from msgspec import Struct
 from federation.model.ledger import Member
 from federation.model.names import MemberName, ServiceKey
 from federation.model.record import Distance, Evidence
-from federation.model.standing import Standing
+from federation.model.standing import Standing, best
 from federation.plan import mesh
 from federation.plan.cost import settled_cost
 from federation.ports import Agents, AgentState, Clock, Journal, Peers
-from federation.reconcile.memory import Paths, Suspicion, Suspicions, best
+from federation.reconcile.memory import Paths, Suspicion, Suspicions
 
 UNMEASURED = 1_000
 
@@ -60,10 +60,10 @@ class Links:
 
     def paths(self) -> dict[str, Standing]:
         """The way to each member as its best link."""
-        found: dict[str, Standing] = {}
+        found: dict[str, list[Standing]] = {}
         for link in (link for state in self._connected() for link in state.links):
-            found[link.member] = best(found.get(link.member), Standing(link.up, link.since, link.loss))
-        return found
+            found.setdefault(link.member, []).append(Standing(link.up, link.since, link.loss))
+        return {member: best(ways) for member, ways in found.items()}
 
     def failing(self) -> dict[ServiceKey, frozenset[str]]:
         """Own endpoints that fail their probes, by more than half of our agents: one node's trouble is not theirs."""

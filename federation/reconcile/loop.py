@@ -33,6 +33,7 @@ from federation.plan.service import (
     wanted_listeners,
     without_failing,
 )
+from federation.plan.steering import Bounds
 from federation.ports import Agents, Clock, ClusterApi, Journal, LedgerSource, Peers, PeerState, RecordSigner, Store
 from federation.reconcile.allocations import Allocations
 from federation.reconcile.desired import NOTHING, Desired
@@ -185,7 +186,7 @@ class Loop:
             plans.pop(key, None)
             self._dirty.add(key)
         self._note(plans)
-        hosts = self.desired.steered.keys() | ()
+        hosts = set(self.desired.steered)
         for key, plan in plans.items():
             self.desired.put_service(key, plan)
             self.memory.keep(key, plan.kept)
@@ -202,10 +203,12 @@ class Loop:
         holds up no other.
         """
         plans = {}
+        members = {member.name: member for member in self.parts.ledger.ledger.active()}
+        ingress, bounds = {name: member.ingress for name, member in members.items()}, self.names.bounds()
         for local, offered in services:
             key = local.key
             try:
-                plans[key] = plan_service(self._inputs(local, offered))
+                plans[key] = plan_service(self._inputs(local, offered, members, ingress, bounds))
             except InputError as error:
                 if self.unplanned.get(key) != str(error):
                     log.error("service cannot be planned", extra={"service": str(key), "reason": str(error)})
@@ -216,11 +219,17 @@ class Loop:
                 self.unplanned.pop(key, None)
         return plans
 
-    def _inputs(self, local: LocalFacts, peers: tuple[Offered, ...]) -> ServiceInputs:
+    def _inputs(
+        self,
+        local: LocalFacts,
+        peers: tuple[Offered, ...],
+        members: dict[MemberName, Member],
+        ingress: dict[MemberName, tuple[str, ...]],
+        bounds: Bounds,
+    ) -> ServiceInputs:
         key = local.key
         imported = bool(peers) or own_export(local) is not None
         marks = wanted_listeners(local, peers) if imported else ()
-        members = {member.name: member for member in self.parts.ledger.ledger.active()}
         own = members[self.parts.own.name]
         return ServiceInputs(
             own=own.name,
@@ -230,10 +239,10 @@ class Loop:
             peers=peers,
             address=self.allocations.address(key) if imported else "",
             listeners={mark: self.allocations.listener(key, mark) for mark in marks},
-            bounds=self.names.bounds(),
+            bounds=bounds,
             names=self.names.accepted(key),
             definitions=self.names.hosts.won(key, members),
-            ingress={name: member.ingress for name, member in members.items()},
+            ingress=ingress,
             kept=self.memory.of(key),
             now=int(self.parts.clock.wall() * 1_000),
         )

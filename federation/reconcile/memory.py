@@ -66,10 +66,3 @@ class Memory:
 def _worth_keeping(kept: Kept) -> bool:
     coming = any(c.since for found in (kept.candidates, *kept.targets.values()) for c in found)
     return coming or kept.policy != Policy() or bool(kept.names)
-
-
-def best(held: Standing | None, said: Standing) -> Standing:
-    """Of two links to one member the better: up before down, then the longer up, then the less lossy."""
-    if held is None:
-        return said
-    return min(held, said, key=lambda one: (not one.up, one.since, one.loss))

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from federation.model import policy as limits
 from federation.model.cidr import forbidden_address, inside, is_canonical
 from federation.model.errors import Refused
 from federation.model.ledger import Member
@@ -29,7 +30,6 @@ from federation.model.record import (
 from federation.registrar.signing import RECORD, verified
 
 REGIONS_MAX = 100
-PATH_MAX = 1_024
 PORTS_MAX = 100
 """Ports of one service: what one EndpointSlice can hold (discovery/v1)."""
 
@@ -73,10 +73,10 @@ def check_resource(key: str, resource: Resource, member: Member, reader: Member)
         case Gateway():
             _check_gateway(resource, member)
         case Export():
-            _check_namespace(resource, member)
+            _check_service(resource.service, member)
             _check_ports(resource.ports, f"service {resource.service} of member {member.name}")
         case Slice():
-            _check_namespace(resource, member)
+            _check_service(resource.service, member)
             _check_slice(resource, member)
             for endpoint in resource.endpoints:
                 _check_address(endpoint.address, resource, member, reader)
@@ -105,26 +105,26 @@ def _check_name(name: GlobalName, member: Member) -> None:
         raise Refused(f"{where}: lies in no zone granted to it [{granted}]; last good kept", "E102")
     _check_service(name.service, member)
     policy, probe = name.policy, name.policy.probe or Probe()
+    regions = len(policy.order) + len(policy.weights) + len(policy.drain)
     ranges = (
-        ("ttl", name.ttl, 1, 86_400),
-        ("threshold", policy.threshold, 0, 100),
-        ("return percent", policy.ramp.percent, 1, 100),
-        ("return seconds", policy.ramp.seconds, 1, 3_600),
-        ("probe port", probe.port, 0, 65_535),
-        ("probe interval", probe.interval_ms, 100, 60_000),
-        ("probe timeout", probe.timeout_ms, 10, 30_000),
-        ("probe unhealthy", probe.unhealthy, 1, 20),
-        ("probe healthy", probe.healthy, 1, 20),
-        *((f"weight of {region[:63]!r}", weight, 0, 1_000_000) for region, weight in policy.weights.items()),
-        ("number of regions", len(policy.order) + len(policy.weights) + len(policy.drain), 0, REGIONS_MAX),
-        ("length of the probe path", len(probe.path), 0, PATH_MAX),
+        ("ttl", name.ttl, limits.TTL),
+        ("threshold", policy.threshold, limits.Range(0, limits.THRESHOLD.high)),
+        ("return percent", policy.ramp.percent, limits.RETURN_PERCENT),
+        ("return seconds", policy.ramp.seconds, limits.RETURN_SECONDS),
+        ("probe port", probe.port, limits.PROBE_PORT),
+        ("probe interval", probe.interval_ms, limits.PROBE_INTERVAL_MS),
+        ("probe timeout", probe.timeout_ms, limits.PROBE_TIMEOUT_MS),
+        ("probe unhealthy", probe.unhealthy, limits.PROBE_COUNT),
+        ("probe healthy", probe.healthy, limits.PROBE_COUNT),
+        *((f"weight of {region[:63]!r}", weight, limits.WEIGHT) for region, weight in policy.weights.items()),
+        ("number of regions", regions, limits.Range(0, REGIONS_MAX)),
+        ("length of the probe path", len(probe.path), limits.Range(0, limits.PROBE_PATH_MAX)),
     )
-    for what, value, low, high in ranges:
-        if not low <= value <= high:
-            raise Refused(f"{where}: {what} {value} is not {low} to {high}; last good kept", "E120")
-    path = probe.path
-    if path and not (path.startswith("/") and path.isascii() and path.isprintable() and " " not in path):
-        raise Refused(f"{where}: probe path {path[:80]!r} is no path; last good kept", "E120")
+    for what, value, allowed in ranges:
+        if not allowed.low <= value <= allowed.high:
+            raise Refused(f"{where}: {what} {value} is not {allowed.low} to {allowed.high}; last good kept", "E120")
+    if probe.path and not limits.is_path(probe.path):
+        raise Refused(f"{where}: probe path {probe.path[:80]!r} is no path; last good kept", "E120")
 
 
 def _check_slice(resource: Slice, member: Member) -> None:
@@ -134,10 +134,6 @@ def _check_slice(resource: Slice, member: Member) -> None:
     bad = next((name for name in sorted(names) if not is_label(name)), None)
     if bad is not None:
         raise Refused(f"{where}: {bad[:80]!r} is not a DNS label; last good kept", "E114")
-
-
-def _check_namespace(resource: Export | Slice, member: Member) -> None:
-    _check_service(resource.service, member)
 
 
 def _check_service(service: ServiceKey, member: Member) -> None:

@@ -7,6 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -29,8 +30,9 @@ def isthmus(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([ISTHMUS, *words], timeout=120, check=False, capture_output=True, text=True)
 
 
-@pytest.fixture(scope="module")
-def lab() -> Iterator[Path]:
+@contextmanager
+def raised() -> Iterator[Path]:
+    """A lab in a folder of its own, down again after the block whatever happened in it."""
     with tempfile.TemporaryDirectory(prefix="ist") as directory:
         path = Path(directory) / "lab"
         try:
@@ -39,6 +41,12 @@ def lab() -> Iterator[Path]:
             yield path
         finally:
             isthmus("lab", "down", "--dir", str(path))
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Path]:
+    with raised() as path:
+        yield path
 
 
 def api(lab: Path, member: str) -> str:

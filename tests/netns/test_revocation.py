@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from federation.lab.manifests import Listed, Return
 from federation.lab.state import load
 from federation.lab.topology import LAB
 from tests.netns.spaces import await_true
-from tests.netns.test_live_lab import ISTHMUS, isthmus, status
+from tests.netns.test_live_lab import ISTHMUS, isthmus, raised, status
 
 pytestmark = pytest.mark.netns
 
@@ -28,17 +27,10 @@ URL = "http://web.shop.svc.clusterset.local/"
 @pytest.fixture
 def lab() -> Iterator[Path]:
     """Three members; only the one that will be revoked offers shop/web, us-east defines a public name for it."""
-    with tempfile.TemporaryDirectory(prefix="ist") as directory:
-        path = Path(directory) / "lab"
-        try:
-            up = isthmus("lab", "up", "--dir", str(path))
-            assert up.returncode == 0, up.stderr
-            member = LAB.member(GONE)
-            manifests.set_endpoints(path / GONE / "manifests", [Listed(pod) for pod in member.endpoints[:2]])
-            manifests.set_public_name(path / "us-east" / "manifests", Return(100, 1))
-            yield path
-        finally:
-            isthmus("lab", "down", "--dir", str(path))
+    with raised() as path:
+        manifests.set_endpoints(path / GONE / "manifests", [Listed(pod) for pod in LAB.member(GONE).endpoints[:2]])
+        manifests.set_public_name(path / "us-east" / "manifests", Return(100, 1))
+        yield path
 
 
 def fetched(lab: Path, member: str) -> str:

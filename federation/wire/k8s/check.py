@@ -4,13 +4,14 @@ from ipaddress import ip_address
 
 from federation.model.cidr import forbidden_address
 from federation.model.names import is_host, is_label
+from federation.model.policy import is_path
 from federation.wire.k8s.types import (
     EndpointSlice,
     GlobalName,
     GlobalNameSpec,
     K8sObject,
+    SteeringSpec,
     TrafficPolicy,
-    TrafficPolicySpec,
 )
 
 
@@ -39,17 +40,16 @@ def _name_fault(spec: GlobalNameSpec) -> str | None:
     return _steering_fault(spec)
 
 
-def _steering_fault(spec: TrafficPolicySpec | GlobalNameSpec) -> str | None:
+def _steering_fault(spec: SteeringSpec) -> str | None:
     if spec.weights and not any(spec.weights.values()):
         return 'field "spec.weights": all are 0: give at least one region a weight above 0'
     for field, regions in (("order", spec.order), ("drain", spec.drain)):
         twice = next((region for index, region in enumerate(regions) if region in regions[:index]), None)
         if twice is not None:
             return f'field "spec.{field}": "{twice}" stands there twice'
-    if spec.probe is not None and spec.probe.path:
+    if spec.probe is not None and spec.probe.path and not is_path(spec.probe.path):
         path = spec.probe.path
-        if not path.startswith("/") or not path.isascii() or not path.isprintable() or " " in path:
-            return f'field "spec.probe.path": {path!r} must begin with "/" and hold printable ASCII without spaces'
+        return f'field "spec.probe.path": {path!r} must begin with "/" and hold printable ASCII without spaces'
     return None
 
 

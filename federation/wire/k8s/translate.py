@@ -12,9 +12,8 @@ from federation.wire.k8s.types import (
     EndpointConditions,
     EndpointSlice,
     GlobalName,
-    GlobalNameSpec,
     Service,
-    TrafficPolicySpec,
+    SteeringSpec,
 )
 
 SERVICE_LABEL = "kubernetes.io/service-name"
@@ -76,7 +75,7 @@ def state_of(conditions: EndpointConditions) -> EndpointState:
     return "unready" if conditions.ready is False else "ready"
 
 
-def policy_of(spec: TrafficPolicySpec | GlobalNameSpec) -> model.Policy:
+def policy_of(spec: SteeringSpec) -> model.Policy:
     """The policy in the model's words."""
     return model.Policy(
         order=tuple(spec.order),

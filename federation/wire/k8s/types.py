@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
+from federation.model import policy as model
+
 Text = dict[str, str]
 IpFamily = Literal["IPv4", "IPv6"]
 Protocol = Literal["TCP", "UDP", "SCTP"]
@@ -155,37 +157,45 @@ class ServiceExport(Struct, frozen=True, kw_only=True, rename="camel"):
     status: Any = None
 
 
+def _within(limits: model.Range) -> Meta:
+    return Meta(ge=limits.low, le=limits.high)
+
+
+Weight = Annotated[int, _within(model.WEIGHT)]
+Count = Annotated[int, _within(model.PROBE_COUNT)]
+
+
 class ReturnSpec(Struct, frozen=True):
     """spec.return: how a recovered target comes back, `percent` of all requests more every `seconds`."""
 
-    percent: Annotated[int, Meta(ge=1, le=100)] = 10
-    seconds: Annotated[int, Meta(ge=1, le=3_600)] = 10
+    percent: Annotated[int, _within(model.RETURN_PERCENT)] = 10
+    seconds: Annotated[int, _within(model.RETURN_SECONDS)] = 10
 
 
 class ProbeSpec(Struct, frozen=True, kw_only=True, rename="camel"):
     """spec.probe: an HTTP GET of `path` (200 to 399 is healthy), or without one a TCP connection."""
 
-    port: Annotated[int, Meta(ge=0, le=65_535)] = 0
-    path: Annotated[str, Meta(max_length=1_024)] = ""
-    interval_ms: Annotated[int, Meta(ge=100, le=60_000)] = 1_000
-    timeout_ms: Annotated[int, Meta(ge=10, le=30_000)] = 1_000
-    unhealthy: Annotated[int, Meta(ge=1, le=20)] = 3
-    healthy: Annotated[int, Meta(ge=1, le=20)] = 2
+    port: Annotated[int, _within(model.PROBE_PORT)] = 0
+    path: Annotated[str, Meta(max_length=model.PROBE_PATH_MAX)] = ""
+    interval_ms: Annotated[int, _within(model.PROBE_INTERVAL_MS)] = 1_000
+    timeout_ms: Annotated[int, _within(model.PROBE_TIMEOUT_MS)] = 1_000
+    unhealthy: Count = 3
+    healthy: Count = 2
 
 
-Weight = Annotated[int, Meta(ge=0, le=1_000_000)]
-Threshold = Annotated[int, Meta(ge=1, le=100)]
-
-
-class TrafficPolicySpec(Struct, frozen=True, kw_only=True, rename={"ramp": "return"}):
-    """spec of a TrafficPolicy; the fields mean what `model.policy.Policy` says."""
+class SteeringSpec(Struct, frozen=True, kw_only=True, rename={"ramp": "return"}):
+    """What our two kinds have in common; the fields mean what `model.policy.Policy` says."""
 
     order: list[str] = []
-    threshold: Threshold | None = None
+    threshold: Annotated[int, _within(model.THRESHOLD)] | None = None
     weights: dict[str, Weight] = {}
     drain: list[str] = []
     ramp: ReturnSpec = ReturnSpec()
     probe: ProbeSpec | None = None
+
+
+class TrafficPolicySpec(SteeringSpec, frozen=True, kw_only=True):
+    """spec of a TrafficPolicy; the fields mean what `model.policy.Policy` says."""
 
 
 class TrafficPolicy(Struct, frozen=True, kw_only=True, rename="camel"):
@@ -198,19 +208,13 @@ class TrafficPolicy(Struct, frozen=True, kw_only=True, rename="camel"):
     status: Any = None
 
 
-class GlobalNameSpec(Struct, frozen=True, kw_only=True, rename={"ramp": "return"}):
+class GlobalNameSpec(SteeringSpec, frozen=True, kw_only=True):
     """spec of a GlobalName: `host` answers with the members that offer `service` of the object's namespace."""
 
     host: str
     service: str
-    policy: Literal["steered", "weighted"] = "steered"
-    ttl: Annotated[int, Meta(ge=1, le=86_400)] = 30
-    order: list[str] = []
-    threshold: Threshold | None = None
-    weights: dict[str, Weight] = {}
-    drain: list[str] = []
-    ramp: ReturnSpec = ReturnSpec()
-    probe: ProbeSpec | None = None
+    policy: model.Steering = "steered"
+    ttl: Annotated[int, _within(model.TTL)] = 30
 
 
 class GlobalName(Struct, frozen=True, kw_only=True, rename="camel"):
