@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 
-from msgspec import Struct, structs
+from msgspec import Struct
 
 from federation.law.pick import pick
+from federation.law.places import policy_of, seen_from
 from federation.law.shares import Case, Paths, Ruling, rule_live
 from federation.model.handout import Candidate, Steered, Target
 from gslb.locality import SCOPE
@@ -17,8 +18,6 @@ from gslb.table import Table
 from gslb.zone import AAAA, A
 
 FAMILY = {A: 4, AAAA: 6}
-FAR = 1_000
-"""Milliseconds; the cost of a member that nobody measured, raised by its number (DECISIONS: costs are round trips)."""
 
 Evidence = Mapping[tuple[str, int], Paths]
 """By host and type (A or AAAA): what this server holds of the way to each target."""
@@ -88,25 +87,13 @@ class Steering:
         return kept
 
     def _ruled(self, item: Steered, locality: str, kind: int, now: int) -> Ruling:
-        policy = item.name.policy
-        if item.name.steering != "weighted":
-            policy = structs.replace(policy, weights={})
-        case = Case(locality, policy, self._evidence.get((item.name.host, kind), {}), now)
+        case = Case(locality, policy_of(item.name), self._evidence.get((item.name.host, kind), {}), now)
         targets = [target for target in item.targets if addresses_of(target, kind)]
         return rule_live([self._seen_from(locality, target.candidate) for target in targets], case)
 
     def _seen_from(self, locality: str, candidate: Candidate) -> Candidate:
-        place = self.table.places.get(locality)
-        known = place.costs.get(candidate.member) if place is not None else None
-        if known is None:
-            known = self._unmeasured(locality, candidate)
-        return structs.replace(candidate, cost=known)
-
-    def _unmeasured(self, locality: str, candidate: Candidate) -> int:
-        if locality == candidate.member:
-            return 0
-        place = self.table.places.get(candidate.member)
-        return FAR + (place.number if place is not None else 0)
+        place, there = self.table.places.get(locality), self.table.places.get(candidate.member)
+        return seen_from(candidate, there.number if there else 0, locality, place.costs if place else {})
 
 
 def addresses_of(target: Target, kind: int) -> tuple[str, ...]:

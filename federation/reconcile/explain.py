@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from msgspec import Struct, structs
+from msgspec import Struct
 
 from federation.health.merge import gone
+from federation.law.places import UNMEASURED, policy_of, seen_from
 from federation.law.shares import Case, rule, rule_live
 from federation.law.words import percent
 from federation.model.errors import InputError
@@ -16,7 +17,6 @@ from federation.model.names import MemberName, ServiceKey
 from federation.model.policy import Policy
 from federation.model.standing import Standing
 from federation.plan import mesh
-from federation.reconcile.links import UNMEASURED
 from federation.reconcile.loop import Loop
 from federation.reconcile.memory import Paths, Suspicion, Suspicions
 
@@ -75,17 +75,13 @@ def _name(loop: Loop, host: str, now: int, asked: Asked) -> dict[str, Any]:
     if item is None:
         known = ", ".join(sorted(loop.desired.steered)) or "none"
         raise InputError(f'name "{host}" is not served{_then(asked)}; names served now: {known}', "E104")
-    policy = item.name.policy if item.name.steering == "weighted" else structs.replace(item.name.policy, weights={})
-    place = _place(loop, asked)
-    numbers = {member.name: member.number for member in loop.parts.ledger.ledger.members.values()}
-    candidates = [_seen_from(target.candidate, place, numbers[target.candidate.member]) for target in item.targets]
+    members, place = loop.parts.ledger.ledger.members, _place(loop, asked)
+    found = [(target.candidate, members[target.candidate.member].number) for target in item.targets]
+    candidates = tuple(seen_from(candidate, number, place.member, place.costs) for candidate, number in found)
     told = {"name": host, "service": str(item.name.service), "ttl": item.name.ttl, "defined_by": item.owner}
     told["addresses"] = {t.candidate.member: list(t.addresses) for t in item.targets}
-    return (
-        told
-        | _ruled(tuple(candidates), _case(loop, asked.member, policy, down, now), live=True)
-        | {"notes": [ONLY_DNS]}
-    )
+    case = _case(loop, asked.member, policy_of(item.name), down, now)
+    return told | _ruled(candidates, case, live=True) | {"notes": [ONLY_DNS]}
 
 
 def _case(loop: Loop, member: str, policy: Policy, down: dict[str, Suspicion], now: int) -> Case:
@@ -105,11 +101,6 @@ def _place(loop: Loop, asked: Asked) -> Place:
         found = next((place for place in loop.desired.places() if place.member == asked.member), None)
     members = loop.parts.ledger.ledger.members
     return found or mesh.place(members[MemberName(asked.member)], {})
-
-
-def _seen_from(candidate: Candidate, place: Place, number: int) -> Candidate:
-    here = candidate.member == place.member
-    return structs.replace(candidate, cost=0 if here else place.costs.get(candidate.member, UNMEASURED + number))
 
 
 def _ruled(candidates: tuple[Candidate, ...], case: Case, live: bool = False) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from collections import Counter
 
 from msgspec import Struct
 
+from federation.law.places import cost_to
 from federation.model.ledger import Member
 from federation.model.names import MemberName, ServiceKey
 from federation.model.record import Distance, Evidence
@@ -12,8 +13,6 @@ from federation.plan import mesh
 from federation.plan.cost import settled_cost
 from federation.ports import Agents, AgentState, Clock, Journal, Peers
 from federation.reconcile.memory import Paths, Suspicion, Suspicions
-
-UNMEASURED = 1_000
 
 
 class Links:
@@ -43,9 +42,7 @@ class Links:
 
     def cost(self, member: Member) -> int:
         """Milliseconds of round trip; a link that was never measured ranks last, by admission number."""
-        if member.name == self._own:
-            return 0
-        return self.costs.get(member.name, UNMEASURED + member.number)
+        return cost_to(member.name, member.number, self._own, self.costs)
 
     def distances(self) -> list[Distance]:
         """What our record says of what it costs to reach others from here."""
