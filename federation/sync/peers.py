@@ -28,7 +28,7 @@ from federation.session.session import Acked, Event, Joined, Offered, Session
 from federation.session.tree import Change, Tree
 from federation.sync.held import HeldRecord
 from federation.sync.ledger import TOPIC as LEDGER_TOPIC
-from federation.sync.ledger import HeldLedger, ledger_bytes
+from federation.sync.ledger import HeldLedger
 from federation.wire.record import record_topic
 
 log = logging.getLogger("sync")
@@ -36,6 +36,8 @@ refusals_total = Counter("isthmus_sync_refusals_total", "Statements of peers tha
 session_up = Gauge("isthmus_sync_session_up", "1 while a session with the member's controller is up", ["member"])
 BACKOFF_MAX = 10.0
 WAIT_FOR_DIAL = 5.0
+LEDGER_BYTES = 16 * 1024 * 1024
+"""What a session may hold of a longer ledger, beside the peer's record."""
 
 Changed = Callable[[MemberName, Change | None], None]
 
@@ -205,7 +207,8 @@ class PeerSync:
         name = peer.held.member.name
         have = {record_topic(name): peer.held.tree} if peer.held.head is not None else {}
         now = asyncio.get_running_loop().time()
-        session = Session(self._own, now, {**have, LEDGER_TOPIC: self._ledger.tree})
+        limit = peer.held.member.quota.bytes + LEDGER_BYTES
+        session = Session(self._own, now, {**have, LEDGER_TOPIC: self._ledger.tree}, limit)
         pace = Pace(peer.held.member.quota.changes_per_second, now)
         line = Line(session, lambda line, event: self._handle(peer, line, event), pace)
         line.publish(LEDGER_TOPIC, self._ledger.tree, b"")
@@ -245,7 +248,7 @@ class PeerSync:
         name = peer.held.member.name
         try:
             if event.topic == LEDGER_TOPIC:
-                moved = self._ledger.extend(ledger_bytes(event.tree))
+                moved = self._ledger.extend(event.tree)
                 line.session.accept(event.topic)
                 if moved:
                     self.follow_ledger()
