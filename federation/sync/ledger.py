@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from federation.files import write_private
+from federation.lkg.disk import Disk
 from federation.model.errors import InputError, Refused
 from federation.model.ledger import Ledger
 from federation.model.record import Signed
@@ -32,6 +33,7 @@ class HeldLedger:
         self._path = path
         self._federation = federation
         self._stamp = 0
+        self._disk = Disk()
         try:
             data = path.read_bytes()
         except OSError:
@@ -39,6 +41,11 @@ class HeldLedger:
         self.signed: SignedLedger = decode_ledger(data)
         self._ledger = read_ledger(self.signed, federation)
         self.tree: Tree = ledger_tree(self.signed)
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What the disk did not take."""
+        return self._disk.problems
 
     @property
     def ledger(self) -> Ledger:
@@ -75,7 +82,7 @@ class HeldLedger:
         ledger = read_on(ours, held, more)
         signed = SignedLedger(held.key, (*held.entries, *more))
         if save:
-            write_private(self._path, encode_ledger(signed))
+            self._disk.keep("the ledger", lambda: write_private(self._path, encode_ledger(signed)))
         self.signed, self._ledger, self.tree = signed, ledger, self.tree.apply(change.changed)
         return True
 
