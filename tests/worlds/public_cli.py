@@ -74,13 +74,18 @@ class Site:
         folder, manifests = self.folder(member), self.path / member / "manifests"
         manifests.mkdir(exist_ok=True)
         source = ("--kubeconfig", str(kubeconfig)) if kubeconfig else ("--manifests", str(manifests))
-        self._start(f"{member}-signer", "signer", "--state", str(folder.path))
-        await_true("the signer's socket", folder.signer.exists)
+        self.run_signer(member)
         joining = ("--join-listen", self.join_listen) if self.join_listen else ()
         where = ("--state", str(folder.path), "--listen", self.listens[member], *joining)
         self._start(f"{member}-controller", "controller", *where, *source)
         await_true("the controller's socket", folder.api.exists)
         await_true("the cluster is known", lambda: self.status(member)["cluster"]["certainty"] == "fresh")
+
+    def run_signer(self, member: str) -> None:
+        """Start this member's signer; it serves at return."""
+        folder = self.folder(member)
+        self._start(f"{member}-signer", "signer", "--state", str(folder.path))
+        await_true("the signer's socket", folder.signer.exists)
 
     def status(self, member: str) -> Any:
         """What `isthmus status` says of this member."""

@@ -174,6 +174,9 @@ class EtcdClient:
         try:
             async with asyncio.timeout(LOGIN_SECONDS):
                 answer = await self._once("Auth/Authenticate", "AuthenticateResponse", request, Cardinality.UNARY_UNARY)
+        except TimeoutError:
+            text = f"no answer to the login in {LOGIN_SECONDS:g} s"
+            raise GRPCError(Status.DEADLINE_EXCEEDED, text) from None
         except GRPCError as error:
             if error.message == _WRONG_LOGIN:
                 text = f'etcd {self.place}: user "{self._access.user}" or the password in --etcd-password-file is wrong'
