@@ -96,6 +96,7 @@ class Loop:
         self._dirty: set[ServiceKey] = set()
         self._all = True
         self._mesh = True
+        self._reported = False
         self._wake = asyncio.Event()
         self._enrolled_at = 0
         self._failing: dict[ServiceKey, frozenset[str]] = {}
@@ -123,12 +124,18 @@ class Loop:
 
     def agent_reported(self, name: str) -> None:
         """An agent said something new, came or went."""
-        self._mesh = True
+        self._mesh = self._reported = True
+        self._wake.set()
+
+    def _follow_reports(self) -> None:
+        """Mark the services of whose endpoints our agents now think otherwise."""
+        if not self._reported:
+            return
+        self._reported = False
         failing = self.links.failing()
         moved = {key for key in failing.keys() | self._failing.keys() if failing.get(key) != self._failing.get(key)}
         self._dirty |= moved
         self._failing = failing
-        self._wake.set()
 
     async def run(self) -> None:
         """Loop until cancelled."""
@@ -147,6 +154,7 @@ class Loop:
         """One pass over what is marked. A failure is kept as `problem` and the pass is due again in full."""
         try:
             self._follow_enrolments()
+            self._follow_reports()
             if self.parts.cluster.certainty == "unknown" or not (self._all or self._dirty or self._mesh or self.held):
                 return
             passes_total.inc()

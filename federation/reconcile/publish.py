@@ -39,6 +39,7 @@ class Publications:
     def __post_init__(self) -> None:
         self.revision = int(self.store.get(REVISION) or b"0")
         self._roots: dict[str, bytes] = {}
+        self._made: dict[str, tuple[bytes, Enrolment, Tree]] = {}
 
     @property
     def started(self) -> bool:
@@ -50,7 +51,7 @@ class Publications:
         due = []
         if self._roots.get("") != record.root:
             due.append(Due("", record, self.record.head(record)))
-        wanted = {enrolment.name: _handout(roles[enrolment.role], enrolment) for enrolment in enrolments}
+        wanted = {enrolment.name: self._handout(roles[enrolment.role], enrolment) for enrolment in enrolments}
         changed = {name: tree for name, tree in wanted.items() if self._roots.get(name) != tree.root}
         if changed:
             self.revision += 1
@@ -72,7 +73,14 @@ class Publications:
         """This program is no longer enrolled."""
         self.agents.forget(agent)
         self._roots.pop(agent, None)
+        self._made.pop(agent, None)
 
-
-def _handout(tree: Tree, enrolment: Enrolment) -> Tree:
-    return tree.apply({f"workload/{w.namespace}/{w.account}": encode(w) for w in enrolment.workloads})
+    def _handout(self, tree: Tree, enrolment: Enrolment) -> Tree:
+        """What everyone of the role is given, with this program's own workloads."""
+        if not enrolment.workloads:
+            return tree
+        made = self._made.get(enrolment.name)
+        if made is None or (made[0], made[1]) != (tree.root, enrolment):
+            own = {f"workload/{w.namespace}/{w.account}": encode(w) for w in enrolment.workloads}
+            made = self._made[enrolment.name] = (tree.root, enrolment, tree.apply(own))
+        return made[2]

@@ -8,6 +8,7 @@ catches up.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 
 from msgspec import Struct
 
@@ -74,6 +75,40 @@ class Incoming(Struct):
     size: int = 0
 
 
+class Steps:
+    """The messages of steps that many sessions take alike: made once, shared by all of them."""
+
+    KEPT = 8
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[str, bytes | None, bytes, bytes], tuple[bytes, ...]] = {}
+
+    def messages(self, topic: str, held: Tree | None, tree: Tree, head: bytes) -> tuple[bytes, ...]:
+        """The encoded messages that bring an end which holds the one tree to the other."""
+        key = (topic, None if held is None else held.root, tree.root, head)
+        made = self._made.get(key)
+        if made is None:
+            if len(self._made) >= self.KEPT:
+                del self._made[next(iter(self._made))]
+            made = self._made[key] = tuple(map(encode, _step(topic, held, tree, head)))
+        return made
+
+
+def _step(topic: str, held: Tree | None, tree: Tree, head: bytes) -> Iterator[Update]:
+    step = Change(dict(tree.items()), frozenset()) if held is None else compare(held, tree)
+    part: dict[str, bytes] = {}
+    size = 0
+    base = None if held is None else held.root
+    for key, value in step.changed.items():
+        part[key] = value
+        size += len(key) + len(value)
+        if size >= PART_BYTES:
+            yield Update(topic=topic, base=base, root=tree.root, head=head, changed=part, last=False)
+            part, size = {}, 0
+    removed = tuple(sorted(step.removed))
+    yield Update(topic=topic, base=base, root=tree.root, head=head, changed=part, removed=removed)
+
+
 class Session:
     """One end of one stream. Feed it with `receive` and `tick`, drain `output` and the returned events."""
 
@@ -84,10 +119,13 @@ class Session:
         have: dict[str, Tree] | None = None,
         step_bytes: int = STEP_BYTES_MAX,
         versions: tuple[int, int] = (VERSION_MIN, VERSION),
+        steps: Steps | None = None,
     ) -> None:
         """`have` is what we hold of the other end's topics, so that only changes are sent again; `step_bytes` bounds
-        what arrives before it is offered; `versions` are the oldest and newest that we speak.
+        what arrives before it is offered; `versions` are the oldest and newest that we speak; `steps` is shared with
+        the sessions that are offered the same.
         """
+        self._steps = steps
         self._versions = versions
         self._step_bytes = step_bytes
         self._incoming = {topic: Incoming(tree) for topic, tree in (have or {}).items()}
@@ -199,22 +237,8 @@ class Session:
         if (outgoing.held is not None and outgoing.held.root == root) or outgoing.refused == root:
             return
         outgoing.inflight = outgoing.tree
-        self._send_step(topic, outgoing)
-
-    def _send_step(self, topic: str, outgoing: Outgoing) -> None:
-        held, tree = outgoing.held, outgoing.tree
-        step = Change(dict(tree.items()), frozenset()) if held is None else compare(held, tree)
-        part: dict[str, bytes] = {}
-        size = 0
-        base = None if held is None else held.root
-        for key, value in step.changed.items():
-            part[key] = value
-            size += len(key) + len(value)
-            if size >= PART_BYTES:
-                self._say(Update(topic=topic, base=base, root=tree.root, head=outgoing.head, changed=part, last=False))
-                part, size = {}, 0
-        removed = tuple(sorted(step.removed))
-        self._say(Update(topic=topic, base=base, root=tree.root, head=outgoing.head, changed=part, removed=removed))
+        step = (topic, outgoing.held, outgoing.tree, outgoing.head)
+        self.output.extend(map(encode, _step(*step)) if self._steps is None else self._steps.messages(*step))
 
     def _update(self, message: Update) -> list[Event]:
         if message.topic not in self._incoming and len(self._incoming) >= TOPICS_MAX:

@@ -6,14 +6,14 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-from msgspec import Struct
+from msgspec import Struct, structs
 from prometheus_client import Gauge
 
 from federation.link.line import Line
 from federation.model.errors import Refused
 from federation.model.handout import EndpointReport, LinkReport, NodeReport, TargetReport
 from federation.ports import AgentState
-from federation.session.session import Acked, Event, Offered, Session
+from federation.session.session import Acked, Event, Offered, Session, Steps
 from federation.session.tree import Tree
 from federation.wire.handout import HANDOUT_TOPIC, REPORT, REPORT_TOPIC
 
@@ -41,12 +41,15 @@ class Agent:
 
 
 class AgentSync:
-    """Keeps one session per agent. `reported` is called with the agent's name when it said something new."""
+    """Keeps one session per agent. `reported` is called with the agent's name when it said something that matters to
+    others, and when it went away.
+    """
 
     def __init__(self, own: str, reported: Callable[[str], None]) -> None:
         self._own = own
         self._reported = reported
-        self._recent: list[Tree] = []
+        self._recent: dict[bytes, Tree] = {}
+        self._steps = Steps()
         self.agents: dict[str, Agent] = {}
 
     def states(self) -> dict[str, AgentState]:
@@ -69,10 +72,17 @@ class AgentSync:
         agent = self.agents.setdefault(name, Agent())
         if agent.wanted.root == tree.root:
             return
-        self._recent = [*self._recent[-RECENT:], agent.wanted]
+        self._remember(agent.wanted)
         agent.wanted, agent.head = tree, head
         if agent.line is not None:
             agent.line.publish(HANDOUT_TOPIC, tree, head)
+
+    def _remember(self, tree: Tree) -> None:
+        """What was handed out before: whoever still holds it gets only what changed since."""
+        if tree.root not in self._recent:
+            self._recent[tree.root] = tree
+            if len(self._recent) > RECENT:
+                del self._recent[next(iter(self._recent))]
 
     def forget(self, name: str) -> None:
         """The agent is no longer enrolled."""
@@ -83,8 +93,8 @@ class AgentSync:
     async def serve(self, name: str, incoming: AsyncIterator[bytes], send: Callable[[bytes], Awaitable[None]]) -> None:
         """Serve a session that this agent dialled."""
         agent = self.agents.setdefault(name, Agent())
-        session = Session(self._own, asyncio.get_running_loop().time(), step_bytes=REPORT_BYTES)
-        for tree in self._recent:
+        session = Session(self._own, asyncio.get_running_loop().time(), step_bytes=REPORT_BYTES, steps=self._steps)
+        for tree in self._recent.values():
             session.remember(tree)
         line = Line(session, lambda line, event: self._handle(name, agent, line, event))
         if len(agent.wanted):
@@ -117,8 +127,15 @@ class AgentSync:
             log.error("report refused", extra={"node": name, "code": error.code, "reason": error.text})
             line.session.refuse(event.topic, error)
             return
+        before = {key: agent.reports.get(key) for key in (*changed, *event.change.removed)}
         for key in event.change.removed:
             agent.reports.pop(key, None)
         agent.reports.update({key: value for key, value in changed.items() if value is not None})
         line.session.accept(event.topic)
-        self._reported(name)
+        if any(_matters(old) != _matters(agent.reports.get(key)) for key, old in before.items()):
+            self._reported(name)
+
+
+def _matters(report: Struct | None) -> Struct | None:
+    """What of a report others are told: not how far its sender is with what it was given."""
+    return structs.replace(report, reached=b"", problems=()) if isinstance(report, NodeReport) else report

@@ -15,6 +15,7 @@ sys.path[0] = str(ROOT)
 
 from federation.model.errors import IsthmusError  # noqa: E402
 from tests.bench import (  # noqa: E402
+    agents,
     answer_time,
     failover,
     help_time,
@@ -39,6 +40,7 @@ MODULES: tuple[ModuleType, ...] = (
     revocation,
     signing,
     sync,
+    agents,
 )
 EXPECTED = (IsthmusError, OSError, RuntimeError, ValueError, subprocess.SubprocessError)
 

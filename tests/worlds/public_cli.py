@@ -71,10 +71,15 @@ class Site:
 
         The controller watches the API server of this kubeconfig, or an empty folder of manifests.
         """
+        self.run_signer(member)
+        self.run_controller(member, kubeconfig)
+
+    def run_controller(self, member: str, kubeconfig: Path | None = None) -> None:
+        """Start this member's controller alone; it serves at return."""
         folder, manifests = self.folder(member), self.path / member / "manifests"
         manifests.mkdir(exist_ok=True)
+        folder.api.unlink(missing_ok=True)
         source = ("--kubeconfig", str(kubeconfig)) if kubeconfig else ("--manifests", str(manifests))
-        self.run_signer(member)
         joining = ("--join-listen", self.join_listen) if self.join_listen else ()
         where = ("--state", str(folder.path), "--listen", self.listens[member], *joining)
         self._start(f"{member}-controller", "controller", *where, *source)
@@ -119,6 +124,12 @@ class Site:
     def pid(self, program: str) -> int:
         """The process that was started last under this name, such as `us-east-controller`."""
         return self._pids[program]
+
+    def kill(self, program: str) -> None:
+        """End a program without a word."""
+        one = next(process for process in self._started if process.pid == self._pids[program])
+        one.kill()
+        one.wait()
 
     def stop(self) -> None:
         """End everything that was started."""
