@@ -145,8 +145,8 @@ class AgentState(Struct, frozen=True, kw_only=True):
 class Agents(Protocol):
     """Our own node agents and DNS servers."""
 
-    def states(self) -> dict[str, AgentState]:
-        """Every program that was given a handout or connected."""
+    def states(self) -> Mapping[str, AgentState]:
+        """Every program that was given a handout or connected. A live view: look, do not keep."""
 
     def publish(self, name: str, tree: Tree, head: bytes) -> None:
         """Give this handout to this program from now on."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
 from msgspec import Struct, structs
 from prometheus_client import Gauge
@@ -33,11 +33,18 @@ class Agent:
         self.reports: dict[str, Struct] = {}
         self.refused = ""
 
-    @property
-    def node(self) -> NodeReport | None:
-        """What it says of itself, or None before it ever did."""
-        report = self.reports.get("node")
-        return report if isinstance(report, NodeReport) else None
+    def state(self) -> AgentState:
+        """What is known of it now."""
+        node = self.reports.get("node")
+        return AgentState(
+            connected=self.line is not None,
+            wanted=self.wanted.root,
+            node=node if isinstance(node, NodeReport) else None,
+            links=tuple(item for item in self.reports.values() if isinstance(item, LinkReport)),
+            refused=self.refused,
+            failing=tuple(item for item in self.reports.values() if isinstance(item, EndpointReport)),
+            targets=tuple(item for item in self.reports.values() if isinstance(item, TargetReport)),
+        )
 
 
 class AgentSync:
@@ -50,22 +57,12 @@ class AgentSync:
         self._reported = reported
         self._recent: dict[bytes, Tree] = {}
         self._steps = Steps()
+        self._states: dict[str, AgentState] = {}
         self.agents: dict[str, Agent] = {}
 
-    def states(self) -> dict[str, AgentState]:
-        """Every program that was given a handout or connected."""
-        return {
-            name: AgentState(
-                connected=agent.line is not None,
-                wanted=agent.wanted.root,
-                node=agent.node,
-                links=tuple(item for item in agent.reports.values() if isinstance(item, LinkReport)),
-                refused=agent.refused,
-                failing=tuple(item for item in agent.reports.values() if isinstance(item, EndpointReport)),
-                targets=tuple(item for item in agent.reports.values() if isinstance(item, TargetReport)),
-            )
-            for name, agent in self.agents.items()
-        }
+    def states(self) -> Mapping[str, AgentState]:
+        """Every program that was given a handout or connected. A live view: look, do not keep."""
+        return self._states
 
     def publish(self, name: str, tree: Tree, head: bytes) -> None:
         """Give this handout to this agent from now on."""
@@ -74,8 +71,14 @@ class AgentSync:
             return
         self._remember(agent.wanted)
         agent.wanted, agent.head = tree, head
+        self._note(name, agent)
         if agent.line is not None:
             agent.line.publish(HANDOUT_TOPIC, tree, head)
+
+    def _note(self, name: str, agent: Agent) -> None:
+        """Something of this agent changed; one that was forgotten meanwhile stays so."""
+        if self.agents.get(name) is agent:
+            self._states[name] = agent.state()
 
     def _remember(self, tree: Tree) -> None:
         """What was handed out before: whoever still holds it gets only what changed since."""
@@ -87,6 +90,7 @@ class AgentSync:
     def forget(self, name: str) -> None:
         """The agent is no longer enrolled."""
         agent = self.agents.pop(name, None)
+        self._states.pop(name, None)
         if agent is not None and agent.line is not None:
             agent.line.close()
 
@@ -102,12 +106,14 @@ class AgentSync:
         if agent.line is not None:
             agent.line.close()
         agent.line = line
+        self._note(name, agent)
         agents_up.labels(name).set(1)
         try:
             await line.run(incoming, send)
         finally:
             if agent.line is line:
                 agent.line = None
+                self._note(name, agent)
                 agents_up.labels(name).set(0)
                 self._reported(name)
 
@@ -119,6 +125,7 @@ class AgentSync:
                 line.session.refuse(event.topic, Refused(f'topic "{event.topic}" is not an agent\'s', "E105"))
             case Acked():
                 agent.refused = f"{event.code} {event.text}" if event.code else ""
+                self._note(name, agent)
 
     def _take(self, name: str, agent: Agent, line: Line, event: Offered) -> None:
         try:
@@ -131,6 +138,7 @@ class AgentSync:
         for key in event.change.removed:
             agent.reports.pop(key, None)
         agent.reports.update({key: value for key, value in changed.items() if value is not None})
+        self._note(name, agent)
         line.session.accept(event.topic)
         if any(_matters(old) != _matters(agent.reports.get(key)) for key, old in before.items()):
             self._reported(name)

@@ -27,7 +27,6 @@ from federation.wire.handout import HANDOUT_TOPIC, REPORT_TOPIC
 from federation.wire.keyed import encode
 from tests.worlds.public_cli import Site
 
-
 DIALLING = 64
 """TLS handshakes under way at once: more would only wait for this process's one core, and run out of time there."""
 
