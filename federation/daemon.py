@@ -24,7 +24,7 @@ from federation.config import Folder
 from federation.link.join import JoinServer
 from federation.link.leaf import Leaf
 from federation.link.serve import LinkServer
-from federation.model.errors import Refused
+from federation.model.errors import IsthmusError, Refused
 from federation.model.names import MemberName
 from federation.model.spiffe import SpiffeId, agent_id, controller_id
 from federation.ports import ClusterApi, Store
@@ -43,11 +43,13 @@ from federation.sync.peers import PeerSync
 from federation.trust.issue import requested_identity
 from federation.trust.own_leaf import OwnLeaf
 from federation.trust.policy import allowed_identities, check_request
-from federation.trust.signer import ask_signer
+from federation.trust.signer import TOKEN, ask_signer, ask_statement, requested_subject
 
 log = logging.getLogger("controller")
 Send = Callable[[bytes], Awaitable[None]]
 AGENT_ACCOUNT = "agent-"
+JWT_KEYS_PERIOD = 30.0
+"""Seconds between two questions to the signer, a small part of the age at which a new key signs."""
 
 
 class Controller:
@@ -91,7 +93,7 @@ class Controller:
         """Serve until SIGTERM or SIGINT, or until what runs beside it fails; a registrar also those who join."""
         await self.leaf.ready()
         async with contextlib.AsyncExitStack() as ended:
-            server = LinkServer(self._credentials, self._exchange, self._issue)
+            server = LinkServer(self._credentials, self._exchange, self._issue, self._token)
             ended.push_async_callback(server.stop)
             await server.start(listen)
             asked = Api(lambda: status(self.loop), lambda *what: explain(self.loop, Asked(*what)))
@@ -127,6 +129,7 @@ class Controller:
             self.peers.keep_on_disk(),
             self.leaf.keep_fresh(),
             self._keep_ledger(),
+            self._keep_jwt_keys(),
             *beside,
         ]
         log.info("controller is up", extra={"member": self.own.name, "listen": listen})
@@ -144,11 +147,18 @@ class Controller:
         await self.agents.serve(self._agent(caller), incoming, send)
 
     async def _issue(self, caller: SpiffeId, request: bytes) -> bytes:
-        enrolment = self.loop.enrolments[self._agent(caller)]
         wanted, _ = requested_identity(request)
+        self._check_request(caller, wanted)
+        return (await ask_signer(self.folder.signer, request)).encode()
+
+    async def _token(self, caller: SpiffeId, request: bytes) -> bytes:
+        self._check_request(caller, requested_subject(request))
+        return (await ask_signer(self.folder.signer, TOKEN + request)).encode()
+
+    def _check_request(self, caller: SpiffeId, wanted: SpiffeId) -> None:
+        enrolment = self.loop.enrolments[self._agent(caller)]
         allowed = allowed_identities(self.own.trust_domain, enrolment.name, enrolment.role, enrolment.workloads)
         check_request(caller, wanted, allowed)
-        return (await ask_signer(self.folder.signer, request)).encode()
 
     def _agent(self, caller: SpiffeId) -> str:
         """The enrolled program with this identity. Refused (E105) when there is none."""
@@ -156,6 +166,15 @@ class Controller:
         if caller != agent_id(self.own.trust_domain, name) or name not in self.loop.enrolments:
             raise Refused(f"{caller} is neither an active member's controller nor an agent enrolled here", "E105")
         return name
+
+    async def _keep_jwt_keys(self) -> None:
+        """Publish the keys of JWT-SVIDs as the signer states them; what was published stands while it is away."""
+        while True:
+            try:
+                self.loop.jwt_keys(await ask_statement(self.folder.signer))
+            except IsthmusError as error:
+                log.warning("keys of JWT-SVIDs are not known", extra={"code": error.code, "reason": error.text})
+            await asyncio.sleep(JWT_KEYS_PERIOD)
 
     async def _keep_ledger(self) -> None:
         while True:

@@ -28,6 +28,7 @@ from gateways.evidence import Evidence
 from gateways.identity.answers import Book
 from gateways.identity.keeper import Keeper, LeafSource
 from gateways.identity.serve import WorkloadServer
+from gateways.identity.tokens import Tokens, TokenSource
 from gateways.intent import intend
 from gateways.kernel.port import Kernel
 from gateways.probe.counters import link_reports, received
@@ -51,7 +52,7 @@ RETRY = 0.5
 """Seconds until the next pass after one that met a problem in the kernel."""
 
 
-class HandoutFeed(LeafSource, Protocol):
+class HandoutFeed(LeafSource, TokenSource, Protocol):
     """What the agent needs of `federation.link.feed.Feed`."""
 
     enrolled: Enrolled
@@ -106,7 +107,7 @@ class Agent:
         self._traffic = Traffic()
         self._xds = XdsServer(xds_path)
         self._encoder = Encoder()
-        self._workload = None if workload_path is None else WorkloadServer(workload_path)
+        self._workload = None if workload_path is None else WorkloadServer(workload_path, Tokens(feed))
         self._made: Made | None = None
         self._offered: Made | None = None
         self._synced: Wanted | None = None
@@ -180,7 +181,7 @@ class Agent:
         if self._workload is not None:
             names = {str(one.identity) for one in state.registered}
             held = {name: certificate for name, certificate in certificates.items() if name in names}
-            self._workload.offer(Book(state.known, state.registered, state.anchors, held))
+            self._workload.offer(Book(state.known, state.registered, state.anchors, held, state.authorities))
 
     def _offered_all(self, made: Made, certificates: Mapping[str, Certificate]) -> bool:
         """True when there is nothing to offer: it was offered, or it is not yet known what to offer.

@@ -6,12 +6,13 @@ from ipaddress import ip_address, ip_network
 from msgspec import Struct, structs
 
 from federation.model.cidr import Network, first_overlap
-from federation.model.handout import Import, Offer, Peer, PeerGateway, Pool, Site, Workload
+from federation.model.handout import Import, JwtBundle, Offer, Peer, PeerGateway, Pool, Site, Workload
 from federation.model.names import ServiceKey
 from federation.model.policy import Probe
 from federation.model.spiffe import SpiffeId, gateway_id, trust_domain
 from federation.wire.keyed import of_kind
 from gateways.evidence import NOTHING, Evidence, with_sick
+from gateways.identity.authorities import authorities_of
 from gateways.identity.registered import registered_workloads
 from gateways.outbound import Outbound, plan_outbound
 from gateways.services import hosts_of, is_http, own_endpoints, port_label, sni_of
@@ -56,8 +57,10 @@ def intend(situation: Situation, values: Mapping[str, Struct], evidence: Evidenc
         problems,
     )
     probes = {item.service: item.policy.probe for item in imports}
+    authorities = authorities_of(anchors_of(site, peers), of_kind(ordered, JwtBundle), problems)
     state = _node(situation, site, peers, outbound, checked_endpoints(pools, probes), problems)
-    return structs.replace(state, registered=registered_workloads(site, of_kind(ordered, Workload)))
+    registered = registered_workloads(site, of_kind(ordered, Workload))
+    return structs.replace(state, registered=registered, authorities=authorities)
 
 
 def accept_peers(site: Site, peers: Iterable[Peer], problems: list[str], own_key: bytes = b"") -> tuple[Peer, ...]:

@@ -10,6 +10,7 @@ from federation.model.names import ServiceKey
 from federation.model.policy import Probe
 from federation.model.record import EndpointState
 from federation.model.spiffe import SpiffeId
+from federation.model.tokens import Authorities
 
 GATEWAY_PORT = 15443
 """The Envoy port of every gateway, on its overlay address."""
@@ -177,7 +178,8 @@ class Registered(Struct, frozen=True):
 class NodeState(Struct, frozen=True, kw_only=True):
     """Everything that must be in force on one node. `problems` says, one line each, what was left out and why.
 
-    `identities` are those that Envoy acts as, `registered` those that processes of this node fetch.
+    `identities` are those that Envoy acts as, `registered` those that processes of this node fetch;
+    `authorities` are the keys of JWT-SVIDs by trust domain.
     `ways` are the overlay addresses to probe, True for those that get requests; `checked` the endpoints to probe.
     `until` is the Unix millisecond at which age alone changes a share (0: none), `held` what the next pass builds on.
     `known` is False before the first handout: then what is in force is left as it is, for unknown is not empty.
@@ -194,6 +196,7 @@ class NodeState(Struct, frozen=True, kw_only=True):
     anchors: tuple[Anchor, ...] = ()
     identities: tuple[SpiffeId, ...] = ()
     registered: tuple[Registered, ...] = ()
+    authorities: tuple[Authorities, ...] = ()
     ways: dict[str, bool] = {}
     checked: tuple[Checked, ...] = ()
     until: int = 0

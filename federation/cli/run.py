@@ -27,7 +27,10 @@ def signer(state: Path, metrics: str | None) -> None:
     setup_logging("signer")
     folder = Folder(state)
     own = folder.own()
-    server = Signer(folder.private_text(folder.anchor_key), folder.anchor.read_text(), own.trust_domain)
+    if folder.jwt_keys.exists():
+        folder.private_text(folder.jwt_keys)
+    key = folder.private_text(folder.anchor_key)
+    server = Signer(key, folder.anchor.read_text(), own.trust_domain, folder.jwt_keys)
     serve_metrics(metrics)
 
     async def serve() -> None:

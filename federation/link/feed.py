@@ -18,7 +18,7 @@ from grpclib.client import StreamStreamMethod, UnaryUnaryMethod
 from grpclib.exceptions import GRPCError, StreamTerminatedError
 from msgspec import Struct
 
-from federation.link.dial import EXCHANGE, ISSUE, PinnedChannel, bound
+from federation.link.dial import EXCHANGE, ISSUE, TOKEN, PinnedChannel, bound
 from federation.link.enrolled import Enrolled, load_enrolled
 from federation.link.leaf import Leaf, leaf_of, load_leaf, new_key, save_leaf, signing_request
 from federation.link.line import Line
@@ -26,6 +26,7 @@ from federation.link.tls import client_context
 from federation.lkg import ring
 from federation.model.errors import InputError, Refused, Unavailable
 from federation.model.spiffe import SpiffeId, agent_id, controller_id
+from federation.model.tokens import TokenRequest
 from federation.session.session import Event, Joined, Offered, Session
 from federation.session.tree import Tree, tree_of
 from federation.wire.handout import HANDOUT, HANDOUT_TOPIC, REPORT_TOPIC, HandoutHead
@@ -157,17 +158,25 @@ class Feed:
         self.changed.set()
         self._dirty.set()
 
+    async def token(self, identity: SpiffeId, audiences: tuple[str, ...]) -> str:
+        """A new JWT-SVID of this identity. Unavailable when no controller issues it now."""
+        request = encode(TokenRequest(str(identity), audiences))
+        return (await self._ask(TOKEN, request, identity)).decode()
+
     async def _issue(self, identity: SpiffeId) -> Leaf:
+        key = new_key()
+        chain = await self._ask(ISSUE, signing_request(key, identity), identity)
+        return leaf_of(identity, key, chain.decode())
+
+    async def _ask(self, call: str, request: bytes, identity: SpiffeId) -> bytes:
         channel = self._channel
         if channel is None:
             raise Unavailable(f"no controller to issue {identity}")
-        key = new_key()
-        method = UnaryUnaryMethod(channel, ISSUE, bytes, bytes)
+        method = UnaryUnaryMethod(channel, call, bytes, bytes)
         try:
-            chain = await method(signing_request(key, identity), timeout=5)
+            return await method(request, timeout=5)
         except (OSError, GRPCError, StreamTerminatedError, TimeoutError) as error:
             raise Unavailable(f"{identity} was not issued: {error}") from None
-        return leaf_of(identity, key, chain.decode())
 
     async def _keep_fresh(self) -> None:
         jitter = random.uniform(-1, 1)  # noqa: S311 - jitter, not a secret

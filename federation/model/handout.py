@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from federation.model.names import MemberName, ServiceKey
 from federation.model.policy import GlobalName, Policy, Probe
-from federation.model.record import Endpoint, Evidence, Port
+from federation.model.record import Endpoint, Evidence, Port, Signed
 
 Role = Literal["gateway", "node", "dns"]
 
@@ -184,7 +184,14 @@ class Witness(Struct, frozen=True):
     evidence: Evidence
 
 
-Handout = Site | Peer | Pool | Import | Offer | Workload | Place | Steered | Witness
+class JwtBundle(Struct, frozen=True):
+    """The keys that sign a member's JWT-SVIDs, said by its anchor, which the reader checks. Key `jwt/<member>`."""
+
+    member: MemberName
+    statement: Signed
+
+
+Handout = Site | Peer | Pool | Import | Offer | Workload | Place | Steered | Witness | JwtBundle
 
 
 class NodeReport(Struct, frozen=True, kw_only=True):

@@ -108,7 +108,22 @@ class PublicName(Struct, frozen=True):
     name: GlobalName
 
 
-Resource = About | Gateway | Export | Slice | Evidence | Distance | PublicName
+class Signed(Struct, frozen=True):
+    """Exact bytes and the signature over them (Ed25519, but for statements of an anchor): kept and forwarded as they
+    came.
+    """
+
+    body: bytes
+    signature: bytes
+
+
+class JwtKeys(Struct, frozen=True):
+    """The member's anchor's statement of the keys that sign its JWT-SVIDs (`link/statement.py`). Key `jwt`."""
+
+    statement: Signed
+
+
+Resource = About | Gateway | Export | Slice | Evidence | Distance | PublicName | JwtKeys
 
 
 def key_of(resource: Resource) -> str:
@@ -130,6 +145,8 @@ def key_of(resource: Resource) -> str:
             return f"distance/{resource.to}"
         case PublicName():
             return f"name/{resource.name.host}"
+        case JwtKeys():
+            return "jwt"
 
 
 def ports_mark(value: Slice) -> str:
@@ -152,10 +169,3 @@ class Head(Struct, frozen=True, kw_only=True):
     def order(self) -> tuple[int, int]:
         """Records are ordered by (epoch, generation) and by nothing else."""
         return (self.epoch, self.generation)
-
-
-class Signed(Struct, frozen=True):
-    """Exact bytes and the Ed25519 signature over them: kept and forwarded as they came."""
-
-    body: bytes
-    signature: bytes

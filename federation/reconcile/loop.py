@@ -21,7 +21,7 @@ from federation.model.handout import Import, Place, Steered
 from federation.model.ledger import Member
 from federation.model.local import LocalFacts
 from federation.model.names import MemberName, ServiceKey
-from federation.model.record import Gateway, Resource, key_of
+from federation.model.record import Gateway, Resource, Signed, key_of
 from federation.plan import mesh
 from federation.plan.guard import Held, judge
 from federation.plan.service import (
@@ -35,6 +35,7 @@ from federation.plan.service import (
 )
 from federation.plan.steering import Bounds
 from federation.ports import Agents, Clock, ClusterApi, Journal, LedgerSource, Peers, PeerState, RecordSigner, Store
+from federation.reconcile import bundles
 from federation.reconcile.allocations import Allocations
 from federation.reconcile.desired import NOTHING, Desired
 from federation.reconcile.links import Links
@@ -57,7 +58,7 @@ VERSION = "0.1.0"
 EXPORTED = "exported"
 TOLD = ("import/", "steered/")
 EVIDENCE_SECONDS = 60.0
-MESH_KEYS = ("gateway/", "distance/", "evidence/")
+MESH_KEYS = ("gateway/", "distance/", "evidence/", "jwt")
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,12 @@ class Loop:
             self._dirty |= self.names.hosts.follow(member, keys, states[member].view)
             self._mesh = self._mesh or any(key.startswith(MESH_KEYS) for key in keys)
         self._wake.set()
+
+    def jwt_keys(self, statement: Signed) -> None:
+        """The signer states these keys of JWT-SVIDs; the last statement stands until there is another."""
+        if bundles.keep_own(self.parts.store, statement):
+            self._mesh = True
+            self._wake.set()
 
     def agent_reported(self, name: str) -> None:
         """An agent said something new, came or went."""
@@ -280,7 +287,7 @@ class Loop:
         gateways = self._own_gateways(own)
         record: dict[str, Resource] = {"about": mesh.about(own, VERSION)}
         told: list[Resource] = [*gateways, *self.links.distances(), *self.links.evidence()]
-        record |= {key_of(item): item for item in told}
+        record |= {key_of(item): item for item in told} | bundles.own_keys(self.parts.store)
         ids = {name: self.allocations.gateway(name) for name, e in self.enrolments.items() if e.role == "gateway"}
         handout: dict[str, Struct] = {"site": mesh.site(own, ledger, ids)}
         handout[f"place/{own.name}"] = mesh.place(own, self.links.costs, own=True)
@@ -291,6 +298,7 @@ class Loop:
             handout[f"place/{name}"] = mesh.place(member, mesh.distances(said, ledger.members.keys()))
             if _fresh(states[name]):
                 handout |= mesh.witnesses(name, said, ledger.members.keys(), hosts)
+        handout |= bundles.jwt_bundles(own.name, self.parts.store, states)
         self._note_places(handout)
         self.desired.put_mesh(record, handout)
         self.links.write_down()

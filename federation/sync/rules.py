@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from federation.link.statement import constrained_to, read_statement
 from federation.model import policy as limits
 from federation.model.cidr import forbidden_address, inside, is_canonical
 from federation.model.errors import Refused
@@ -20,6 +21,7 @@ from federation.model.record import (
     Export,
     Gateway,
     Head,
+    JwtKeys,
     Port,
     PublicName,
     Resource,
@@ -66,7 +68,7 @@ def check_head(data: bytes, member: Member, root: bytes, last: Head | None) -> H
 
 
 def check_resource(key: str, resource: Resource, member: Member, reader: Member) -> None:
-    """Refused when this member may not say this: E103 addresses, E104 names, E120 form."""
+    """Refused when this member may not say this: E103 addresses, E104 names, E105 keys, E120 form."""
     if key != key_of(resource):
         raise Refused(f'resource "{key}" of member "{member.name}" calls itself "{key_of(resource)}"', "E120")
     match resource:
@@ -84,6 +86,15 @@ def check_resource(key: str, resource: Resource, member: Member, reader: Member)
             _check_observation(resource, member)
         case PublicName():
             _check_name(resource.name, member)
+        case JwtKeys():
+            _check_jwt_keys(resource, member)
+
+
+def _check_jwt_keys(keys: JwtKeys, member: Member) -> None:
+    try:
+        read_statement(keys.statement, member.anchor, constrained_to(member.anchor))
+    except Refused as error:
+        raise Refused(f"{error.text}; last good kept", error.code) from None
 
 
 def _check_observation(resource: Evidence | Distance, member: Member) -> None:

@@ -5,6 +5,7 @@ from msgspec import Struct
 from federation.model.handout import (
     EndpointReport,
     Import,
+    JwtBundle,
     LinkReport,
     NodeReport,
     Offer,
@@ -33,6 +34,7 @@ HANDOUT = Codec(
         "place": Place,
         "steered": Steered,
         "witness": Witness,
+        "jwt": JwtBundle,
     }
 )
 REPORT = Codec({"node": NodeReport, "link": LinkReport, "endpoint": EndpointReport, "target": TargetReport})

@@ -12,6 +12,7 @@ from federation.model.handout import (
     Candidate,
     Handout,
     Import,
+    JwtBundle,
     Listener,
     Offer,
     Peer,
@@ -33,6 +34,7 @@ from gateways.folder import clamped
 DOMAIN = "acme.mesh"
 WEB = ServiceKey("shop", "web")
 REGIONS = {"us-east": "us", "eu-central": "eu", "ap-south": "ap"}
+MEMBERS: dict[type[Struct], str] = {Peer: "peer", Place: "place", JwtBundle: "jwt"}
 NUMBERS = {"us-east": 1, "eu-central": 2, "ap-south": 3}
 
 
@@ -149,8 +151,8 @@ def _key(value: Handout, index: int) -> str:
     match value:
         case Site():
             return "site"
-        case Peer():
-            return f"peer/{value.member}"
+        case Peer() | Place() | JwtBundle():
+            return f"{MEMBERS[type(value)]}/{value.member}"
         case Pool():
             return f"pool/{value.service}/{value.az}/{index}"
         case Import():
@@ -159,8 +161,6 @@ def _key(value: Handout, index: int) -> str:
             return f"offer/{value.service}"
         case Workload():
             return f"workload/{value.namespace}/{value.account}"
-        case Place():
-            return f"place/{value.member}"
         case Steered():
             return f"steered/{value.name.host}/{value.name.service}"
         case Witness():

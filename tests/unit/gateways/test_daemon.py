@@ -63,6 +63,9 @@ class MemoryFeed:
             raise Unavailable(f"no controller to issue {identity}")
         return Leaf(id=str(identity), key="key", chain="chain", not_before=0, not_after=2**40)
 
+    async def token(self, identity: SpiffeId, audiences: tuple[str, ...]) -> str:
+        raise Unavailable(f"no controller to issue {identity}")
+
     @property
     def node(self) -> NodeReport:
         report = self.said["node"]

@@ -18,8 +18,10 @@ from federation.model.handout import UnixUser, Workload
 from gateways.identity.answers import Book, svids_for
 from gateways.identity.registered import identities_of, registered_workloads
 from gateways.identity.serve import WorkloadServer
+from gateways.identity.tokens import Tokens
 from gateways.intent import intend
 from gateways.render.envoy.resources import Certificate
+from tests.unit.gateways.test_daemon import MemoryFeed
 from tests.unit.gateways.test_intent import NODE
 from tests.worlds.two_members import keyed, peer, real, site
 
@@ -89,7 +91,7 @@ def test_who_is_who(case: str) -> None:
 def test_bad_paths_of_the_socket() -> None:
     async def start(path: Path) -> str:
         with pytest.raises(InputError) as caught:
-            await WorkloadServer(path).start()
+            await WorkloadServer(path, Tokens(MemoryFeed("node", {}))).start()
         return str(caught.value)
 
     async def main(folder: Path) -> None:

@@ -187,7 +187,7 @@ def test_the_signer_process_signs_refuses_and_is_alone_on_its_socket(anchor: tup
     socket = tmp_path / "signer.sock"
 
     async def main() -> None:
-        signer = Signer(*anchor, EAST)
+        signer = Signer(*anchor, EAST, tmp_path / "jwt.json")
         task = asyncio.create_task(signer.serve(socket))
         async with asyncio.timeout(5):
             await signer.listening.wait()
@@ -198,7 +198,7 @@ def test_the_signer_process_signs_refuses_and_is_alone_on_its_socket(anchor: tup
         with pytest.raises(Refused, match="E105 signing request cannot be read"):
             await ask_signer(socket, b"garbage")
         with pytest.raises(InputError, match="another signer is running on this state folder; stop it first"):
-            await Signer(*anchor, EAST).serve(socket)
+            await Signer(*anchor, EAST, tmp_path / "jwt.json").serve(socket)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         with pytest.raises(Unavailable, match="does not answer"):
