@@ -73,6 +73,10 @@ class Store(Protocol):
 class Journal(Protocol):
     """What the law was told, by time, so that a ruling of yesterday can be looked at."""
 
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What is not kept as it should be, one line each."""
+
     def note(self, at: int, values: Mapping[str, Struct | None]) -> None:
         """From the Unix millisecond `at` these keys have these values (None: no more)."""
 
@@ -108,6 +112,10 @@ class PeerState(Struct, frozen=True, kw_only=True):
 
 class Peers(Protocol):
     """The records of the other members, and ours towards them."""
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What is not kept as it should be, one line each."""
 
     def states(self) -> dict[MemberName, PeerState]:
         """Every other active member."""
@@ -158,6 +166,10 @@ class RecordSigner(Protocol):
 
 class LedgerSource(Protocol):
     """Where the ledger in force is read."""
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What is not kept as it should be, one line each."""
 
     @property
     def ledger(self) -> Ledger:

@@ -11,6 +11,7 @@ import contextlib
 import logging
 import random
 import time
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -24,6 +25,7 @@ from federation.link.leaf import Leaf, leaf_of, load_leaf, new_key, save_leaf, s
 from federation.link.line import Line
 from federation.link.tls import client_context
 from federation.lkg import ring
+from federation.lkg.disk import Disk
 from federation.model.errors import InputError, Refused, Unavailable
 from federation.model.spiffe import SpiffeId, agent_id, controller_id
 from federation.model.tokens import TokenRequest
@@ -51,6 +53,7 @@ class Feed:
         self.changed = asyncio.Event()
         self.svid_changed = asyncio.Event()
         self.connected = False
+        self.disk = Disk()
         self._own = own
         self._svids: dict[SpiffeId, Leaf] = {}
         self._report = Tree()
@@ -84,7 +87,7 @@ class Feed:
         leaf = self._svids.get(identity) or load_leaf(path)
         if leaf is None or leaf.not_after <= time.time():
             leaf = await self._issue(identity)
-            _keep(path, leaf)
+            self.disk.keep(f"the certificate of {identity}", partial(save_leaf, path, leaf))
         self._svids[identity] = leaf
         return leaf
 
@@ -201,7 +204,7 @@ class Feed:
         except Unavailable as error:
             log.warning("certificate was not renewed", extra={"id": str(identity), "reason": error.text})
             return leaf
-        _keep(path, fresh)
+        self.disk.keep(f"the certificate of {identity}", partial(save_leaf, path, fresh))
         return fresh
 
     def _svid_path(self, identity: SpiffeId) -> Path:
@@ -212,10 +215,12 @@ class Feed:
             await self._dirty.wait()
             self._dirty.clear()
             head = b"" if self.head is None else msgspec.msgpack.encode(self.head)
-            try:
-                ring.keep(self.directory / "lkg", HANDOUT_TOPIC, head, self.tree, int(time.time()))
-            except OSError as error:
-                log.warning("the handout could not be kept on disk", extra={"error": str(error)})
+            write = partial(ring.keep, self.directory / "lkg", HANDOUT_TOPIC, head, self.tree, int(time.time()))
+            before = self.disk.problems
+            if not await asyncio.to_thread(self.disk.keep, "the handout", write):
+                self._dirty.set()
+            if self.disk.problems != before:
+                self.changed.set()
             await asyncio.sleep(1)
 
 
@@ -223,11 +228,3 @@ def _decode_head(data: bytes) -> HandoutHead | None:
     with contextlib.suppress(msgspec.MsgspecError):
         return _head_decoder.decode(data)
     return None
-
-
-def _keep(path: Path, leaf: Leaf) -> None:
-    """Keep a leaf on disk; one that the disk does not take serves from memory."""
-    try:
-        save_leaf(path, leaf)
-    except OSError as error:
-        log.warning("certificate could not be kept on disk", extra={"id": leaf.id, "reason": str(error)})

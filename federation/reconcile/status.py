@@ -25,6 +25,7 @@ def status(loop: Loop) -> dict[str, Any]:
         "ledger": {"term": parts.ledger.ledger.term, "index": parts.ledger.ledger.index},
         "cluster": {"certainty": parts.cluster.certainty, "problems": list(parts.cluster.problems)},
         "store": {"problems": list(parts.store.problems)},
+        "disk": {"problems": [*parts.ledger.problems, *parts.peers.problems, *parts.journal.problems]},
         "members": _members(loop),
         "nodes": _nodes(loop),
         "links": _links(loop),

@@ -18,6 +18,7 @@ from federation.link.leaf import Leaf
 from federation.link.line import Line
 from federation.link.tls import client_context
 from federation.lkg import ring
+from federation.lkg.disk import Disk
 from federation.model.errors import Refused
 from federation.model.ledger import Member
 from federation.model.names import MemberName
@@ -28,7 +29,7 @@ from federation.session.session import Acked, Event, Joined, Offered, Session
 from federation.session.tree import Change, Tree
 from federation.sync.held import HeldRecord
 from federation.sync.ledger import TOPIC as LEDGER_TOPIC
-from federation.sync.ledger import HeldLedger, ledger_bytes
+from federation.sync.ledger import HeldLedger
 from federation.wire.record import record_topic
 
 log = logging.getLogger("sync")
@@ -36,6 +37,8 @@ refusals_total = Counter("isthmus_sync_refusals_total", "Statements of peers tha
 session_up = Gauge("isthmus_sync_session_up", "1 while a session with the member's controller is up", ["member"])
 BACKOFF_MAX = 10.0
 WAIT_FOR_DIAL = 5.0
+LEDGER_BYTES = 16 * 1024 * 1024
+"""What a session may hold of a longer ledger, beside the peer's record."""
 
 Changed = Callable[[MemberName, Change | None], None]
 
@@ -66,9 +69,15 @@ class PeerSync:
         self._leaf = leaf
         self._lkg = lkg
         self._changed = changed
+        self._disk = Disk()
         self.peers: dict[MemberName, Peer] = {}
         self._record: tuple[Tree, bytes] | None = None
         self._dialling: dict[MemberName, asyncio.Task[None]] = {}
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What the disk did not take."""
+        return self._disk.problems
 
     def states(self) -> dict[MemberName, PeerState]:
         """Every other active member."""
@@ -98,7 +107,7 @@ class PeerSync:
         members = {m.name: m for m in active if m.name != self._own}
         for name, peer in list(self.peers.items()):
             if peer.held.member != members.get(name):
-                self._keep(name, peer.held)
+                self._keeping(name, peer.held)()
                 self._drop(name)
         for name, member in members.items():
             if name not in self.peers:
@@ -121,21 +130,23 @@ class PeerSync:
         await self._exchange(peer, incoming, send, dialled=False)
 
     async def keep_on_disk(self) -> None:
-        """Write each record that changed to the ring, at most once a second."""
+        """Write each record that changed to the ring, at most once a second, beside everything else."""
         while True:
             await asyncio.sleep(1)
-            for name, peer in self.peers.items():
+            for name, peer in list(self.peers.items()):
                 if peer.dirty:
                     peer.dirty = False
-                    self._keep(name, peer.held)
+                    peer.dirty |= not await asyncio.to_thread(self._keeping(name, peer.held))
 
-    def _keep(self, name: MemberName, held: HeldRecord) -> None:
-        now = int(time.time())
-        try:
-            ring.keep(self._lkg, f"record-{name}", held.signed, held.tree, now)
-            ring.keep(self._lkg, f"good-{name}", b"", held.last_good(), now)
-        except OSError as error:
-            log.warning("record could not be kept on disk", extra={"member": name, "error": str(error)})
+    def _keeping(self, name: MemberName, held: HeldRecord) -> Callable[[], bool]:
+        """The write of what is held now; True when the disk took it. It may run in a thread of its own."""
+        now, signed, tree, good = int(time.time()), held.signed, held.tree, held.last_good()
+
+        def write() -> None:
+            ring.keep(self._lkg, f"record-{name}", signed, tree, now)
+            ring.keep(self._lkg, f"good-{name}", b"", good, now)
+
+        return lambda: self._disk.keep(f'the record of member "{name}"', write)
 
     async def stop(self) -> None:
         """End every session that we dialled."""
@@ -205,7 +216,8 @@ class PeerSync:
         name = peer.held.member.name
         have = {record_topic(name): peer.held.tree} if peer.held.head is not None else {}
         now = asyncio.get_running_loop().time()
-        session = Session(self._own, now, {**have, LEDGER_TOPIC: self._ledger.tree})
+        limit = peer.held.member.quota.bytes + LEDGER_BYTES
+        session = Session(self._own, now, {**have, LEDGER_TOPIC: self._ledger.tree}, limit)
         pace = Pace(peer.held.member.quota.changes_per_second, now)
         line = Line(session, lambda line, event: self._handle(peer, line, event), pace)
         line.publish(LEDGER_TOPIC, self._ledger.tree, b"")
@@ -245,7 +257,7 @@ class PeerSync:
         name = peer.held.member.name
         try:
             if event.topic == LEDGER_TOPIC:
-                moved = self._ledger.extend(ledger_bytes(event.tree))
+                moved = self._ledger.extend(event.tree)
                 line.session.accept(event.topic)
                 if moved:
                     self.follow_ledger()
