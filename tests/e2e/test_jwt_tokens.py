@@ -43,7 +43,7 @@ def open_sockets() -> set[str]:
     return {link for link in found if link.startswith("socket:")}
 
 
-def linked(out: Path, act: Callable[[Feed], Awaitable[None]]) -> None:
+def linked(site: Site, out: Path, act: Callable[[Feed], Awaitable[None]]) -> None:
     """Run the feed of this folder until it has the member's JWT keys, then `act`."""
 
     async def main() -> None:
@@ -57,6 +57,7 @@ def linked(out: Path, act: Callable[[Feed], Awaitable[None]]) -> None:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
+        await asyncio.to_thread(site.stop)
         async with asyncio.timeout(10):
             while open_sockets() > before:  # noqa: ASYNC110 - TLS takes its leave of the controller
                 await asyncio.sleep(0.01)
@@ -76,7 +77,7 @@ def test_tokens_by_policy(site: Site) -> None:
                 await feed.token(other, ("db",))
             assert f"E105 spiffe://{DOMAIN}/ns/isthmus/sa/agent-node1 may not be issued {other}" in str(caught.value)
 
-    linked(enrolled(site), act)
+    linked(site, enrolled(site), act)
     secrets = site.folder("us-east").jwt_keys
     assert secrets.stat().st_mode & 0o777 == 0o600
     lines = "".join(path.read_text() for path in site.path.glob("*.log"))

@@ -7,7 +7,7 @@ import pytest
 from federation.link.statement import make_statement
 from federation.model.record import JwtKeys, Resource
 from federation.model.tokens import Authorities
-from tests.unit.sync.test_refusals import Reader
+from tests.worlds.reader import Reader
 
 EU, US = "eu-central.acme.mesh", "us-east.acme.mesh"
 
