@@ -55,6 +55,7 @@ class Folder:
         self.anchor_key = path / "ca" / "anchor.key"
         self.jwt_keys = path / "ca" / "jwt.json"
         self.agents = path / "agents"
+        self.foreign = path / "foreign"
         self.store = path / "store.sqlite"
         self.etcd_mirror = path / "etcd-mirror.sqlite"
         self.lkg = path / "lkg"

@@ -29,6 +29,7 @@ from federation.model.names import MemberName
 from federation.model.spiffe import SpiffeId, agent_id, controller_id
 from federation.ports import ClusterApi, Store
 from federation.process import until_stopped
+from federation.reconcile.bundles import own_statement
 from federation.reconcile.explain import Asked, explain
 from federation.reconcile.loop import Loop, Parts
 from federation.reconcile.status import status
@@ -40,9 +41,13 @@ from federation.sync.agents import AgentSync
 from federation.sync.ledger import HeldLedger
 from federation.sync.own import OwnRecord
 from federation.sync.peers import PeerSync
+from federation.trust.endpoint import BundleEndpoint, BundleServing, OwnBundle
+from federation.trust.fetch import fetch
+from federation.trust.foreign import ForeignFolder
 from federation.trust.issue import requested_identity
 from federation.trust.own_leaf import OwnLeaf
 from federation.trust.policy import allowed_identities, check_request
+from federation.trust.poll import Poller
 from federation.trust.signer import TOKEN, ask_signer, ask_statement, requested_subject
 
 log = logging.getLogger("controller")
@@ -88,8 +93,19 @@ class Controller:
                 journal=FileJournal(folder.path / "journal"),
             )
         )
+        foreign = ForeignFolder(folder.foreign, self.own.domain)
+        self.foreign = Poller(foreign, clock, fetch, self.loop.bundles.put_foreign)
+        self.bundle = OwnBundle(
+            self.own.trust_domain,
+            lambda: self.ledger.ledger.members[self.own.name].anchor,
+            lambda: own_statement(self.store),
+            self.store,
+            clock,
+        )
 
-    async def run(self, listen: str, join_listen: str | None, *beside: Awaitable[None]) -> None:
+    async def run(
+        self, listen: str, join_listen: str | None, serving: BundleServing | None, *beside: Awaitable[None]
+    ) -> None:
         """Serve until SIGTERM or SIGINT, or until what runs beside it fails; a registrar also those who join."""
         await self.leaf.ready()
         async with contextlib.AsyncExitStack() as ended:
@@ -106,6 +122,11 @@ class Controller:
                 ended.push_async_callback(joining.stop)
                 await joining.start(join_listen)
                 beside = (*beside, joining.keep_fresh())
+            if serving is not None:
+                endpoint = BundleEndpoint(self.bundle, serving.show(self.leaf.current))
+                ended.push_async_callback(endpoint.stop)
+                await endpoint.start(serving.listen)
+                beside = (*beside, endpoint.keep_fresh())
             await self._work(listen, *beside)
 
     def _admit(self, secret: bytes, request: bytes) -> bytes:
@@ -130,6 +151,7 @@ class Controller:
             self.leaf.keep_fresh(),
             self._keep_ledger(),
             self._keep_jwt_keys(),
+            self.foreign.run(),
             *beside,
         ]
         log.info("controller is up", extra={"member": self.own.name, "listen": listen})
@@ -171,7 +193,7 @@ class Controller:
         """Publish the keys of JWT-SVIDs as the signer states them; what was published stands while it is away."""
         while True:
             try:
-                self.loop.jwt_keys(await ask_statement(self.folder.signer))
+                self.loop.bundles.put_own(await ask_statement(self.folder.signer))
             except IsthmusError as error:
                 log.warning("keys of JWT-SVIDs are not known", extra={"code": error.code, "reason": error.text})
             await asyncio.sleep(JWT_KEYS_PERIOD)
@@ -184,17 +206,29 @@ class Controller:
 
 
 async def run_controller(
-    folder: Folder, cluster: ClusterApi, listen: str, etcd: EtcdAccess | None, join_listen: str | None = None
+    folder: Folder,
+    cluster: ClusterApi,
+    listen: str,
+    etcd: EtcdAccess | None,
+    join_listen: str | None = None,
+    serving: BundleServing | None = None,
 ) -> None:
     """Run the controller of the member in this folder; its store is in the folder, or in etcd."""
     if etcd is None:
-        await Controller(folder, cluster, SqliteStore(folder.store)).run(listen, join_listen)
+        await Controller(folder, cluster, SqliteStore(folder.store)).run(listen, join_listen, serving)
         return
-    while await _lead(folder, cluster, listen, etcd, join_listen):
+    while await _lead(folder, cluster, listen, etcd, join_listen, serving):
         pass
 
 
-async def _lead(folder: Folder, cluster: ClusterApi, listen: str, etcd: EtcdAccess, join_listen: str | None) -> bool:
+async def _lead(
+    folder: Folder,
+    cluster: ClusterApi,
+    listen: str,
+    etcd: EtcdAccess,
+    join_listen: str | None,
+    serving: BundleServing | None,
+) -> bool:
     """Follow, lead, serve. True when another controller led and this one shall follow again."""
     own = folder.own()
     holder = f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(4)}"
@@ -203,7 +237,7 @@ async def _lead(folder: Folder, cluster: ClusterApi, listen: str, etcd: EtcdAcce
     try:
         await until_stopped([store.follow()])
         if store.leads:
-            await Controller(folder, cluster, store).run(listen, join_listen, store.keep())
+            await Controller(folder, cluster, store).run(listen, join_listen, serving, store.keep())
     except Deposed as error:
         log.warning("stopped serving", extra={"reason": str(error)})
         return True

@@ -183,7 +183,9 @@ class Agent:
         if self._workload is not None:
             names = {str(one.identity) for one in state.registered}
             held = {name: certificate for name, certificate in certificates.items() if name in names}
-            self._workload.offer(Book(state.known, state.registered, state.anchors, held, state.authorities))
+            self._workload.offer(
+                Book(state.known, state.registered, state.anchors, held, state.authorities, state.foreign)
+            )
 
     def _offered_all(self, made: Made, certificates: Mapping[str, Certificate]) -> bool:
         """True when there is nothing to offer: it was offered, or it is not yet known what to offer.

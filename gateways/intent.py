@@ -6,13 +6,14 @@ from ipaddress import ip_address, ip_network
 from msgspec import Struct, structs
 
 from federation.model.cidr import Network, first_overlap
-from federation.model.handout import Import, JwtBundle, Offer, Peer, PeerGateway, Pool, Site, Workload
+from federation.model.handout import ForeignBundle, Import, JwtBundle, Offer, Peer, PeerGateway, Pool, Site, Workload
 from federation.model.names import ServiceKey
 from federation.model.policy import Probe
 from federation.model.spiffe import SpiffeId, gateway_id, trust_domain
+from federation.model.tokens import Authorities
 from federation.wire.keyed import of_kind
 from gateways.evidence import NOTHING, Evidence, with_sick
-from gateways.identity.authorities import authorities_of
+from gateways.identity.authorities import authorities_of, outside
 from gateways.identity.registered import registered_workloads
 from gateways.outbound import Outbound, plan_outbound
 from gateways.services import hosts_of, is_http, own_endpoints, port_label, sni_of
@@ -58,9 +59,11 @@ def intend(situation: Situation, values: Mapping[str, Struct], evidence: Evidenc
     )
     probes = {item.service: item.policy.probe for item in imports}
     authorities = authorities_of(anchors_of(site, peers), of_kind(ordered, JwtBundle), problems)
+    foreign = outside(site.domain, of_kind(ordered, ForeignBundle), problems)
+    authorities += tuple(Authorities(one.trust_domain, one.keys) for one in foreign)
     state = _node(situation, site, peers, outbound, checked_endpoints(pools, probes), problems)
     registered = registered_workloads(site, of_kind(ordered, Workload))
-    return structs.replace(state, registered=registered, authorities=authorities)
+    return structs.replace(state, registered=registered, authorities=authorities, foreign=foreign)
 
 
 def accept_peers(site: Site, peers: Iterable[Peer], problems: list[str], own_key: bytes = b"") -> tuple[Peer, ...]:

@@ -5,7 +5,7 @@
 
 from msgspec import Struct
 
-from federation.model.handout import Candidate, Role, UnixUser
+from federation.model.handout import Candidate, ForeignBundle, Role, UnixUser
 from federation.model.names import ServiceKey
 from federation.model.policy import Probe
 from federation.model.record import EndpointState
@@ -179,7 +179,7 @@ class NodeState(Struct, frozen=True, kw_only=True):
     """Everything that must be in force on one node. `problems` says, one line each, what was left out and why.
 
     `identities` are those that Envoy acts as, `registered` those that processes of this node fetch;
-    `authorities` are the keys of JWT-SVIDs by trust domain.
+    `authorities` are the keys of JWT-SVIDs by trust domain, `foreign` the trust domains outside the federation.
     `ways` are the overlay addresses to probe, True for those that get requests; `checked` the endpoints to probe.
     `until` is the Unix millisecond at which age alone changes a share (0: none), `held` what the next pass builds on.
     `known` is False before the first handout: then what is in force is left as it is, for unknown is not empty.
@@ -197,6 +197,7 @@ class NodeState(Struct, frozen=True, kw_only=True):
     identities: tuple[SpiffeId, ...] = ()
     registered: tuple[Registered, ...] = ()
     authorities: tuple[Authorities, ...] = ()
+    foreign: tuple[ForeignBundle, ...] = ()
     ways: dict[str, bool] = {}
     checked: tuple[Checked, ...] = ()
     until: int = 0

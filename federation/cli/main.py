@@ -18,6 +18,7 @@ COMMANDS = {
     "member": ("federation.cli.membership:member", "Request, admit, accept, change, revoke and list members."),
     "enroll": ("federation.cli.enroll:enroll", "Give a node agent or DNS server its first certificate."),
     "renew": ("federation.cli.enroll:renew", "Give an enrolled program a new certificate after a long absence."),
+    "trust": ("federation.cli.trust:trust", "Foreign trust domains: poll their bundles."),
     "signer": ("federation.cli.run:signer", "Run the signer, the only holder of the anchor's key."),
     "controller": ("federation.cli.run:controller", "Run the controller of one member."),
     "store": ("federation.cli.store:store", "Look after a controller's store."),

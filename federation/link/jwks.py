@@ -34,17 +34,16 @@ def algorithms_of(key: PublicKey) -> tuple[str, ...]:
 
 def jwk(key: JwtKey) -> dict[str, Any]:
     """One key as a JWK."""
-    public = load_key(key.public)
-    made = (
-        RSAAlgorithm.to_jwk(public, as_dict=True)
-        if isinstance(public, rsa.RSAPublicKey)
-        else ECAlgorithm.to_jwk(public, as_dict=True)
-    )
-    return {
-        "use": USE,
-        "kid": key.kid,
-        **{name: made[name] for name in ("kty", "crv", "x", "y", "n", "e") if name in made},
-    }
+    return {"use": USE, "kid": key.kid, **public_jwk(load_key(key.public))}
+
+
+def public_jwk(key: PublicKey) -> dict[str, Any]:
+    """Kind and numbers of a public key (RFC 7518 section 6)."""
+    if isinstance(key, rsa.RSAPublicKey):
+        made = RSAAlgorithm.to_jwk(key, as_dict=True)
+    else:
+        made = ECAlgorithm.to_jwk(key, as_dict=True)
+    return {name: made[name] for name in ("kty", "crv", "x", "y", "n", "e") if name in made}
 
 
 def jwk_set(keys: Iterable[JwtKey]) -> dict[str, Any]:

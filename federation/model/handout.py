@@ -10,6 +10,7 @@ from msgspec import Struct
 from federation.model.names import MemberName, ServiceKey
 from federation.model.policy import GlobalName, Policy, Probe
 from federation.model.record import Endpoint, Evidence, Port, Signed
+from federation.model.tokens import JwtKey
 
 Role = Literal["gateway", "node", "dns"]
 
@@ -191,7 +192,18 @@ class JwtBundle(Struct, frozen=True):
     statement: Signed
 
 
-Handout = Site | Peer | Pool | Import | Offer | Workload | Place | Steered | Witness | JwtBundle
+class ForeignBundle(Struct, frozen=True):
+    """What to trust of a trust domain outside the federation. Key `foreign/<trust domain>`. `anchors` are PEM, "" none.
+
+    It is never put together with another's.
+    """
+
+    trust_domain: str
+    anchors: str
+    keys: tuple[JwtKey, ...]
+
+
+Handout = Site | Peer | Pool | Import | Offer | Workload | Place | Steered | Witness | JwtBundle | ForeignBundle
 
 
 class NodeReport(Struct, frozen=True, kw_only=True):

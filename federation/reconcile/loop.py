@@ -21,7 +21,7 @@ from federation.model.handout import Import, Place, Steered
 from federation.model.ledger import Member
 from federation.model.local import LocalFacts
 from federation.model.names import MemberName, ServiceKey
-from federation.model.record import Gateway, Resource, Signed, key_of
+from federation.model.record import Gateway, Resource, key_of
 from federation.plan import mesh
 from federation.plan.guard import Held, judge
 from federation.plan.service import (
@@ -34,9 +34,19 @@ from federation.plan.service import (
     without_failing,
 )
 from federation.plan.steering import Bounds
-from federation.ports import Agents, Clock, ClusterApi, Journal, LedgerSource, Peers, PeerState, RecordSigner, Store
-from federation.reconcile import bundles
+from federation.ports import (
+    Agents,
+    Clock,
+    ClusterApi,
+    Journal,
+    LedgerSource,
+    Peers,
+    PeerState,
+    RecordSigner,
+    Store,
+)
 from federation.reconcile.allocations import Allocations
+from federation.reconcile.bundles import Bundles
 from federation.reconcile.desired import NOTHING, Desired
 from federation.reconcile.links import Links
 from federation.reconcile.memory import Memory
@@ -92,6 +102,7 @@ class Loop:
         self.problem = ""
         self.unplanned: dict[ServiceKey, str] = {}
         self.allocations = Allocations(parts.own, parts.store)
+        self.bundles = Bundles(parts.own.name, parts.store, self._mesh_changed)
         self.enrolments: dict[str, Enrolment] = {}
         self._held_since: float | None = None
         self._dirty: set[ServiceKey] = set()
@@ -122,20 +133,17 @@ class Loop:
             self._mesh = self._mesh or any(key.startswith(MESH_KEYS) for key in keys)
         self._wake.set()
 
-    def jwt_keys(self, statement: Signed) -> None:
-        """The signer states these keys of JWT-SVIDs; the last statement stands until there is another."""
-        if bundles.keep_own(self.parts.store, statement):
-            self._mesh = True
-            self._wake.set()
+    def _mesh_changed(self) -> None:
+        self._mesh = True
+        self._wake.set()
 
     def agent_reported(self, name: str) -> None:
         """An agent said something new, came or went."""
-        self._mesh = True
         failing = self.links.failing()
         moved = {key for key in failing.keys() | self._failing.keys() if failing.get(key) != self._failing.get(key)}
         self._dirty |= moved
         self._failing = failing
-        self._wake.set()
+        self._mesh_changed()
 
     async def run(self) -> None:
         """Loop until cancelled."""
@@ -287,7 +295,7 @@ class Loop:
         gateways = self._own_gateways(own)
         record: dict[str, Resource] = {"about": mesh.about(own, VERSION)}
         told: list[Resource] = [*gateways, *self.links.distances(), *self.links.evidence()]
-        record |= {key_of(item): item for item in told} | bundles.own_keys(self.parts.store)
+        record |= {key_of(item): item for item in told} | self.bundles.record()
         ids = {name: self.allocations.gateway(name) for name, e in self.enrolments.items() if e.role == "gateway"}
         handout: dict[str, Struct] = {"site": mesh.site(own, ledger, ids)}
         handout[f"place/{own.name}"] = mesh.place(own, self.links.costs, own=True)
@@ -298,7 +306,7 @@ class Loop:
             handout[f"place/{name}"] = mesh.place(member, mesh.distances(said, ledger.members.keys()))
             if _fresh(states[name]):
                 handout |= mesh.witnesses(name, said, ledger.members.keys(), hosts)
-        handout |= bundles.jwt_bundles(own.name, self.parts.store, states)
+        handout |= self.bundles.handout(states)
         self._note_places(handout)
         self.desired.put_mesh(record, handout)
         self.links.write_down()

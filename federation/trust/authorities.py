@@ -19,9 +19,7 @@ from federation.link.leaf import new_key
 from federation.model.errors import InputError, Refused
 from federation.model.spiffe import parse_spiffe
 from federation.model.tokens import TOKEN_SECONDS, Authorities, JwtKey, TokenRequest, check_audiences
-
-REFRESH_HINT = 300
-"""Seconds after which readers of our keys look again."""
+from federation.trust.bundle import REFRESH_HINT
 
 LIFE = 24 * 3_600
 AHEAD = 5 * REFRESH_HINT

@@ -44,7 +44,7 @@ class Signer:
         self._anchor_pem = anchor_pem
         self._trust_domain = trust_domain
         self._authorities = AuthorityKeys(jwt_keys, trust_domain)
-        self._statement: tuple[Authorities, Signed] | None = None
+        self._statement: tuple[tuple[Authorities, str], Signed] | None = None
         self.listening = asyncio.Event()
 
     def answer(self, request: bytes) -> bytes:
@@ -72,8 +72,9 @@ class Signer:
     def _stated(self, now: int) -> Signed:
         """The statement of what is published; signed once, for each signature of the same is another (ECDSA)."""
         published = self._authorities.published(now)
-        if self._statement is None or self._statement[0] != published:
-            self._statement = published, make_statement(published, self._key_pem)
+        made_of = (published, self._key_pem)
+        if self._statement is None or self._statement[0] != made_of:
+            self._statement = made_of, make_statement(*made_of)
         return self._statement[1]
 
     async def serve(self, socket: Path) -> None:

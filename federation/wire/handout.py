@@ -4,6 +4,7 @@ from msgspec import Struct
 
 from federation.model.handout import (
     EndpointReport,
+    ForeignBundle,
     Import,
     JwtBundle,
     LinkReport,
@@ -35,6 +36,7 @@ HANDOUT = Codec(
         "steered": Steered,
         "witness": Witness,
         "jwt": JwtBundle,
+        "foreign": ForeignBundle,
     }
 )
 REPORT = Codec({"node": NodeReport, "link": LinkReport, "endpoint": EndpointReport, "target": TargetReport})

@@ -10,7 +10,7 @@ from msgspec import Struct, json
 
 from federation.link.jwks import jwk_set
 from federation.model.errors import Refused, Unavailable
-from federation.model.handout import UnixUser
+from federation.model.handout import ForeignBundle, UnixUser
 from federation.model.spiffe import SpiffeId
 from federation.model.tokens import Authorities
 from gateways.identity.messages import (
@@ -36,6 +36,7 @@ class Book(Struct, frozen=True):
     anchors: tuple[Anchor, ...] = ()
     certificates: Mapping[str, Certificate] = {}
     authorities: tuple[Authorities, ...] = ()
+    foreign: tuple[ForeignBundle, ...] = ()
 
 
 def svids_for(book: Book, user: UnixUser, now: datetime) -> bytes:
@@ -60,9 +61,9 @@ def bundles_for(book: Book, user: UnixUser, now: datetime) -> bytes:
 
 
 def jwt_bundles_for(book: Book, user: UnixUser, now: datetime) -> bytes:
-    """The full JWTBundlesResponse: a JWK set for each trust domain. Refused (E105) when this user is nobody."""
+    """The full JWTBundlesResponse: a JWK set for each trust domain with keys. Refused (E105) for nobody."""
     entitled(book, user)
-    sets = {f"spiffe://{one.trust_domain}": json.encode(jwk_set(one.keys)) for one in book.authorities}
+    sets = {f"spiffe://{one.trust_domain}": json.encode(jwk_set(one.keys)) for one in book.authorities if one.keys}
     return jwt_bundles_message(sets)
 
 
@@ -119,7 +120,9 @@ def _svid(book: Book, identity: SpiffeId, now: datetime) -> Svid | None:
 
 
 def _bundles(book: Book) -> dict[str, bytes]:
-    return {_trust_domain_id(a): _der(x509.load_pem_x509_certificates(a.pem.encode())) for a in book.anchors}
+    pems = {_trust_domain_id(anchor): anchor.pem for anchor in book.anchors}
+    pems |= {f"spiffe://{one.trust_domain}": one.anchors for one in book.foreign if one.anchors}
+    return {name: _der(x509.load_pem_x509_certificates(pem.encode())) for name, pem in pems.items()}
 
 
 def _trust_domain_id(anchor: Anchor) -> str:

@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from federation.link.statement import read_statement
 from federation.model.errors import Refused
-from federation.model.handout import JwtBundle
+from federation.model.handout import ForeignBundle, JwtBundle
 from federation.model.record import Signed
 from federation.model.tokens import Authorities
 from gateways.state import Anchor
@@ -28,6 +28,19 @@ def authorities_of(
         except Refused as error:
             problems.append(f"{error}; its JWT-SVIDs are refused here")
     return tuple(sorted(found, key=lambda one: one.trust_domain))
+
+
+def outside(domain: str, bundles: Iterable[ForeignBundle], problems: list[str]) -> tuple[ForeignBundle, ...]:
+    """The foreign bundles but those of names within our own federation: only the ledger speaks for its members."""
+    found = []
+    for bundle in bundles:
+        if bundle.trust_domain == domain or bundle.trust_domain.endswith("." + domain):
+            problems.append(
+                f"E105 foreign bundle of {bundle.trust_domain}: the name lies in our own federation; left out"
+            )
+        else:
+            found.append(bundle)
+    return tuple(found)
 
 
 @lru_cache(STATEMENTS_KEPT)

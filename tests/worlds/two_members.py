@@ -10,6 +10,7 @@ from msgspec import Struct
 from federation.link.leaf import Leaf, leaf_of, new_key, signing_request
 from federation.model.handout import (
     Candidate,
+    ForeignBundle,
     Handout,
     Import,
     JwtBundle,
@@ -163,5 +164,7 @@ def _key(value: Handout, index: int) -> str:
             return f"workload/{value.namespace}/{value.account}"
         case Steered():
             return f"steered/{value.name.host}/{value.name.service}"
+        case ForeignBundle():
+            return f"foreign/{value.trust_domain}"
         case Witness():
             return f"witness/{value.observer}/{value.evidence.kind}/{value.evidence.about}/{value.evidence.host}"

@@ -31,7 +31,7 @@ def test_our_keys_and_the_peers_reach_node_agents_and_our_record(world: World) -
     world.peers.view["jwt"] = JwtKeys(theirs)
     world.step()
     assert handed_out(world, "node1") == {"jwt/eu-central": JwtBundle(EU, theirs)}
-    world.loop.jwt_keys(ours)
+    world.loop.bundles.put_own(ours)
     world.step()
     assert handed_out(world, "node1")["jwt/us-east"] == JwtBundle(world.folder.own().name, ours)
     assert RECORD.decode_tree(world.peers.published[-1])["jwt"] == JwtKeys(ours)
@@ -39,7 +39,7 @@ def test_our_keys_and_the_peers_reach_node_agents_and_our_record(world: World) -
 
 
 def test_they_stand_after_a_restart_without_the_signer(world: World) -> None:
-    world.loop.jwt_keys(statement(world, "us-east"))
+    world.loop.bundles.put_own(statement(world, "us-east"))
     world.step()
     world.loop = world.start()
     world.step()
@@ -49,9 +49,9 @@ def test_they_stand_after_a_restart_without_the_signer(world: World) -> None:
 
 def test_the_same_statement_publishes_nothing(world: World) -> None:
     ours = statement(world, "us-east")
-    world.loop.jwt_keys(ours)
+    world.loop.bundles.put_own(ours)
     world.step()
     count = len(world.peers.published)
-    world.loop.jwt_keys(ours)
+    world.loop.bundles.put_own(ours)
     world.step()
     assert len(world.peers.published) == count
