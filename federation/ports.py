@@ -101,7 +101,8 @@ class Clock(Protocol):
 class PeerState(Struct, frozen=True, kw_only=True):
     """What we know of one other member. `view` is live: the resources of its record that passed the rules.
 
-    `age` is the seconds since it was last heard on a session, None when never in this process's life.
+    `age` is the seconds since it was last heard on a session, None when never in this process's life. `via` is the
+    member that brings its record while there is no session with it.
     """
 
     view: Mapping[str, Resource]
@@ -109,6 +110,7 @@ class PeerState(Struct, frozen=True, kw_only=True):
     connected: bool
     age: float | None
     refusals: tuple[Refused, ...]
+    via: MemberName | None = None
 
 
 class ForeignState(Struct, frozen=True, kw_only=True):

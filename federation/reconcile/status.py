@@ -48,7 +48,8 @@ def _members(loop: Loop) -> list[dict[str, Any]]:
             row |= {"state": "self", "session": "up", "age": 0.0, "refusals": []}
         else:
             row |= {
-                "state": "fresh" if state.connected else "stale",
+                "state": "fresh" if state.connected else "relayed" if state.via else "stale",
+                "via": state.via,
                 "session": "up" if state.connected else "down",
                 "age": None if state.age is None else round(state.age, 3),
                 "record": {"epoch": state.head.epoch, "generation": state.head.generation} if state.head else None,

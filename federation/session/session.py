@@ -100,14 +100,26 @@ class Session:
         roots = {topic: held.tree.root for topic, held in self._incoming.items() if held.tree is not None}
         self._say(Hello(node, *versions, roots))
 
-    def publish(self, topic: str, tree: Tree, head: bytes) -> None:
-        """Offer this content from now on; only what differs from what the other end holds is sent."""
+    def publish(self, topic: str, tree: Tree, head: bytes, held: bytes | None = None) -> None:
+        """Offer this content from now on; only what differs from what the other end holds is sent. `held` is the root
+        that it is known to hold of a topic which it did not name in its Hello.
+        """
         outgoing = self._outgoing.get(topic)
         if outgoing is None:
             outgoing = self._outgoing[topic] = Outgoing(head, tree)
-            self._resume(topic, outgoing)
+            self._resume(topic, outgoing, held)
         outgoing.head, outgoing.tree = head, tree
         self._advance(topic, outgoing)
+
+    def withdraw(self, topic: str) -> None:
+        """Offer this topic no more."""
+        self._outgoing.pop(topic, None)
+
+    def hold(self, topic: str, tree: Tree) -> None:
+        """What we hold of a topic that the other end will only now begin to offer."""
+        incoming = self._incoming.get(topic)
+        if incoming is None or not (incoming.changed or incoming.removed or incoming.offered):
+            self._incoming[topic] = Incoming(tree)
 
     def remember(self, tree: Tree) -> None:
         """An older content that the other end may still hold: makes a delta possible where it says so."""
@@ -175,8 +187,8 @@ class Session:
             self._advance(topic, outgoing)
         return Joined(message.node, version)
 
-    def _resume(self, topic: str, outgoing: Outgoing) -> None:
-        root = (self._theirs or {}).get(topic)
+    def _resume(self, topic: str, outgoing: Outgoing, held: bytes | None = None) -> None:
+        root = held or (self._theirs or {}).get(topic)
         if root is not None:
             outgoing.held = outgoing.tree if outgoing.tree.root == root else self._known.get(root)
 

@@ -28,6 +28,11 @@ class HeldRecord:
         self.refusals: dict[str, Refused] = {}
         self._size: Counter[str] = Counter()
 
+    @property
+    def root(self) -> bytes:
+        """The root of what is held; nothing before the first record."""
+        return self.tree.root if self.head is not None else b""
+
     def take(self, signed: bytes, tree: Tree) -> Change:
         """Move to this content; the cost is that of the change. Refused when head or quota fail: nothing moves then."""
         head = check_head(signed, self.member, tree.root, self.head)

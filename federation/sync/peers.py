@@ -27,6 +27,7 @@ from federation.ports import PeerState
 from federation.session.pace import Pace
 from federation.session.session import Acked, Event, Joined, Offered, Session
 from federation.session.tree import Change, Tree
+from federation.sync import relay
 from federation.sync.held import HeldRecord
 from federation.sync.ledger import TOPIC as LEDGER_TOPIC
 from federation.sync.ledger import HeldLedger
@@ -47,6 +48,8 @@ class Peer:
     """One other member: what we hold of it and whether we talk to it.
 
     `last_refusal` is that of a whole statement and stands until a record is taken; `held` has those of resources.
+    `left` is when there was last a session; `via` brings its record meanwhile. `wants` are the members whose records we
+    ask of it, `serves` those whose records it asks of us.
     """
 
     def __init__(self, held: HeldRecord) -> None:
@@ -54,6 +57,10 @@ class Peer:
         self.line: Line | None = None
         self.dialled = False
         self.heard = 0.0
+        self.left = 0.0
+        self.via: MemberName | None = None
+        self.wants: dict[MemberName, bytes] = {}
+        self.serves: set[MemberName] = set()
         self.last_refusal: Refused | None = None
         self.dirty = False
 
@@ -88,6 +95,7 @@ class PeerSync:
                 head=peer.held.head,
                 connected=peer.line is not None,
                 age=now - peer.heard if peer.heard else None,
+                via=peer.via if peer.line is None else None,
                 refusals=(*([peer.last_refusal] if peer.last_refusal else ()), *peer.held.refusals.values()),
             )
             for name, peer in self.peers.items()
@@ -117,6 +125,46 @@ class PeerSync:
             if peer.line is not None:
                 peer.line.publish(LEDGER_TOPIC, self._ledger.tree, b"")
         self._changed(self._own, None)
+
+    async def relay(self) -> None:
+        """Ask the members that we reach for the records of those that we do not."""
+        while True:
+            await asyncio.sleep(1)
+            self._ask_for_others()
+
+    def _ask_for_others(self) -> None:
+        now = asyncio.get_running_loop().time()
+        away = [name for name, peer in self.peers.items() if peer.line is None and now - peer.left > relay.AWAY]
+        carriers = sorted(
+            (name for name, peer in self.peers.items() if peer.line is not None),
+            key=lambda name: self.peers[name].held.member.number,
+        )
+        for carrier, names in relay.assign(away, carriers, now).items():
+            peer, line = self.peers[carrier], self.peers[carrier].line
+            if line is None or peer.wants.keys() == set(names):
+                continue
+            for name in set(names) - peer.wants.keys():
+                line.session.hold(record_topic(name), self.peers[name].held.tree)
+            peer.wants = {name: peer.wants.get(name) or self.peers[name].held.root for name in names}
+            line.publish(relay.TOPIC, relay.wants_tree(peer.wants), b"")
+
+    def _serve_others(self, peer: Peer, line: Line, wanted: Tree) -> None:
+        """Offer these records from now on, as they came."""
+        wants = relay.wants_in(wanted, self.peers.keys() - {peer.held.member.name})
+        for name in peer.serves - wants.keys():
+            line.session.withdraw(record_topic(name))
+        peer.serves = set(wants)
+        for name, root in wants.items():
+            held = self.peers[name].held
+            if held.head is not None:
+                line.publish(record_topic(name), held.tree, held.signed, root)
+
+    def _pass_on(self, name: MemberName) -> None:
+        """This record moved: give it to whoever asked us for it."""
+        held = self.peers[name].held
+        for peer in self.peers.values():
+            if peer.line is not None and name in peer.serves:
+                peer.line.publish(record_topic(name), held.tree, held.signed)
 
     async def serve(
         self, name: MemberName, incoming: AsyncIterator[bytes], send: Callable[[bytes], Awaitable[None]]
@@ -163,7 +211,9 @@ class PeerSync:
         good = ring.newest(self._lkg, f"good-{member.name}")
         if good is not None:
             held.recall(good.tree)
-        return Peer(held)
+        peer = Peer(held)
+        peer.left = asyncio.get_running_loop().time()
+        return peer
 
     def _drop(self, name: MemberName) -> None:
         line = self.peers.pop(name).line
@@ -216,7 +266,7 @@ class PeerSync:
         name = peer.held.member.name
         have = {record_topic(name): peer.held.tree} if peer.held.head is not None else {}
         now = asyncio.get_running_loop().time()
-        limit = peer.held.member.quota.bytes + LEDGER_BYTES
+        limit = max(member.quota.bytes for member in self._ledger.ledger.active()) + LEDGER_BYTES
         session = Session(self._own, now, {**have, LEDGER_TOPIC: self._ledger.tree}, limit)
         pace = Pace(peer.held.member.quota.changes_per_second, now)
         line = Line(session, lambda line, event: self._handle(peer, line, event), pace)
@@ -225,13 +275,14 @@ class PeerSync:
             line.publish(record_topic(self._own), *self._record)
         if peer.line is not None:
             peer.line.close()
-        peer.line, peer.dialled = line, dialled
+        peer.line, peer.dialled, peer.via = line, dialled, None
+        peer.wants, peer.serves = {}, set()
         session_up.labels(name).set(1)
         try:
             await line.run(incoming, send)
         finally:
             if peer.line is line:
-                peer.line = None
+                peer.line, peer.left = None, asyncio.get_running_loop().time()
                 session_up.labels(name).set(0)
                 log.info("session with the peer ended", extra={"member": name})
 
@@ -242,7 +293,7 @@ class PeerSync:
                 log.info("session with the peer is up", extra={"member": peer.held.member.name})
             case Offered():
                 self._offered(peer, line, event)
-            case Acked(code=code) if code:
+            case Acked(code=code) if code and not self._is_behind(event):
                 log.error(
                     "the peer refused what we offer",
                     extra={
@@ -253,6 +304,10 @@ class PeerSync:
                     },
                 )
 
+    def _is_behind(self, event: Acked) -> bool:
+        """True when the peer has a later record of a third member than the one that we brought it."""
+        return event.code == "E109" and event.topic not in (LEDGER_TOPIC, record_topic(self._own))
+
     def _offered(self, peer: Peer, line: Line, event: Offered) -> None:
         name = peer.held.member.name
         try:
@@ -262,20 +317,35 @@ class PeerSync:
                 if moved:
                     self.follow_ledger()
                 return
-            if event.topic != record_topic(name):
+            if event.topic == relay.TOPIC:
+                line.session.accept(event.topic)
+                self._serve_others(peer, line, event.tree)
+                return
+            owner = next((other for other in self.peers if event.topic == record_topic(other)), None)
+            if owner is None:
                 raise Refused(f'topic "{event.topic}" does not belong to member "{name}"', "E105")
-            change = peer.held.take(event.head, event.tree)
+            self._take(owner, event)
         except Refused as error:
-            self._tell(name, error)
-            peer.last_refusal = error
+            if event.topic == record_topic(name) or error.code != "E109":
+                self._tell(name, error)
+                peer.last_refusal = error
             line.session.refuse(event.topic, error)
             return
         line.session.accept(event.topic)
-        peer.last_refusal = None
+        if owner == name:
+            peer.last_refusal = None
+        elif self.peers[owner].line is None:
+            self.peers[owner].via = name
+
+    def _take(self, owner: MemberName, event: Offered) -> None:
+        """Move this member's record on, whoever brought it. Refused: nothing moves."""
+        peer = self.peers[owner]
+        change = peer.held.take(event.head, event.tree)
         for key in sorted(change.changed.keys() & peer.held.refusals.keys()):
-            self._tell(name, peer.held.refusals[key])
+            self._tell(owner, peer.held.refusals[key])
         peer.dirty = True
-        self._changed(name, change)
+        self._pass_on(owner)
+        self._changed(owner, change)
 
     def _tell(self, name: MemberName, error: Refused) -> None:
         refusals_total.labels(name, error.code).inc()

@@ -14,7 +14,7 @@ from federation.model.errors import Unavailable
 from federation.model.handout import JwtBundle
 from federation.model.spiffe import account
 from gateways.identity.validate import validated
-from tests.worlds.public_cli import Site, running
+from tests.worlds.public_cli import Site, closed_since, open_sockets, running
 
 DOMAIN = "us-east.acme.mesh"
 CLIENT = account(DOMAIN, "shop", "client")
@@ -35,14 +35,6 @@ def enrolled(site: Site) -> Path:
     return out
 
 
-def open_sockets() -> set[str]:
-    found = set()
-    for fd in Path("/proc/self/fd").iterdir():
-        with contextlib.suppress(FileNotFoundError):
-            found.add(str(fd.readlink()))
-    return {link for link in found if link.startswith("socket:")}
-
-
 def linked(site: Site, out: Path, act: Callable[[Feed], Awaitable[None]]) -> None:
     """Run the feed of this folder until it has the member's JWT keys, then `act`."""
 
@@ -58,9 +50,7 @@ def linked(site: Site, out: Path, act: Callable[[Feed], Awaitable[None]]) -> Non
         with contextlib.suppress(asyncio.CancelledError):
             await task
         await asyncio.to_thread(site.stop)
-        async with asyncio.timeout(10):
-            while open_sockets() > before:  # noqa: ASYNC110 - TLS takes its leave of the controller
-                await asyncio.sleep(0.01)
+        await closed_since(before)
 
     asyncio.run(main())
 
