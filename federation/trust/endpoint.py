@@ -15,7 +15,7 @@ from msgspec import Struct
 from federation.link.leaf import Leaf
 from federation.link.statement import read_statement
 from federation.link.tls import show_leaf
-from federation.model.errors import InputError, IsthmusError
+from federation.model.errors import InputError, IsthmusError, Unavailable
 from federation.model.record import Signed
 from federation.ports import Clock, Store
 from federation.telemetry import split_address
@@ -65,7 +65,9 @@ class OwnBundle:
         self._clock = clock
 
     async def document(self) -> bytes:
-        """The document now. Unavailable when its sequence cannot be made durable."""
+        """The document now. Unavailable when its sequence cannot be made durable, or the signer never stated our keys:
+        a bundle without them would say that they are revoked.
+        """
         data = self._store.get(KEPT)
         kept = None if data is None else msgspec.msgpack.decode(data, type=_Kept).bundle
         now = self._now()
@@ -78,11 +80,13 @@ class OwnBundle:
 
     def _now(self) -> Bundle:
         pem, statement = self._anchors(), self._statement()
+        if statement is None:
+            raise Unavailable("keys of JWT-SVIDs are not known yet: is `isthmus signer` running?")
         certificates = x509.load_pem_x509_certificates(pem.encode())
         return Bundle(
             trust_domain=self._trust_domain,
             anchors=tuple(certificate.public_bytes(Encoding.PEM).decode() for certificate in certificates),
-            keys=() if statement is None else read_statement(statement, pem, self._trust_domain).keys,
+            keys=read_statement(statement, pem, self._trust_domain).keys,
             refresh_hint=REFRESH_HINT,
         )
 

@@ -26,12 +26,13 @@ def free_port() -> int:
 
 
 def open_sockets() -> set[str]:
-    """The sockets that this process has open."""
+    """The TCP connections that this process has open (proc(5), /proc/net/tcp)."""
+    tcp = {f"socket:[{line.split()[9]}]" for line in Path("/proc/net/tcp").read_text().splitlines()[1:]}
     found = set()
     for fd in Path("/proc/self/fd").iterdir():
         with suppress(FileNotFoundError):
             found.add(str(fd.readlink()))
-    return {link for link in found if link.startswith("socket:")}
+    return found & tcp
 
 
 async def closed_since(before: set[str]) -> None:

@@ -5,8 +5,10 @@ The agents are the real program over a kernel in memory: the Workload API needs 
 
 import asyncio
 import contextlib
+import http.client
 import json
 import os
+import ssl
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -65,6 +67,19 @@ class Lone(Site):
         self._start("controller", "controller", "--state", self.state, *where, *serve, *shown)
         await_true("the controller's socket", folder.api.exists)
         await_true("the cluster is known", lambda: self.status("m1")["cluster"]["certainty"] == "fresh")
+        await_true("the bundle is served", self.document)
+
+    def document(self) -> bytes:
+        """The bundle that is served now; empty when there is none yet."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        shown = self.path / "web.pem" if self.profile == "https_web" else self.folder("m1").anchor
+        context.load_verify_locations(cadata=shown.read_text())
+        connection = http.client.HTTPSConnection(self.bundles, timeout=10, context=context)
+        with contextlib.closing(connection):
+            connection.request("GET", "/bundle.json")
+            with connection.getresponse() as response:
+                return response.read() if response.status == 200 else b""
 
     def trust(self, other: "Lone", *options: str) -> None:
         """Poll the other's bundle."""

@@ -27,6 +27,7 @@ class Owner:
         self.anchors = US.anchor
         self.statement: Signed | None = None
         self.store, self.clock = MemoryStore(), ManualClock()
+        self.state()
 
     def state(self, *keys: JwtKey) -> None:
         self.statement = make_statement(Authorities(US.domain, keys), US.anchor_key)
@@ -42,6 +43,14 @@ def test_it_holds_our_anchor_and_our_jwt_keys() -> None:
     found = owner.bundle()
     assert (found.anchors, found.keys, found.refresh_hint) == ((US.anchor,), (KEY,), 300)
     assert found.sequence == int(owner.clock.wall())
+
+
+def test_before_the_signer_spoke_there_is_none() -> None:
+    owner = Owner()
+    owner.statement = None
+    with pytest.raises(IsthmusError) as caught:
+        owner.bundle()
+    assert str(caught.value) == "E190 keys of JWT-SVIDs are not known yet: is `isthmus signer` running?"
 
 
 def test_the_sequence_moves_with_the_keys_and_only_then() -> None:
