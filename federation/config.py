@@ -53,6 +53,7 @@ class Folder:
         self.record_key = path / "record.key"
         self.anchor = path / "anchor.pem"
         self.anchor_key = path / "ca" / "anchor.key"
+        self.next_anchor = path / "ca" / "next.json"
         self.agents = path / "agents"
         self.store = path / "store.sqlite"
         self.etcd_mirror = path / "etcd-mirror.sqlite"

@@ -9,8 +9,12 @@ import os
 import secrets
 import socket
 import time
+from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
 
 from federation.adapters.clock import SystemClock
 from federation.adapters.etcd.access import EtcdAccess
@@ -24,18 +28,21 @@ from federation.config import Folder
 from federation.link.join import JoinServer
 from federation.link.leaf import Leaf
 from federation.link.serve import LinkServer
-from federation.model.errors import Refused
+from federation.model.errors import InputError, Refused
 from federation.model.names import MemberName
+from federation.model.record import Rotation
 from federation.model.spiffe import SpiffeId, agent_id, controller_id
 from federation.ports import ClusterApi, Store
 from federation.process import until_stopped
 from federation.reconcile.explain import Asked, explain
 from federation.reconcile.loop import Loop, Parts
 from federation.reconcile.status import status
+from federation.reconcile.trust import Trust
 from federation.registrar.admit import admit, read_request
 from federation.registrar.register import append_entry
 from federation.registrar.signing import RECORD, SigningKey
 from federation.registrar.token import Tickets
+from federation.registrar.wishes import Wishes
 from federation.sync.agents import AgentSync
 from federation.sync.ledger import HeldLedger
 from federation.sync.own import OwnRecord
@@ -43,6 +50,7 @@ from federation.sync.peers import PeerSync
 from federation.trust.issue import requested_identity
 from federation.trust.own_leaf import OwnLeaf
 from federation.trust.policy import allowed_identities, check_request
+from federation.trust.rotating import Rotating, Surroundings, Told
 from federation.trust.signer import ask_signer
 
 log = logging.getLogger("controller")
@@ -53,7 +61,7 @@ AGENT_ACCOUNT = "agent-"
 class Controller:
     """Everything that one controller process holds."""
 
-    def __init__(self, folder: Folder, cluster: ClusterApi, store: Store) -> None:
+    def __init__(self, folder: Folder, cluster: ClusterApi, store: Store, shared: bool = False) -> None:
         """InputError when the folder is not that of an admitted member."""
         self.folder = folder
         self.own = folder.own()
@@ -86,15 +94,45 @@ class Controller:
                 journal=FileJournal(folder.path / "journal"),
             )
         )
+        self.wishes = Wishes(folder, self.own.federation)
+        self._rotating: Rotating | None = None
+        self._shared = shared
+
+    @property
+    def rotating(self) -> Rotating:
+        """The rotation of our anchor, after `run`."""
+        assert self._rotating is not None
+        return self._rotating
+
+    def _open_rotation(self) -> Rotating:
+        around = Surroundings(
+            own=self.own.name,
+            ledger=self.ledger,
+            peers=self.peers,
+            agents=self.agents,
+            programs=lambda: self.folder.enrolments(),
+            store=self.store,
+            signer=self.folder.signer,
+            leaf=self.leaf,
+            shared=self._shared,
+        )
+        rotating = Rotating(around, self._rotation_moved)
+        self._rotation_moved(rotating.told)
+        return rotating
+
+    def _rotation_moved(self, told: Told) -> None:
+        record = () if told.wish is None else (told.wish,)
+        self.loop.trust_moved(Trust(record, told.issuer, told.status))
 
     async def run(self, listen: str, join_listen: str | None, *beside: Awaitable[None]) -> None:
         """Serve until SIGTERM or SIGINT, or until what runs beside it fails; a registrar also those who join."""
         await self.leaf.ready()
+        self._rotating = self._open_rotation()
         async with contextlib.AsyncExitStack() as ended:
             server = LinkServer(self._credentials, self._exchange, self._issue)
             ended.push_async_callback(server.stop)
             await server.start(listen)
-            asked = Api(lambda: status(self.loop), lambda *what: explain(self.loop, Asked(*what)))
+            asked = Api(lambda: status(self.loop), lambda *what: explain(self.loop, Asked(*what)), self)
             api = await asked.start(self.folder.api)
             ended.callback(self.folder.api.unlink, missing_ok=True)
             ended.push_async_callback(api.cleanup)
@@ -127,13 +165,14 @@ class Controller:
             self.peers.keep_on_disk(),
             self.leaf.keep_fresh(),
             self._keep_ledger(),
+            self.rotating.run(),
             *beside,
         ]
         log.info("controller is up", extra={"member": self.own.name, "listen": listen})
         await until_stopped(work)
 
     def _credentials(self) -> tuple[Leaf, str]:
-        anchors = "".join(member.anchor for member in self.ledger.ledger.active())
+        anchors = "".join(member.trusted for member in self.ledger.ledger.active())
         return self.leaf.current(), anchors
 
     async def _exchange(self, caller: SpiffeId, incoming: AsyncIterator[bytes], send: Send) -> None:
@@ -160,8 +199,39 @@ class Controller:
     async def _keep_ledger(self) -> None:
         while True:
             await asyncio.sleep(1)
+            self.wishes.grant(self.ledger.ledger, self._said(), datetime.now(UTC))
             if self.ledger.reload():
                 self.peers.follow_ledger()
+
+    def _said(self) -> dict[MemberName, Rotation]:
+        """What members' records, and we, want of the ledger."""
+        found = {name: state.view.get("rotation") for name, state in self.peers.states().items()}
+        found[self.own.name] = self.rotating.told.wish
+        return {name: wish for name, wish in found.items() if isinstance(wish, Rotation)}
+
+    def trust(self) -> dict[str, Any]:
+        """What is known of the rotation of anchors: ours, and what members want of the ledger."""
+        requests = self.wishes.open(self.ledger.ledger, self._said())
+        return self.rotating.told.status | {"requests": sorted(requests), "refused": self.wishes.refused}
+
+    def wish(self, member: str) -> dict[str, Any]:
+        """What this member wants of the ledger, as base64. InputError when that is nothing."""
+        requests = self.wishes.open(self.ledger.ledger, self._said())
+        found = requests.get(MemberName(member))
+        if found is None:
+            known = ", ".join(sorted(requests)) or "none"
+            raise InputError(f'member "{member}" asks for no change of its anchors; members that do: {known}', "E104")
+        return {"member": member, "wish": b64encode(msgspec.msgpack.encode(found)).decode()}
+
+    async def rotate(self, excluded: tuple[str, ...]) -> dict[str, Any]:
+        """Begin to rotate our anchor, or wait no longer for these."""
+        await self.rotating.begin(excluded)
+        return self.trust()
+
+    async def abort(self) -> dict[str, Any]:
+        """Give the rotation up."""
+        await self.rotating.abort()
+        return self.trust()
 
 
 async def run_controller(
@@ -184,7 +254,7 @@ async def _lead(folder: Folder, cluster: ClusterApi, listen: str, etcd: EtcdAcce
     try:
         await until_stopped([store.follow()])
         if store.leads:
-            await Controller(folder, cluster, store).run(listen, join_listen, store.keep())
+            await Controller(folder, cluster, store, shared=True).run(listen, join_listen, store.keep())
     except Deposed as error:
         log.warning("stopped serving", extra={"reason": str(error)})
         return True

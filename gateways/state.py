@@ -160,7 +160,7 @@ class Checked(Struct, frozen=True, order=True):
 
 
 class Anchor(Struct, frozen=True):
-    """What to trust for one member."""
+    """What to trust for one member: `pem` holds two certificates while its anchor is rotated."""
 
     member: str
     trust_domain: str
@@ -180,6 +180,7 @@ class NodeState(Struct, frozen=True, kw_only=True):
     `identities` are those that Envoy acts as, `registered` those that processes of this node fetch.
     `ways` are the overlay addresses to probe, True for those that get requests; `checked` the endpoints to probe.
     `until` is the Unix millisecond at which age alone changes a share (0: none), `held` what the next pass builds on.
+    `ledger` is the ledger index that `anchors` were taken from.
     `known` is False before the first handout: then what is in force is left as it is, for unknown is not empty.
     """
 
@@ -192,6 +193,7 @@ class NodeState(Struct, frozen=True, kw_only=True):
     listeners: tuple[NodeListener, ...] = ()
     gateway: GatewayListener | None = None
     anchors: tuple[Anchor, ...] = ()
+    ledger: int = 0
     identities: tuple[SpiffeId, ...] = ()
     registered: tuple[Registered, ...] = ()
     ways: dict[str, bool] = {}

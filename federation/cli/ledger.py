@@ -32,6 +32,8 @@ def sign(key_file: Path, entry: Path, out: Path, yes: bool) -> None:
     read = read_entry(body)
     shown = msgspec.to_builtins(read.member) | {"index": read.index, "domain": read.domain}
     shown["anchor"] = fingerprint(read.member.anchor.encode())
+    if read.member.next_anchor:
+        shown["next_anchor"] = fingerprint(read.member.next_anchor.encode())
     click.echo(json.dumps(shown, indent=2))
     key = SigningKey(private_text(key_file), LEDGER)
     if not yes:

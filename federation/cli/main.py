@@ -20,6 +20,7 @@ COMMANDS = {
     "renew": ("federation.cli.enroll:renew", "Give an enrolled program a new certificate after a long absence."),
     "signer": ("federation.cli.run:signer", "Run the signer, the only holder of the anchor's key."),
     "controller": ("federation.cli.run:controller", "Run the controller of one member."),
+    "trust": ("federation.cli.trust:trust", "Rotate the member's anchor, and see how far that is."),
     "store": ("federation.cli.store:store", "Look after a controller's store."),
     "status": ("federation.cli.look:status", "Show members, nodes, links and services."),
     "explain": ("federation.cli.look:explain", "Explain where requests for a service go, and why."),

@@ -23,11 +23,12 @@ def signer(state: Path, metrics: str | None) -> None:
     from federation.process import until_stopped
     from federation.telemetry import serve_metrics, setup_logging
     from federation.trust.signer import Signer
+    from federation.trust.slots import Slots
 
     setup_logging("signer")
     folder = Folder(state)
     own = folder.own()
-    server = Signer(folder.private_text(folder.anchor_key), folder.anchor.read_text(), own.trust_domain)
+    server = Signer(Slots(folder.anchor_key, folder.anchor, folder.next_anchor, own.trust_domain))
     serve_metrics(metrics)
 
     async def serve() -> None:

@@ -70,6 +70,7 @@ def _troubles(answer: dict[str, Any]) -> list[str]:
         *answer["cluster"]["problems"],
         *answer["store"]["problems"],
         *answer["held"],
+        *answer["trust"].get("problems", ()),
         *answer["unplanned"],
         *([answer["problem"]] if answer["problem"] else []),
     ]

@@ -29,7 +29,8 @@ class Quota(Struct, frozen=True):
 class Member(Struct, frozen=True, kw_only=True):
     """One admitted member, as the registrar wrote it.
 
-    `anchor` is the PEM of its self-constrained CA; `record_key` the raw Ed25519 public key that signs its record;
+    `anchor` is the PEM of its self-constrained CA, `next_anchor` that of the one that follows while it is rotated (else
+    ""); `record_key` the raw Ed25519 public key that signs its record;
     `overlay` its IPv6 prefix on the WireGuard links; `sync` the `ip:port` of its controllers; `dns_zones` the public
     zones that it may define names in and serve; `ingress` its public addresses, `nameservers` those of its DNS servers.
     """
@@ -38,6 +39,7 @@ class Member(Struct, frozen=True, kw_only=True):
     number: int
     region: str
     anchor: str
+    next_anchor: str = ""
     record_key: bytes
     overlay: str
     reachable: tuple[str, ...] = ()
@@ -49,6 +51,11 @@ class Member(Struct, frozen=True, kw_only=True):
     sync: tuple[str, ...] = ()
     quota: Quota = Quota()
     state: Literal["active", "revoked"] = "active"
+
+    @property
+    def trusted(self) -> str:
+        """Every anchor (PEM) that a certificate of this member may be signed by now."""
+        return self.anchor + self.next_anchor
 
     def owned(self) -> tuple[Network, ...]:
         """The ranges in which this member's endpoints may lie: its CIDRs and its overlay prefix."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -17,7 +18,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from federation.config import Enrolment, Folder, Own
 from federation.model.errors import InputError, IsthmusError
-from federation.model.handout import Import, Place, Steered
+from federation.model.handout import Import, NodeReport, Place, Steered
 from federation.model.ledger import Member
 from federation.model.local import LocalFacts
 from federation.model.names import MemberName, ServiceKey
@@ -42,6 +43,7 @@ from federation.reconcile.memory import Memory
 from federation.reconcile.names import OwnNames
 from federation.reconcile.observed import PeerIndex, Rank
 from federation.reconcile.publish import Due, Publications
+from federation.reconcile.trust import Trust
 from federation.session.tree import Change
 from federation.wire.keyed import encode
 
@@ -88,6 +90,7 @@ class Loop:
         self.links = Links(parts.own.name, parts.agents, parts.peers, parts.journal, parts.clock)
         self.held: Held | None = None
         self.out = Publications(parts.own.name, parts.peers, parts.agents, parts.record, parts.store, parts.clock)
+        self.trust = Trust()
         self.problem = ""
         self.unplanned: dict[ServiceKey, str] = {}
         self.allocations = Allocations(parts.own, parts.store)
@@ -128,6 +131,11 @@ class Loop:
         moved = {key for key in failing.keys() | self._failing.keys() if failing.get(key) != self._failing.get(key)}
         self._dirty |= moved
         self._failing = failing
+        self._wake.set()
+
+    def trust_moved(self, trust: Trust) -> None:
+        """The rotation of our anchor moved on."""
+        self.trust, self._mesh = trust, True
         self._wake.set()
 
     async def run(self) -> None:
@@ -277,12 +285,14 @@ class Loop:
     def _plan_mesh(self, states: dict[MemberName, PeerState]) -> None:
         ledger = self.parts.ledger.ledger
         own = ledger.members[self.parts.own.name]
-        gateways = self._own_gateways(own)
+        reports = {name: state.node for name, state in self.parts.agents.states().items()}
+        gateways = self._own_gateways(own, reports)
         record: dict[str, Resource] = {"about": mesh.about(own, VERSION)}
-        told: list[Resource] = [*gateways, *self.links.distances(), *self.links.evidence()]
+        told: list[Resource] = [*gateways, *self.links.distances(), *self.links.evidence(), *self.trust.record]
+        told.append(mesh.seen(ledger.index, {name: reports.get(name) for name in self.enrolments}))
         record |= {key_of(item): item for item in told}
         ids = {name: self.allocations.gateway(name) for name, e in self.enrolments.items() if e.role == "gateway"}
-        handout: dict[str, Struct] = {"site": mesh.site(own, ledger, ids)}
+        handout: dict[str, Struct] = {"site": mesh.site(own, ledger, ids, self.trust.issuer)}
         handout[f"place/{own.name}"] = mesh.place(own, self.links.costs, own=True)
         hosts = self.desired.steered.keys()
         for name in states:
@@ -295,9 +305,8 @@ class Loop:
         self.desired.put_mesh(record, handout)
         self.links.write_down()
 
-    def _own_gateways(self, own: Member) -> list[Gateway]:
+    def _own_gateways(self, own: Member, reports: Mapping[str, NodeReport | None]) -> list[Gateway]:
         """Each enrolled gateway as last reported: an agent that is not connected now is unknown, not gone."""
-        reports = {name: state.node for name, state in self.parts.agents.states().items()}
         found = []
         for name, enrolment in self.enrolments.items():
             if enrolment.role != "gateway":

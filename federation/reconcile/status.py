@@ -32,6 +32,7 @@ def status(loop: Loop) -> dict[str, Any]:
         "names": _names(loop),
         "held": [loop.held.reason, *map(str, loop.held.services)] if loop.held else [],
         "problem": loop.problem,
+        "trust": loop.trust.told,
         "unplanned": [f"{key}: {text}" for key, text in sorted(loop.unplanned.items())],
     }
 

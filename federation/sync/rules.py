@@ -15,6 +15,7 @@ from federation.model.ledger import Member
 from federation.model.names import ServiceKey, is_host, is_label, zone_of
 from federation.model.policy import GlobalName, Probe
 from federation.model.record import (
+    BEHIND_MAX,
     Distance,
     Evidence,
     Export,
@@ -23,12 +24,15 @@ from federation.model.record import (
     Port,
     PublicName,
     Resource,
+    Rotation,
+    Seen,
     Signed,
     Slice,
     key_of,
 )
 from federation.registrar.signing import RECORD, verified
 
+PEM_MAX = 8_192
 REGIONS_MAX = 100
 PORTS_MAX = 100
 """Ports of one service: what one EndpointSlice can hold (discovery/v1)."""
@@ -84,6 +88,26 @@ def check_resource(key: str, resource: Resource, member: Member, reader: Member)
             _check_observation(resource, member)
         case PublicName():
             _check_name(resource.name, member)
+        case Rotation():
+            _check_rotation(resource, member)
+        case Seen():
+            _check_seen(resource, member)
+
+
+def _check_rotation(resource: Rotation, member: Member) -> None:
+    for what in ("anchor", "next_anchor", "by_anchor", "by_next"):
+        size = len(getattr(resource, what))
+        if size > PEM_MAX:
+            raise Refused(f'rotation of member "{member.name}": {what} of {size} bytes > {PEM_MAX}', "E117")
+
+
+def _check_seen(resource: Seen, member: Member) -> None:
+    if not 0 <= resource.index < 1 << 40:
+        raise Refused(f'ledger index seen by member "{member.name}": {resource.index} is out of range', "E120")
+    if len(resource.behind) > BEHIND_MAX or not all(map(is_label, resource.behind)):
+        raise Refused(
+            f'programs of member "{member.name}" that are behind: more than {BEHIND_MAX}, or no labels', "E114"
+        )
 
 
 def _check_observation(resource: Evidence | Distance, member: Member) -> None:

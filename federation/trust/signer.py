@@ -4,8 +4,9 @@ Checked inside: proof of possession, the trust domain, the form of the identity 
 for which identity is the controller's to say (`policy.py`): whoever acts as the controller's user gets any identity
 of this member, and of no other.
 
-It listens on a unix socket that only its own user may open. A frame is a 4-byte length and that many bytes; the
-answer's first byte is 0 for a leaf (PEM) and 1 for a refusal (text).
+It listens on a unix socket that only its own user may open. A frame is a 4-byte length and that many bytes: a DER
+request, or `r` and a `Command` about the rotation of the anchor. The answer's first byte is 0 for a leaf (PEM) or the
+`Held` anchors, and 1 for a refusal (text).
 """
 
 import asyncio
@@ -13,37 +14,91 @@ import contextlib
 import logging
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
+import msgspec
+from msgspec import Struct, structs
 from prometheus_client import Counter
 
 from federation.model.errors import InputError, Refused, Unavailable
 from federation.process import answers
 from federation.trust.issue import sign_leaf
+from federation.trust.slots import Slots
 
 log = logging.getLogger("signer")
 FRAME_MAX = 64 * 1024
+COMMAND = b"r"
 signed_total = Counter("isthmus_signer_requests_total", "Signing requests by outcome", ["outcome"])
+
+
+class Command(Struct, frozen=True, kw_only=True):
+    """What to do with the anchors. `anchor` is the new one for `activate` and `finish`; both the wish to `prove`."""
+
+    do: Literal["tell", "prepare", "activate", "abort", "finish", "prove"]
+    anchor: str = ""
+    next_anchor: str = ""
+
+
+class Held(Struct, frozen=True, kw_only=True):
+    """The anchors (PEM) that the signer holds; `active` when it signs with the next one. The proofs answer `prove`."""
+
+    anchor: str
+    next_anchor: str = ""
+    active: bool = False
+    by_anchor: bytes = b""
+    by_next: bytes = b""
 
 
 class Signer:
     """Serves signing requests for one trust domain."""
 
-    def __init__(self, key_pem: str, anchor_pem: str, trust_domain: str) -> None:
-        self._key_pem = key_pem
-        self._anchor_pem = anchor_pem
-        self._trust_domain = trust_domain
+    def __init__(self, slots: Slots) -> None:
+        self._slots = slots
         self.listening = asyncio.Event()
 
     def answer(self, request: bytes) -> bytes:
         """The answer frame for one request frame."""
         try:
-            leaf = sign_leaf(self._key_pem, self._anchor_pem, request, self._trust_domain, datetime.now(UTC))
+            if request[:1] == COMMAND:
+                return b"\x00" + self._rotate(request[1:])
+            slot = self._slots.signing
+            leaf = sign_leaf(slot.key, slot.anchor, request, self._slots.trust_domain, datetime.now(UTC))
         except Refused as error:
             signed_total.labels("refused").inc()
             log.warning("refused", extra={"code": error.code, "reason": error.text})
             return b"\x01" + str(error.text).encode()
         signed_total.labels("signed").inc()
         return b"\x00" + leaf.encode()
+
+    def _rotate(self, body: bytes) -> bytes:
+        try:
+            command = msgspec.msgpack.decode(body, type=Command)
+            by_anchor, by_next = self._carry_out(command)
+        except msgspec.MsgspecError as error:
+            raise Refused(f"command cannot be read: {error}", "E120") from None
+        except OSError as error:
+            raise Refused(f"the anchor's folder cannot be written: {error.strerror}", "E125") from None
+        if command.do not in ("tell", "prove"):
+            log.info("anchors", extra={"done": command.do})
+        held = self._slots.next
+        told = Held(anchor=self._slots.first.anchor, by_anchor=by_anchor, by_next=by_next)
+        if held is not None:
+            told = structs.replace(told, next_anchor=held.slot.anchor, active=held.active)
+        return msgspec.msgpack.encode(told)
+
+    def _carry_out(self, command: Command) -> tuple[bytes, bytes]:
+        match command.do:
+            case "prepare":
+                self._slots.prepare(datetime.now(UTC))
+            case "activate":
+                self._slots.activate(command.anchor)
+            case "abort":
+                self._slots.abort()
+            case "finish":
+                self._slots.finish(command.anchor)
+            case "prove":
+                return self._slots.prove(command.anchor, command.next_anchor)
+        return b"", b""
 
     async def serve(self, socket: Path) -> None:
         """Listen on this unix socket until cancelled. InputError when another signer answers there."""
@@ -68,6 +123,15 @@ async def ask_signer(socket: Path, request: bytes) -> str:
     """The leaf (PEM) that the signer gives for this DER request. Refused (E105), or Unavailable when it is not
     there.
     """
+    return (await _asked(socket, request)).decode()
+
+
+async def command_signer(socket: Path, command: Command) -> Held:
+    """The anchors that the signer holds after this. Refused, or Unavailable when it is not there."""
+    return msgspec.msgpack.decode(await _asked(socket, COMMAND + msgspec.msgpack.encode(command)), type=Held)
+
+
+async def _asked(socket: Path, request: bytes) -> bytes:
     try:
         reader, writer = await asyncio.open_unix_connection(socket)
     except OSError as error:
@@ -82,7 +146,7 @@ async def ask_signer(socket: Path, request: bytes) -> str:
         writer.close()
     if answer[:1] != b"\x00":
         raise Refused(answer[1:].decode(errors="replace"), "E105")
-    return answer[1:].decode()
+    return answer[1:]
 
 
 def _frame(data: bytes) -> bytes:

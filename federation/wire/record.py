@@ -1,6 +1,6 @@
 """The record feed (peer to peer)."""
 
-from federation.model.record import About, Distance, Evidence, Export, Gateway, PublicName, Slice
+from federation.model.record import About, Distance, Evidence, Export, Gateway, PublicName, Rotation, Seen, Slice
 from federation.wire.keyed import Codec
 
 RECORD = Codec(
@@ -12,6 +12,8 @@ RECORD = Codec(
         "evidence": Evidence,
         "distance": Distance,
         "name": PublicName,
+        "rotation": Rotation,
+        "seen": Seen,
     }
 )
 
