@@ -70,7 +70,7 @@ def _check_distinct(new: str, ledger: Ledger, name: str) -> None:
             same = x509.load_pem_x509_certificate(pem.encode()).subject == subject
             if same or key_id(pem) == key_id(new):
                 raise Refused(
-                    f'new anchor of member "{name}" has the subject or key id of an anchor of member "{other.name}"',
+                    f'new anchor of member "{name}" has the subject or key id of one of member "{other.name}"',
                     "E107",
                 )
 
