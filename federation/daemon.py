@@ -163,6 +163,7 @@ class Controller:
             self.cluster.run(self.loop.wake),
             self.loop.run(),
             self.peers.keep_on_disk(),
+            self.peers.relay(),
             self.leaf.keep_fresh(),
             self._keep_ledger(),
             self.rotating.run(),

@@ -73,6 +73,10 @@ class Store(Protocol):
 class Journal(Protocol):
     """What the law was told, by time, so that a ruling of yesterday can be looked at."""
 
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What is not kept as it should be, one line each."""
+
     def note(self, at: int, values: Mapping[str, Struct | None]) -> None:
         """From the Unix millisecond `at` these keys have these values (None: no more)."""
 
@@ -96,7 +100,8 @@ class Clock(Protocol):
 class PeerState(Struct, frozen=True, kw_only=True):
     """What we know of one other member. `view` is live: the resources of its record that passed the rules.
 
-    `age` is the seconds since it was last heard on a session, None when never in this process's life.
+    `age` is the seconds since it was last heard on a session, None when never in this process's life. `via` is the
+    member that brings its record while there is no session with it.
     """
 
     view: Mapping[str, Resource]
@@ -104,10 +109,15 @@ class PeerState(Struct, frozen=True, kw_only=True):
     connected: bool
     age: float | None
     refusals: tuple[Refused, ...]
+    via: MemberName | None = None
 
 
 class Peers(Protocol):
     """The records of the other members, and ours towards them."""
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What is not kept as it should be, one line each."""
 
     def states(self) -> dict[MemberName, PeerState]:
         """Every other active member."""
@@ -158,6 +168,10 @@ class RecordSigner(Protocol):
 
 class LedgerSource(Protocol):
     """Where the ledger in force is read."""
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What is not kept as it should be, one line each."""
 
     @property
     def ledger(self) -> Ledger:

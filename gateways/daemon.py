@@ -17,6 +17,7 @@ from msgspec import Struct, structs
 
 from federation.link.enrolled import Enrolled
 from federation.link.leaf import issuer_of
+from federation.lkg.disk import Disk
 from federation.model.handout import EndpointReport, NodeReport
 from federation.model.names import ServiceKey
 from federation.probing import Prober, Target
@@ -63,6 +64,7 @@ class HandoutFeed(LeafSource, Protocol):
     changed: asyncio.Event
     connected: bool
     kept: int
+    disk: Disk
 
     @property
     def issuer(self) -> str:
@@ -225,8 +227,9 @@ class Agent:
 
     def _report(self, made: Made) -> None:
         envoy = () if self._xds.connected else ("E190 no Envoy is connected to this agent",)
+        disk = self._feed.disk.problems
         lacking = tuple(text for _, text in sorted(self._keeper.problems.items()))
-        problems = (*made.problems, *lacking, *self._outcome.problems, *envoy, *self._xds.problems())
+        problems = (*made.problems, *lacking, *self._outcome.problems, *envoy, *self._xds.problems(), *disk)
         whole = self._is_whole(made)
         if whole and len(self._feed.tree):
             self._reached = made.root

@@ -118,7 +118,7 @@ class Daemon:
 
     def _report(self) -> None:
         table = self._table.problems if self._table is not None else ()
-        found = (*self._fault, *table, *problems(self._watch.findings))
+        found = (*self._fault, *table, *problems(self._watch.findings), *self._feed.disk.problems)
         self._problems.say(found)
         node = NodeReport(
             node=self._feed.enrolled.node,

@@ -66,6 +66,11 @@ class FileJournal:
                 del self._standing[key]
         self._write(path, b"".join(lines), at)
 
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What the disk did not take."""
+        return ("the journal is not written: see the log; explain --at cannot look there",) if self._lost_since else ()
+
     def standing(self) -> set[str]:
         """The keys that have a value."""
         return set(self._standing)

@@ -97,6 +97,8 @@ class MemoryJournal:
         """From the Unix millisecond `at` these keys have these values."""
         self.noted += [(at, key, msgspec.json.encode(value)) for key, value in values.items()]
 
+    problems: tuple[str, ...] = ()
+
     def standing(self) -> set[str]:
         """The keys that have a value."""
         last = {key: data for _, key, data in self.noted}

@@ -1,4 +1,8 @@
-"""The embedded store: one SQLite file, every write durable before it returns."""
+"""The embedded store: one SQLite file, every write durable before it returns.
+
+Room is reserved when it is opened: pages in the file, and a log that is written over from its start. So the small
+state of a controller goes on being kept while the disk is full.
+"""
 
 import sqlite3
 from collections.abc import Mapping
@@ -6,11 +10,14 @@ from pathlib import Path
 
 from federation.model.errors import Unavailable
 
+PAGE = 4096
+ROOM = 256 * PAGE
+"""Bytes of room: pages that changed between two checkpoints."""
+RESERVE = "reserve"
+
 
 class SqliteStore:
     """A Store in one file (created 0600 by the folder's mode)."""
-
-    problems: tuple[str, ...] = ()
 
     def __init__(self, path: Path) -> None:
         """Open or create. Unavailable when the file is no database or cannot be written."""
@@ -23,6 +30,17 @@ class SqliteStore:
             )
         except sqlite3.Error as error:
             raise Unavailable(f"store {path}: {error}") from None
+        self.problems = self._reserve()
+
+    def _reserve(self) -> tuple[str, ...]:
+        """Grow file and log once, so that later writes need no room; what is wrong when the disk has none."""
+        self._db.execute(f"PRAGMA wal_autocheckpoint={ROOM // PAGE}")
+        try:
+            self.put(RESERVE, bytes(ROOM))
+            self.drop(RESERVE)
+        except Unavailable as error:
+            return (f"{error.text}; no room is reserved for later writes: free some and restart",)
+        return ()
 
     def get(self, key: str) -> bytes | None:
         """The value, or None."""

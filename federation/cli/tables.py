@@ -69,6 +69,7 @@ def _troubles(answer: dict[str, Any]) -> list[str]:
     lines = [
         *answer["cluster"]["problems"],
         *answer["store"]["problems"],
+        *answer["disk"]["problems"],
         *answer["held"],
         *answer["trust"].get("problems", ()),
         *answer["unplanned"],

@@ -11,6 +11,8 @@ import contextlib
 import logging
 import random
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -24,6 +26,7 @@ from federation.link.leaf import Leaf, issuer_of, leaf_of, load_leaf, new_key, s
 from federation.link.line import Line
 from federation.link.tls import client_context
 from federation.lkg import ring
+from federation.lkg.disk import Disk
 from federation.model.errors import InputError, Refused, Unavailable
 from federation.model.handout import Site
 from federation.model.spiffe import SpiffeId, agent_id, controller_id
@@ -59,6 +62,8 @@ class Feed:
         self.svid_changed = asyncio.Event()
         self.connected = False
         self.kept = self._ledger()
+        self.disk = Disk()
+        self._saved = enrolled
         self._own = own
         self._svids: dict[SpiffeId, Leaf] = {}
         self._report = Tree()
@@ -111,7 +116,7 @@ class Feed:
         leaf = self._svids.get(identity) or load_leaf(path)
         if leaf is None or leaf.not_after <= time.time():
             leaf = await self._issue(identity)
-            _keep(path, leaf)
+            self.disk.keep(f"the certificate of {identity}", partial(save_leaf, path, leaf))
         self._svids[identity] = leaf
         return leaf
 
@@ -162,6 +167,7 @@ class Feed:
         leaf = load_leaf(self.directory / "leaf.json")
         if leaf is not None and (leaf.not_before > self._own.not_before or self._own.not_after <= time.time()):
             self._own, self.enrolled = leaf, load_enrolled(self.directory)
+            self._saved = self.enrolled
 
     def _handle(self, line: Line, event: Event) -> None:
         match event:
@@ -194,21 +200,10 @@ class Feed:
         self._dirty.set()
 
     def _trust(self) -> None:
-        """Trust the controllers by the handout's anchors from now on, and after a restart: what is told to them as in
-        force must not be lost by a crash, so it is on disk first.
-        """
+        """Know the controllers by the handout's anchors from now on; leaves of one that signs no more are renewed."""
         site = self._site()
-        if site is None:
-            return
-        self.enrolled = structs.replace(self.enrolled, anchor=site.anchor)
-        try:
-            if load_enrolled(self.directory) != self.enrolled:
-                save_enrolled(self.directory, self.enrolled)
-        except (OSError, InputError) as error:
-            log.warning("the anchors could not be kept on disk", extra={"error": str(error)})
-        else:
-            if self._write():
-                self.kept = site.ledger
+        if site is not None:
+            self.enrolled = structs.replace(self.enrolled, anchor=site.anchor)
         self._hurry.set()
 
     async def _issue(self, identity: SpiffeId) -> Leaf:
@@ -257,7 +252,7 @@ class Feed:
         except Unavailable as error:
             log.warning("certificate was not renewed", extra={"id": str(identity), "reason": error.text})
             return leaf
-        _keep(path, fresh)
+        self.disk.keep(f"the certificate of {identity}", partial(save_leaf, path, fresh))
         return fresh
 
     def _svid_path(self, identity: SpiffeId) -> Path:
@@ -267,29 +262,30 @@ class Feed:
         while True:
             await self._dirty.wait()
             self._dirty.clear()
-            if self._write():
-                self.kept = self._ledger()
+            before, ledger = (self.disk.problems, self.kept), self._ledger()
+            if await asyncio.to_thread(self.disk.keep, "the handout", self._write()):
+                self.kept = ledger
+            else:
+                self._dirty.set()
+            if (self.disk.problems, self.kept) != before:
+                self.changed.set()
             await asyncio.sleep(1)
 
-    def _write(self) -> bool:
+    def _write(self) -> Callable[[], None]:
+        """The write of what is in force now: the handout, and by whose anchors to know the controllers."""
         head = b"" if self.head is None else msgspec.msgpack.encode(self.head)
-        try:
-            ring.keep(self.directory / "lkg", HANDOUT_TOPIC, head, self.tree, int(time.time()))
-        except OSError as error:
-            log.warning("the handout could not be kept on disk", extra={"error": str(error)})
-            return False
-        return True
+        directory, tree, enrolled, now = self.directory, self.tree, self.enrolled, int(time.time())
+
+        def write() -> None:
+            if self._saved != enrolled:
+                save_enrolled(directory, enrolled)
+                self._saved = enrolled
+            ring.keep(directory / "lkg", HANDOUT_TOPIC, head, tree, now)
+
+        return write
 
 
 def _decode_head(data: bytes) -> HandoutHead | None:
     with contextlib.suppress(msgspec.MsgspecError):
         return _head_decoder.decode(data)
     return None
-
-
-def _keep(path: Path, leaf: Leaf) -> None:
-    """Keep a leaf on disk; one that the disk does not take serves from memory."""
-    try:
-        save_leaf(path, leaf)
-    except OSError as error:
-        log.warning("certificate could not be kept on disk", extra={"id": leaf.id, "reason": str(error)})

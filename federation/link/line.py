@@ -26,9 +26,9 @@ class Line:
         self._closed = False
         self._loop = asyncio.get_running_loop()
 
-    def publish(self, topic: str, tree: Tree, head: bytes) -> None:
-        """Offer this content from now on."""
-        self.session.publish(topic, tree, head)
+    def publish(self, topic: str, tree: Tree, head: bytes, held: bytes | None = None) -> None:
+        """Offer this content from now on; arguments as in `Session.publish`."""
+        self.session.publish(topic, tree, head, held)
         self._wake.set()
 
     def close(self) -> None:

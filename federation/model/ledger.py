@@ -13,6 +13,7 @@ from federation.model.spiffe import trust_domain
 class Quota(Struct, frozen=True):
     """What one member may place on the others; more is refused (design section 5).
 
+    `bytes` is the size of its whole record, keys and values.
     `probes_per_second` is how often the probes of all its public names may ask each DNS server to probe one target.
     """
 
@@ -23,6 +24,7 @@ class Quota(Struct, frozen=True):
     names: int = 1_000
     probes_per_second: int = 200
     evidence: int = 2_000
+    bytes: int = 64 * 1024 * 1024
     changes_per_second: int = 50
 
 

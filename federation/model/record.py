@@ -10,6 +10,8 @@ from federation.model.policy import GlobalName
 
 Protocol = Literal["TCP", "UDP", "SCTP"]
 EndpointState = Literal["ready", "unready", "draining"]
+SLICE_ENDPOINTS_MAX = 10_000
+"""Endpoints of one slice: about 500 KB of a message."""
 EvidenceKind = Literal["link", "target"]
 
 

@@ -8,7 +8,7 @@ from federation.model.handout import Candidate, Import, Listener, Offer, Pool, S
 from federation.model.local import LocalFacts
 from federation.model.names import MemberName, ServiceKey
 from federation.model.policy import GlobalName, Policy, Probe
-from federation.model.record import Export, Port, PublicName, Resource, Slice, key_of, with_unready
+from federation.model.record import SLICE_ENDPOINTS_MAX, Export, Port, PublicName, Resource, Slice, key_of, with_unready
 from federation.plan.exports import merge_ports, usable_ports
 from federation.plan.steering import Bounds, Definition, Kept, accept_policy, followed, steered
 
@@ -85,6 +85,19 @@ def without_failing(local: LocalFacts, addresses: frozenset[str]) -> LocalFacts:
     return structs.replace(local, slices=tuple(slices))
 
 
+def bounded(local: LocalFacts) -> tuple[LocalFacts, tuple[str, ...]]:
+    """The facts with no slice beyond SLICE_ENDPOINTS_MAX endpoints, and one line for each that was cut."""
+    wide = [part for part in local.slices if len(part.endpoints) > SLICE_ENDPOINTS_MAX]
+    if not wide:
+        return local, ()
+    slices = tuple(structs.replace(part, endpoints=part.endpoints[:SLICE_ENDPOINTS_MAX]) for part in local.slices)
+    return structs.replace(local, slices=slices), tuple(
+        f"Service {local.key}: {len(part.endpoints)} endpoints in zone {part.az}, limit {SLICE_ENDPOINTS_MAX}; "
+        "the rest is left out: spread them over zones or services"
+        for part in wide
+    )
+
+
 def wanted_listeners(local: LocalFacts, peers: tuple[Offered, ...]) -> tuple[str, ...]:
     """The service ports that need a node listener, as `name.number`."""
     export = own_export(local)
@@ -99,7 +112,8 @@ def port_mark(port: Port) -> str:
 
 def plan_service(inputs: ServiceInputs) -> ServicePlan:
     """The plan of one service from its inputs."""
-    export = own_export(inputs.local)
+    local, left_out = bounded(inputs.local)
+    export = own_export(local)
     offered = list(inputs.peers)
     if export is not None:
         own = Offered(
@@ -108,24 +122,24 @@ def plan_service(inputs: ServiceInputs) -> ServicePlan:
             order=inputs.order,
             cost=0,
             export=export,
-            slices=inputs.local.slices,
+            slices=local.slices,
         )
         offered.append(own)
-    policy, refused = accept_policy(inputs.local.key, inputs.local.policy, inputs.kept, inputs.bounds)
-    notes = [*_local_notes(inputs.local), *refused]
+    policy, refused = accept_policy(local.key, local.policy, inputs.kept, inputs.bounds)
+    notes = [*_local_notes(local), *left_out, *refused]
     offered.sort(key=lambda item: (item.order, item.member))
     merged = merge_ports([item.export for item in offered])
     fresh = tuple(_candidate(item, merged.ports) for item in sorted(offered, key=lambda o: (o.cost, o.member)))
     candidates = followed(fresh, inputs.kept.candidates, policy, inputs.now)
     handout: dict[str, Import | Pool | Offer | Steered] = {}
     if offered:
-        handout[f"import/{inputs.local.key}"] = _import(inputs, offered, merged.ports, candidates, policy)
+        handout[f"import/{local.key}"] = _import(inputs, offered, merged.ports, candidates, policy)
     names, targets = _names(inputs, fresh)
     record: dict[str, Resource] = {key_of(item): item for item in map(PublicName, inputs.names.values())}
     if export is not None:
-        said: tuple[Resource, ...] = (export, *inputs.local.slices)
+        said: tuple[Resource, ...] = (export, *local.slices)
         record |= {key_of(item): item for item in said}
-        handout |= _own(export, inputs.local.slices, policy.probe)
+        handout |= _own(export, local.slices, policy.probe)
     kept = Kept(policy=policy, names=inputs.names, candidates=candidates, targets=targets)
     return ServicePlan(record=record, handout=handout | names, notes=(*notes, *merged.conflicts), kept=kept)
 

@@ -25,6 +25,7 @@ def status(loop: Loop) -> dict[str, Any]:
         "ledger": {"term": parts.ledger.ledger.term, "index": parts.ledger.ledger.index},
         "cluster": {"certainty": parts.cluster.certainty, "problems": list(parts.cluster.problems)},
         "store": {"problems": list(parts.store.problems)},
+        "disk": {"problems": [*parts.ledger.problems, *parts.peers.problems, *parts.journal.problems]},
         "members": _members(loop),
         "nodes": _nodes(loop),
         "links": _links(loop),
@@ -47,7 +48,8 @@ def _members(loop: Loop) -> list[dict[str, Any]]:
             row |= {"state": "self", "session": "up", "age": 0.0, "refusals": []}
         else:
             row |= {
-                "state": "fresh" if state.connected else "stale",
+                "state": "fresh" if state.connected else "relayed" if state.via else "stale",
+                "via": state.via,
                 "session": "up" if state.connected else "down",
                 "age": None if state.age is None else round(state.age, 3),
                 "record": {"epoch": state.head.epoch, "generation": state.head.generation} if state.head else None,

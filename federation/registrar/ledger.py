@@ -1,5 +1,6 @@
 """The ledger as signed bytes: read to its end, and appended to by the registrar."""
 
+from collections.abc import Iterable
 from hashlib import sha256
 
 import msgspec
@@ -7,7 +8,6 @@ from msgspec import Struct
 
 from federation.model.errors import Refused
 from federation.model.ledger import Entry, Ledger, Member
-from federation.model.names import MemberName
 from federation.model.record import Signed
 from federation.registrar.signing import LEDGER, SigningKey, fingerprint, verified
 
@@ -45,17 +45,23 @@ def read_ledger(signed: SignedLedger, federation: str) -> Ledger:
             f"ledger is signed by {fingerprint(signed.key)[:19]}…, not by this federation's key {federation[:19]}…",
             "E105",
         )
-    members: dict[MemberName, Member] = {}
-    previous, term, domain = b"", 0, ""
-    for index, item in enumerate(signed.entries, start=1):
+    if not signed.entries:
+        raise Refused("ledger is empty", "E120")
+    return read_on(Ledger("", 0, 0, {}), SignedLedger(signed.key), signed.entries)
+
+
+def read_on(ledger: Ledger, signed: SignedLedger, more: Iterable[Signed]) -> Ledger:
+    """What the ledger says after these further entries; the cost is theirs. Refused when one does not continue it."""
+    members = dict(ledger.members)
+    domain, term, index = ledger.domain, ledger.term, ledger.index
+    previous = sha256(signed.entries[-1].body).digest() if signed.entries else b""
+    for index, item in enumerate(more, start=ledger.index + 1):
         entry = _verified_entry(item, signed.key, index)
         if entry.previous != previous or entry.term < term or entry.domain != (domain or entry.domain):
             raise Refused(f"ledger entry {index} does not continue the one before it", "E109")
         members[entry.member.name] = entry.member
         previous, term, domain = sha256(item.body).digest(), entry.term, entry.domain
-    if not members:
-        raise Refused("ledger is empty", "E120")
-    return Ledger(domain, term, len(signed.entries), members)
+    return Ledger(domain, term, index, members)
 
 
 def next_entry(signed: SignedLedger, member: Member, domain: str, term: int) -> bytes:

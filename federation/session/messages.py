@@ -5,7 +5,8 @@ from msgspec import Struct
 
 from federation.model.errors import Refused
 
-VERSION = 1
+VERSION_MIN, VERSION = 1, 1
+"""The oldest and the newest version of the session that this build speaks."""
 
 
 class Hello(Struct, frozen=True, tag="hello"):

@@ -12,18 +12,18 @@ from collections import deque
 from msgspec import Struct
 
 from federation.model.errors import Refused
-from federation.session.messages import VERSION, Ack, Digest, Hello, Message, Update, decode, encode
+from federation.session.messages import VERSION, VERSION_MIN, Ack, Digest, Hello, Message, Update, decode, encode
 from federation.session.tree import Change, Tree, compare, tree_of
 
 DIGEST_PERIOD = 5.0
 SILENCE = 3 * DIGEST_PERIOD
-PART_BYTES = 512 * 1024
+PART_BYTES = 8 * 1024
 STEP_BYTES_MAX = 64 * 1024 * 1024
 TOPICS_MAX = 64
 
 
 class Joined(Struct, frozen=True):
-    """The other end said who it is."""
+    """The other end said who it is; `version` is the newest that both ends speak."""
 
     node: str
     version: int
@@ -77,8 +77,19 @@ class Incoming(Struct):
 class Session:
     """One end of one stream. Feed it with `receive` and `tick`, drain `output` and the returned events."""
 
-    def __init__(self, node: str, now: float, have: dict[str, Tree] | None = None) -> None:
-        """`have` is what we hold of the other end's topics, so that only changes are sent again."""
+    def __init__(
+        self,
+        node: str,
+        now: float,
+        have: dict[str, Tree] | None = None,
+        step_bytes: int = STEP_BYTES_MAX,
+        versions: tuple[int, int] = (VERSION_MIN, VERSION),
+    ) -> None:
+        """`have` is what we hold of the other end's topics, so that only changes are sent again; `step_bytes` bounds
+        what arrives before it is offered; `versions` are the oldest and newest that we speak.
+        """
+        self._versions = versions
+        self._step_bytes = step_bytes
         self._incoming = {topic: Incoming(tree) for topic, tree in (have or {}).items()}
         self._outgoing: dict[str, Outgoing] = {}
         self._theirs: dict[str, bytes] | None = None
@@ -87,16 +98,28 @@ class Session:
         self._next_digest = now + DIGEST_PERIOD
         self.output: deque[bytes] = deque()
         roots = {topic: held.tree.root for topic, held in self._incoming.items() if held.tree is not None}
-        self._say(Hello(node, VERSION, VERSION, roots))
+        self._say(Hello(node, *versions, roots))
 
-    def publish(self, topic: str, tree: Tree, head: bytes) -> None:
-        """Offer this content from now on; only what differs from what the other end holds is sent."""
+    def publish(self, topic: str, tree: Tree, head: bytes, held: bytes | None = None) -> None:
+        """Offer this content from now on; only what differs from what the other end holds is sent. `held` is the root
+        that it is known to hold of a topic which it did not name in its Hello.
+        """
         outgoing = self._outgoing.get(topic)
         if outgoing is None:
             outgoing = self._outgoing[topic] = Outgoing(head, tree)
-            self._resume(topic, outgoing)
+            self._resume(topic, outgoing, held)
         outgoing.head, outgoing.tree = head, tree
         self._advance(topic, outgoing)
+
+    def withdraw(self, topic: str) -> None:
+        """Offer this topic no more."""
+        self._outgoing.pop(topic, None)
+
+    def hold(self, topic: str, tree: Tree) -> None:
+        """What we hold of a topic that the other end will only now begin to offer."""
+        incoming = self._incoming.get(topic)
+        if incoming is None or not (incoming.changed or incoming.removed or incoming.offered):
+            self._incoming[topic] = Incoming(tree)
 
     def remember(self, tree: Tree) -> None:
         """An older content that the other end may still hold: makes a delta possible where it says so."""
@@ -150,20 +173,22 @@ class Session:
         self.output.append(encode(message))
 
     def _hello(self, message: Hello) -> Joined:
-        if not message.version_min <= VERSION <= message.version_max:
+        oldest, newest = self._versions
+        version = min(newest, message.version_max)
+        if version < max(oldest, message.version_min):
             raise Refused(
-                f'"{message.node}" speaks session versions {message.version_min} to {message.version_max}, '
-                f"we speak {VERSION}",
+                f'"{message.node}" speaks session versions {message.version_min} to {message.version_max}, we speak '
+                f"{oldest} to {newest}; upgrade {'it' if message.version_max < oldest else 'this end'} first",
                 "E124",
             )
         self._theirs = message.have
         for topic, outgoing in self._outgoing.items():
             self._resume(topic, outgoing)
             self._advance(topic, outgoing)
-        return Joined(message.node, VERSION)
+        return Joined(message.node, version)
 
-    def _resume(self, topic: str, outgoing: Outgoing) -> None:
-        root = (self._theirs or {}).get(topic)
+    def _resume(self, topic: str, outgoing: Outgoing, held: bytes | None = None) -> None:
+        root = held or (self._theirs or {}).get(topic)
         if root is not None:
             outgoing.held = outgoing.tree if outgoing.tree.root == root else self._known.get(root)
 
@@ -200,8 +225,8 @@ class Session:
         incoming.removed.update(message.removed)
         incoming.size += sum(len(key) + len(value) for key, value in message.changed.items())
         incoming.size += sum(len(key) for key in message.removed)
-        if sum(held.size for held in self._incoming.values()) > STEP_BYTES_MAX:
-            raise Refused(f'topic "{message.topic}": a step of more than {STEP_BYTES_MAX} bytes', "E117")
+        if sum(held.size for held in self._incoming.values()) > self._step_bytes:
+            raise Refused(f'topic "{message.topic}": a step of more than {self._step_bytes} bytes', "E117")
         if not message.last:
             return []
         changed, removed = incoming.changed, frozenset(incoming.removed)

@@ -20,6 +20,7 @@ from federation.wire.handout import HANDOUT_TOPIC, REPORT, REPORT_TOPIC
 log = logging.getLogger("agents")
 agents_up = Gauge("isthmus_agent_session_up", "1 while a session with the agent is up", ["node"])
 RECENT = 32
+REPORT_BYTES = 4 * 1024 * 1024
 
 
 class Agent:
@@ -82,7 +83,7 @@ class AgentSync:
     async def serve(self, name: str, incoming: AsyncIterator[bytes], send: Callable[[bytes], Awaitable[None]]) -> None:
         """Serve a session that this agent dialled."""
         agent = self.agents.setdefault(name, Agent())
-        session = Session(self._own, asyncio.get_running_loop().time())
+        session = Session(self._own, asyncio.get_running_loop().time(), step_bytes=REPORT_BYTES)
         for tree in self._recent:
             session.remember(tree)
         line = Line(session, lambda line, event: self._handle(name, agent, line, event))

@@ -8,7 +8,7 @@ from federation.model.errors import Refused
 from federation.model.ledger import Member
 from federation.model.record import Distance, Evidence, Export, Gateway, Head, PublicName, Resource, Slice
 from federation.session.tree import Change, Tree, compare, tree_of
-from federation.sync.rules import check_head, check_quota, check_resource
+from federation.sync.rules import check_head, check_quota, check_resource, check_size
 from federation.wire.keyed import encode
 from federation.wire.record import RECORD
 
@@ -28,6 +28,11 @@ class HeldRecord:
         self.refusals: dict[str, Refused] = {}
         self._size: Counter[str] = Counter()
 
+    @property
+    def root(self) -> bytes:
+        """The root of what is held; nothing before the first record."""
+        return self.tree.root if self.head is not None else b""
+
     def take(self, signed: bytes, tree: Tree) -> Change:
         """Move to this content; the cost is that of the change. Refused when head or quota fail: nothing moves then."""
         head = check_head(signed, self.member, tree.root, self.head)
@@ -40,6 +45,7 @@ class HeldRecord:
         size = Counter(self._size)
         size.update(_size(passed.values()))
         size.subtract(_size(gone))
+        size["bytes"] += _grown(self.tree, change)
         check_quota(size, self.member)
         for key in (*change.removed, *change.changed):
             self.refusals.pop(key, None)
@@ -67,6 +73,7 @@ class HeldRecord:
         refused: dict[str, Refused] = {}
         for key, data in change.changed.items():
             try:
+                check_size(key, data, self.member)
                 resource = cast(Resource | None, RECORD.decode(key, data))
                 if resource is not None:
                     check_resource(key, resource, self.member, self._reader)
@@ -74,6 +81,13 @@ class HeldRecord:
             except Refused as error:
                 refused[key] = error
         return passed, refused
+
+
+def _grown(tree: Tree, change: Change) -> int:
+    """By how many bytes the record grows with this change."""
+    old = ((key, tree.get(key)) for key in (*change.changed, *change.removed))
+    gone = sum(len(key) + len(data) for key, data in old if data is not None)
+    return sum(len(key) + len(data) for key, data in change.changed.items()) - gone
 
 
 def _size(resources: Iterable[Resource]) -> Counter[str]:

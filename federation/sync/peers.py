@@ -19,6 +19,7 @@ from federation.link.leaf import Leaf
 from federation.link.line import Line
 from federation.link.tls import client_context
 from federation.lkg import ring
+from federation.lkg.disk import Disk
 from federation.model.errors import Refused
 from federation.model.ledger import Member
 from federation.model.names import MemberName
@@ -27,9 +28,10 @@ from federation.ports import PeerState
 from federation.session.pace import Pace
 from federation.session.session import Acked, Event, Joined, Offered, Session
 from federation.session.tree import Change, Tree
+from federation.sync import relay
 from federation.sync.held import HeldRecord
 from federation.sync.ledger import TOPIC as LEDGER_TOPIC
-from federation.sync.ledger import HeldLedger, ledger_bytes
+from federation.sync.ledger import HeldLedger
 from federation.wire.record import record_topic
 
 log = logging.getLogger("sync")
@@ -37,6 +39,8 @@ refusals_total = Counter("isthmus_sync_refusals_total", "Statements of peers tha
 session_up = Gauge("isthmus_sync_session_up", "1 while a session with the member's controller is up", ["member"])
 BACKOFF_MAX = 10.0
 WAIT_FOR_DIAL = 5.0
+LEDGER_BYTES = 16 * 1024 * 1024
+"""What a session may hold of a longer ledger, beside the peer's record."""
 
 Changed = Callable[[MemberName, Change | None], None]
 
@@ -45,6 +49,8 @@ class Peer:
     """One other member: what we hold of it and whether we talk to it.
 
     `last_refusal` is that of a whole statement and stands until a record is taken; `held` has those of resources.
+    `left` is when there was last a session; `via` brings its record meanwhile. `wants` are the members whose records we
+    ask of it, `serves` those whose records it asks of us.
     """
 
     def __init__(self, held: HeldRecord) -> None:
@@ -52,6 +58,10 @@ class Peer:
         self.line: Line | None = None
         self.dialled = False
         self.heard = 0.0
+        self.left = 0.0
+        self.via: MemberName | None = None
+        self.wants: dict[MemberName, bytes] = {}
+        self.serves: set[MemberName] = set()
         self.last_refusal: Refused | None = None
         self.dirty = False
 
@@ -71,9 +81,15 @@ class PeerSync:
         self._leaf = leaf
         self._lkg = lkg
         self._changed = changed
+        self._disk = Disk()
         self.peers: dict[MemberName, Peer] = {}
         self._record: tuple[Tree, bytes] | None = None
         self._dialling: dict[MemberName, asyncio.Task[None]] = {}
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What the disk did not take."""
+        return self._disk.problems
 
     def states(self) -> dict[MemberName, PeerState]:
         """Every other active member."""
@@ -84,6 +100,7 @@ class PeerSync:
                 head=peer.held.head,
                 connected=peer.line is not None,
                 age=now - peer.heard if peer.heard else None,
+                via=peer.via if peer.line is None else None,
                 refusals=(*([peer.last_refusal] if peer.last_refusal else ()), *peer.held.refusals.values()),
             )
             for name, peer in self.peers.items()
@@ -106,7 +123,7 @@ class PeerSync:
             if member is not None and _but_anchors(member) == _but_anchors(peer.held.member):
                 self._trust(peer, member)
             else:
-                self._keep(name, peer.held)
+                self._keeping(name, peer.held)()
                 self._drop(name)
         for name, member in members.items():
             if name not in self.peers:
@@ -125,6 +142,46 @@ class PeerSync:
         if gone and peer.line is not None:
             peer.line.close()
 
+    async def relay(self) -> None:
+        """Ask the members that we reach for the records of those that we do not."""
+        while True:
+            await asyncio.sleep(1)
+            self._ask_for_others()
+
+    def _ask_for_others(self) -> None:
+        now = asyncio.get_running_loop().time()
+        away = [name for name, peer in self.peers.items() if peer.line is None and now - peer.left > relay.AWAY]
+        carriers = sorted(
+            (name for name, peer in self.peers.items() if peer.line is not None),
+            key=lambda name: self.peers[name].held.member.number,
+        )
+        for carrier, names in relay.assign(away, carriers, now).items():
+            peer, line = self.peers[carrier], self.peers[carrier].line
+            if line is None or peer.wants.keys() == set(names):
+                continue
+            for name in set(names) - peer.wants.keys():
+                line.session.hold(record_topic(name), self.peers[name].held.tree)
+            peer.wants = {name: peer.wants.get(name) or self.peers[name].held.root for name in names}
+            line.publish(relay.TOPIC, relay.wants_tree(peer.wants), b"")
+
+    def _serve_others(self, peer: Peer, line: Line, wanted: Tree) -> None:
+        """Offer these records from now on, as they came."""
+        wants = relay.wants_in(wanted, self.peers.keys() - {peer.held.member.name})
+        for name in peer.serves - wants.keys():
+            line.session.withdraw(record_topic(name))
+        peer.serves = set(wants)
+        for name, root in wants.items():
+            held = self.peers[name].held
+            if held.head is not None:
+                line.publish(record_topic(name), held.tree, held.signed, root)
+
+    def _pass_on(self, name: MemberName) -> None:
+        """This record moved: give it to whoever asked us for it."""
+        held = self.peers[name].held
+        for peer in self.peers.values():
+            if peer.line is not None and name in peer.serves:
+                peer.line.publish(record_topic(name), held.tree, held.signed)
+
     async def serve(
         self, name: MemberName, incoming: AsyncIterator[bytes], send: Callable[[bytes], Awaitable[None]]
     ) -> None:
@@ -137,21 +194,23 @@ class PeerSync:
         await self._exchange(peer, incoming, send, dialled=False)
 
     async def keep_on_disk(self) -> None:
-        """Write each record that changed to the ring, at most once a second."""
+        """Write each record that changed to the ring, at most once a second, beside everything else."""
         while True:
             await asyncio.sleep(1)
-            for name, peer in self.peers.items():
+            for name, peer in list(self.peers.items()):
                 if peer.dirty:
                     peer.dirty = False
-                    self._keep(name, peer.held)
+                    peer.dirty |= not await asyncio.to_thread(self._keeping(name, peer.held))
 
-    def _keep(self, name: MemberName, held: HeldRecord) -> None:
-        now = int(time.time())
-        try:
-            ring.keep(self._lkg, f"record-{name}", held.signed, held.tree, now)
-            ring.keep(self._lkg, f"good-{name}", b"", held.last_good(), now)
-        except OSError as error:
-            log.warning("record could not be kept on disk", extra={"member": name, "error": str(error)})
+    def _keeping(self, name: MemberName, held: HeldRecord) -> Callable[[], bool]:
+        """The write of what is held now; True when the disk took it. It may run in a thread of its own."""
+        now, signed, tree, good = int(time.time()), held.signed, held.tree, held.last_good()
+
+        def write() -> None:
+            ring.keep(self._lkg, f"record-{name}", signed, tree, now)
+            ring.keep(self._lkg, f"good-{name}", b"", good, now)
+
+        return lambda: self._disk.keep(f'the record of member "{name}"', write)
 
     async def stop(self) -> None:
         """End every session that we dialled."""
@@ -168,7 +227,9 @@ class PeerSync:
         good = ring.newest(self._lkg, f"good-{member.name}")
         if good is not None:
             held.recall(good.tree)
-        return Peer(held)
+        peer = Peer(held)
+        peer.left = asyncio.get_running_loop().time()
+        return peer
 
     def _drop(self, name: MemberName) -> None:
         line = self.peers.pop(name).line
@@ -221,7 +282,8 @@ class PeerSync:
         name = peer.held.member.name
         have = {record_topic(name): peer.held.tree} if peer.held.head is not None else {}
         now = asyncio.get_running_loop().time()
-        session = Session(self._own, now, {**have, LEDGER_TOPIC: self._ledger.tree})
+        limit = max(member.quota.bytes for member in self._ledger.ledger.active()) + LEDGER_BYTES
+        session = Session(self._own, now, {**have, LEDGER_TOPIC: self._ledger.tree}, limit)
         pace = Pace(peer.held.member.quota.changes_per_second, now)
         line = Line(session, lambda line, event: self._handle(peer, line, event), pace)
         line.publish(LEDGER_TOPIC, self._ledger.tree, b"")
@@ -229,13 +291,14 @@ class PeerSync:
             line.publish(record_topic(self._own), *self._record)
         if peer.line is not None:
             peer.line.close()
-        peer.line, peer.dialled = line, dialled
+        peer.line, peer.dialled, peer.via = line, dialled, None
+        peer.wants, peer.serves = {}, set()
         session_up.labels(name).set(1)
         try:
             await line.run(incoming, send)
         finally:
             if peer.line is line:
-                peer.line = None
+                peer.line, peer.left = None, asyncio.get_running_loop().time()
                 session_up.labels(name).set(0)
                 log.info("session with the peer ended", extra={"member": name})
 
@@ -246,7 +309,7 @@ class PeerSync:
                 log.info("session with the peer is up", extra={"member": peer.held.member.name})
             case Offered():
                 self._offered(peer, line, event)
-            case Acked(code=code) if code:
+            case Acked(code=code) if code and not self._is_behind(event):
                 log.error(
                     "the peer refused what we offer",
                     extra={
@@ -257,29 +320,48 @@ class PeerSync:
                     },
                 )
 
+    def _is_behind(self, event: Acked) -> bool:
+        """True when the peer has a later record of a third member than the one that we brought it."""
+        return event.code == "E109" and event.topic not in (LEDGER_TOPIC, record_topic(self._own))
+
     def _offered(self, peer: Peer, line: Line, event: Offered) -> None:
         name = peer.held.member.name
         try:
             if event.topic == LEDGER_TOPIC:
-                moved = self._ledger.extend(ledger_bytes(event.tree))
+                moved = self._ledger.extend(event.tree)
                 line.session.accept(event.topic)
                 if moved:
                     self.follow_ledger()
                 return
-            if event.topic != record_topic(name):
+            if event.topic == relay.TOPIC:
+                line.session.accept(event.topic)
+                self._serve_others(peer, line, event.tree)
+                return
+            owner = next((other for other in self.peers if event.topic == record_topic(other)), None)
+            if owner is None:
                 raise Refused(f'topic "{event.topic}" does not belong to member "{name}"', "E105")
-            change = peer.held.take(event.head, event.tree)
+            self._take(owner, event)
         except Refused as error:
-            self._tell(name, error)
-            peer.last_refusal = error
+            if event.topic == record_topic(name) or error.code != "E109":
+                self._tell(name, error)
+                peer.last_refusal = error
             line.session.refuse(event.topic, error)
             return
         line.session.accept(event.topic)
-        peer.last_refusal = None
+        if owner == name:
+            peer.last_refusal = None
+        elif self.peers[owner].line is None:
+            self.peers[owner].via = name
+
+    def _take(self, owner: MemberName, event: Offered) -> None:
+        """Move this member's record on, whoever brought it. Refused: nothing moves."""
+        peer = self.peers[owner]
+        change = peer.held.take(event.head, event.tree)
         for key in sorted(change.changed.keys() & peer.held.refusals.keys()):
-            self._tell(name, peer.held.refusals[key])
+            self._tell(owner, peer.held.refusals[key])
         peer.dirty = True
-        self._changed(name, change)
+        self._pass_on(owner)
+        self._changed(owner, change)
 
     def _tell(self, name: MemberName, error: Refused) -> None:
         refusals_total.labels(name, error.code).inc()

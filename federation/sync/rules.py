@@ -16,6 +16,7 @@ from federation.model.names import ServiceKey, is_host, is_label, zone_of
 from federation.model.policy import GlobalName, Probe
 from federation.model.record import (
     BEHIND_MAX,
+    SLICE_ENDPOINTS_MAX,
     Distance,
     Evidence,
     Export,
@@ -34,6 +35,7 @@ from federation.registrar.signing import RECORD, verified
 
 PEM_MAX = 8_192
 REGIONS_MAX = 100
+RESOURCE_BYTES_MAX = 1024 * 1024
 PORTS_MAX = 100
 """Ports of one service: what one EndpointSlice can hold (discovery/v1)."""
 
@@ -67,6 +69,13 @@ def check_head(data: bytes, member: Member, root: bytes, last: Head | None) -> H
             "E109",
         )
     return head
+
+
+def check_size(key: str, data: bytes, member: Member) -> None:
+    """Refused (E117) when one resource is larger than any honest one."""
+    if len(data) > RESOURCE_BYTES_MAX:
+        what = f'resource "{key[:160]}" of member "{member.name}"'
+        raise Refused(f"{what} is {len(data)} bytes, limit {RESOURCE_BYTES_MAX}; last good kept", "E117")
 
 
 def check_resource(key: str, resource: Resource, member: Member, reader: Member) -> None:
@@ -154,6 +163,9 @@ def _check_name(name: GlobalName, member: Member) -> None:
 def _check_slice(resource: Slice, member: Member) -> None:
     where = f"slice of {resource.service} of member {member.name}"
     _check_ports(resource.ports, where)
+    if len(resource.endpoints) > SLICE_ENDPOINTS_MAX:
+        text = f"{len(resource.endpoints)} endpoints in one slice > {SLICE_ENDPOINTS_MAX}; last good kept"
+        raise Refused(f"{where}: {text}", "E118")
     names = {resource.az, *(endpoint.hostname for endpoint in resource.endpoints if endpoint.hostname)}
     bad = next((name for name in sorted(names) if not is_label(name)), None)
     if bad is not None:
@@ -235,7 +247,7 @@ def check_quota(size: Mapping[str, int], member: Member) -> None:
 
     Ports are counted because each takes a listener of every node: without a limit one member could take them all.
     """
-    for what in ("services", "ports", "endpoints", "gateways", "names", "probes_per_second", "evidence"):
+    for what in ("services", "ports", "endpoints", "gateways", "names", "probes_per_second", "evidence", "bytes"):
         count, limit = size.get(what, 0), getattr(member.quota, what)
         if count > limit:
             what = what.replace("_per_second", " a second")

@@ -269,7 +269,10 @@ class Rotating:
         return found[0]
 
     def _tell(self) -> None:
-        told = Told(self._wish, self._issuer(), self._status())
+        own, wish = self._own(), self._wish
+        if wish is not None and (wish.anchor, wish.next_anchor) == (own.anchor, own.next_anchor):
+            wish = None
+        told = Told(wish, self._issuer(), self._status())
         if told != self.told:
             self.told = told
             self._moved(told)

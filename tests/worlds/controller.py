@@ -26,6 +26,8 @@ EU = MemberName("eu-central")
 class Peers:
     """The twin of PeerSync: one peer whose record a test edits."""
 
+    problems: tuple[str, ...] = ()
+
     def __init__(self) -> None:
         self.view: dict[str, Resource] = {}
         self.published: list[Tree] = []
@@ -67,6 +69,8 @@ class Signer:
 
 class Source:
     """The ledger, fixed."""
+
+    problems: tuple[str, ...] = ()
 
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger

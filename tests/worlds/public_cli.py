@@ -14,7 +14,7 @@ from tests.netns.spaces import await_true
 
 ISTHMUS = str(Path(sys.executable).with_name("isthmus"))
 DOMAIN = "acme.mesh"
-NUMBERS = {"us-east": 1, "eu-central": 2}
+NUMBERS = {"us-east": 1, "eu-central": 2, "ap-south": 3}
 
 
 def free_port() -> int:
@@ -25,13 +25,22 @@ def free_port() -> int:
 
 
 class Site:
-    """Two members' folders under one path; what was started is ended by `stop`."""
+    """Members' folders under one path, each with the address where its controller listens; what was started is ended
+    by `stop`.
+    """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, members: tuple[str, ...] = ("us-east", "eu-central")) -> None:
         self.path = path
-        self.listen = f"127.0.0.1:{free_port()}"
+        self.members = members
+        self.listens = {name: f"127.0.0.1:{free_port()}" for name in members}
+        self.sync = dict(self.listens)
         self.join_listen = ""
         self._started: list[subprocess.Popen[bytes]] = []
+
+    @property
+    def listen(self) -> str:
+        """Where the first member's controller listens."""
+        return self.listens[self.members[0]]
 
     def folder(self, member: str) -> Folder:
         """A member's state folder."""
@@ -44,14 +53,17 @@ class Site:
         return done.stdout
 
     def found(self) -> None:
-        """init at us-east, then request, admit and accept for eu-central."""
-        first, second = (str(self.folder(name).path) for name in NUMBERS)
+        """init at the first member, then request, admit and accept for the others; `sync` is what the ledger says of
+        where they listen.
+        """
+        first = str(self.folder(self.members[0]).path)
         request, ledger = str(self.path / "request"), str(self.path / "ledger")
-        made = json.loads(self.cli("init", "--state", first, *self._place("us-east", self.listen)))
-        place = self._place("eu-central", f"127.0.0.1:{free_port()}")
-        self.cli("member", "request", "--state", second, "--federation", made["federation"], "--out", request, *place)
-        self.cli("member", "admit", "--state", first, "--request", request, "--ledger", ledger)
-        self.cli("member", "accept", "--state", second, "--ledger", ledger)
+        made = json.loads(self.cli("init", "--state", first, *self._place(self.members[0])))
+        for name in self.members[1:]:
+            state, place = ("--state", str(self.folder(name).path)), self._place(name)
+            self.cli("member", "request", *state, "--federation", made["federation"], "--out", request, *place)
+            self.cli("member", "admit", "--state", first, "--request", request, "--ledger", ledger)
+            self.cli("member", "accept", *state, "--ledger", ledger)
 
     def run(self, member: str, kubeconfig: Path | None = None) -> None:
         """Start this member's signer, then its controller; both serve at return.
@@ -64,7 +76,7 @@ class Site:
         self._start(f"{member}-signer", "signer", "--state", str(folder.path))
         await_true("the signer's socket", folder.signer.exists)
         joining = ("--join-listen", self.join_listen) if self.join_listen else ()
-        where = ("--state", str(folder.path), "--listen", self.listen, *joining)
+        where = ("--state", str(folder.path), "--listen", self.listens[member], *joining)
         self._start(f"{member}-controller", "controller", *where, *source)
         await_true("the controller's socket", folder.api.exists)
         await_true("the cluster is known", lambda: self.status(member)["cluster"]["certainty"] == "fresh")
@@ -109,10 +121,10 @@ class Site:
                 process.kill()
                 process.wait(5)
 
-    def _place(self, name: str, sync: str) -> tuple[str, ...]:
+    def _place(self, name: str) -> tuple[str, ...]:
         number = NUMBERS[name]
         ranges = ("--reachable", f"10.{number}.0.0/16", "--clusterset", f"10.10{number}.0.0/16")
-        return ("--domain", DOMAIN, "--name", name, "--region", name, "--az", "a", *ranges, "--sync", sync)
+        return ("--domain", DOMAIN, "--name", name, "--region", name, "--az", "a", *ranges, "--sync", self.sync[name])
 
     def _start(self, name: str, *arguments: str) -> None:
         with (self.path / f"{name}.log").open("ab") as log:

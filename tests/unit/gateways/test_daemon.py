@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from federation.link.enrolled import Enrolled
 from federation.link.leaf import Leaf
+from federation.lkg.disk import Disk
 from federation.model.errors import Unavailable
 from federation.model.handout import LinkReport, NodeReport, Role
 from federation.model.record import Endpoint
@@ -41,6 +42,7 @@ class MemoryFeed:
         )
         self.changed, self.svid_changed = asyncio.Event(), asyncio.Event()
         self.connected, self.kept, self.issuer = True, 0, ""
+        self.disk = Disk()
         self.head: HandoutHead | None = None
         self.tree, self.values = Tree(), values
         self.issuing = True

@@ -2,10 +2,11 @@
 
 import random
 
+import msgspec
 import pytest
 
 from federation.model.errors import Refused
-from federation.session.messages import Hello, Update, encode
+from federation.session.messages import VERSION, Hello, Update, encode
 from federation.session.session import (
     DIGEST_PERIOD,
     PART_BYTES,
@@ -31,6 +32,7 @@ class Pair:
         self.reader = Session("reader", self.now, {TOPIC: held} if held else None)
         self.taken: list[Offered] = []
         self.acked: list[Acked] = []
+        self.joined: set[int] = set()
         self.refuse = ""
         self.sent = 0
 
@@ -50,6 +52,8 @@ class Pair:
                 self.handle(target, event)
 
     def handle(self, session: Session, event: Event) -> None:
+        if isinstance(event, Joined):
+            self.joined.add(event.version)
         if isinstance(event, Acked):
             self.acked.append(event)
         if not isinstance(event, Offered):
@@ -153,6 +157,30 @@ def test_a_large_step_travels_in_parts_and_arrives_whole() -> None:
     assert pair.taken[0].tree.root == tree.root
 
 
+def test_a_step_beyond_the_readers_bound_breaks_the_session() -> None:
+    reader = Session("reader", 0.0, step_bytes=1_000)
+    with pytest.raises(Refused) as caught:
+        for number in range(2):
+            part = {f"k{number}": bytes(600)}
+            update = Update(topic=TOPIC, base=None, root=b"x" * 32, head=b"", changed=part, last=False)
+            reader.receive(encode(update), 0.0)
+    assert str(caught.value) == 'E117 topic "record/eu-central": a step of more than 1000 bytes'
+
+
+def test_a_line_of_10_kbit_a_second_is_slow_and_not_dead() -> None:
+    pair = Pair()
+    tree = tree_of({f"slice/shop/web/{n}": bytes(500) for n in range(200)})
+    pair.writer.publish(TOPIC, tree, b"1")
+    while not pair.taken:
+        size = len(pair.writer.output[0]) if pair.writer.output else 0
+        pair.now += max(0.1, size / 1_250)
+        pair.deliver_one(pair.writer, pair.reader)
+        pair.deliver_one(pair.reader, pair.writer)
+        assert pair.reader.tick(pair.now) and pair.writer.tick(pair.now)
+    assert pair.taken[0].tree.root == tree.root
+    assert pair.now > 5 * SILENCE
+
+
 def test_content_that_does_not_hash_to_its_root_breaks_the_session() -> None:
     reader = Session("reader", 0.0)
     update = Update(topic=TOPIC, base=None, root=b"x" * 32, head=b"", changed={"a": b"1"})
@@ -176,10 +204,32 @@ def test_a_flood_of_topics_breaks_the_session() -> None:
     assert str(caught.value) == 'E117 topic "t64": more than 64 topics on one session'
 
 
-def test_another_version_is_refused_with_both_named() -> None:
+@pytest.mark.parametrize(
+    ("oldest", "newest", "do"), [(4, 7, "upgrade this end"), (1, 1, "upgrade it"), (5, 4, "upgrade this end")]
+)
+def test_another_version_is_refused_with_both_named(oldest: int, newest: int, do: str) -> None:
     with pytest.raises(Refused) as caught:
-        Session("reader", 0.0).receive(encode(Hello("new", 4, 7, {})), 0.0)
-    assert str(caught.value) == 'E124 "new" speaks session versions 4 to 7, we speak 1'
+        Session("reader", 0.0, versions=(2, 3)).receive(encode(Hello("other", oldest, newest, {})), 0.0)
+    assert (
+        str(caught.value) == f'E124 "other" speaks session versions {oldest} to {newest}, we speak 2 to 3; {do} first'
+    )
+
+
+@pytest.mark.parametrize("newer", ["writer", "reader"])
+def test_this_version_and_the_next_speak_the_older_of_both(newer: str) -> None:
+    pair = Pair()
+    setattr(pair, newer, Session(newer, 0.0, versions=(VERSION, VERSION + 1)))
+    tree = tree_of({"about": b"x"})
+    pair.writer.publish(TOPIC, tree, b"1")
+    pair.flow()
+    assert [offer.tree.root for offer in pair.taken] == [tree.root]
+    assert pair.joined == {VERSION}
+
+
+def test_a_field_that_the_next_version_adds_to_a_message_is_passed_over() -> None:
+    session = Session("reader", 0.0)
+    later = msgspec.msgpack.decode(encode(Hello("writer", VERSION, VERSION + 1, {}))) | {"compression": ["zstd"]}
+    assert session.receive(msgspec.msgpack.encode(later), 0.0) == [Joined("writer", VERSION)]
 
 
 def test_silence_is_noticed_and_digests_break_it() -> None:
