@@ -100,6 +100,11 @@ class Trust(Struct, frozen=True):
     issuers: frozenset[str] = frozenset()
 
 
+def shows_leaves(state: NodeState) -> bool:
+    """True when Envoy needs secrets: one that has not asked for them yet has what it had before."""
+    return state.gateway is not None or any(cluster.identity is not None for cluster in state.clusters)
+
+
 def trust_of(made: Made) -> Trust:
     """What is in force once Envoy holds the secrets of this."""
     return Trust(made.state.ledger, frozenset(issuer_of(one.chain) for one in made.certificates.values()))
@@ -233,7 +238,7 @@ class Agent:
         whole = self._is_whole(made)
         if whole and len(self._feed.tree):
             self._reached = made.root
-        if made is self._offered and self._xds.holds(SDS):
+        if made is self._offered and (self._xds.holds(SDS) if shows_leaves(made.state) else self._xds.settled()):
             self._trust = trust_of(made)
         links = {}
         if made.state.tunnel is not None:

@@ -93,7 +93,7 @@ class XdsServer:
         return self.connected and all(client.stream.settled() for client in self._clients)
 
     def holds(self, type_url: str) -> bool:
-        """True when an Envoy is connected and all that are hold what they asked for of this type."""
+        """True when an Envoy is connected and all that are asked for this type and hold what they asked for."""
         return self.connected and all(client.stream.holds(type_url) for client in self._clients)
 
     def problems(self) -> tuple[str, ...]:

@@ -128,8 +128,8 @@ class Stream:
         return all(self._is_settled(type_url) for type_url in self._channels)
 
     def holds(self, type_url: str) -> bool:
-        """True when the client acknowledged all that it asked for of this type."""
-        return type_url not in self._channels or self._is_settled(type_url)
+        """True when the client asked for resources of this type and acknowledged them."""
+        return type_url in self._channels and self._is_settled(type_url)
 
     def problems(self) -> tuple[str, ...]:
         """What the client refuses of the present content, in its own words."""
