@@ -39,7 +39,7 @@ from federation.reconcile.loop import Loop, Parts
 from federation.reconcile.status import status
 from federation.reconcile.trust import Trust
 from federation.registrar.admit import admit, read_request
-from federation.registrar.register import append_entry
+from federation.registrar.register import Appender
 from federation.registrar.signing import RECORD, SigningKey
 from federation.registrar.token import Tickets
 from federation.registrar.wishes import Wishes
@@ -151,9 +151,8 @@ class Controller:
             if ticket.name != applicant.name:
                 raise Refused(f'the token is for "{ticket.name}", not for "{applicant.name}"', "E105")
             key, now = self.folder.registrar_key(), datetime.now(UTC)
-            data, member = append_entry(
-                self.folder.ledger, key, self.own.federation, lambda ledger: admit(ledger, applicant, now, ticket.zones)
-            )
+            ledger = Appender(self.folder.ledger, self.own.federation, self.own.name)
+            data, member = ledger.append(key, lambda ledger: admit(ledger, applicant, now, ticket.zones, ticket.rejoin))
         log.info("member is admitted", extra={"member": member.name, "number": member.number})
         return data
 

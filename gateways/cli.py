@@ -167,13 +167,16 @@ def situation_of(state: Path, enrolled: Enrolled, address: str, underlay: str) -
         return here
     if not underlay:
         raise InputError("--underlay IP:PORT is missing: a gateway needs the address that peers reach", "E122")
+    from federation.link.possession import wireguard_key
+
     port = split_address(underlay, "--underlay")[1]
-    key = folder.wireguard_key(state)
+    key = wireguard_key(folder.wireguard_seed(state), enrolled.member, enrolled.node)
     return structs.replace(
         here,
         device=folder.device_name(state),
-        private_key=key,
-        public_key=folder.public_key(key),
+        private_key=key.private,
+        public_key=key.public,
+        possession=key.proof,
         listen_port=port,
     )
 

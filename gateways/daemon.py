@@ -267,6 +267,7 @@ class Agent:
             problems=problems,
             address=situation.address,
             gateway_key=situation.public_key,
+            gateway_proof=situation.possession,
             gateway_endpoint=self._underlay,
             gateway_port=GATEWAY_PORT if gateway else 0,
             ledger=min(self._trust.ledger, self._feed.kept),

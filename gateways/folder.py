@@ -2,16 +2,15 @@
 
 import fcntl
 import hashlib
+import secrets
 from pathlib import Path
 from typing import IO
 
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-
 from federation.files import write_private
+from federation.link.possession import KEY_BYTES
 from federation.model.errors import InputError
 
 KEY_FILE = "wireguard.key"
-KEY_BYTES = 32
 
 
 def device_name(directory: Path, index: int = 0) -> str:
@@ -34,31 +33,23 @@ def admin_socket(directory: Path) -> Path:
     return directory.resolve() / "envoy-admin.sock"
 
 
-def wireguard_key(directory: Path) -> bytes:
-    """The raw X25519 private key in the folder, made on first use (0600). InputError when the file is not a key."""
+def wireguard_seed(directory: Path) -> bytes:
+    """The seed of the WireGuard key in the folder (`federation.link.possession`), made on first use (0600). InputError
+    when the file is not one.
+    """
     path = directory / KEY_FILE
     try:
         key = path.read_bytes()
     except FileNotFoundError:
-        key = clamped(X25519PrivateKey.generate().private_bytes_raw())
+        key = secrets.token_bytes(KEY_BYTES)
         write_private(path, key)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from None
     if len(key) != KEY_BYTES:
         raise InputError(
-            f"{path}: holds {len(key)} bytes, a WireGuard key has {KEY_BYTES}; remove it to make a new one"
+            f"{path}: holds {len(key)} bytes, the seed of a WireGuard key has {KEY_BYTES}; remove it to make a new one"
         )
-    return clamped(key)
-
-
-def clamped(key: bytes) -> bytes:
-    """The key in the form that WireGuard keeps and gives back (RFC 7748 section 5)."""
-    return bytes((key[0] & 248, *key[1:31], key[31] & 127 | 64))
-
-
-def public_key(private_key: bytes) -> bytes:
-    """The raw public key."""
-    return X25519PrivateKey.from_private_bytes(private_key).public_key().public_bytes_raw()
+    return key
 
 
 def lock(directory: Path) -> IO[bytes]:

@@ -18,9 +18,9 @@ GATEWAY_PORT = 15443
 class Situation(Struct, frozen=True, kw_only=True):
     """What the agent knows by itself: who it is and where it stands.
 
-    `address` is where captured connections arrive (role node) and where the agent lives; `device` the name of the
-    WireGuard device; `private_key` and `public_key` raw; `listen_port` UDP on the underlay. The last three and
-    `device` are empty for the role node.
+    `address` is where captured connections arrive (role node) and where the agent lives; the rest is empty for the role
+    node: `device` the name of the WireGuard device; `private_key` and `public_key` raw, `possession` the proof of them
+    (`federation.link.possession`); `listen_port` UDP on the underlay.
     """
 
     node: str
@@ -31,6 +31,7 @@ class Situation(Struct, frozen=True, kw_only=True):
     device: str = ""
     private_key: bytes = b""
     public_key: bytes = b""
+    possession: bytes = b""
     listen_port: int = 0
 
 

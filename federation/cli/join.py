@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from federation.cli.membership import STATE, ZONES, placed
+from federation.cli.membership import REJOIN, STATE, ZONES, placed
 
 if TYPE_CHECKING:
     from federation.registrar.token import Token
@@ -27,7 +27,10 @@ def token() -> None:
 @click.option("--registrar", "registrars", multiple=True, required=True, help="ADDRESS:PORT of --join-listen here.")
 @click.option("--minutes", type=click.IntRange(1, 1440), default=15, show_default=True, help="How long it is good for.")
 @ZONES
-def create(state: Path, name: str, registrars: tuple[str, ...], minutes: int, zones: tuple[str, ...]) -> None:
+@REJOIN
+def create(
+    state: Path, name: str, registrars: tuple[str, ...], minutes: int, zones: tuple[str, ...], rejoin: bool
+) -> None:
     """Print a token for one member and one use (on the registrar)."""
     from federation.config import Folder
     from federation.model.names import parse_domain, parse_member
@@ -40,9 +43,8 @@ def create(state: Path, name: str, registrars: tuple[str, ...], minutes: int, zo
     for address in registrars:
         split_address(address, "--registrar")
     member = parse_member(name)
-    ticket = Ticket(
-        name=member, until=int(time.time()) + 60 * minutes, zones=tuple(parse_domain(z, "--dns-zone") for z in zones)
-    )
+    granted = tuple(parse_domain(zone, "--dns-zone") for zone in zones)
+    ticket = Ticket(name=member, until=int(time.time()) + 60 * minutes, zones=granted, rejoin=rejoin)
     secret = secrets.token_bytes(SECRET_BYTES)
     Tickets(folder.tokens).put(secret, ticket)
     made = Token(secret=secret, federation=own.federation, registrar=own.name, registrars=registrars, name=member)

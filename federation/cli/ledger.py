@@ -30,7 +30,9 @@ def sign(key_file: Path, entry: Path, out: Path, yes: bool) -> None:
     check_file(out, "--out")
     body = entry.read_bytes()
     read = read_entry(body)
-    shown = msgspec.to_builtins(read.member) | {"index": read.index, "domain": read.domain}
+    shown = msgspec.to_builtins(read.member) | {"index": read.index, "term": read.term, "domain": read.domain}
+    if read.registrar:
+        shown["registrar"] = read.registrar
     shown["anchor"] = fingerprint(read.member.anchor.encode())
     if read.member.next_anchor:
         shown["next_anchor"] = fingerprint(read.member.next_anchor.encode())
@@ -53,7 +55,7 @@ def import_(state: Path, signed: Path, out: Path | None) -> None:
     from federation.config import Folder
     from federation.model.errors import InputError
     from federation.model.record import Signed
-    from federation.registrar.register import import_entry
+    from federation.registrar.register import Appender
 
     if out is not None:
         check_file(out, "--ledger")
@@ -62,7 +64,8 @@ def import_(state: Path, signed: Path, out: Path | None) -> None:
     except msgspec.MsgspecError as error:
         raise InputError(f'--signed "{signed}": is not what `isthmus ledger sign` wrote: {error}', "E120") from None
     folder = Folder(state)
-    data, member = import_entry(folder.ledger, folder.own().federation, item)
+    own = folder.own()
+    data, member = Appender(folder.ledger, own.federation, own.name).put(item)
     if out is not None:
         out.write_bytes(data)
     click.echo(json.dumps({"member": member.name, "state": member.state}))

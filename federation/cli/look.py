@@ -1,4 +1,4 @@
-"""`isthmus status` and `isthmus explain`: questions to a running controller, over its unix socket."""
+"""`isthmus status`, `isthmus members` and `isthmus explain`: questions to a running controller, over its unix socket."""
 
 from __future__ import annotations
 
@@ -32,6 +32,20 @@ def status(api: Path | None, output: str) -> None:
 
     for item in found:
         print_status(item)
+
+
+@click.command()
+@API
+@OUTPUT
+def members(api: Path | None, output: str) -> None:
+    """Show every member that a controller knows: its session, by whom its record comes, and who is registrar."""
+    answer = ask(api or lab_sockets()[0], "/v1/status")
+    if output == "json":
+        click.echo(json.dumps({key: answer[key] for key in ("ledger", "members", "former")}, indent=2))
+        return
+    from federation.cli.tables import print_members
+
+    print_members(answer)
 
 
 @click.command()

@@ -29,6 +29,7 @@ ZONES = click.option(
 )
 
 
+REJOIN = click.option("--rejoin", is_flag=True, help="It was a member, is none now, and comes back with new keys.")
 PREPARE = click.option(
     "--prepare", type=click.Path(path_type=Path), help="Sign nothing: write the entry there, for `isthmus ledger sign`."
 )
@@ -94,8 +95,11 @@ def request(state: Path, domain: str, federation: str, out: Path, **place: Any) 
 @click.option("--request", "request_file", required=True, type=click.Path(path_type=Path, exists=True))
 @click.option("--ledger", "out", type=click.Path(path_type=Path), help="File for the new ledger.")
 @ZONES
+@REJOIN
 @PREPARE
-def admit(state: Path, request_file: Path, out: Path | None, zones: tuple[str, ...], prepare: Path | None) -> None:
+def admit(
+    state: Path, request_file: Path, out: Path | None, zones: tuple[str, ...], rejoin: bool, prepare: Path | None
+) -> None:
     """Append a joiner to the ledger (on the registrar)."""
     from federation.cli.places import check_file
     from federation.registrar.admit import admit as admitted
@@ -107,7 +111,7 @@ def admit(state: Path, request_file: Path, out: Path | None, zones: tuple[str, .
         check_file(out, "--ledger")
     wanted = read_request(request_file.read_bytes())
     now = datetime.now(UTC)
-    data, joiner = _append(state, prepare, lambda ledger, _: admitted(ledger, wanted, now, zones))
+    data, joiner = _append(state, prepare, lambda ledger, _: admitted(ledger, wanted, now, zones, rejoin))
     if out is not None:
         out.write_bytes(data)
     click.echo(json.dumps({"member": joiner.name, "number": joiner.number, "overlay": joiner.overlay}))
@@ -197,15 +201,15 @@ def _append(state: Path, prepare: Path | None, change: "Callable[[Ledger, str], 
     """
     from federation.cli.places import check_file
     from federation.config import Folder
-    from federation.registrar.register import append_entry, prepare_entry
+    from federation.registrar.register import Appender
 
     folder = Folder(state)
     own = folder.own()
+    ledger = Appender(folder.ledger, own.federation, own.name)
     if prepare is None:
-        key = folder.registrar_key()
-        return append_entry(folder.ledger, key, own.federation, lambda ledger: change(ledger, own.name))
+        return ledger.append(folder.registrar_key(), lambda ledger: change(ledger, own.name))
     check_file(prepare, "--prepare")
-    body, entry = prepare_entry(folder.ledger, own.federation, lambda ledger: change(ledger, own.name))
+    body, entry = ledger.prepare(lambda ledger: change(ledger, own.name))
     prepare.write_bytes(body)
     return body, entry
 

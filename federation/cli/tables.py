@@ -22,17 +22,7 @@ def print_status(answer: dict[str, Any]) -> None:
     console.print(
         f"[bold]{answer['member']}[/]  revision {answer['revision']}  cluster {answer['cluster']['certainty']}"
     )
-    members = table("members", "member", "number", "region", "session", "last heard", "record")
-    for row in answer["members"]:
-        record = row.get("record")
-        members.add_row(
-            row["member"],
-            str(row["number"]),
-            row["region"],
-            row["session"],
-            "-" if row["age"] is None else f"{row['age']:.0f} s ago",
-            f"{record['epoch']}.{record['generation']}" if record else "-",
-        )
+    members = _members(answer)
     nodes = table("nodes", "node", "role", "session", "wanted", "reached")
     for row in answer["nodes"]:
         nodes.add_row(row["node"], row["role"], row["session"], row["wanted"], row["reached"] or "-")
@@ -63,6 +53,31 @@ def print_status(answer: dict[str, Any]) -> None:
     for line in _troubles(answer):
         console.print(f"[yellow]! {escape(line)}[/]")
     console.print()
+
+
+def print_members(answer: dict[str, Any]) -> None:
+    """Print the members, those that are none any more, and the ledger's place in time."""
+    console, ledger = Console(), answer["ledger"]
+    made = _members(answer)
+    for row in answer["former"]:
+        made.add_row(row["member"], str(row["number"]), "", row["state"], "-", "-")
+    console.print(made)
+    console.print(f"registrar {ledger['registrar']}, ledger term {ledger['term']}, index {ledger['index']}")
+
+
+def _members(answer: dict[str, Any]) -> Table:
+    members = table("members", "member", "number", "region", "session", "last heard", "record")
+    for row in answer["members"]:
+        record, via = row.get("record"), row.get("via")
+        members.add_row(
+            row["member"],
+            str(row["number"]),
+            row["region"],
+            f"{row['session']}, by way of {via}" if via else row["session"],
+            "-" if row["age"] is None else f"{row['age']:.0f} s ago",
+            f"{record['epoch']}.{record['generation']}" if record else "-",
+        )
+    return members
 
 
 def _troubles(answer: dict[str, Any]) -> list[str]:

@@ -206,6 +206,7 @@ class NodeReport(Struct, frozen=True, kw_only=True):
     problems: tuple[str, ...] = ()
     address: str = ""
     gateway_key: bytes = b""
+    gateway_proof: bytes = b""
     gateway_endpoint: str = ""
     gateway_port: int = 0
     ledger: int = 0

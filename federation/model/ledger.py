@@ -69,22 +69,27 @@ class Member(Struct, frozen=True, kw_only=True):
 
 
 class Entry(Struct, frozen=True, kw_only=True):
-    """One appended line of the ledger. `previous` is the SHA-256 of the signed entry before it."""
+    """One appended line of the ledger. `previous` is the SHA-256 of the signed entry before it.
+
+    `registrar` is set by the entry that begins a term: the member that may append from then on.
+    """
 
     index: int
     term: int
     domain: str
     previous: bytes
     member: Member
+    registrar: str = ""
 
 
 class Ledger(Struct, frozen=True):
-    """The ledger read to its end: the last word on each member, by name."""
+    """The ledger read to its end: the last word on each member, by name. `registrar` may append in this term."""
 
     domain: str
     term: int
     index: int
     members: dict[MemberName, Member]
+    registrar: str = ""
 
     def active(self) -> tuple[Member, ...]:
         """Members that are not revoked, by number."""

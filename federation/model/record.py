@@ -50,13 +50,14 @@ class About(Struct, frozen=True):
 class Gateway(Struct, frozen=True, kw_only=True):
     """A node that carries east-west traffic. Key `gateway/<id>`.
 
-    `key` is the raw WireGuard public key, `endpoint` the underlay `ip:port`, `overlay` its address inside the
-    member's overlay prefix, `port` the Envoy port on that address.
+    `key` is the raw WireGuard public key, `proof` shows that the member holds it (`link.possession`), `endpoint` the
+    underlay `ip:port`, `overlay` its address inside the member's overlay prefix, `port` the Envoy port on that address.
     """
 
     id: int
     node: str
     key: bytes
+    proof: bytes
     endpoint: str
     overlay: str
     port: int

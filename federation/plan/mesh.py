@@ -48,6 +48,7 @@ def own_gateway(own: Member, number: int, report: NodeReport) -> Gateway | None:
         id=number,
         node=report.node,
         key=report.gateway_key,
+        proof=report.gateway_proof,
         endpoint=report.gateway_endpoint,
         overlay=gateway_address(own.overlay, number),
         port=report.gateway_port,

@@ -22,11 +22,20 @@ def status(loop: Loop) -> dict[str, Any]:
         "domain": parts.own.domain,
         "revision": loop.out.revision,
         "record": {"epoch": epoch, "generation": generation},
-        "ledger": {"term": parts.ledger.ledger.term, "index": parts.ledger.ledger.index},
+        "ledger": {
+            "term": parts.ledger.ledger.term,
+            "index": parts.ledger.ledger.index,
+            "registrar": parts.ledger.ledger.registrar,
+        },
         "cluster": {"certainty": parts.cluster.certainty, "problems": list(parts.cluster.problems)},
         "store": {"problems": list(parts.store.problems)},
         "disk": {"problems": [*parts.ledger.problems, *parts.peers.problems, *parts.journal.problems]},
         "members": _members(loop),
+        "former": [
+            {"member": member.name, "number": member.number, "state": member.state}
+            for member in parts.ledger.ledger.members.values()
+            if member.state != "active"
+        ],
         "nodes": _nodes(loop),
         "links": _links(loop),
         "services": [_service(key, loop, paths) for key in sorted(loop.desired.plans)],

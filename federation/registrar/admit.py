@@ -88,19 +88,35 @@ def read_request(data: bytes) -> Applicant:
     return applicant
 
 
-def admit(ledger: Ledger, applicant: Applicant, now: datetime, zones: tuple[str, ...] = ()) -> Member:
-    """The member to append for this applicant, who may define and serve names in `zones`. Refused or InputError when
-    it breaks a rule (design section 4).
+def admit(
+    ledger: Ledger, applicant: Applicant, now: datetime, zones: tuple[str, ...] = (), rejoin: bool = False
+) -> Member:
+    """The member to append for this applicant, who may define and serve names in `zones`; with `rejoin` it may bear the
+    name of one that is no longer active, with new keys and a new number. Refused or InputError when it breaks a rule
+    (design section 4).
     """
     name = parse_member(applicant.name)
     if applicant.domain != ledger.domain:
         raise Refused(f'join request is for federation "{applicant.domain}", this one is "{ledger.domain}"', "E102")
     held = ledger.members.get(name)
     if held is not None:
-        owner = fingerprint(held.anchor.encode())[:19]
-        raise Refused(f'cluster "{name}" is already joined with CA {owner}…; choose another name', "E102")
+        _check_rejoin(held, applicant, rejoin)
     number = max(m.number for m in ledger.members.values()) + 1
     return found_member(ledger.domain, applicant, number, now, ledger, zones)
+
+
+def _check_rejoin(held: Member, applicant: Applicant, rejoin: bool) -> None:
+    owner = fingerprint(held.anchor.encode())[:19]
+    if held.state == "active":
+        raise Refused(f'cluster "{held.name}" is already joined with CA {owner}…; choose another name', "E102")
+    if not rejoin:
+        raise Refused(
+            f'cluster "{held.name}" was joined with CA {owner}… and is {held.state}; choose another name, or let it in '
+            "again with --rejoin",
+            "E102",
+        )
+    if applicant.anchor == held.anchor or applicant.record_key == held.record_key:
+        raise Refused(f'cluster "{held.name}" is {held.state} and comes back with a key it had; make new ones', "E102")
 
 
 def found_member(

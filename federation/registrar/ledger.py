@@ -1,6 +1,6 @@
 """The ledger as signed bytes: read to its end, and appended to by the registrar."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
 
 import msgspec
@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from federation.model.errors import Refused
 from federation.model.ledger import Entry, Ledger, Member
+from federation.model.names import MemberName
 from federation.model.record import Signed
 from federation.registrar.signing import LEDGER, SigningKey, fingerprint, verified
 
@@ -53,22 +54,44 @@ def read_ledger(signed: SignedLedger, federation: str) -> Ledger:
 def read_on(ledger: Ledger, signed: SignedLedger, more: Iterable[Signed]) -> Ledger:
     """What the ledger says after these further entries; the cost is theirs. Refused when one does not continue it."""
     members = dict(ledger.members)
-    domain, term, index = ledger.domain, ledger.term, ledger.index
+    domain, term, index, registrar = ledger.domain, ledger.term, ledger.index, ledger.registrar
     previous = sha256(signed.entries[-1].body).digest() if signed.entries else b""
     for index, item in enumerate(more, start=ledger.index + 1):
         entry = _verified_entry(item, signed.key, index)
         if entry.previous != previous or entry.term < term or entry.domain != (domain or entry.domain):
             raise Refused(f"ledger entry {index} does not continue the one before it", "E109")
         members[entry.member.name] = entry.member
+        registrar = _registrar(entry, term, registrar, members)
         previous, term, domain = sha256(item.body).digest(), entry.term, entry.domain
-    return Ledger(domain, term, index, members)
+    return Ledger(domain, term, index, members, registrar)
 
 
-def next_entry(signed: SignedLedger, member: Member, domain: str, term: int) -> bytes:
-    """The bytes of the entry about this member that comes next, to be signed."""
+def _registrar(entry: Entry, term: int, registrar: str, members: Mapping[MemberName, Member]) -> str:
+    """Who appends from this entry on: whom a new term names. The founder is the first."""
+    if not registrar:
+        return entry.member.name
+    named = members.get(MemberName(entry.registrar))
+    if (entry.term > term) != (named is not None and named.state == "active"):
+        raise Refused(
+            f"ledger entry {entry.index} of term {entry.term} names the registrar {entry.registrar[:63]!r}; "
+            "a new term, and no other entry, names one that is active",
+            "E109",
+        )
+    return entry.registrar or registrar
+
+
+def next_entry(signed: SignedLedger, member: Member, domain: str, term: int, registrar: str = "") -> bytes:
+    """The bytes of the entry about this member that comes next, to be signed; `registrar` as in `Entry`."""
     previous = sha256(signed.entries[-1].body).digest() if signed.entries else b""
     return _encoder.encode(
-        Entry(index=len(signed.entries) + 1, term=term, domain=domain, previous=previous, member=member)
+        Entry(
+            index=len(signed.entries) + 1,
+            term=term,
+            domain=domain,
+            previous=previous,
+            member=member,
+            registrar=registrar,
+        )
     )
 
 

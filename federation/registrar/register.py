@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from federation.files import write_private
+from federation.model.errors import Refused
 from federation.model.ledger import Ledger, Member
 from federation.model.record import Signed
 from federation.registrar.ledger import (
-    append,
+    SignedLedger,
     decode_ledger,
     encode_ledger,
     next_entry,
@@ -20,39 +21,83 @@ from federation.registrar.ledger import (
 )
 from federation.registrar.signing import LEDGER, SigningKey
 
-
-def append_entry(path: Path, key_pem: str, federation: str, change: Callable[[Ledger], Member]) -> tuple[bytes, Member]:
-    """The ledger file with one more entry, what `change` makes of it, and that entry. What `change` raises is passed on
-    and nothing is written.
-    """
-    with _alone(path.parent):
-        signed = decode_ledger(path.read_bytes())
-        ledger = read_ledger(signed, federation)
-        member = change(ledger)
-        data = encode_ledger(append(signed, member, ledger.domain, ledger.term, SigningKey(key_pem, LEDGER)))
-        write_private(path, data)
-        return data, member
+Change = Callable[[Ledger], Member]
 
 
-def prepare_entry(path: Path, federation: str, change: Callable[[Ledger], Member]) -> tuple[bytes, Member]:
-    """The bytes of the entry that `change` would append, to be signed where the federation key is, and that entry's
-    member. Nothing is written.
-    """
-    signed = decode_ledger(path.read_bytes())
-    ledger = read_ledger(signed, federation)
-    member = change(ledger)
-    return next_entry(signed, member, ledger.domain, ledger.term), member
+class Appender:
+    """The ledger file of one member of this federation (the fingerprint of its key), which appends as `own`."""
+
+    def __init__(self, path: Path, federation: str, own: str) -> None:
+        self._path, self._federation, self._own = path, federation, own
+
+    def append(self, key_pem: str, change: Change) -> tuple[bytes, Member]:
+        """The ledger file with one more entry, what `change` makes of it, and that entry's member. What `change` raises
+        is passed on and nothing is written; Refused (E109) where we are not the registrar.
+        """
+        return self._add(key_pem, self._next(change))
+
+    def prepare(self, change: Change) -> tuple[bytes, Member]:
+        """The bytes of the entry that `append` would add, to be signed where the federation key is, and that entry's
+        member. Nothing is written.
+        """
+        signed = decode_ledger(self._path.read_bytes())
+        return self._next(change)(signed, read_ledger(signed, self._federation))
+
+    def take_over(self, key_pem: str, registrar: str) -> tuple[bytes, Member]:
+        """The ledger file with the entry that begins a term of this registrar."""
+        return self._add(key_pem, lambda signed, ledger: begin_term(signed, ledger, registrar))
+
+    def prepare_take_over(self, registrar: str) -> tuple[bytes, Member]:
+        """The bytes of that entry, to be signed where the federation key is. Nothing is written."""
+        signed = decode_ledger(self._path.read_bytes())
+        return begin_term(signed, read_ledger(signed, self._federation), registrar)
+
+    def put(self, entry: Signed) -> tuple[bytes, Member]:
+        """The ledger file with an entry that was signed elsewhere. Refused when it is not signed by the federation key,
+        or does not continue the ledger: another entry was appended since it was prepared.
+        """
+        with _alone(self._path.parent):
+            data = encode_ledger(with_entry(decode_ledger(self._path.read_bytes()), entry))
+            read_ledger(decode_ledger(data), self._federation)
+            write_private(self._path, data)
+            return data, read_entry(entry.body).member
+
+    def _add(self, key_pem: str, made: Callable[[SignedLedger, Ledger], tuple[bytes, Member]]) -> tuple[bytes, Member]:
+        with _alone(self._path.parent):
+            signed = decode_ledger(self._path.read_bytes())
+            body, member = made(signed, read_ledger(signed, self._federation))
+            data = encode_ledger(with_entry(signed, SigningKey(key_pem, LEDGER).sign(body)))
+            read_ledger(decode_ledger(data), self._federation)
+            write_private(self._path, data)
+            return data, member
+
+    def _next(self, change: Change) -> Callable[[SignedLedger, Ledger], tuple[bytes, Member]]:
+        def made(signed: SignedLedger, ledger: Ledger) -> tuple[bytes, Member]:
+            check_registrar(ledger, self._own)
+            member = change(ledger)
+            return next_entry(signed, member, ledger.domain, ledger.term), member
+
+        return made
 
 
-def import_entry(path: Path, federation: str, entry: Signed) -> tuple[bytes, Member]:
-    """The ledger file with an entry that was signed elsewhere. Refused when it is not signed by the federation key, or
-    does not continue the ledger: another entry was appended since it was prepared.
-    """
-    with _alone(path.parent):
-        data = encode_ledger(with_entry(decode_ledger(path.read_bytes()), entry))
-        read_ledger(decode_ledger(data), federation)
-        write_private(path, data)
-        return data, read_entry(entry.body).member
+def check_registrar(ledger: Ledger, own: str) -> None:
+    """Refused (E109) when the role was moved away from us: what we append would be overruled."""
+    if ledger.registrar != own:
+        raise Refused(
+            f'member "{own}" is not the registrar: since term {ledger.term} it is "{ledger.registrar}"; run this there',
+            "E109",
+        )
+
+
+def begin_term(signed: SignedLedger, ledger: Ledger, registrar: str) -> tuple[bytes, Member]:
+    """The entry that makes this member the registrar. Refused when it is none that could be."""
+    member = next((one for one in ledger.active() if one.name == registrar), None)
+    if member is None:
+        known = ", ".join(one.name for one in ledger.active())
+        raise Refused(f'registrar "{registrar}": is no active member; active: {known}', "E104")
+    if ledger.registrar == registrar:
+        raise Refused(f'member "{registrar}" is the registrar already, since term {ledger.term}', "E102")
+    return next_entry(signed, member, ledger.domain, ledger.term + 1, registrar), member
 
 
 @contextmanager

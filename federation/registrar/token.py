@@ -32,11 +32,12 @@ class Token(Struct, frozen=True, kw_only=True):
 
 
 class Ticket(Struct, frozen=True, kw_only=True):
-    """What the registrar keeps: whom it lets in until when (Unix seconds), and what it grants."""
+    """What the registrar keeps: whom it lets in until when (Unix seconds), and with what; `rejoin` as in `admit`."""
 
     name: str
     until: int
     zones: tuple[str, ...] = ()
+    rejoin: bool = False
 
 
 def encode_token(token: Token) -> str:

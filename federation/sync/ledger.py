@@ -5,6 +5,7 @@ On the session it is a tree: `key` is the federation's public key, `entry/<index
 """
 
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -14,7 +15,14 @@ from federation.lkg.disk import Disk
 from federation.model.errors import InputError, Refused
 from federation.model.ledger import Ledger
 from federation.model.record import Signed
-from federation.registrar.ledger import SignedLedger, decode_ledger, encode_ledger, read_ledger, read_on
+from federation.registrar.ledger import (
+    SignedLedger,
+    decode_ledger,
+    encode_ledger,
+    read_entry,
+    read_ledger,
+    read_on,
+)
 from federation.session.tree import Tree, compare, tree_of
 
 log = logging.getLogger("ledger")
@@ -34,6 +42,7 @@ class HeldLedger:
         self._federation = federation
         self._stamp = 0
         self._disk = Disk()
+        self._overruled: tuple[str, ...] = ()
         try:
             data = path.read_bytes()
         except OSError:
@@ -44,8 +53,8 @@ class HeldLedger:
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """What the disk did not take."""
-        return self._disk.problems
+        """What the disk did not take, and what was overruled."""
+        return (*self._disk.problems, *self._overruled)
 
     @property
     def ledger(self) -> Ledger:
@@ -67,24 +76,36 @@ class HeldLedger:
     def extend(self, tree: Tree, save: bool = True) -> bool:
         """Take a longer ledger; an older part of ours changes nothing. Refused (E109) when it is another than ours, and
         for what `read_on` refuses. The cost is that of the entries which are new.
+
+        Where two registrars appended at once, the entries of the later term stand: what the earlier wrote after the
+        role was moved away from it is overruled, and that is said.
         """
         change = compare(self.tree, tree)
-        held, ours = self.signed, self._ledger
-        new = [_entry_key(index) for index in range(ours.index + 1, ours.index + 1 + len(change.changed))]
-        if change.changed.keys() != set(new) or (new and change.removed):
-            raise Refused(
-                f"ledger of {len(tree) - 1} entries does not continue ours of term {ours.term}, index {ours.index}",
-                "E109",
-            )
-        if not new:
+        known = len(self.signed.entries)
+        first = min((_index(key) for key in (*change.changed, *change.removed)), default=known + 1)
+        more = tuple(_entries(tree, first))
+        if first <= known and not change.changed:
             return False
-        more = tuple(_signed(key, change.changed[key]) for key in new)
-        ledger = read_on(ours, held, more)
-        signed = SignedLedger(held.key, (*held.entries, *more))
+        begun = SignedLedger(self.signed.key, self.signed.entries[: first - 1]) if first <= known else self.signed
+        if first < 2 or len(tree) != first + len(more):
+            raise self._other(tree)
+        ledger = read_on(read_ledger(begun, self._federation) if first <= known else self._ledger, begun, more)
+        overruled = self.signed.entries[first - 1 :]
+        if overruled and read_entry(more[0].body).term <= read_entry(overruled[0].body).term:
+            raise self._other(tree)
+        if not more:
+            return False
+        self._overruled += tuple(_told(entry, ledger) for entry in overruled)
+        signed = SignedLedger(begun.key, (*begun.entries, *more))
         if save:
             self._disk.keep("the ledger", lambda: write_private(self._path, encode_ledger(signed)))
-        self.signed, self._ledger, self.tree = signed, ledger, self.tree.apply(change.changed)
+        self.signed, self._ledger, self.tree = signed, ledger, tree
         return True
+
+    def _other(self, tree: Tree) -> Refused:
+        ours = self._ledger
+        text = f"ledger of {len(tree) - 1} entries does not continue ours of term {ours.term}, index {ours.index}"
+        return Refused(text, "E109")
 
 
 def ledger_tree(signed: SignedLedger) -> Tree:
@@ -97,8 +118,29 @@ def _entry_key(index: int) -> str:
     return f"entry/{index}"
 
 
-def _signed(key: str, data: bytes) -> Signed:
-    try:
-        return _signed_decoder.decode(data)
-    except msgspec.MsgspecError as error:
-        raise Refused(f"ledger {key} ({len(data)} bytes) cannot be read: {error}", "E120") from None
+def _index(key: str) -> int:
+    """The index in such a key; 0 for any other."""
+    number = key.removeprefix("entry/")
+    return int(number) if number.isascii() and number.isdigit() and _entry_key(int(number)) == key else 0
+
+
+def _entries(tree: Tree, first: int) -> Iterator[Signed]:
+    """The entries from this index on."""
+    index = first
+    while (data := tree.get(_entry_key(index))) is not None:
+        try:
+            yield _signed_decoder.decode(data)
+        except msgspec.MsgspecError as error:
+            text = f"ledger {_entry_key(index)} ({len(data)} bytes) cannot be read: {error}"
+            raise Refused(text, "E120") from None
+        index += 1
+
+
+def _told(entry: Signed, ledger: Ledger) -> str:
+    lost = read_entry(entry.body)
+    text = (
+        f'ledger entry {lost.index} of term {lost.term} about member "{lost.member.name}" ({lost.member.state}) was '
+        f'overruled by term {ledger.term}; if it still matters, do it again at the registrar "{ledger.registrar}"'
+    )
+    log.error("ledger entry overruled", extra={"code": "E109", "reason": text})
+    return text

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from federation.link.possession import proves
 from federation.model import policy as limits
 from federation.model.cidr import forbidden_address, inside, is_canonical
 from federation.model.errors import Refused
@@ -209,6 +210,8 @@ def _check_gateway(gateway: Gateway, member: Member) -> None:
         raise Refused(f"{name}: overlay address {gateway.overlay} is not in {member.overlay}; last good kept", "E103")
     if len(gateway.key) != 32 or not any(gateway.key):
         raise Refused(f"{name}: the WireGuard public key is not 32 bytes or is all zero; last good kept", "E121")
+    if not proves(gateway.proof, gateway.key, member.name, gateway.node):
+        raise Refused(f"{name}: does not prove possession of its WireGuard key; last good kept", "E121")
     host, port = _endpoint_parts(gateway.endpoint, name)
     _check_number(port, f"{name}: endpoint port")
     why = forbidden_address(host)

@@ -72,6 +72,25 @@ def test_a_token_is_for_one_name_and_a_failed_admission_does_not_use_it_up(site:
     assert join(tmp_path / "c", text, "sa-east", 8)[0] == 0
 
 
+def test_one_that_was_revoked_joins_again_only_with_a_token_for_that(site: Site, tmp_path: Path) -> None:
+    code, out, _ = join(tmp_path / "first", token(site, "eu-north"), "eu-north", 9)
+    assert code == 0
+    was = json.loads(out)["number"]
+    site.cli("member", "revoke", "eu-north", "--state", str(site.folder("us-east").path))
+    code, _, error = join(tmp_path / "second", token(site, "eu-north"), "eu-north", 9)
+    assert code == 2 and error.endswith("… and is revoked; choose another name, or let it in again with --rejoin\n")
+    code, out, _ = join(tmp_path / "third", token(site, "eu-north", "--rejoin"), "eu-north", 9)
+    assert code == 0
+    number = json.loads(out)["number"]
+    assert number > was
+
+    def numbers() -> list[int]:
+        return [row["number"] for row in site.status("us-east")["members"] if row["member"] == "eu-north"]
+
+    await_true("it is a member again", lambda: numbers() == [number])
+    assert "eu-north" in site.cli("members", "--api", str(site.folder("us-east").api))
+
+
 def at(text: str, address: str) -> str:
     """The same token with another registrar's address in it."""
     given = decode_token(text)

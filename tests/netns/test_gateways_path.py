@@ -281,7 +281,7 @@ def test_a_gateway_that_lies_about_its_member_is_not_believed(world: GatewaysWor
     impostor = real("eu-central")
     values = {
         **world.east_node(),
-        **keyed(peer(structs.replace(impostor, wireguard=world.eu.wireguard), f"{WEST_UNDERLAY}:{PORT}")),
+        **keyed(peer(structs.replace(impostor, seed=world.eu.seed), f"{WEST_UNDERLAY}:{PORT}")),
     }
     restart_envoy(world, "en")
     hand_out(world, "en", values)

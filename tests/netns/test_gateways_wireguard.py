@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from gateways.folder import clamped, public_key
+from federation.link.possession import wireguard_key
 from gateways.kernel.routes import LinuxRoutes
 from gateways.kernel.wg import LinuxWireGuard
 from gateways.render import routes, wireguard
@@ -27,19 +26,19 @@ class Side:
         self.number = number
         self.space = Space(f"g{number}")
         self.device = f"ist{secrets.token_hex(3)}0"
-        self.key = clamped(X25519PrivateKey.generate().private_bytes_raw())
+        self.key = wireguard_key(secrets.token_bytes(32), "m", "gw")
         self.address = f"fd49:7374:{number}::1"
 
     @property
     def peer(self) -> Peer:
         return Peer(
-            key=public_key(self.key),
+            key=self.key.public,
             endpoint=f"10.98.0.{self.number}:51820",
             allowed=(f"fd49:7374:{self.number}::/64",),
         )
 
     def apply(self, *peers: Peer) -> None:
-        wanted = Device(name=self.device, private_key=self.key, port=51820, peers=tuple(sorted(peers)))
+        wanted = Device(name=self.device, private_key=self.key.private, port=51820, peers=tuple(sorted(peers)))
         link = Link(
             device=self.device,
             mtu=MTU,

@@ -30,7 +30,7 @@ def make_folder(
     for identity in identities:
         save_leaf(directory / "svid" / f"{'.'.join(identity.segments)}.json", own.leaf(identity))
     if role == "gateway":
-        write_private(directory / "wireguard.key", own.wireguard)
+        write_private(directory / "wireguard.key", own.seed)
     keep_handout(directory, own, values, 1)
     return directory
 

@@ -71,7 +71,7 @@ class Site:
         The controller watches the API server of this kubeconfig, or an empty folder of manifests.
         """
         folder, manifests = self.folder(member), self.path / member / "manifests"
-        manifests.mkdir()
+        manifests.mkdir(exist_ok=True)
         source = ("--kubeconfig", str(kubeconfig)) if kubeconfig else ("--manifests", str(manifests))
         self._start(f"{member}-signer", "signer", "--state", str(folder.path))
         await_true("the signer's socket", folder.signer.exists)

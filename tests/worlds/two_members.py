@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from msgspec import Struct
 
 from federation.link.leaf import Leaf, leaf_of, new_key, signing_request
+from federation.link.possession import wireguard_key
 from federation.model.handout import (
     Candidate,
     Handout,
@@ -28,7 +28,6 @@ from federation.model.record import Endpoint, Port
 from federation.model.spiffe import SpiffeId, account, trust_domain
 from federation.trust.anchor import make_anchor
 from federation.trust.issue import sign_leaf
-from gateways.folder import clamped
 
 DOMAIN = "acme.mesh"
 WEB = ServiceKey("shop", "web")
@@ -37,12 +36,12 @@ NUMBERS = {"us-east": 1, "eu-central": 2, "ap-south": 3}
 
 
 class MemberKeys(Struct, frozen=True):
-    """What a test needs of one member: its anchor with the key, and its gateway's WireGuard key."""
+    """What a test needs of one member: its anchor with the key, and the seed of its gateway's WireGuard key."""
 
     name: str
     anchor_key: str
     anchor: str
-    wireguard: bytes
+    seed: bytes
 
     @property
     def number(self) -> int:
@@ -61,8 +60,12 @@ class MemberKeys(Struct, frozen=True):
         return f"fd49:7374:{self.number:x}::1"
 
     @property
+    def wireguard(self) -> bytes:
+        return wireguard_key(self.seed, self.name, "").private
+
+    @property
     def public_key(self) -> bytes:
-        return X25519PrivateKey.from_private_bytes(self.wireguard).public_key().public_bytes_raw()
+        return wireguard_key(self.seed, self.name, "").public
 
     def identity(self, namespace: str, name: str) -> SpiffeId:
         return account(self.domain, namespace, name)
@@ -77,20 +80,20 @@ class MemberKeys(Struct, frozen=True):
         return leaf_of(identity, key, chain)
 
 
-def wireguard_key(name: str) -> bytes:
-    """The same key for the same name in every run."""
-    return clamped(sha256(f"wireguard {name}".encode()).digest())
+def seed_of(name: str) -> bytes:
+    """The same for the same name in every run."""
+    return sha256(f"wireguard {name}".encode()).digest()
 
 
 def real(name: str) -> MemberKeys:
     """A member with a real anchor."""
     key, pem = make_anchor(trust_domain(name, DOMAIN), datetime.now(UTC))
-    return MemberKeys(name, key, pem, wireguard_key(name))
+    return MemberKeys(name, key, pem, seed_of(name))
 
 
 def painted(name: str) -> MemberKeys:
     """A member whose anchor is only a word, so that renders are the same in every run."""
-    return MemberKeys(name, "", f"-----anchor of {name}-----\n", wireguard_key(name))
+    return MemberKeys(name, "", f"-----anchor of {name}-----\n", seed_of(name))
 
 
 def site(own: MemberKeys) -> Site:

@@ -106,10 +106,10 @@ def test_device_names_differ_by_folder_and_fit(tmp_path: Path) -> None:
 
 
 def test_the_key_is_made_once(tmp_path: Path) -> None:
-    assert folder.wireguard_key(tmp_path) == folder.wireguard_key(tmp_path)
+    assert folder.wireguard_seed(tmp_path) == folder.wireguard_seed(tmp_path)
     (tmp_path / "wireguard.key").write_bytes(b"short")
     with pytest.raises(InputError, match="holds 5 bytes"):
-        folder.wireguard_key(tmp_path)
+        folder.wireguard_seed(tmp_path)
 
 
 def test_the_situation_of_a_gateway(state: Path) -> None:

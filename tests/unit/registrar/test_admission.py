@@ -5,11 +5,12 @@ from datetime import timedelta
 
 import msgspec
 import pytest
+from msgspec import structs
 
 from federation.model.errors import InputError, IsthmusError, Refused
 from federation.registrar.admit import admit, overlay_prefix, read_request
 from federation.registrar.ledger import SignedLedger, append, decode_ledger, encode_ledger, read_ledger
-from federation.registrar.signing import LEDGER, SigningKey, new_signing_key
+from federation.registrar.signing import LEDGER, SigningKey, fingerprint, new_signing_key
 from federation.trust.anchor import make_anchor
 from tests.worlds.acme import DOMAIN, NOW, Acme, Keys
 
@@ -89,6 +90,31 @@ def test_a_range_in_the_overlay_is_refused(acme: Acme) -> None:
 def test_a_name_is_bound_to_its_first_key(acme: Acme) -> None:
     with pytest.raises(Refused) as caught:
         admit(acme.ledger, Keys("eu-central", "10.7.0.0/16").applicant, NOW)
+    assert str(caught.value).startswith('E102 cluster "eu-central" is already joined with CA sha256:')
+
+
+def test_one_that_was_revoked_comes_back_only_when_the_registrar_says_so_and_with_new_keys() -> None:
+    acme = Acme()
+    gone = structs.replace(acme.member("eu-central"), state="revoked")
+    acme.signed = append(acme.signed, gone, DOMAIN, 1, acme.key)
+    fresh = Keys("eu-central", "10.2.0.0/16")
+    was = fingerprint(gone.anchor.encode())[:19]
+    with pytest.raises(Refused) as caught:
+        admit(acme.ledger, fresh.applicant, NOW)
+    assert str(caught.value) == (
+        f'E102 cluster "eu-central" was joined with CA {was}… and is revoked; choose another name, or let it in again '
+        "with --rejoin"
+    )
+    with pytest.raises(Refused) as caught:
+        admit(acme.ledger, acme.keys["eu-central"].applicant, NOW, rejoin=True)
+    assert str(caught.value) == 'E102 cluster "eu-central" is revoked and comes back with a key it had; make new ones'
+    back = admit(acme.ledger, fresh.applicant, NOW, rejoin=True)
+    assert (back.number, back.state, back.overlay == gone.overlay) == (3, "active", False)
+
+
+def test_an_active_member_is_never_replaced(acme: Acme) -> None:
+    with pytest.raises(Refused) as caught:
+        admit(acme.ledger, Keys("eu-central", "10.7.0.0/16").applicant, NOW, rejoin=True)
     assert str(caught.value).startswith('E102 cluster "eu-central" is already joined with CA sha256:')
 
 

@@ -3,12 +3,13 @@
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from federation.model.errors import Refused
-from federation.registrar.ledger import SignedLedger, encode_ledger
+from federation.registrar.ledger import SignedLedger, encode_ledger, next_entry, with_entry
 from federation.session.tree import compare
 from federation.sync.ledger import HeldLedger, ledger_tree
-from tests.worlds.acme import Acme, Keys
+from tests.worlds.acme import DOMAIN, Acme, Keys
 
 
 def held(acme: Acme, folder: Path) -> HeldLedger:
@@ -47,6 +48,31 @@ def test_an_older_part_of_ours_changes_nothing(tmp_path: Path) -> None:
     assert ours.ledger.index == 3
 
 
+def rival(acme: Acme, signed: SignedLedger, term: int) -> SignedLedger:
+    """A ledger whose second entry is another than ours, in this term."""
+    first = SignedLedger(signed.key, signed.entries[:1])
+    us = acme.member("us-east")
+    other = structs.replace(us, region="elsewhere")
+    registrar = "us-east" if term > 1 else ""
+    return with_entry(first, acme.key.sign(next_entry(first, other, DOMAIN, term, registrar)))
+
+
+def test_of_two_registrars_at_once_the_later_term_stands_and_what_it_overrules_is_said(tmp_path: Path) -> None:
+    acme, before = grown()
+    ours = held(acme, tmp_path)
+    assert ours.extend(ledger_tree(rival(acme, before, 2)))
+    assert (ours.ledger.term, ours.ledger.index, sorted(ours.ledger.members)) == (2, 2, ["us-east"])
+    again = 'overruled by term 2; if it still matters, do it again at the registrar "us-east"'
+    assert ours.problems == (
+        f'ledger entry 2 of term 1 about member "eu-central" (active) was {again}',
+        f'ledger entry 3 of term 1 about member "ap-south" (active) was {again}',
+    )
+    assert HeldLedger(tmp_path / "ledger", acme.fingerprint).ledger == ours.ledger
+    with pytest.raises(Refused) as caught:
+        ours.extend(ledger_tree(acme.signed))
+    assert str(caught.value) == "E109 ledger of 3 entries does not continue ours of term 2, index 2"
+
+
 @pytest.mark.parametrize(
     ("spoil", "text"),
     [
@@ -66,7 +92,7 @@ def test_another_ledger_is_refused_and_ours_stays(tmp_path: Path, spoil: str, te
     tree = ledger_tree(before)
     match spoil:
         case "fork":
-            tree = tree.put("entry/2", third)
+            tree = ledger_tree(rival(acme, before, 1))
         case "key":
             tree = tree.put("key", bytes(32))
         case "gap":

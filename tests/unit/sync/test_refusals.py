@@ -5,6 +5,7 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
+from federation.link.possession import wireguard_key
 from federation.model.errors import Refused
 from federation.model.names import ServiceKey
 from federation.model.record import (
@@ -23,12 +24,15 @@ from federation.wire.keyed import encode
 from tests.worlds.acme import Acme, Keys, content
 from tests.worlds.reader import GOOD, Reader, slice_of
 
+KEY = wireguard_key(b"s" * 32, "eu-central", "gw1")
+
 
 def gateway(**other: object) -> Gateway:
     fields: dict[str, object] = {
         "id": 1,
         "node": "gw1",
-        "key": b"k" * 32,
+        "key": KEY.public,
+        "proof": KEY.proof,
         "endpoint": "192.0.2.2:51820",
         "overlay": "fd00::1",
         "port": 15443,
@@ -102,6 +106,7 @@ def test_a_namespace_that_was_not_granted_is_refused() -> None:
     ]
 
 
+OTHER = wireguard_key(b"o" * 32, "us-east", "gw1")
 BAD_GATEWAYS: dict[str, tuple[dict[str, object], str]] = {
     "foreign overlay": (
         {"overlay": "fd00::1"},
@@ -110,6 +115,14 @@ BAD_GATEWAYS: dict[str, tuple[dict[str, object], str]] = {
     "all-zero key": (
         {"overlay": "{in}", "key": bytes(32)},
         'E121 gateway 1 of member "eu-central": the WireGuard public key is not 32 bytes or is all zero; last good kept',
+    ),
+    "key of another, without a proof": (
+        {"overlay": "{in}", "proof": b""},
+        'E121 gateway 1 of member "eu-central": does not prove possession of its WireGuard key; last good kept',
+    ),
+    "key and proof of another member": (
+        {"overlay": "{in}", "key": OTHER.public, "proof": OTHER.proof},
+        'E121 gateway 1 of member "eu-central": does not prove possession of its WireGuard key; last good kept',
     ),
     "loopback endpoint": (
         {"overlay": "{in}", "endpoint": "127.0.0.1:51820"},
