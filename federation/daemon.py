@@ -94,7 +94,7 @@ class Controller:
                 journal=FileJournal(folder.path / "journal"),
             )
         )
-        self.wishes = Wishes(folder, self.own.federation)
+        self.wishes = Wishes(folder)
         self._rotating: Rotating | None = None
         self._shared = shared
 

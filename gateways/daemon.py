@@ -94,7 +94,7 @@ class Made(Struct, frozen=True):
 
 
 class Trust(Struct, frozen=True):
-    """What Envoy trusts and shows: the ledger index of its anchors, and the issuers of its leaves (key ids)."""
+    """What Envoy trusts and shows: the mark of the ledger of its anchors, and the issuers of its leaves (key ids)."""
 
     ledger: int = 0
     issuers: frozenset[str] = frozenset()

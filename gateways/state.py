@@ -181,7 +181,7 @@ class NodeState(Struct, frozen=True, kw_only=True):
     `identities` are those that Envoy acts as, `registered` those that processes of this node fetch.
     `ways` are the overlay addresses to probe, True for those that get requests; `checked` the endpoints to probe.
     `until` is the Unix millisecond at which age alone changes a share (0: none), `held` what the next pass builds on.
-    `ledger` is the ledger index that `anchors` were taken from.
+    `ledger` is the mark of the ledger that `anchors` were taken from.
     `known` is False before the first handout: then what is in force is left as it is, for unknown is not empty.
     """
 

@@ -1,4 +1,4 @@
-"""`isthmus status`, `isthmus members` and `isthmus explain`: questions to a running controller, over its unix socket."""
+"""`isthmus status`, `members` and `explain`: questions to a running controller, over its unix socket."""
 
 from __future__ import annotations
 

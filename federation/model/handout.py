@@ -18,7 +18,7 @@ class Site(Struct, frozen=True, kw_only=True):
     """The member that the reader works for. Key `site`. `overlay` is the member's prefix.
 
     `anchor` holds the PEM of every anchor to trust for it: two while it is rotated. `issuer` is the key id (hex) of the
-    anchor that signs now: a leaf of another is to be renewed at once. `ledger` is the index of the ledger that this
+    anchor that signs now: a leaf of another is to be renewed at once. `ledger` is the mark of the ledger that this
     handout's anchors were taken from.
     `gateways` maps the node names of the member's own gateways to their ids: gateway i has the i-th overlay address.
     """
@@ -196,7 +196,7 @@ class NodeReport(Struct, frozen=True, kw_only=True):
     """What a program says of itself to its controller. Key `node` of the topic `report`.
 
     `reached` is the root of the last handout that is fully in force, `problems` one line each. `gateway_*` are set
-    by the role gateway: raw WireGuard public key, underlay `ip:port`, mTLS port. `ledger` is the greatest ledger index
+    by the role gateway: raw WireGuard public key, underlay `ip:port`, mTLS port. `ledger` is the greatest ledger mark
     whose anchors are in force and on disk, `issuers` the key ids (hex) of the anchors that signed the leaves in use.
     """
 

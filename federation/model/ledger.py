@@ -82,6 +82,18 @@ class Entry(Struct, frozen=True, kw_only=True):
     registrar: str = ""
 
 
+MARK_BITS = 32
+
+
+def holds(ack: int, entry: int, ours: int) -> bool:
+    """True when a ledger with the mark `ack` has the entry with the mark `entry`, which ours has.
+
+    A ledger of a later term than ours may have overruled it; one of an earlier term has not got it.
+    """
+    low = (1 << MARK_BITS) - 1
+    return ack & low >= entry & low and entry >> MARK_BITS <= ack >> MARK_BITS <= ours >> MARK_BITS
+
+
 class Ledger(Struct, frozen=True):
     """The ledger read to its end: the last word on each member, by name. `registrar` may append in this term."""
 
@@ -90,6 +102,11 @@ class Ledger(Struct, frozen=True):
     index: int
     members: dict[MemberName, Member]
     registrar: str = ""
+
+    @property
+    def mark(self) -> int:
+        """How far this ledger is, as one number that only grows: the term above, the index in the lower MARK_BITS."""
+        return self.term << MARK_BITS | self.index
 
     def active(self) -> tuple[Member, ...]:
         """Members that are not revoked, by number."""

@@ -125,12 +125,12 @@ class Rotation(Struct, frozen=True, kw_only=True):
 
 
 class Seen(Struct, frozen=True):
-    """The ledger index whose anchors are in force at the owner's controller and all of its programs. Key `seen`.
+    """The ledger (its mark) whose anchors are in force at the owner's controller and all of its programs. Key `seen`.
 
     `behind` names up to BEHIND_MAX of the programs that hold it back.
     """
 
-    index: int
+    mark: int
     behind: tuple[str, ...] = ()
 
 

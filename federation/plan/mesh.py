@@ -20,7 +20,7 @@ def site(own: Member, ledger: Ledger, gateways: Mapping[str, int], issuer: str =
         overlay=own.overlay,
         gateways=dict(sorted(gateways.items())),
         issuer=issuer,
-        ledger=ledger.index,
+        ledger=ledger.mark,
     )
 
 
@@ -60,14 +60,14 @@ def gateway_address(overlay: str, number: int) -> str:
     return str(ip_network(overlay)[number])
 
 
-def seen(index: int, programs: Mapping[str, NodeReport | None]) -> Seen:
-    """Up to which ledger index our member trusts what the ledger says: the least of the controller's and its programs'.
+def seen(mark: int, programs: Mapping[str, NodeReport | None]) -> Seen:
+    """Up to which ledger our member trusts what the ledger says: the least of the controller's and its programs'.
 
     One that has not reported is at 0.
     """
     reached = {name: report.ledger if report else 0 for name, report in programs.items()}
-    behind = sorted(name for name, at in reached.items() if at < index)
-    return Seen(min((index, *reached.values())), tuple(behind[:BEHIND_MAX]))
+    behind = sorted(name for name, at in reached.items() if at < mark)
+    return Seen(min((mark, *reached.values())), tuple(behind[:BEHIND_MAX]))
 
 
 def about(own: Member, version: str) -> About:

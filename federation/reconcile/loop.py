@@ -289,7 +289,7 @@ class Loop:
         gateways = self._own_gateways(own, reports)
         record: dict[str, Resource] = {"about": mesh.about(own, VERSION)}
         told: list[Resource] = [*gateways, *self.links.distances(), *self.links.evidence(), *self.trust.record]
-        told.append(mesh.seen(ledger.index, {name: reports.get(name) for name in self.enrolments}))
+        told.append(mesh.seen(ledger.mark, {name: reports.get(name) for name in self.enrolments}))
         record |= {key_of(item): item for item in told}
         ids = {name: self.allocations.gateway(name) for name, e in self.enrolments.items() if e.role == "gateway"}
         handout: dict[str, Struct] = {"site": mesh.site(own, ledger, ids, self.trust.issuer)}

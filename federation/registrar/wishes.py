@@ -9,7 +9,7 @@ from federation.model.errors import IsthmusError
 from federation.model.ledger import Ledger
 from federation.model.names import MemberName
 from federation.model.record import Rotation
-from federation.registrar.register import append_entry
+from federation.registrar.register import Appender
 from federation.registrar.rotate import asks, rotated
 
 log = logging.getLogger("registrar")
@@ -18,9 +18,9 @@ log = logging.getLogger("registrar")
 class Wishes:
     """Grants what members prove that they want of their anchors. A refusal is logged once and kept in `refused`."""
 
-    def __init__(self, folder: Folder, federation: str) -> None:
+    def __init__(self, folder: Folder) -> None:
         self._folder = folder
-        self._federation = federation
+        self._own = folder.own()
         self.refused: dict[MemberName, str] = {}
 
     def open(self, ledger: Ledger, said: Mapping[MemberName, Rotation]) -> dict[MemberName, Rotation]:
@@ -32,14 +32,15 @@ class Wishes:
         """Append an entry for each wish that may be granted. True when one was."""
         wishes = self.open(ledger, said)
         self.refused = {name: text for name, text in self.refused.items() if name in wishes}
-        if not self._folder.federation_key.exists():
+        if ledger.registrar != self._own.name or not self._folder.federation_key.exists():
             return False
         return any([self._grant(name, wish, now) for name, wish in wishes.items()])
 
     def _grant(self, name: MemberName, wish: Rotation, now: datetime) -> bool:
         try:
             key = self._folder.registrar_key()
-            append_entry(self._folder.ledger, key, self._federation, lambda ledger: rotated(ledger, name, wish, now))
+            ledger = Appender(self._folder.ledger, self._own.federation, self._own.name)
+            ledger.append(key, lambda ledger: rotated(ledger, name, wish, now))
         except (IsthmusError, OSError) as error:
             if self.refused.get(name) != str(error):
                 log.error("change of anchors refused", extra={"member": name, "reason": str(error)})

@@ -112,8 +112,8 @@ def _check_rotation(resource: Rotation, member: Member) -> None:
 
 
 def _check_seen(resource: Seen, member: Member) -> None:
-    if not 0 <= resource.index < 1 << 40:
-        raise Refused(f'ledger index seen by member "{member.name}": {resource.index} is out of range', "E120")
+    if not 0 <= resource.mark < 1 << 62:
+        raise Refused(f'ledger seen by member "{member.name}": {resource.mark} is out of range', "E120")
     if len(resource.behind) > BEHIND_MAX or not all(map(is_label, resource.behind)):
         raise Refused(
             f'programs of member "{member.name}" that are behind: more than {BEHIND_MAX}, or no labels', "E114"

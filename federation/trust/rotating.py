@@ -169,7 +169,7 @@ class Rotating:
         held = await self._command(Command(do="tell"))
         if held.active:
             await self._keep(
-                Rotation(phase="active", old=held.anchor, new=held.next_anchor, entry=self._around.ledger.ledger.index)
+                Rotation(phase="active", old=held.anchor, new=held.next_anchor, entry=self._around.ledger.ledger.mark)
             )
         elif held.next_anchor and self.now is None:
             await self._command(Command(do="abort"))
@@ -214,7 +214,7 @@ class Rotating:
     def _wanted(self, own: Member) -> tuple[str, str]:
         if self.now is None:
             return own.anchor, ""
-        return wish(self.now) if self.now.phase in ("prepare", "revoke") else (own.anchor, own.next_anchor)
+        return (own.anchor, own.next_anchor) if own.anchor == self.now.new else wish(self.now)
 
     def _facts(self, now: Rotation) -> Facts:
         around, own = self._around, self._own()
@@ -226,8 +226,8 @@ class Rotating:
         return Facts(
             anchor=own.anchor,
             next_anchor=own.next_anchor,
-            index=ledger.index,
-            members={m.name: self._seen(m.name).index for m in ledger.active() if m.name != around.own},
+            mark=ledger.mark,
+            members={m.name: self._seen(m.name).mark for m in ledger.active() if m.name != around.own},
             programs=programs,
             signs=self._signs,
             shown=around.leaf.issuer,
@@ -281,7 +281,12 @@ class Rotating:
         own, now = self._own(), self.now
         told: dict[str, Any] = {"phase": now.phase if now else "idle", "anchor": key_id(own.anchor), "problems": []}
         if now is not None:
-            told |= {"old": key_id(now.old), "new": key_id(now.new), "entry": now.entry, "excluded": list(now.excluded)}
+            told |= {
+                "old": key_id(now.old),
+                "new": key_id(now.new),
+                "entry": now.entry & 0xFFFFFFFF,
+                "excluded": list(now.excluded),
+            }
             told["waits"] = [
                 {"name": name, "why": self._why(name)} for name in (self._waits.names if self._waits else ())
             ]

@@ -15,6 +15,8 @@ from typing import Literal
 
 from msgspec import Struct, structs
 
+from federation.model.ledger import holds
+
 Phase = Literal["prepare", "seen", "active", "taint", "revoke"]
 ABORTABLE: tuple[Phase, ...] = ("prepare", "seen")
 
@@ -22,7 +24,7 @@ ABORTABLE: tuple[Phase, ...] = ("prepare", "seen")
 class Rotation(Struct, frozen=True, kw_only=True):
     """A rotation under way, from `old` to `new` (anchors, PEM).
 
-    `entry` is a ledger index by which both were in the ledger (0: not yet); `excluded` are those not waited for.
+    `entry` is a ledger mark by which both were in the ledger (0: not yet); `excluded` are those not waited for.
     """
 
     phase: Phase
@@ -33,23 +35,23 @@ class Rotation(Struct, frozen=True, kw_only=True):
 
 
 class Program(Struct, frozen=True):
-    """What one of our own programs reported: the ledger index in force there, the key ids that signed its leaves."""
+    """What one of our own programs reported: the ledger mark in force there, the key ids that signed its leaves."""
 
     ledger: int = 0
     issuers: frozenset[str] = frozenset()
 
 
 class Facts(Struct, frozen=True, kw_only=True):
-    """What is known now. `anchor` and `next_anchor` are those of our ledger entry, `index` is the ledger's.
+    """What is known now. `anchor` and `next_anchor` are those of our ledger entry, `mark` is the ledger's.
 
-    `members` has the index that each other active member acknowledged (0: none), `programs` our enrolled programs.
+    `members` has the mark that each other active member acknowledged (0: none), `programs` our enrolled programs.
     `signs` is the key id of the anchor that the signer signs with, `shown` that of the controller's own leaf, `wanted`
     that of the new anchor.
     """
 
     anchor: str
     next_anchor: str
-    index: int
+    mark: int
     members: Mapping[str, int]
     programs: Mapping[str, Program]
     signs: str
@@ -80,7 +82,7 @@ def step(now: Rotation, facts: Facts) -> Step:
         case "prepare":
             return _prepare(now, facts)
         case "seen":
-            return structs.replace(now, phase="active")
+            return structs.replace(now, phase="active" if _has_both(now, facts) else "prepare")
         case "active":
             return _activate(now, facts)
         case "taint":
@@ -104,18 +106,26 @@ def program_name(name: str) -> str:
     return f"node/{name}"
 
 
+def _has_both(now: Rotation, facts: Facts) -> bool:
+    return (facts.anchor, facts.next_anchor) == (now.old, now.new)
+
+
 def _prepare(now: Rotation, facts: Facts) -> Step:
-    if (facts.anchor, facts.next_anchor) != (now.old, now.new):
+    if not _has_both(now, facts):
+        if now.entry:
+            return structs.replace(now, entry=0)
         return Waits(
             ("the registrar",),
             "the ledger has not the new anchor yet; where the federation key is kept offline, "
             "run `isthmus member anchor --prepare` there",
         )
     if not now.entry:
-        return structs.replace(now, entry=facts.index)
-    late = [member_name(name) for name, seen in facts.members.items() if seen < now.entry]
-    late += [program_name(name) for name, one in facts.programs.items() if one.ledger < now.entry]
-    return _unless(now, late, f"has not confirmed ledger entry {now.entry}", structs.replace(now, phase="seen"))
+        return structs.replace(now, entry=facts.mark)
+    late = [member_name(name) for name, at in facts.members.items() if not holds(at, now.entry, facts.mark)]
+    late += [program_name(name) for name, one in facts.programs.items() if not holds(one.ledger, now.entry, facts.mark)]
+    return _unless(
+        now, late, f"has not confirmed ledger entry {now.entry & 0xFFFFFFFF}", structs.replace(now, phase="seen")
+    )
 
 
 def _activate(now: Rotation, facts: Facts) -> Step:

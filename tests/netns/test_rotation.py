@@ -5,6 +5,7 @@ mutual TLS connection for each: Envoy's own count of handshakes says so.
 """
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -72,8 +73,10 @@ def anchors(lab: Path, member: str) -> tuple[str, str]:
 def rotate(lab: Path, member: str, answers: list[Answer]) -> None:
     """One whole rotation; load goes on for a second after it."""
     file, name = anchors(lab, member)
+    begun = time.monotonic()
     trust(lab, member, "rotate")
     await_true(f"{member} is done", lambda: trust(lab, member)["phase"] == "idle", SECONDS)
+    print(f"{member} rotated in {time.monotonic() - begun:.1f} s")
     after = anchors(lab, member)
     assert (after[0] != file, after[1] != name) == (True, True)
     assert not (lab / member / "state" / "ca" / "next.json").exists()

@@ -42,7 +42,7 @@ class World:
         return Facts(
             anchor=anchor,
             next_anchor=following,
-            index=len(self.ledger),
+            mark=len(self.ledger),
             members={name: self.acked[member_name(name)] for name in PEERS},
             programs={
                 name: Program(self.acked[program_name(name)], self.told[program_name(name)]) for name in PROGRAMS
@@ -146,3 +146,40 @@ def test_one_who_acknowledges_nothing_is_waited_for_in_every_phase() -> None:
     found = step(structs.replace(world.now, phase="taint"), world.facts())
     assert isinstance(found, Waits)
     assert found.names == tuple(map(program_name, PROGRAMS))
+
+
+def both(term: int, index: int, acked: int) -> Facts:
+    """Facts in which the ledger of this term and index has both anchors, and eu has acknowledged this mark."""
+    mark = term << 32 | index
+    signs = {"signs": OLD, "shown": OLD, "wanted": NEW}
+    return Facts(anchor=OLD, next_anchor=NEW, mark=mark, members={"eu": acked}, programs={}, **signs)
+
+
+LATE = {
+    "the entry itself": (1 << 32 | 5, "seen"),
+    "a later entry of its term": (1 << 32 | 9, "seen"),
+    "the entry, in our own later term": (2 << 32 | 6, "seen"),
+    "an entry before": (1 << 32 | 4, "prepare"),
+    "nothing": (0, "prepare"),
+    "an earlier term that went on": (9, "prepare"),
+    "a later term than ours, which may have overruled it": (3 << 32 | 9, "prepare"),
+}
+
+
+@pytest.mark.parametrize("case", LATE)
+def test_what_counts_as_an_acknowledgement_over_terms(case: str) -> None:
+    acked, phase = LATE[case]
+    begun = Rotation(phase="prepare", old=OLD, new=NEW, entry=1 << 32 | 5)
+    found = step(begun, both(2, 7, acked))
+    assert (found.phase if isinstance(found, Rotation) else "prepare") == phase
+
+
+@pytest.mark.parametrize("phase", ["prepare", "seen"])
+def test_an_entry_that_was_overruled_is_asked_for_and_waited_for_again(phase: str) -> None:
+    begun = Rotation(phase=phase, old=OLD, new=NEW, entry=1 << 32 | 5)  # type: ignore[arg-type]
+    gone = structs.replace(both(2, 7, 1 << 32 | 9), next_anchor="")
+    found = step(begun, gone)
+    assert isinstance(found, Rotation)
+    assert found.phase == "prepare"
+    again = structs.replace(found, entry=0)
+    assert step(again, both(2, 8, 1 << 32 | 9)) == structs.replace(again, entry=2 << 32 | 8)

@@ -340,10 +340,10 @@ BAD_TRUST: dict[str, tuple[Resource, str]] = {
         Rotation(anchor="x", next_anchor="", by_next=bytes(9_000)),
         'E117 rotation of member "eu-central": by_next of 9000 bytes > 8192',
     ),
-    "an index below none": (Seen(-1), 'E120 ledger index seen by member "eu-central": -1 is out of range'),
+    "an index below none": (Seen(-1), 'E120 ledger seen by member "eu-central": -1 is out of range'),
     "an index beyond all": (
-        Seen(1 << 40),
-        'E120 ledger index seen by member "eu-central": 1099511627776 is out of range',
+        Seen(1 << 62),
+        'E120 ledger seen by member "eu-central": 4611686018427387904 is out of range',
     ),
     "too many behind": (
         Seen(1, tuple(f"n{i}" for i in range(9))),

@@ -38,7 +38,7 @@ class Scene:
         slots_of(path, (keys.anchor_key, keys.anchor))
         self.path, self.ledger = path, acme.ledger
         self.store = MemoryStore()
-        self.seen = self.force = self.ledger.index
+        self.seen = self.force = self.ledger.mark
         self.issuers: tuple[str, ...] = (key_id(keys.anchor),)
         self.nodes, self.shared = ["n1"], False
         self.problems: tuple[str, ...] = ()
@@ -86,7 +86,7 @@ class Scene:
 
     def arrive(self) -> None:
         """Everybody hears of everything, and our node renews as it is told to."""
-        self.seen = self.force = self.ledger.index
+        self.seen = self.force = self.ledger.mark
         self.issuers = (self.last.issuer,)
 
 
@@ -158,7 +158,7 @@ def test_a_whole_rotation(scene: Scene) -> None:
             {"name": "node/n1", "why": why},
         ]
         assert (scene.last.issuer, scene.leaf.issuer) == (key_id(old), key_id(old))
-        scene.seen = scene.force = scene.ledger.index
+        scene.seen = scene.force = scene.ledger.mark
         await rotating.once()
         new = key_id(scene.own.next_anchor)
         assert (phase(scene), scene.last.issuer, scene.leaf.issuer) == ("taint", new, new)
@@ -259,7 +259,7 @@ def test_one_who_is_excluded_is_not_waited_for_and_is_named(scene: Scene) -> Non
     async def without_eu(rotating: Rotating) -> None:
         await rotating.begin(())
         scene.grant()
-        scene.force = scene.ledger.index
+        scene.force = scene.ledger.mark
         await rotating.once()
         assert [row["name"] for row in waits(scene)] == ["member/eu-central"]
         await rotating.begin(("eu-central",))
@@ -281,9 +281,9 @@ def test_one_who_is_gone_is_not_waited_for(scene: Scene, how: str) -> None:
         await rotating.begin(())
         scene.grant()
         if how == "revoked":
-            scene.force = scene.ledger.index
+            scene.force = scene.ledger.mark
         else:
-            scene.seen = scene.ledger.index
+            scene.seen = scene.ledger.mark
         await rotating.once()
         assert [row["name"] for row in waits(scene)] == ["member/eu-central" if how == "revoked" else "node/n1"]
         if how == "revoked":
