@@ -54,6 +54,7 @@ class Folder:
         self.anchor = path / "anchor.pem"
         self.anchor_key = path / "ca" / "anchor.key"
         self.jwt_keys = path / "ca" / "jwt.json"
+        self.next_anchor = path / "ca" / "next.json"
         self.agents = path / "agents"
         self.foreign = path / "foreign"
         self.store = path / "store.sqlite"

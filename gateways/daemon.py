@@ -16,6 +16,7 @@ from typing import Protocol
 from msgspec import Struct, structs
 
 from federation.link.enrolled import Enrolled
+from federation.link.leaf import issuer_of
 from federation.lkg.disk import Disk
 from federation.model.handout import EndpointReport, NodeReport
 from federation.model.names import ServiceKey
@@ -39,6 +40,7 @@ from gateways.render.envoy.resources import Certificate, missing, parts
 from gateways.state import GATEWAY_PORT, Checked, NodeState, Situation
 from gateways.sync import Outcome, Sync, Wanted, wanted_of
 from gateways.xds.encode import Encoder
+from gateways.xds.messages import SDS
 from gateways.xds.serve import XdsServer
 
 log = logging.getLogger("agent")
@@ -62,7 +64,12 @@ class HandoutFeed(LeafSource, TokenSource, Protocol):
     values: dict[str, Struct]
     changed: asyncio.Event
     connected: bool
+    kept: int
     disk: Disk
+
+    @property
+    def issuer(self) -> str:
+        """The key id of the anchor that signed our own leaf."""
 
     def report(self, values: dict[str, Struct]) -> None:
         """What we say of ourselves from now on."""
@@ -85,6 +92,23 @@ class Made(Struct, frozen=True):
         """True while this evidence would make nothing else of it."""
         same = (evidence.ways, evidence.sick) == (self.evidence.ways, self.evidence.sick)
         return same and not 0 < self.state.until <= evidence.now
+
+
+class Trust(Struct, frozen=True):
+    """What Envoy trusts and shows: the mark of the ledger of its anchors, and the issuers of its leaves (key ids)."""
+
+    ledger: int = 0
+    issuers: frozenset[str] = frozenset()
+
+
+def shows_leaves(state: NodeState) -> bool:
+    """True when Envoy needs secrets: one that has not asked for them yet has what it had before."""
+    return state.gateway is not None or any(cluster.identity is not None for cluster in state.clusters)
+
+
+def trust_of(made: Made) -> Trust:
+    """What is in force once Envoy holds the secrets of this."""
+    return Trust(made.state.ledger, frozenset(issuer_of(one.chain) for one in made.certificates.values()))
 
 
 class Agent:
@@ -116,6 +140,7 @@ class Agent:
         self._sync_due = 0.0
         self._outcome = Outcome((), ())
         self._reached = b""
+        self._trust = Trust()
         self._problems = Problems(log)
 
     async def run(self) -> None:
@@ -216,6 +241,8 @@ class Agent:
         whole = self._is_whole(made)
         if whole and len(self._feed.tree):
             self._reached = made.root
+        if made is self._offered and (self._xds.holds(SDS) if shows_leaves(made.state) else self._xds.settled()):
+            self._trust = trust_of(made)
         links = {}
         if made.state.tunnel is not None:
             prober, actual = self._prober, self._outcome.actual
@@ -246,6 +273,8 @@ class Agent:
             gateway_proof=situation.possession,
             gateway_endpoint=self._underlay,
             gateway_port=GATEWAY_PORT if gateway else 0,
+            ledger=min(self._trust.ledger, self._feed.kept),
+            issuers=tuple(sorted({self._feed.issuer, *self._trust.issuers})),
         )
 
     def _failing(self) -> dict[str, Struct]:

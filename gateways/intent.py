@@ -107,7 +107,7 @@ def _wrong_with(peer: Peer, site: Site, taken: list[Network], keys: set[bytes]) 
 
 
 def anchors_of(site: Site, peers: tuple[Peer, ...]) -> tuple[Anchor, ...]:
-    """The own anchor first, then the peers' by name."""
+    """The own member's first, then the peers' by name."""
     own = Anchor(site.member, trust_domain(site.member, site.domain), site.anchor)
     return (own, *(Anchor(p.member, p.trust_domain, p.anchor) for p in sorted(peers, key=lambda p: p.member)))
 
@@ -141,6 +141,7 @@ def _node(
         clusters=outbound.clusters,
         listeners=outbound.listeners,
         anchors=anchors_of(site, peers),
+        ledger=site.ledger,
         identities=outbound.identities,
         ways={g.overlay: peer.member in steering.in_use for peer in peers for g in peer.gateways},
         checked=checked,
@@ -177,6 +178,7 @@ def _gateway(
         clusters=clusters,
         gateway=_listener(address, identity, peers, offered) if offered and peers else None,
         anchors=anchors_of(site, peers),
+        ledger=site.ledger,
         identities=(identity,),
         ways={gateway.overlay: False for peer in peers for gateway in peer.gateways},
         checked=checked_endpoints(pools, {offer.service: offer.probe for offer in offers}),

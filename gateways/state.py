@@ -162,7 +162,7 @@ class Checked(Struct, frozen=True, order=True):
 
 
 class Anchor(Struct, frozen=True):
-    """What to trust for one member."""
+    """What to trust for one member: `pem` holds two certificates while its anchor is rotated."""
 
     member: str
     trust_domain: str
@@ -183,6 +183,7 @@ class NodeState(Struct, frozen=True, kw_only=True):
     `authorities` are the keys of JWT-SVIDs by trust domain, `foreign` the trust domains outside the federation.
     `ways` are the overlay addresses to probe, True for those that get requests; `checked` the endpoints to probe.
     `until` is the Unix millisecond at which age alone changes a share (0: none), `held` what the next pass builds on.
+    `ledger` is the mark of the ledger that `anchors` were taken from.
     `known` is False before the first handout: then what is in force is left as it is, for unknown is not empty.
     """
 
@@ -195,6 +196,7 @@ class NodeState(Struct, frozen=True, kw_only=True):
     listeners: tuple[NodeListener, ...] = ()
     gateway: GatewayListener | None = None
     anchors: tuple[Anchor, ...] = ()
+    ledger: int = 0
     identities: tuple[SpiffeId, ...] = ()
     registered: tuple[Registered, ...] = ()
     authorities: tuple[Authorities, ...] = ()

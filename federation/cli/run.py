@@ -27,14 +27,15 @@ def signer(state: Path, metrics: str | None) -> None:
     from federation.process import until_stopped
     from federation.telemetry import serve_metrics, setup_logging
     from federation.trust.signer import Signer
+    from federation.trust.slots import Slots
 
     setup_logging("signer")
     folder = Folder(state)
     own = folder.own()
     if folder.jwt_keys.exists():
         folder.private_text(folder.jwt_keys)
-    key = folder.private_text(folder.anchor_key)
-    server = Signer(key, folder.anchor.read_text(), own.trust_domain, folder.jwt_keys)
+    slots = Slots(folder.anchor_key, folder.anchor, folder.next_anchor, own.trust_domain)
+    server = Signer(slots, folder.jwt_keys)
     serve_metrics(metrics)
 
     async def serve() -> None:

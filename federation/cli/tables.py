@@ -90,6 +90,7 @@ def _troubles(answer: dict[str, Any]) -> list[str]:
         *answer["store"]["problems"],
         *answer["disk"]["problems"],
         *answer["held"],
+        *answer["trust"].get("problems", ()),
         *answer["unplanned"],
         *([answer["problem"]] if answer["problem"] else []),
     ]

@@ -126,14 +126,40 @@ class JwtKeys(Struct, frozen=True):
     statement: Signed
 
 
-Resource = About | Gateway | Export | Slice | Evidence | Distance | PublicName | JwtKeys
+class Rotation(Struct, frozen=True, kw_only=True):
+    """What the owner of the record wants the ledger to say of its anchors (PEM). Key `rotation`.
+
+    `by_anchor` and `by_next` prove that it holds the keys of the anchors that the ledger has and shall have (ECDSA with
+    SHA-256 over `registrar.rotate`'s text); empty where there is none to prove.
+    """
+
+    anchor: str
+    next_anchor: str
+    by_anchor: bytes = b""
+    by_next: bytes = b""
+
+
+class Seen(Struct, frozen=True):
+    """The ledger (its mark) whose anchors are in force at the owner's controller and all of its programs. Key `seen`.
+
+    `behind` names up to BEHIND_MAX of the programs that hold it back.
+    """
+
+    mark: int
+    behind: tuple[str, ...] = ()
+
+
+BEHIND_MAX = 8
+SINGLE: dict[type[Struct], str] = {About: "about", Rotation: "rotation", Seen: "seen", JwtKeys: "jwt"}
+
+Resource = About | Gateway | Export | Slice | Evidence | Distance | PublicName | JwtKeys | Rotation | Seen
 
 
 def key_of(resource: Resource) -> str:
     """The key under which a record holds this resource."""
     match resource:
-        case About():
-            return "about"
+        case About() | Rotation() | Seen() | JwtKeys():
+            return SINGLE[type(resource)]
         case Gateway():
             return f"gateway/{resource.id}"
         case Export():
@@ -148,8 +174,6 @@ def key_of(resource: Resource) -> str:
             return f"distance/{resource.to}"
         case PublicName():
             return f"name/{resource.name.host}"
-        case JwtKeys():
-            return "jwt"
 
 
 def ports_mark(value: Slice) -> str:

@@ -43,6 +43,7 @@ def status(loop: Loop) -> dict[str, Any]:
         "foreign": _foreign(loop),
         "held": [loop.held.reason, *map(str, loop.held.services)] if loop.held else [],
         "problem": loop.problem,
+        "trust": loop.trust.told,
         "unplanned": [f"{key}: {text}" for key, text in sorted(loop.unplanned.items())],
     }
 

@@ -8,7 +8,8 @@ of this member, and of no other.
 It listens on a unix socket that only its own user may open. A frame is a 4-byte length and that many bytes; the
 answer's first byte is 0 for what was asked and 1 for a refusal (text). What is asked: a leaf (PEM) by a PKCS #10
 request in DER, whose first byte is 0x30; by TOKEN and a `TokenRequest` a JWT-SVID; by KEYS alone the anchor's statement
-of the keys that sign these (`link/statement.py`).
+of the keys that sign these (`link/statement.py`); by COMMAND and a `Command` about the rotation of the anchor the
+`Held` anchors.
 """
 
 import asyncio
@@ -16,8 +17,10 @@ import contextlib
 import logging
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 import msgspec
+from msgspec import Struct, structs
 from prometheus_client import Counter
 
 from federation.link.statement import make_statement
@@ -28,28 +31,47 @@ from federation.model.tokens import Authorities, TokenRequest
 from federation.process import answers
 from federation.trust.authorities import AuthorityKeys
 from federation.trust.issue import sign_leaf
+from federation.trust.slots import Slots
 
 log = logging.getLogger("signer")
 FRAME_MAX = 64 * 1024
-TOKEN, KEYS = b"T", b"K"
+TOKEN, KEYS, COMMAND = b"T", b"K", b"r"
 signed_total = Counter("isthmus_signer_requests_total", "Signing requests by outcome", ["outcome"])
+
+
+class Command(Struct, frozen=True, kw_only=True):
+    """What to do with the anchors. `anchor` is the new one for `activate` and `finish`; both the wish to `prove`."""
+
+    do: Literal["tell", "prepare", "activate", "abort", "finish", "prove"]
+    anchor: str = ""
+    next_anchor: str = ""
+
+
+class Held(Struct, frozen=True, kw_only=True):
+    """The anchors (PEM) that the signer holds; `active` when it signs with the next one. The proofs answer `prove`."""
+
+    anchor: str
+    next_anchor: str = ""
+    active: bool = False
+    by_anchor: bytes = b""
+    by_next: bytes = b""
 
 
 class Signer:
     """Serves signing requests for one trust domain."""
 
-    def __init__(self, key_pem: str, anchor_pem: str, trust_domain: str, jwt_keys: Path) -> None:
+    def __init__(self, slots: Slots, jwt_keys: Path) -> None:
         """`jwt_keys` is the file of the JWT-SVIDs' keys, made when absent. InputError when it cannot be read."""
-        self._key_pem = key_pem
-        self._anchor_pem = anchor_pem
-        self._trust_domain = trust_domain
-        self._authorities = AuthorityKeys(jwt_keys, trust_domain)
+        self._slots = slots
+        self._authorities = AuthorityKeys(jwt_keys, slots.trust_domain)
         self._statement: tuple[tuple[Authorities, str], Signed] | None = None
         self.listening = asyncio.Event()
 
     def answer(self, request: bytes) -> bytes:
         """The answer frame for one request frame."""
         try:
+            if request[:1] == COMMAND:
+                return b"\x00" + self._rotate(request[1:])
             made = self._make(request, datetime.now(UTC))
         except Refused as error:
             signed_total.labels("refused").inc()
@@ -67,15 +89,46 @@ class Signer:
             return msgspec.msgpack.encode(self._stated(int(now.timestamp())))
         if request.startswith(TOKEN):
             return self._authorities.sign(_token_request(request[1:]), int(now.timestamp())).encode()
-        return sign_leaf(self._key_pem, self._anchor_pem, request, self._trust_domain, now).encode()
+        slot = self._slots.signing
+        return sign_leaf(slot.key, slot.anchor, request, self._slots.trust_domain, now).encode()
 
     def _stated(self, now: int) -> Signed:
         """The statement of what is published; signed once, for each signature of the same is another (ECDSA)."""
         published = self._authorities.published(now)
-        made_of = (published, self._key_pem)
+        made_of = (published, self._slots.signing.key)
         if self._statement is None or self._statement[0] != made_of:
             self._statement = made_of, make_statement(*made_of)
         return self._statement[1]
+
+    def _rotate(self, body: bytes) -> bytes:
+        try:
+            command = msgspec.msgpack.decode(body, type=Command)
+            by_anchor, by_next = self._carry_out(command)
+        except msgspec.MsgspecError as error:
+            raise Refused(f"command cannot be read: {error}", "E120") from None
+        except OSError as error:
+            raise Refused(f"the anchor's folder cannot be written: {error.strerror}", "E125") from None
+        if command.do not in ("tell", "prove"):
+            log.info("anchors", extra={"done": command.do})
+        held = self._slots.next
+        told = Held(anchor=self._slots.first.anchor, by_anchor=by_anchor, by_next=by_next)
+        if held is not None:
+            told = structs.replace(told, next_anchor=held.slot.anchor, active=held.active)
+        return msgspec.msgpack.encode(told)
+
+    def _carry_out(self, command: Command) -> tuple[bytes, bytes]:
+        match command.do:
+            case "prepare":
+                self._slots.prepare(datetime.now(UTC))
+            case "activate":
+                self._slots.activate(command.anchor)
+            case "abort":
+                self._slots.abort()
+            case "finish":
+                self._slots.finish(command.anchor)
+            case "prove":
+                return self._slots.prove(command.anchor, command.next_anchor)
+        return b"", b""
 
     async def serve(self, socket: Path) -> None:
         """Listen on this unix socket until cancelled. InputError when another signer answers there."""
@@ -106,6 +159,11 @@ async def ask_signer(socket: Path, request: bytes) -> str:
 async def ask_statement(socket: Path) -> Signed:
     """The anchor's statement of the keys that sign JWT-SVIDs now and soon. Unavailable when the signer is not there."""
     return msgspec.msgpack.decode(await _ask(socket, KEYS), type=Signed)
+
+
+async def command_signer(socket: Path, command: Command) -> Held:
+    """The anchors that the signer holds after this. Refused, or Unavailable when it is not there."""
+    return msgspec.msgpack.decode(await _ask(socket, COMMAND + msgspec.msgpack.encode(command)), type=Held)
 
 
 async def _ask(socket: Path, request: bytes) -> bytes:

@@ -1,6 +1,17 @@
 """The record feed (peer to peer)."""
 
-from federation.model.record import About, Distance, Evidence, Export, Gateway, JwtKeys, PublicName, Slice
+from federation.model.record import (
+    About,
+    Distance,
+    Evidence,
+    Export,
+    Gateway,
+    JwtKeys,
+    PublicName,
+    Rotation,
+    Seen,
+    Slice,
+)
 from federation.wire.keyed import Codec
 
 RECORD = Codec(
@@ -13,6 +24,8 @@ RECORD = Codec(
         "distance": Distance,
         "name": PublicName,
         "jwt": JwtKeys,
+        "rotation": Rotation,
+        "seen": Seen,
     }
 )
 

@@ -41,7 +41,7 @@ class MemoryFeed:
             node="n1", role=role, member="us-east", domain="acme.mesh", controllers=(), anchor=US.anchor
         )
         self.changed, self.svid_changed = asyncio.Event(), asyncio.Event()
-        self.connected = True
+        self.connected, self.kept, self.issuer = True, 0, ""
         self.disk = Disk()
         self.head: HandoutHead | None = None
         self.tree, self.values = Tree(), values

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import jwt
@@ -15,7 +16,8 @@ from federation.model.errors import InputError, Refused
 from federation.model.record import Signed
 from federation.model.tokens import TOKEN_SECONDS, Authorities, JwtKey, TokenRequest
 from federation.trust.authorities import AHEAD, LEEWAY, LIFE, AuthorityKeys, moved_on
-from federation.trust.signer import TOKEN, Signer, ask_signer, ask_statement, requested_subject
+from federation.trust.signer import KEYS, TOKEN, Signer, ask_signer, ask_statement, requested_subject
+from tests.worlds.signer import slots_of
 from tests.worlds.two_members import real
 
 US, EU = real("us-east"), real("eu-central")
@@ -191,7 +193,7 @@ def test_any_of_several_anchors_may_state_the_keys() -> None:
 def test_the_signer_process_states_keys_and_gives_tokens_that_these_verify(tmp_path: Path) -> None:
     async def main() -> None:
         socket = tmp_path / "signer.sock"
-        signer = Signer(US.anchor_key, US.anchor, US.domain, tmp_path / "jwt.json")
+        signer = Signer(slots_of(tmp_path, (US.anchor_key, US.anchor)), tmp_path / "jwt.json")
         task = asyncio.create_task(signer.serve(socket))
         async with asyncio.timeout(5):
             await signer.listening.wait()
@@ -211,3 +213,23 @@ def test_the_signer_process_states_keys_and_gives_tokens_that_these_verify(tmp_p
         assert secret not in repr(statement)
 
     asyncio.run(main())
+
+
+def test_the_anchor_that_signs_now_states_the_same_keys(tmp_path: Path) -> None:
+    slots = slots_of(tmp_path, (US.anchor_key, US.anchor))
+    signer = Signer(slots, tmp_path / "jwt.json")
+
+    def stated() -> Signed:
+        return msgspec.msgpack.decode(signer.answer(KEYS)[1:], type=Signed)
+
+    before = stated()
+    slots.prepare(datetime.now(UTC))
+    assert slots.next is not None
+    following = slots.next.slot.anchor
+    assert stated() == before
+    slots.activate(following)
+    assert stated().body == before.body
+    keys = read_statement(stated(), following, US.domain)
+    assert keys == read_statement(before, US.anchor + following, US.domain)
+    with pytest.raises(Refused, match="not signed by an anchor of this trust domain"):
+        read_statement(before, following, US.domain)
