@@ -23,6 +23,7 @@ from tests.bench import (  # noqa: E402
     probing,
     resident,
     revocation,
+    sync,
 )
 from tests.bench.row import Row, table, void  # noqa: E402
 
@@ -35,6 +36,7 @@ MODULES: tuple[ModuleType, ...] = (
     plan_one_change,
     probing,
     revocation,
+    sync,
 )
 EXPECTED = (IsthmusError, OSError, RuntimeError, ValueError, subprocess.SubprocessError)
 

@@ -54,6 +54,7 @@ class Site:
         self.sync = dict(self.listens)
         self.join_listen = ""
         self._started: list[subprocess.Popen[bytes]] = []
+        self._pids: dict[str, int] = {}
 
     @property
     def listen(self) -> str:
@@ -128,6 +129,10 @@ class Site:
         """Every line that this program logged."""
         return [json.loads(line) for line in (self.path / f"{program}.log").read_text().splitlines()]
 
+    def pid(self, program: str) -> int:
+        """The process that was started last under this name, such as `us-east-controller`."""
+        return self._pids[program]
+
     def stop(self) -> None:
         """End everything that was started."""
         for process in reversed(self._started):
@@ -148,6 +153,7 @@ class Site:
         with (self.path / f"{name}.log").open("ab") as log:
             started = subprocess.Popen([ISTHMUS, *arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         self._started.append(started)
+        self._pids[name] = started.pid
 
 
 @contextmanager
