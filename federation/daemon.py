@@ -9,8 +9,12 @@ import os
 import secrets
 import socket
 import time
+from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
 
 from federation.adapters.clock import SystemClock
 from federation.adapters.etcd.access import EtcdAccess
@@ -24,36 +28,47 @@ from federation.config import Folder
 from federation.link.join import JoinServer
 from federation.link.leaf import Leaf
 from federation.link.serve import LinkServer
-from federation.model.errors import Refused
+from federation.model.errors import InputError, IsthmusError, Refused
 from federation.model.names import MemberName
+from federation.model.record import Rotation
 from federation.model.spiffe import SpiffeId, agent_id, controller_id
 from federation.ports import ClusterApi, Store
 from federation.process import until_stopped
+from federation.reconcile.bundles import own_statement
 from federation.reconcile.explain import Asked, explain
 from federation.reconcile.loop import Loop, Parts
 from federation.reconcile.status import status
+from federation.reconcile.trust import Trust
 from federation.registrar.admit import admit, read_request
 from federation.registrar.register import Appender
 from federation.registrar.signing import RECORD, SigningKey
 from federation.registrar.token import Tickets
+from federation.registrar.wishes import Wishes
 from federation.sync.agents import AgentSync
 from federation.sync.ledger import HeldLedger
 from federation.sync.own import OwnRecord
 from federation.sync.peers import PeerSync
+from federation.trust.endpoint import BundleEndpoint, BundleServing, OwnBundle
+from federation.trust.fetch import fetch
+from federation.trust.foreign import ForeignFolder
 from federation.trust.issue import requested_identity
 from federation.trust.own_leaf import OwnLeaf
 from federation.trust.policy import allowed_identities, check_request
-from federation.trust.signer import ask_signer
+from federation.trust.poll import Poller
+from federation.trust.rotating import Rotating, Surroundings, Told
+from federation.trust.signer import TOKEN, ask_signer, ask_statement, requested_subject
 
 log = logging.getLogger("controller")
 Send = Callable[[bytes], Awaitable[None]]
 AGENT_ACCOUNT = "agent-"
+JWT_KEYS_PERIOD = 30.0
+"""Seconds between two questions to the signer, a small part of the age at which a new key signs."""
 
 
 class Controller:
     """Everything that one controller process holds."""
 
-    def __init__(self, folder: Folder, cluster: ClusterApi, store: Store) -> None:
+    def __init__(self, folder: Folder, cluster: ClusterApi, store: Store, shared: bool = False) -> None:
         """InputError when the folder is not that of an admitted member."""
         self.folder = folder
         self.own = folder.own()
@@ -86,15 +101,58 @@ class Controller:
                 journal=FileJournal(folder.path / "journal"),
             )
         )
+        foreign = ForeignFolder(folder.foreign, self.own.domain)
+        self.foreign = Poller(foreign, clock, fetch, self.loop.bundles.put_foreign)
+        self.bundle = OwnBundle(
+            self.own.trust_domain,
+            lambda: self.ledger.ledger.members[self.own.name].trusted,
+            lambda: own_statement(self.store),
+            self.store,
+            clock,
+        )
+        self.wishes = Wishes(folder)
+        self._rotating: Rotating | None = None
+        self._anchor_moved = asyncio.Event()
+        self._shared = shared
 
-    async def run(self, listen: str, join_listen: str | None, *beside: Awaitable[None]) -> None:
+    @property
+    def rotating(self) -> Rotating:
+        """The rotation of our anchor, after `run`."""
+        assert self._rotating is not None
+        return self._rotating
+
+    def _open_rotation(self) -> Rotating:
+        around = Surroundings(
+            own=self.own.name,
+            ledger=self.ledger,
+            peers=self.peers,
+            agents=self.agents,
+            programs=lambda: self.folder.enrolments(),
+            store=self.store,
+            signer=self.folder.signer,
+            leaf=self.leaf,
+            shared=self._shared,
+        )
+        rotating = Rotating(around, self._rotation_moved)
+        self._rotation_moved(rotating.told)
+        return rotating
+
+    def _rotation_moved(self, told: Told) -> None:
+        record = () if told.wish is None else (told.wish,)
+        self.loop.trust_moved(Trust(record, told.issuer, told.status))
+        self._anchor_moved.set()
+
+    async def run(
+        self, listen: str, join_listen: str | None, serving: BundleServing | None, *beside: Awaitable[None]
+    ) -> None:
         """Serve until SIGTERM or SIGINT, or until what runs beside it fails; a registrar also those who join."""
         await self.leaf.ready()
+        self._rotating = self._open_rotation()
         async with contextlib.AsyncExitStack() as ended:
-            server = LinkServer(self._credentials, self._exchange, self._issue)
+            server = LinkServer(self._credentials, self._exchange, self._issue, self._token)
             ended.push_async_callback(server.stop)
             await server.start(listen)
-            asked = Api(lambda: status(self.loop), lambda *what: explain(self.loop, Asked(*what)))
+            asked = Api(lambda: status(self.loop), lambda *what: explain(self.loop, Asked(*what)), self)
             api = await asked.start(self.folder.api)
             ended.callback(self.folder.api.unlink, missing_ok=True)
             ended.push_async_callback(api.cleanup)
@@ -104,6 +162,11 @@ class Controller:
                 ended.push_async_callback(joining.stop)
                 await joining.start(join_listen)
                 beside = (*beside, joining.keep_fresh())
+            if serving is not None:
+                endpoint = BundleEndpoint(self.bundle, serving.show(self.leaf.current))
+                ended.push_async_callback(endpoint.stop)
+                await endpoint.start(serving.listen)
+                beside = (*beside, endpoint.keep_fresh())
             await self._work(listen, *beside)
 
     def _admit(self, secret: bytes, request: bytes) -> bytes:
@@ -127,13 +190,16 @@ class Controller:
             self.peers.relay(),
             self.leaf.keep_fresh(),
             self._keep_ledger(),
+            self._keep_jwt_keys(),
+            self.foreign.run(),
+            self.rotating.run(),
             *beside,
         ]
         log.info("controller is up", extra={"member": self.own.name, "listen": listen})
         await until_stopped(work)
 
     def _credentials(self) -> tuple[Leaf, str]:
-        anchors = "".join(member.anchor for member in self.ledger.ledger.active())
+        anchors = "".join(member.trusted for member in self.ledger.ledger.active())
         return self.leaf.current(), anchors
 
     async def _exchange(self, caller: SpiffeId, incoming: AsyncIterator[bytes], send: Send) -> None:
@@ -144,11 +210,18 @@ class Controller:
         await self.agents.serve(self._agent(caller), incoming, send)
 
     async def _issue(self, caller: SpiffeId, request: bytes) -> bytes:
-        enrolment = self.loop.enrolments[self._agent(caller)]
         wanted, _ = requested_identity(request)
+        self._check_request(caller, wanted)
+        return (await ask_signer(self.folder.signer, request)).encode()
+
+    async def _token(self, caller: SpiffeId, request: bytes) -> bytes:
+        self._check_request(caller, requested_subject(request))
+        return (await ask_signer(self.folder.signer, TOKEN + request)).encode()
+
+    def _check_request(self, caller: SpiffeId, wanted: SpiffeId) -> None:
+        enrolment = self.loop.enrolments[self._agent(caller)]
         allowed = allowed_identities(self.own.trust_domain, enrolment.name, enrolment.role, enrolment.workloads)
         check_request(caller, wanted, allowed)
-        return (await ask_signer(self.folder.signer, request)).encode()
 
     def _agent(self, caller: SpiffeId) -> str:
         """The enrolled program with this identity. Refused (E105) when there is none."""
@@ -157,25 +230,79 @@ class Controller:
             raise Refused(f"{caller} is neither an active member's controller nor an agent enrolled here", "E105")
         return name
 
+    async def _keep_jwt_keys(self) -> None:
+        """Publish the keys of JWT-SVIDs as the signer states them; what was published stands while it is away."""
+        while True:
+            try:
+                self.loop.bundles.put_own(await ask_statement(self.folder.signer))
+            except IsthmusError as error:
+                log.warning("keys of JWT-SVIDs are not known", extra={"code": error.code, "reason": error.text})
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._anchor_moved.wait(), JWT_KEYS_PERIOD)
+            self._anchor_moved.clear()
+
     async def _keep_ledger(self) -> None:
         while True:
             await asyncio.sleep(1)
+            self.wishes.grant(self.ledger.ledger, self._said(), datetime.now(UTC))
             if self.ledger.reload():
                 self.peers.follow_ledger()
 
+    def _said(self) -> dict[MemberName, Rotation]:
+        """What members' records, and we, want of the ledger."""
+        found = {name: state.view.get("rotation") for name, state in self.peers.states().items()}
+        found[self.own.name] = self.rotating.told.wish
+        return {name: wish for name, wish in found.items() if isinstance(wish, Rotation)}
+
+    def trust(self) -> dict[str, Any]:
+        """What is known of the rotation of anchors: ours, and what members want of the ledger."""
+        requests = self.wishes.open(self.ledger.ledger, self._said())
+        return self.rotating.told.status | {"requests": sorted(requests), "refused": self.wishes.refused}
+
+    def wish(self, member: str) -> dict[str, Any]:
+        """What this member wants of the ledger, as base64. InputError when that is nothing."""
+        requests = self.wishes.open(self.ledger.ledger, self._said())
+        found = requests.get(MemberName(member))
+        if found is None:
+            known = ", ".join(sorted(requests)) or "none"
+            raise InputError(f'member "{member}" asks for no change of its anchors; members that do: {known}', "E104")
+        return {"member": member, "wish": b64encode(msgspec.msgpack.encode(found)).decode()}
+
+    async def rotate(self, excluded: tuple[str, ...]) -> dict[str, Any]:
+        """Begin to rotate our anchor, or wait no longer for these."""
+        await self.rotating.begin(excluded)
+        return self.trust()
+
+    async def abort(self) -> dict[str, Any]:
+        """Give the rotation up."""
+        await self.rotating.abort()
+        return self.trust()
+
 
 async def run_controller(
-    folder: Folder, cluster: ClusterApi, listen: str, etcd: EtcdAccess | None, join_listen: str | None = None
+    folder: Folder,
+    cluster: ClusterApi,
+    listen: str,
+    etcd: EtcdAccess | None,
+    join_listen: str | None = None,
+    serving: BundleServing | None = None,
 ) -> None:
     """Run the controller of the member in this folder; its store is in the folder, or in etcd."""
     if etcd is None:
-        await Controller(folder, cluster, SqliteStore(folder.store)).run(listen, join_listen)
+        await Controller(folder, cluster, SqliteStore(folder.store)).run(listen, join_listen, serving)
         return
-    while await _lead(folder, cluster, listen, etcd, join_listen):
+    while await _lead(folder, cluster, listen, etcd, join_listen, serving):
         pass
 
 
-async def _lead(folder: Folder, cluster: ClusterApi, listen: str, etcd: EtcdAccess, join_listen: str | None) -> bool:
+async def _lead(
+    folder: Folder,
+    cluster: ClusterApi,
+    listen: str,
+    etcd: EtcdAccess,
+    join_listen: str | None,
+    serving: BundleServing | None,
+) -> bool:
     """Follow, lead, serve. True when another controller led and this one shall follow again."""
     own = folder.own()
     holder = f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(4)}"
@@ -184,7 +311,7 @@ async def _lead(folder: Folder, cluster: ClusterApi, listen: str, etcd: EtcdAcce
     try:
         await until_stopped([store.follow()])
         if store.leads:
-            await Controller(folder, cluster, store).run(listen, join_listen, store.keep())
+            await Controller(folder, cluster, store, shared=True).run(listen, join_listen, serving, store.keep())
     except Deposed as error:
         log.warning("stopped serving", extra={"reason": str(error)})
         return True

@@ -13,6 +13,7 @@ from federation.model.ledger import Ledger
 from federation.model.local import LocalFacts
 from federation.model.names import MemberName, ServiceKey
 from federation.model.record import Head, Resource
+from federation.model.tokens import JwtKey
 from federation.session.tree import Tree
 
 Certainty = Literal["unknown", "fresh", "stale"]
@@ -110,6 +111,21 @@ class PeerState(Struct, frozen=True, kw_only=True):
     age: float | None
     refusals: tuple[Refused, ...]
     via: MemberName | None = None
+
+
+class ForeignState(Struct, frozen=True, kw_only=True):
+    """What we know of a foreign trust domain: its last good bundle (`anchors` PEM), had at the Unix second `fetched`
+    (0: never), and what was wrong with the last look.
+    """
+
+    trust_domain: str
+    url: str
+    profile: str
+    anchors: str
+    keys: tuple[JwtKey, ...]
+    sequence: int
+    fetched: int
+    problem: str
 
 
 class Peers(Protocol):

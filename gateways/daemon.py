@@ -16,6 +16,7 @@ from typing import Protocol
 from msgspec import Struct, structs
 
 from federation.link.enrolled import Enrolled
+from federation.link.leaf import issuer_of
 from federation.lkg.disk import Disk
 from federation.model.handout import EndpointReport, NodeReport
 from federation.model.names import ServiceKey
@@ -29,6 +30,7 @@ from gateways.evidence import Evidence
 from gateways.identity.answers import Book
 from gateways.identity.keeper import Keeper, LeafSource
 from gateways.identity.serve import WorkloadServer
+from gateways.identity.tokens import Tokens, TokenSource
 from gateways.intent import intend
 from gateways.kernel.port import Kernel
 from gateways.probe.counters import link_reports, received
@@ -38,6 +40,7 @@ from gateways.render.envoy.resources import Certificate, missing, parts
 from gateways.state import GATEWAY_PORT, Checked, NodeState, Situation
 from gateways.sync import Outcome, Sync, Wanted, wanted_of
 from gateways.xds.encode import Encoder
+from gateways.xds.messages import SDS
 from gateways.xds.serve import XdsServer
 
 log = logging.getLogger("agent")
@@ -52,7 +55,7 @@ RETRY = 0.5
 """Seconds until the next pass after one that met a problem in the kernel."""
 
 
-class HandoutFeed(LeafSource, Protocol):
+class HandoutFeed(LeafSource, TokenSource, Protocol):
     """What the agent needs of `federation.link.feed.Feed`."""
 
     enrolled: Enrolled
@@ -61,7 +64,12 @@ class HandoutFeed(LeafSource, Protocol):
     values: dict[str, Struct]
     changed: asyncio.Event
     connected: bool
+    kept: int
     disk: Disk
+
+    @property
+    def issuer(self) -> str:
+        """The key id of the anchor that signed our own leaf."""
 
     def report(self, values: dict[str, Struct]) -> None:
         """What we say of ourselves from now on."""
@@ -86,6 +94,23 @@ class Made(Struct, frozen=True):
         return same and not 0 < self.state.until <= evidence.now
 
 
+class Trust(Struct, frozen=True):
+    """What Envoy trusts and shows: the mark of the ledger of its anchors, and the issuers of its leaves (key ids)."""
+
+    ledger: int = 0
+    issuers: frozenset[str] = frozenset()
+
+
+def shows_leaves(state: NodeState) -> bool:
+    """True when Envoy needs secrets: one that has not asked for them yet has what it had before."""
+    return state.gateway is not None or any(cluster.identity is not None for cluster in state.clusters)
+
+
+def trust_of(made: Made) -> Trust:
+    """What is in force once Envoy holds the secrets of this."""
+    return Trust(made.state.ledger, frozenset(issuer_of(one.chain) for one in made.certificates.values()))
+
+
 class Agent:
     """One node agent. Without a `workload_path` it serves no Workload API: gateways have no workloads."""
 
@@ -108,13 +133,14 @@ class Agent:
         self._traffic = Traffic()
         self._xds = XdsServer(xds_path)
         self._encoder = Encoder()
-        self._workload = None if workload_path is None else WorkloadServer(workload_path)
+        self._workload = None if workload_path is None else WorkloadServer(workload_path, Tokens(feed))
         self._made: Made | None = None
         self._offered: Made | None = None
         self._synced: Wanted | None = None
         self._sync_due = 0.0
         self._outcome = Outcome((), ())
         self._reached = b""
+        self._trust = Trust()
         self._problems = Problems(log)
 
     async def run(self) -> None:
@@ -182,7 +208,9 @@ class Agent:
         if self._workload is not None:
             names = {str(one.identity) for one in state.registered}
             held = {name: certificate for name, certificate in certificates.items() if name in names}
-            self._workload.offer(Book(state.known, state.registered, state.anchors, held))
+            self._workload.offer(
+                Book(state.known, state.registered, state.anchors, held, state.authorities, state.foreign)
+            )
 
     def _offered_all(self, made: Made, certificates: Mapping[str, Certificate]) -> bool:
         """True when there is nothing to offer: it was offered, or it is not yet known what to offer.
@@ -213,6 +241,8 @@ class Agent:
         whole = self._is_whole(made)
         if whole and len(self._feed.tree):
             self._reached = made.root
+        if made is self._offered and (self._xds.holds(SDS) if shows_leaves(made.state) else self._xds.settled()):
+            self._trust = trust_of(made)
         links = {}
         if made.state.tunnel is not None:
             prober, actual = self._prober, self._outcome.actual
@@ -243,6 +273,8 @@ class Agent:
             gateway_proof=situation.possession,
             gateway_endpoint=self._underlay,
             gateway_port=GATEWAY_PORT if gateway else 0,
+            ledger=min(self._trust.ledger, self._feed.kept),
+            issuers=tuple(sorted({self._feed.issuer, *self._trust.issuers})),
         )
 
     def _failing(self) -> dict[str, Struct]:

@@ -6,12 +6,14 @@ from ipaddress import ip_address, ip_network
 from msgspec import Struct, structs
 
 from federation.model.cidr import Network, first_overlap
-from federation.model.handout import Import, Offer, Peer, PeerGateway, Pool, Site, Workload
+from federation.model.handout import ForeignBundle, Import, JwtBundle, Offer, Peer, PeerGateway, Pool, Site, Workload
 from federation.model.names import ServiceKey
 from federation.model.policy import Probe
 from federation.model.spiffe import SpiffeId, gateway_id, trust_domain
+from federation.model.tokens import Authorities
 from federation.wire.keyed import of_kind
 from gateways.evidence import NOTHING, Evidence, with_sick
+from gateways.identity.authorities import authorities_of, outside
 from gateways.identity.registered import registered_workloads
 from gateways.outbound import Outbound, plan_outbound
 from gateways.services import hosts_of, is_http, own_endpoints, port_label, sni_of
@@ -56,8 +58,12 @@ def intend(situation: Situation, values: Mapping[str, Struct], evidence: Evidenc
         problems,
     )
     probes = {item.service: item.policy.probe for item in imports}
+    authorities = authorities_of(anchors_of(site, peers), of_kind(ordered, JwtBundle), problems)
+    foreign = outside(site.domain, of_kind(ordered, ForeignBundle), problems)
+    authorities += tuple(Authorities(one.trust_domain, one.keys) for one in foreign)
     state = _node(situation, site, peers, outbound, checked_endpoints(pools, probes), problems)
-    return structs.replace(state, registered=registered_workloads(site, of_kind(ordered, Workload)))
+    registered = registered_workloads(site, of_kind(ordered, Workload))
+    return structs.replace(state, registered=registered, authorities=authorities, foreign=foreign)
 
 
 def accept_peers(site: Site, peers: Iterable[Peer], problems: list[str], own_key: bytes = b"") -> tuple[Peer, ...]:
@@ -101,7 +107,7 @@ def _wrong_with(peer: Peer, site: Site, taken: list[Network], keys: set[bytes]) 
 
 
 def anchors_of(site: Site, peers: tuple[Peer, ...]) -> tuple[Anchor, ...]:
-    """The own anchor first, then the peers' by name."""
+    """The own member's first, then the peers' by name."""
     own = Anchor(site.member, trust_domain(site.member, site.domain), site.anchor)
     return (own, *(Anchor(p.member, p.trust_domain, p.anchor) for p in sorted(peers, key=lambda p: p.member)))
 
@@ -135,6 +141,7 @@ def _node(
         clusters=outbound.clusters,
         listeners=outbound.listeners,
         anchors=anchors_of(site, peers),
+        ledger=site.ledger,
         identities=outbound.identities,
         ways={g.overlay: peer.member in steering.in_use for peer in peers for g in peer.gateways},
         checked=checked,
@@ -171,6 +178,7 @@ def _gateway(
         clusters=clusters,
         gateway=_listener(address, identity, peers, offered) if offered and peers else None,
         anchors=anchors_of(site, peers),
+        ledger=site.ledger,
         identities=(identity,),
         ways={gateway.overlay: False for peer in peers for gateway in peer.gateways},
         checked=checked_endpoints(pools, {offer.service: offer.probe for offer in offers}),

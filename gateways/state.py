@@ -5,11 +5,12 @@
 
 from msgspec import Struct
 
-from federation.model.handout import Candidate, Role, UnixUser
+from federation.model.handout import Candidate, ForeignBundle, Role, UnixUser
 from federation.model.names import ServiceKey
 from federation.model.policy import Probe
 from federation.model.record import EndpointState
 from federation.model.spiffe import SpiffeId
+from federation.model.tokens import Authorities
 
 GATEWAY_PORT = 15443
 """The Envoy port of every gateway, on its overlay address."""
@@ -161,7 +162,7 @@ class Checked(Struct, frozen=True, order=True):
 
 
 class Anchor(Struct, frozen=True):
-    """What to trust for one member."""
+    """What to trust for one member: `pem` holds two certificates while its anchor is rotated."""
 
     member: str
     trust_domain: str
@@ -178,9 +179,11 @@ class Registered(Struct, frozen=True):
 class NodeState(Struct, frozen=True, kw_only=True):
     """Everything that must be in force on one node. `problems` says, one line each, what was left out and why.
 
-    `identities` are those that Envoy acts as, `registered` those that processes of this node fetch.
+    `identities` are those that Envoy acts as, `registered` those that processes of this node fetch;
+    `authorities` are the keys of JWT-SVIDs by trust domain, `foreign` the trust domains outside the federation.
     `ways` are the overlay addresses to probe, True for those that get requests; `checked` the endpoints to probe.
     `until` is the Unix millisecond at which age alone changes a share (0: none), `held` what the next pass builds on.
+    `ledger` is the mark of the ledger that `anchors` were taken from.
     `known` is False before the first handout: then what is in force is left as it is, for unknown is not empty.
     """
 
@@ -193,8 +196,11 @@ class NodeState(Struct, frozen=True, kw_only=True):
     listeners: tuple[NodeListener, ...] = ()
     gateway: GatewayListener | None = None
     anchors: tuple[Anchor, ...] = ()
+    ledger: int = 0
     identities: tuple[SpiffeId, ...] = ()
     registered: tuple[Registered, ...] = ()
+    authorities: tuple[Authorities, ...] = ()
+    foreign: tuple[ForeignBundle, ...] = ()
     ways: dict[str, bool] = {}
     checked: tuple[Checked, ...] = ()
     until: int = 0

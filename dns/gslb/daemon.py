@@ -120,7 +120,14 @@ class Daemon:
         table = self._table.problems if self._table is not None else ()
         found = (*self._fault, *table, *problems(self._watch.findings), *self._feed.disk.problems)
         self._problems.say(found)
-        node = NodeReport(node=self._feed.enrolled.node, role="dns", reached=self._reached, problems=found)
+        node = NodeReport(
+            node=self._feed.enrolled.node,
+            role="dns",
+            reached=self._reached,
+            problems=found,
+            ledger=self._feed.kept,
+            issuers=(self._feed.issuer,),
+        )
         said: dict[str, Struct] = {"node": node, **reports(self._watch.findings)}
         self._feed.report(said)
 

@@ -1,8 +1,8 @@
 """HTTP over a unix socket that only the controller's user may open."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 from aiohttp import web
@@ -13,12 +13,34 @@ from federation.model.names import parse_subject
 from federation.process import answers
 
 
-class Api:
-    """Routes: /healthz, /metrics, /v1/status, /v1/explain?of=NS/NAME&from=MEMBER&at=MS (or of=HOST)."""
+class Anchors(Protocol):
+    """The rotation of the member's anchor."""
 
-    def __init__(self, status: Callable[[], dict[str, Any]], explain: Callable[..., dict[str, Any]]) -> None:
+    def trust(self) -> dict[str, Any]:
+        """What is known of it."""
+
+    def wish(self, member: str) -> dict[str, Any]:
+        """What this member wants of the ledger. IsthmusError."""
+
+    async def rotate(self, excluded: tuple[str, ...]) -> dict[str, Any]:
+        """Begin it, or wait no longer for these. IsthmusError."""
+
+    async def abort(self) -> dict[str, Any]:
+        """Give it up. IsthmusError."""
+
+
+class Api:
+    """Routes: /healthz, /metrics, /v1/status, /v1/explain?of=NS/NAME&from=MEMBER&at=MS (or of=HOST), /v1/trust,
+    /v1/trust/wish?member=NAME; by POST
+    /v1/trust/rotate?exclude=NAME (may be repeated) and /v1/trust/abort.
+    """
+
+    def __init__(
+        self, status: Callable[[], dict[str, Any]], explain: Callable[..., dict[str, Any]], anchors: Anchors
+    ) -> None:
         self._status = status
         self._explain = explain
+        self._anchors = anchors
 
     async def start(self, socket: Path) -> web.AppRunner:
         """Listen; the caller cleans the runner up. InputError (E122) when another controller answers there."""
@@ -29,6 +51,10 @@ class Api:
         app.router.add_get("/metrics", self._metrics)
         app.router.add_get("/v1/status", self._get_status)
         app.router.add_get("/v1/explain", self._get_explain)
+        app.router.add_get("/v1/trust", self._get_trust)
+        app.router.add_get("/v1/trust/wish", self._get_wish)
+        app.router.add_post("/v1/trust/rotate", self._post_rotate)
+        app.router.add_post("/v1/trust/abort", self._post_abort)
         runner = web.AppRunner(app, access_log=None)
         await runner.setup()
         socket.unlink(missing_ok=True)
@@ -53,7 +79,33 @@ class Api:
                 raise InputError(f'at "{at}": must be Unix milliseconds')
             return _json(self._explain(what, request.query.get("from", ""), int(at)))
         except IsthmusError as error:
-            return _json({"code": error.code, "error": error.text}, 404 if error.code == "E104" else 400)
+            return _refusal(error)
+
+    async def _get_trust(self, request: web.Request) -> web.Response:
+        return _json(self._anchors.trust())
+
+    async def _get_wish(self, request: web.Request) -> web.Response:
+        try:
+            return _json(self._anchors.wish(request.query.get("member", "")))
+        except IsthmusError as error:
+            return _refusal(error)
+
+    async def _post_rotate(self, request: web.Request) -> web.Response:
+        return await _answered(self._anchors.rotate(tuple(request.query.getall("exclude", []))))
+
+    async def _post_abort(self, request: web.Request) -> web.Response:
+        return await _answered(self._anchors.abort())
+
+
+async def _answered(asked: Awaitable[dict[str, Any]]) -> web.Response:
+    try:
+        return _json(await asked)
+    except IsthmusError as error:
+        return _refusal(error)
+
+
+def _refusal(error: IsthmusError) -> web.Response:
+    return _json({"code": error.code, "error": error.text}, 404 if error.code == "E104" else 400)
 
 
 def _json(value: dict[str, Any], code: int = 200) -> web.Response:

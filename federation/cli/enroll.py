@@ -3,7 +3,7 @@
 import asyncio
 from ipaddress import ip_address
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import click
 
@@ -11,6 +11,9 @@ from federation.model.errors import InputError
 from federation.model.handout import Role, UnixUser, Workload
 from federation.model.names import parse_label
 from federation.model.spiffe import SYSTEM
+
+if TYPE_CHECKING:
+    from federation.config import Folder
 
 Account = tuple[str, str]
 
@@ -62,7 +65,7 @@ def enroll(
         raise InputError(f'--out "{out}": another program is enrolled there; name another folder', "E102")
     folder.check_free(name)
     chain = asyncio.run(ask_signer(folder.signer, signing_request(key, identity)))
-    anchor = folder.anchor.read_text()
+    anchor = _trusted(folder)
     save_enrolled(
         out,
         Enrolled(
@@ -83,8 +86,10 @@ def enroll(
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The program's folder.")
 def renew(state: Path, out: Path) -> None:
     """Give an enrolled program a new certificate, when it was away for so long that its own ran out."""
+    from msgspec import structs
+
     from federation.config import Folder
-    from federation.link.enrolled import load_enrolled
+    from federation.link.enrolled import load_enrolled, save_enrolled
     from federation.link.leaf import leaf_of, new_key, save_leaf, signing_request
     from federation.model.spiffe import agent_id
     from federation.trust.signer import ask_signer
@@ -95,7 +100,16 @@ def renew(state: Path, out: Path) -> None:
         raise InputError(f'--out "{out}": agent "{enrolled.node}" is not enrolled in {state}', "E102")
     identity, key = agent_id(own.trust_domain, enrolled.node), new_key()
     chain = asyncio.run(ask_signer(folder.signer, signing_request(key, identity)))
+    save_enrolled(out, structs.replace(enrolled, anchor=_trusted(folder)))
     save_leaf(out / "leaf.json", leaf_of(identity, key, chain))
+
+
+def _trusted(folder: "Folder") -> str:
+    """Every anchor of our member that the ledger has now."""
+    from federation.registrar.ledger import decode_ledger, read_ledger
+
+    own = folder.own()
+    return read_ledger(decode_ledger(folder.ledger_bytes()), own.federation).members[own.name].trusted
 
 
 def parse_workloads(by_address: tuple[str, ...], by_user: tuple[str, ...]) -> tuple[Workload, ...]:

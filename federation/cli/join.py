@@ -94,7 +94,7 @@ def _admitted(given: "Token", request: bytes, anchor: str) -> tuple[bytes, dict[
             if registrar is None:
                 raise Refused(f'{address}: the ledger has no active member "{given.registrar}"', "E105")
             identity = controller_id(before.trust_domain(registrar.name))
-            data = ask_to_join(address, registrar.anchor, identity, Call(given.secret, request))
+            data = ask_to_join(address, registrar.trusted, identity, Call(given.secret, request))
         except Unavailable as error:
             last = error
             continue

@@ -34,6 +34,8 @@ def sign(key_file: Path, entry: Path, out: Path, yes: bool) -> None:
     if read.registrar:
         shown["registrar"] = read.registrar
     shown["anchor"] = fingerprint(read.member.anchor.encode())
+    if read.member.next_anchor:
+        shown["next_anchor"] = fingerprint(read.member.next_anchor.encode())
     click.echo(json.dumps(shown, indent=2))
     key = SigningKey(private_text(key_file), LEDGER)
     if not yes:

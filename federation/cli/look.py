@@ -102,18 +102,18 @@ def _socket_of(member: str) -> Path:
     return sockets[member]
 
 
-def ask(socket: Path, path: str) -> dict[str, Any]:
+def ask(socket: Path, path: str, method: str = "GET") -> dict[str, Any]:
     """The controller's answer. Unavailable when it does not answer, InputError with its words when it refuses."""
-    return asyncio.run(_ask(socket, path))
+    return asyncio.run(_ask(socket, path, method))
 
 
-async def _ask(socket: Path, path: str) -> dict[str, Any]:
+async def _ask(socket: Path, path: str, method: str) -> dict[str, Any]:
     import aiohttp
 
     try:
         async with (
             aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(socket))) as session,
-            session.get("http://controller" + path, timeout=aiohttp.ClientTimeout(10)) as response,
+            session.request(method, "http://controller" + path, timeout=aiohttp.ClientTimeout(10)) as response,
         ):
             answer: dict[str, Any] = await response.json()
     except (OSError, aiohttp.ClientError, TimeoutError) as error:

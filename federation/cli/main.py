@@ -21,6 +21,7 @@ COMMANDS = {
     "renew": ("federation.cli.enroll:renew", "Give an enrolled program a new certificate after a long absence."),
     "signer": ("federation.cli.run:signer", "Run the signer, the only holder of the anchor's key."),
     "controller": ("federation.cli.run:controller", "Run the controller of one member."),
+    "trust": ("federation.cli.trust:trust", "Rotate the member's anchor; know foreign trust domains."),
     "store": ("federation.cli.store:store", "Look after a controller's store."),
     "members": ("federation.cli.look:members", "Show the members as a controller sees them."),
     "status": ("federation.cli.look:status", "Show members, nodes, links and services."),

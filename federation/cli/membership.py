@@ -170,6 +170,30 @@ def revoke(state: Path, name: str, prepare: Path | None) -> None:
     click.echo(json.dumps({"member": entry.name, "state": entry.state}))
 
 
+@member.command("anchor")
+@STATE
+@click.argument("name")
+@PREPARE
+def change_anchor(state: Path, name: str, prepare: Path | None) -> None:
+    """Grant a member's wish about its anchors (on the registrar, whose controller runs): one entry of a rotation.
+
+    A registrar that has the federation key does so by itself.
+    """
+    from base64 import b64decode
+    from urllib.parse import urlencode
+
+    from federation.cli.look import ask
+    from federation.config import Folder
+    from federation.registrar.rotate import read_wish, rotated
+
+    folder = Folder(state)
+    folder.own()
+    answer = ask(folder.api, "/v1/trust/wish?" + urlencode({"member": name}))
+    wish, now = read_wish(b64decode(answer["wish"])), datetime.now(UTC)
+    _, entry = _append(state, prepare, lambda ledger, _: rotated(ledger, name, wish, now))
+    click.echo(json.dumps({"member": entry.name, "anchors": 2 if entry.next_anchor else 1}))
+
+
 def _append(state: Path, prepare: Path | None, change: "Callable[[Ledger, str], Member]") -> "tuple[bytes, Member]":
     """Append what `change` makes of the ledger and our member's name, or only write the entry to `prepare`.
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from federation.adapters.etcd.access import EtcdOptions
 from federation.cli.store import with_store
+
+if TYPE_CHECKING:
+    from federation.trust.endpoint import BundleServing
 
 STATE = click.option("--state", required=True, type=click.Path(path_type=Path), help="State folder of the member.")
 METRICS = click.option("--metrics", help="ADDRESS:PORT for Prometheus metrics.")
@@ -23,11 +27,15 @@ def signer(state: Path, metrics: str | None) -> None:
     from federation.process import until_stopped
     from federation.telemetry import serve_metrics, setup_logging
     from federation.trust.signer import Signer
+    from federation.trust.slots import Slots
 
     setup_logging("signer")
     folder = Folder(state)
     own = folder.own()
-    server = Signer(folder.private_text(folder.anchor_key), folder.anchor.read_text(), own.trust_domain)
+    if folder.jwt_keys.exists():
+        folder.private_text(folder.jwt_keys)
+    slots = Slots(folder.anchor_key, folder.anchor, folder.next_anchor, own.trust_domain)
+    server = Signer(slots, folder.jwt_keys)
     serve_metrics(metrics)
 
     async def serve() -> None:
@@ -43,6 +51,10 @@ def signer(state: Path, metrics: str | None) -> None:
 @click.option("--kubeconfig", type=click.Path(path_type=Path), help="Watch a Kubernetes cluster instead.")
 @click.option("--listen", required=True, help="ADDRESS:PORT for peers and agents.")
 @click.option("--join-listen", help="ADDRESS:PORT for members that join with a token (on the registrar).")
+@click.option("--bundle-listen", help="ADDRESS:PORT where foreign trust domains get our bundle, at /bundle.json.")
+@click.option("--bundle-profile", type=click.Choice(["https_spiffe", "https_web"]), help="How it proves who it is.")
+@click.option("--bundle-cert", type=click.Path(path_type=Path), help="Its certificate chain (PEM); https_web only.")
+@click.option("--bundle-key", type=click.Path(path_type=Path), help="The key of it (PEM); https_web only.")
 @with_store
 def controller(
     state: Path,
@@ -51,6 +63,10 @@ def controller(
     kubeconfig: Path | None,
     listen: str,
     join_listen: str | None,
+    bundle_listen: str | None,
+    bundle_profile: str | None,
+    bundle_cert: Path | None,
+    bundle_key: Path | None,
     etcd: EtcdOptions | None,
 ) -> None:
     """Run the controller of the member in this state folder."""
@@ -65,8 +81,33 @@ def controller(
     if join_listen is not None:
         split_address(join_listen, "--join-listen")
         Folder(state).registrar_key()
+    serving = bundle_serving(bundle_listen, bundle_profile, bundle_cert, bundle_key)
     folder = Folder(state)
     cluster = open_cluster(manifests, kubeconfig, folder.own().az)
     access = None if etcd is None else read_access(etcd)
     serve_metrics(metrics)
-    asyncio.run(run_controller(folder, cluster, listen, access, join_listen))
+    asyncio.run(run_controller(folder, cluster, listen, access, join_listen, serving))
+
+
+def bundle_serving(
+    listen: str | None, profile: str | None, certificate: Path | None, key: Path | None
+) -> BundleServing | None:
+    """Where and how our bundle is served; None: it is not. InputError for options that do not go together."""
+    from federation.model.errors import InputError
+    from federation.telemetry import split_address
+    from federation.trust.endpoint import BundleServing
+
+    if listen is None:
+        if profile or certificate or key:
+            raise InputError("--bundle-listen ADDRESS:PORT is missing: the other --bundle options are for it")
+        return None
+    split_address(listen, "--bundle-listen")
+    if profile is None:
+        raise InputError("--bundle-profile is missing: https_spiffe shows our SVID, https_web a web certificate")
+    if profile == "https_spiffe":
+        if certificate or key:
+            raise InputError("--bundle-cert and --bundle-key are for --bundle-profile https_web")
+        return BundleServing(listen, None)
+    if certificate is None or key is None:
+        raise InputError("--bundle-profile https_web needs --bundle-cert and --bundle-key")
+    return BundleServing(listen, (certificate, key))

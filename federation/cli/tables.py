@@ -48,7 +48,11 @@ def print_status(answer: dict[str, Any]) -> None:
             f"{t['member']} {t['ready']}/{t['total']}{' down' if t['down'] else ''}" for t in row["targets"]
         )
         names.add_row(row["host"], row["service"], f"{row['ttl']} s", targets or "nobody")
-    for item in (members, nodes, links, services, names):
+    foreign = table("foreign trust domains", "trust domain", "profile", "sequence", "last good")
+    for row in answer["foreign"]:
+        age = "never" if row["age"] is None else f"{row['age']} s ago"
+        foreign.add_row(row["trust_domain"], row["profile"], str(row["sequence"]), age)
+    for item in (members, nodes, links, services, names, *([foreign] if answer["foreign"] else [])):
         console.print(item)
     for line in _troubles(answer):
         console.print(f"[yellow]! {escape(line)}[/]")
@@ -86,10 +90,12 @@ def _troubles(answer: dict[str, Any]) -> list[str]:
         *answer["store"]["problems"],
         *answer["disk"]["problems"],
         *answer["held"],
+        *answer["trust"].get("problems", ()),
         *answer["unplanned"],
         *([answer["problem"]] if answer["problem"] else []),
     ]
     lines += [f"{row['member']}: {text}" for row in answer["members"] for text in row["refusals"]]
+    lines += [f"{row['trust_domain']}: {row['problem']}" for row in answer["foreign"] if row["problem"]]
     lines += [f"{row['node']}: {text}" for row in answer["nodes"] for text in row["problems"]]
     return lines + [f"{row['service']}: {text}" for row in answer["services"] for text in row["notes"]]
 

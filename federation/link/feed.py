@@ -11,29 +11,39 @@ import contextlib
 import logging
 import random
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import msgspec
 from grpclib.client import StreamStreamMethod, UnaryUnaryMethod
 from grpclib.exceptions import GRPCError, StreamTerminatedError
-from msgspec import Struct
+from msgspec import Struct, structs
 
-from federation.link.dial import EXCHANGE, ISSUE, PinnedChannel, bound
-from federation.link.enrolled import Enrolled, load_enrolled
-from federation.link.leaf import Leaf, leaf_of, load_leaf, new_key, save_leaf, signing_request
+from federation.link.dial import EXCHANGE, ISSUE, TOKEN, PinnedChannel, bound
+from federation.link.enrolled import Enrolled, load_enrolled, save_enrolled
+from federation.link.leaf import Leaf, issuer_of, leaf_of, load_leaf, new_key, save_leaf, signing_request
 from federation.link.line import Line
 from federation.link.tls import client_context
 from federation.lkg import ring
 from federation.lkg.disk import Disk
 from federation.model.errors import InputError, Refused, Unavailable
+from federation.model.handout import Site
 from federation.model.spiffe import SpiffeId, agent_id, controller_id
+from federation.model.tokens import TokenRequest
 from federation.session.session import Event, Joined, Offered, Session
 from federation.session.tree import Tree, tree_of
 from federation.wire.handout import HANDOUT, HANDOUT_TOPIC, REPORT_TOPIC, HandoutHead
 from federation.wire.keyed import encode
 
 log = logging.getLogger("feed")
+
+RENEW_SECONDS = 30.0
+TAINTED_SECONDS = 2.0
+"""Seconds until leaves are looked at again; while one is signed by an anchor that goes, sooner."""
+
+SPREAD = 1.0
+"""Seconds over which the programs of a member renew when its anchor changes."""
 
 BACKOFF_FIRST = 0.2
 BACKOFF_MAX = 10.0
@@ -52,13 +62,16 @@ class Feed:
         self.changed = asyncio.Event()
         self.svid_changed = asyncio.Event()
         self.connected = False
+        self.kept = self._ledger()
         self.disk = Disk()
+        self._saved = enrolled
         self._own = own
         self._svids: dict[SpiffeId, Leaf] = {}
         self._report = Tree()
         self._line: Line | None = None
         self._channel: PinnedChannel | None = None
         self._dirty = asyncio.Event()
+        self._hurry = asyncio.Event()
 
     @classmethod
     def open(cls, directory: Path) -> Feed:
@@ -79,6 +92,24 @@ class Feed:
         self._report = tree_of({key: encode(value) for key, value in values.items()})
         if self._line is not None:
             self._line.publish(REPORT_TOPIC, self._report, b"")
+
+    @property
+    def issuer(self) -> str:
+        """The key id of the anchor that signed our own leaf."""
+        return issuer_of(self._own.chain)
+
+    def _site(self) -> Site | None:
+        site = self.values.get("site")
+        return site if isinstance(site, Site) else None
+
+    def _ledger(self) -> int:
+        site = self._site()
+        return 0 if site is None else site.ledger
+
+    def _tainted(self, leaf: Leaf) -> bool:
+        """True when another anchor than the leaf's signs now."""
+        site = self._site()
+        return site is not None and bool(site.issuer) and issuer_of(leaf.chain) != site.issuer
 
     async def svid(self, identity: SpiffeId) -> Leaf:
         """The leaf for this identity: the one on disk while it is valid, else a new one. Unavailable when neither."""
@@ -113,8 +144,7 @@ class Feed:
             backoff = min(2 * backoff, BACKOFF_MAX)
 
     async def _session(self, address: str) -> None:
-        if self._own.not_after <= time.time():
-            self._own = load_leaf(self.directory / "leaf.json") or self._own
+        self._take_renewed()
         if self._own.not_after <= time.time():
             raise Unavailable(f"our certificate ran out: run `isthmus renew --out {self.directory}` on the controller")
         domain = self.enrolled.trust_domain
@@ -133,11 +163,19 @@ class Feed:
             self._channel = None
             channel.close()
 
+    def _take_renewed(self) -> None:
+        """Take up what `isthmus renew` left in the folder: a newer leaf, and the anchors to trust."""
+        leaf = load_leaf(self.directory / "leaf.json")
+        if leaf is not None and (leaf.not_before > self._own.not_before or self._own.not_after <= time.time()):
+            self._own, self.enrolled = leaf, load_enrolled(self.directory)
+            self._saved = self.enrolled
+
     def _handle(self, line: Line, event: Event) -> None:
         match event:
             case Joined():
                 self.connected = True
                 self.changed.set()
+                self._hurry.set()
                 log.info("session with the controller is up", extra={"controller": event.node})
             case Offered(topic="handout"):
                 self._take(line, event)
@@ -156,37 +194,65 @@ class Feed:
             return
         self.values.update({key: value for key, value in decoded.items() if value is not None})
         self.tree, self.head = event.tree, head
+        if "site" in decoded:
+            self._trust()
         line.session.accept(event.topic)
         self.changed.set()
         self._dirty.set()
 
+    async def token(self, identity: SpiffeId, audiences: tuple[str, ...]) -> str:
+        """A new JWT-SVID of this identity. Unavailable when no controller issues it now."""
+        request = encode(TokenRequest(str(identity), audiences))
+        return (await self._ask(TOKEN, request, identity)).decode()
+
+    def _trust(self) -> None:
+        """Know the controllers by the handout's anchors from now on; leaves of one that signs no more are renewed."""
+        site = self._site()
+        if site is not None:
+            self.enrolled = structs.replace(self.enrolled, anchor=site.anchor)
+        self._hurry.set()
+
     async def _issue(self, identity: SpiffeId) -> Leaf:
+        key = new_key()
+        chain = await self._ask(ISSUE, signing_request(key, identity), identity)
+        return leaf_of(identity, key, chain.decode())
+
+    async def _ask(self, call: str, request: bytes, identity: SpiffeId) -> bytes:
         channel = self._channel
         if channel is None:
             raise Unavailable(f"no controller to issue {identity}")
-        key = new_key()
-        method = UnaryUnaryMethod(channel, ISSUE, bytes, bytes)
+        method = UnaryUnaryMethod(channel, call, bytes, bytes)
         try:
-            chain = await method(signing_request(key, identity), timeout=5)
+            return await method(request, timeout=5)
         except (OSError, GRPCError, StreamTerminatedError, TimeoutError) as error:
             raise Unavailable(f"{identity} was not issued: {error}") from None
-        return leaf_of(identity, key, chain.decode())
 
     async def _keep_fresh(self) -> None:
         jitter = random.uniform(-1, 1)  # noqa: S311 - jitter, not a secret
+        pause = RENEW_SECONDS
         while True:
-            await asyncio.sleep(30)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._hurry.wait()
+                    await asyncio.sleep(random.uniform(0, SPREAD))  # noqa: S311 - jitter, not a secret
+            self._hurry.clear()
             await self._renew(jitter)
+            left = any(map(self._tainted, (self._own, *self._svids.values())))
+            pause = TAINTED_SECONDS if left else RENEW_SECONDS
 
     async def _renew(self, jitter: float) -> None:
         """Renew what is past half of its life; one identity that is not issued keeps no other waiting."""
-        if self._own.renew_at(jitter) <= time.time():
+        if self._due(self._own, jitter):
             own = agent_id(self.enrolled.trust_domain, self.enrolled.node)
             self._own = await self._renewed(own, self._own, self.directory / "leaf.json")
+            self.changed.set()
         for identity, leaf in list(self._svids.items()):
-            if leaf.renew_at(jitter) <= time.time():
+            if self._due(leaf, jitter):
                 self._svids[identity] = await self._renewed(identity, leaf, self._svid_path(identity))
                 self.svid_changed.set()
+
+    def _due(self, leaf: Leaf, jitter: float) -> bool:
+        return leaf.renew_at(jitter) <= time.time() or self._tainted(leaf)
 
     async def _renewed(self, identity: SpiffeId, leaf: Leaf, path: Path) -> Leaf:
         """A new leaf, kept on disk where the disk takes it; the old one when none is issued now."""
@@ -205,14 +271,27 @@ class Feed:
         while True:
             await self._dirty.wait()
             self._dirty.clear()
-            head = b"" if self.head is None else msgspec.msgpack.encode(self.head)
-            write = partial(ring.keep, self.directory / "lkg", HANDOUT_TOPIC, head, self.tree, int(time.time()))
-            before = self.disk.problems
-            if not await asyncio.to_thread(self.disk.keep, "the handout", write):
+            before, ledger = (self.disk.problems, self.kept), self._ledger()
+            if await asyncio.to_thread(self.disk.keep, "the handout", self._write()):
+                self.kept = ledger
+            else:
                 self._dirty.set()
-            if self.disk.problems != before:
+            if (self.disk.problems, self.kept) != before:
                 self.changed.set()
             await asyncio.sleep(1)
+
+    def _write(self) -> Callable[[], None]:
+        """The write of what is in force now: the handout, and by whose anchors to know the controllers."""
+        head = b"" if self.head is None else msgspec.msgpack.encode(self.head)
+        directory, tree, enrolled, now = self.directory, self.tree, self.enrolled, int(time.time())
+
+        def write() -> None:
+            if self._saved != enrolled:
+                save_enrolled(directory, enrolled)
+                self._saved = enrolled
+            ring.keep(directory / "lkg", HANDOUT_TOPIC, head, tree, now)
+
+        return write
 
 
 def _decode_head(data: bytes) -> HandoutHead | None:

@@ -83,6 +83,7 @@ class JoinServer:
             self._shown = leaf
 
     async def _get_ledger(self, request: web.Request) -> web.Response:
+        self._show()
         return web.Response(body=self._ledger())
 
     async def _post_join(self, request: web.Request) -> web.Response:

@@ -1,6 +1,7 @@
 """A leaf certificate with its key, on disk and as a signing request (X509-SVID, SPIFFE standard)."""
 
 import contextlib
+from functools import lru_cache
 from pathlib import Path
 
 import msgspec
@@ -56,6 +57,17 @@ def leaf_of(identity: SpiffeId, key_pem: str, chain_pem: str) -> Leaf:
         not_before=int(certificate.not_valid_before_utc.timestamp()),
         not_after=int(certificate.not_valid_after_utc.timestamp()),
     )
+
+
+@lru_cache(1_024)
+def issuer_of(chain_pem: str) -> str:
+    """The key id (hex) of the anchor that signed this leaf (RFC 5280 section 4.2.1.1); "" when it names none."""
+    try:
+        certificate = x509.load_pem_x509_certificate(chain_pem.encode())
+        named = certificate.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value
+    except (ValueError, x509.ExtensionNotFound):
+        return ""
+    return (named.key_identifier or b"").hex()
 
 
 def save_leaf(path: Path, leaf: Leaf) -> None:

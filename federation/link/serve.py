@@ -7,7 +7,7 @@ from typing import Any
 import grpc
 from cryptography import x509
 
-from federation.link.dial import EXCHANGE, ISSUE, MESSAGE_MAX
+from federation.link.dial import EXCHANGE, ISSUE, MESSAGE_MAX, TOKEN
 from federation.link.leaf import Leaf
 from federation.link.tls import identity_of
 from federation.model.errors import InputError, IsthmusError, Refused
@@ -28,13 +28,14 @@ OPTIONS = [
 
 
 class LinkServer:
-    """Serves Exchange and Issue to whoever proves an identity under the anchors in force."""
+    """Serves Exchange, Issue (a leaf) and Token (a JWT-SVID) to who proves an identity under anchors in force."""
 
-    def __init__(self, credentials: Credentials, exchange: Exchange, issue: Issue) -> None:
+    def __init__(self, credentials: Credentials, exchange: Exchange, issue: Issue, token: Issue) -> None:
         """`credentials` gives our leaf and the PEM of all trusted anchors; it is asked again for each handshake."""
         self._credentials = credentials
         self._exchange = exchange
         self._issue = issue
+        self._token = token
         self._seen: tuple[Leaf, str] | None = None
         self._server: Any = None
 
@@ -43,7 +44,8 @@ class LinkServer:
         _check_free(address)
         handlers = {
             EXCHANGE.rpartition("/")[2]: grpc.stream_stream_rpc_method_handler(self._serve_exchange),
-            ISSUE.rpartition("/")[2]: grpc.unary_unary_rpc_method_handler(self._serve_issue),
+            ISSUE.rpartition("/")[2]: grpc.unary_unary_rpc_method_handler(self._answering(self._issue)),
+            TOKEN.rpartition("/")[2]: grpc.unary_unary_rpc_method_handler(self._answering(self._token)),
         }
         self._server = grpc.aio.server(options=OPTIONS)
         self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(EXCHANGE.split("/")[1], handlers),))
@@ -79,14 +81,18 @@ class LinkServer:
         except Refused as error:
             await context.abort(grpc.StatusCode.PERMISSION_DENIED, str(error))
 
-    async def _serve_issue(self, request: bytes, context: Any) -> bytes:
-        try:
-            return await self._issue(caller_of(context), request)
-        except Refused as error:
-            await context.abort(grpc.StatusCode.PERMISSION_DENIED, str(error))
-        except IsthmusError as error:
-            await context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
-        raise AssertionError("abort does not return")
+    @staticmethod
+    def _answering(answer: Issue) -> Callable[[bytes, Any], Awaitable[bytes]]:
+        async def serve(request: bytes, context: Any) -> bytes:
+            try:
+                return await answer(caller_of(context), request)
+            except Refused as error:
+                await context.abort(grpc.StatusCode.PERMISSION_DENIED, str(error))
+            except IsthmusError as error:
+                await context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
+            raise AssertionError("abort does not return")
+
+        return serve
 
 
 def _check_free(address: str) -> None:

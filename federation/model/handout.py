@@ -9,14 +9,18 @@ from msgspec import Struct
 
 from federation.model.names import MemberName, ServiceKey
 from federation.model.policy import GlobalName, Policy, Probe
-from federation.model.record import Endpoint, Evidence, Port
+from federation.model.record import Endpoint, Evidence, Port, Signed
+from federation.model.tokens import JwtKey
 
 Role = Literal["gateway", "node", "dns"]
 
 
 class Site(Struct, frozen=True, kw_only=True):
-    """The member that the reader works for. Key `site`. `anchor` is PEM, `overlay` the member's prefix.
+    """The member that the reader works for. Key `site`. `overlay` is the member's prefix.
 
+    `anchor` holds the PEM of every anchor to trust for it: two while it is rotated. `issuer` is the key id (hex) of the
+    anchor that signs now: a leaf of another is to be renewed at once. `ledger` is the mark of the ledger that this
+    handout's anchors were taken from.
     `gateways` maps the node names of the member's own gateways to their ids: gateway i has the i-th overlay address.
     """
 
@@ -27,6 +31,8 @@ class Site(Struct, frozen=True, kw_only=True):
     anchor: str
     overlay: str
     gateways: dict[str, int] = {}
+    issuer: str = ""
+    ledger: int = 0
 
 
 class PeerGateway(Struct, frozen=True, kw_only=True):
@@ -40,7 +46,7 @@ class PeerGateway(Struct, frozen=True, kw_only=True):
 
 
 class Peer(Struct, frozen=True, kw_only=True):
-    """Another member: its anchor, prefix and gateways. Key `peer/<member>`."""
+    """Another member: its anchors (as in `Site`), prefix and gateways. Key `peer/<member>`."""
 
     member: MemberName
     number: int
@@ -184,14 +190,33 @@ class Witness(Struct, frozen=True):
     evidence: Evidence
 
 
-Handout = Site | Peer | Pool | Import | Offer | Workload | Place | Steered | Witness
+class JwtBundle(Struct, frozen=True):
+    """The keys that sign a member's JWT-SVIDs, said by its anchor, which the reader checks. Key `jwt/<member>`."""
+
+    member: MemberName
+    statement: Signed
+
+
+class ForeignBundle(Struct, frozen=True):
+    """What to trust of a trust domain outside the federation. Key `foreign/<trust domain>`. `anchors` are PEM, "" none.
+
+    It is never put together with another's.
+    """
+
+    trust_domain: str
+    anchors: str
+    keys: tuple[JwtKey, ...]
+
+
+Handout = Site | Peer | Pool | Import | Offer | Workload | Place | Steered | Witness | JwtBundle | ForeignBundle
 
 
 class NodeReport(Struct, frozen=True, kw_only=True):
     """What a program says of itself to its controller. Key `node` of the topic `report`.
 
     `reached` is the root of the last handout that is fully in force, `problems` one line each. `gateway_*` are set
-    by the role gateway: raw WireGuard public key, underlay `ip:port`, mTLS port.
+    by the role gateway: raw WireGuard public key, underlay `ip:port`, mTLS port. `ledger` is the greatest ledger mark
+    whose anchors are in force and on disk, `issuers` the key ids (hex) of the anchors that signed the leaves in use.
     """
 
     node: str
@@ -203,6 +228,8 @@ class NodeReport(Struct, frozen=True, kw_only=True):
     gateway_proof: bytes = b""
     gateway_endpoint: str = ""
     gateway_port: int = 0
+    ledger: int = 0
+    issuers: tuple[str, ...] = ()
 
 
 class LinkReport(Struct, frozen=True, kw_only=True):

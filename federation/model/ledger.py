@@ -31,7 +31,8 @@ class Quota(Struct, frozen=True):
 class Member(Struct, frozen=True, kw_only=True):
     """One admitted member, as the registrar wrote it.
 
-    `anchor` is the PEM of its self-constrained CA; `record_key` the raw Ed25519 public key that signs its record;
+    `anchor` is the PEM of its self-constrained CA, `next_anchor` that of the one that follows while it is rotated (else
+    ""); `record_key` the raw Ed25519 public key that signs its record;
     `overlay` its IPv6 prefix on the WireGuard links; `sync` the `ip:port` of its controllers; `dns_zones` the public
     zones that it may define names in and serve; `ingress` its public addresses, `nameservers` those of its DNS servers.
     """
@@ -40,6 +41,7 @@ class Member(Struct, frozen=True, kw_only=True):
     number: int
     region: str
     anchor: str
+    next_anchor: str = ""
     record_key: bytes
     overlay: str
     reachable: tuple[str, ...] = ()
@@ -51,6 +53,11 @@ class Member(Struct, frozen=True, kw_only=True):
     sync: tuple[str, ...] = ()
     quota: Quota = Quota()
     state: Literal["active", "revoked"] = "active"
+
+    @property
+    def trusted(self) -> str:
+        """Every anchor (PEM) that a certificate of this member may be signed by now."""
+        return self.anchor + self.next_anchor
 
     def owned(self) -> tuple[Network, ...]:
         """The ranges in which this member's endpoints may lie: its CIDRs and its overlay prefix."""
@@ -75,6 +82,18 @@ class Entry(Struct, frozen=True, kw_only=True):
     registrar: str = ""
 
 
+MARK_BITS = 32
+
+
+def holds(ack: int, entry: int, ours: int) -> bool:
+    """True when a ledger with the mark `ack` has the entry with the mark `entry`, which ours has.
+
+    A ledger of a later term than ours may have overruled it; one of an earlier term has not got it.
+    """
+    low = (1 << MARK_BITS) - 1
+    return ack & low >= entry & low and entry >> MARK_BITS <= ack >> MARK_BITS <= ours >> MARK_BITS
+
+
 class Ledger(Struct, frozen=True):
     """The ledger read to its end: the last word on each member, by name. `registrar` may append in this term."""
 
@@ -83,6 +102,11 @@ class Ledger(Struct, frozen=True):
     index: int
     members: dict[MemberName, Member]
     registrar: str = ""
+
+    @property
+    def mark(self) -> int:
+        """How far this ledger is, as one number that only grows: the term above, the index in the lower MARK_BITS."""
+        return self.term << MARK_BITS | self.index
 
     def active(self) -> tuple[Member, ...]:
         """Members that are not revoked, by number."""

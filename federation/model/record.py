@@ -111,14 +111,55 @@ class PublicName(Struct, frozen=True):
     name: GlobalName
 
 
-Resource = About | Gateway | Export | Slice | Evidence | Distance | PublicName
+class Signed(Struct, frozen=True):
+    """Exact bytes and the signature over them (Ed25519, but for statements of an anchor): kept and forwarded as they
+    came.
+    """
+
+    body: bytes
+    signature: bytes
+
+
+class JwtKeys(Struct, frozen=True):
+    """The member's anchor's statement of the keys that sign its JWT-SVIDs (`link/statement.py`). Key `jwt`."""
+
+    statement: Signed
+
+
+class Rotation(Struct, frozen=True, kw_only=True):
+    """What the owner of the record wants the ledger to say of its anchors (PEM). Key `rotation`.
+
+    `by_anchor` and `by_next` prove that it holds the keys of the anchors that the ledger has and shall have (ECDSA with
+    SHA-256 over `registrar.rotate`'s text); empty where there is none to prove.
+    """
+
+    anchor: str
+    next_anchor: str
+    by_anchor: bytes = b""
+    by_next: bytes = b""
+
+
+class Seen(Struct, frozen=True):
+    """The ledger (its mark) whose anchors are in force at the owner's controller and all of its programs. Key `seen`.
+
+    `behind` names up to BEHIND_MAX of the programs that hold it back.
+    """
+
+    mark: int
+    behind: tuple[str, ...] = ()
+
+
+BEHIND_MAX = 8
+SINGLE: dict[type[Struct], str] = {About: "about", Rotation: "rotation", Seen: "seen", JwtKeys: "jwt"}
+
+Resource = About | Gateway | Export | Slice | Evidence | Distance | PublicName | JwtKeys | Rotation | Seen
 
 
 def key_of(resource: Resource) -> str:
     """The key under which a record holds this resource."""
     match resource:
-        case About():
-            return "about"
+        case About() | Rotation() | Seen() | JwtKeys():
+            return SINGLE[type(resource)]
         case Gateway():
             return f"gateway/{resource.id}"
         case Export():
@@ -155,10 +196,3 @@ class Head(Struct, frozen=True, kw_only=True):
     def order(self) -> tuple[int, int]:
         """Records are ordered by (epoch, generation) and by nothing else."""
         return (self.epoch, self.generation)
-
-
-class Signed(Struct, frozen=True):
-    """Exact bytes and the Ed25519 signature over them: kept and forwarded as they came."""
-
-    body: bytes
-    signature: bytes

@@ -6,19 +6,21 @@ from ipaddress import ip_network
 from federation.model.handout import LinkReport, NodeReport, Peer, PeerGateway, Place, Site, TargetReport, Witness
 from federation.model.ledger import Ledger, Member
 from federation.model.names import MemberName
-from federation.model.record import About, Distance, Evidence, Gateway, Resource
+from federation.model.record import BEHIND_MAX, About, Distance, Evidence, Gateway, Resource, Seen
 
 
-def site(own: Member, ledger: Ledger, gateways: Mapping[str, int]) -> Site:
+def site(own: Member, ledger: Ledger, gateways: Mapping[str, int], issuer: str = "") -> Site:
     """Our own member as our agents see it."""
     return Site(
         member=own.name,
         number=own.number,
         domain=ledger.domain,
         region=own.region,
-        anchor=own.anchor,
+        anchor=own.trusted,
         overlay=own.overlay,
         gateways=dict(sorted(gateways.items())),
+        issuer=issuer,
+        ledger=ledger.mark,
     )
 
 
@@ -30,7 +32,7 @@ def peer(member: Member, ledger: Ledger, view: Iterable[Resource]) -> Peer:
         number=member.number,
         region=member.region,
         trust_domain=ledger.trust_domain(member.name),
-        anchor=member.anchor,
+        anchor=member.trusted,
         overlay=member.overlay,
         gateways=tuple(
             PeerGateway(id=g.id, key=g.key, endpoint=g.endpoint, overlay=g.overlay, port=g.port) for g in gateways
@@ -56,6 +58,16 @@ def own_gateway(own: Member, number: int, report: NodeReport) -> Gateway | None:
 def gateway_address(overlay: str, number: int) -> str:
     """Gateway i of a member has the i-th address of its overlay prefix (design section 8)."""
     return str(ip_network(overlay)[number])
+
+
+def seen(mark: int, programs: Mapping[str, NodeReport | None]) -> Seen:
+    """Up to which ledger our member trusts what the ledger says: the least of the controller's and its programs'.
+
+    One that has not reported is at 0.
+    """
+    reached = {name: report.ledger if report else 0 for name, report in programs.items()}
+    behind = sorted(name for name, at in reached.items() if at < mark)
+    return Seen(min((mark, *reached.values())), tuple(behind[:BEHIND_MAX]))
 
 
 def about(own: Member, version: str) -> About:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from federation.model.handout import Place, Role, Steered
+from federation.model.handout import Import, Place, Role, Steered
 from federation.model.names import ServiceKey
 from federation.model.record import Resource
 from federation.plan.service import ServicePlan
@@ -13,7 +13,7 @@ from federation.wire.keyed import encode
 
 KINDS: dict[Role, frozenset[str]] = {
     "gateway": frozenset(("site", "peer", "pool", "offer")),
-    "node": frozenset(("site", "peer", "pool", "import")),
+    "node": frozenset(("site", "peer", "pool", "import", "jwt", "foreign")),
     "dns": frozenset(("site", "import", "place", "steered", "witness")),
 }
 NOTHING = ServicePlan(record={}, handout={})
@@ -87,3 +87,14 @@ class Desired:
 def _moved(tree: Tree, old: Mapping[str, Struct], new: Mapping[str, Struct]) -> Tree:
     changed = {key: encode(value) for key, value in new.items() if old.get(key) != value}
     return tree.apply(changed, frozenset(old.keys() - new.keys()))
+
+
+def told(plan: ServicePlan) -> dict[str, Struct]:
+    """What the law is told of a service and its public names, by the key under which the journal has it."""
+    found: dict[str, Struct] = {}
+    for key, value in plan.handout.items():
+        if isinstance(value, Steered):
+            found[f"steered/{value.name.host}"] = value
+        elif isinstance(value, Import):
+            found[key] = value
+    return found

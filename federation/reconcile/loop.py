@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -17,7 +18,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from federation.config import Enrolment, Folder, Own
 from federation.model.errors import InputError, IsthmusError
-from federation.model.handout import Import, Place, Steered
+from federation.model.handout import NodeReport, Place
 from federation.model.ledger import Member
 from federation.model.local import LocalFacts
 from federation.model.names import MemberName, ServiceKey
@@ -34,14 +35,26 @@ from federation.plan.service import (
     without_failing,
 )
 from federation.plan.steering import Bounds
-from federation.ports import Agents, Clock, ClusterApi, Journal, LedgerSource, Peers, PeerState, RecordSigner, Store
+from federation.ports import (
+    Agents,
+    Clock,
+    ClusterApi,
+    Journal,
+    LedgerSource,
+    Peers,
+    PeerState,
+    RecordSigner,
+    Store,
+)
 from federation.reconcile.allocations import Allocations
-from federation.reconcile.desired import NOTHING, Desired
+from federation.reconcile.bundles import Bundles
+from federation.reconcile.desired import NOTHING, Desired, told
 from federation.reconcile.links import Links
 from federation.reconcile.memory import Memory
 from federation.reconcile.names import OwnNames
 from federation.reconcile.observed import PeerIndex, Rank
 from federation.reconcile.publish import Due, Publications
+from federation.reconcile.trust import Trust
 from federation.session.tree import Change
 from federation.wire.keyed import encode
 
@@ -57,7 +70,7 @@ VERSION = "0.1.0"
 EXPORTED = "exported"
 TOLD = ("import/", "steered/")
 EVIDENCE_SECONDS = 60.0
-MESH_KEYS = ("gateway/", "distance/", "evidence/")
+MESH_KEYS = ("gateway/", "distance/", "evidence/", "jwt")
 
 
 @dataclass(frozen=True)
@@ -88,9 +101,11 @@ class Loop:
         self.links = Links(parts.own.name, parts.agents, parts.peers, parts.journal, parts.clock)
         self.held: Held | None = None
         self.out = Publications(parts.own.name, parts.peers, parts.agents, parts.record, parts.store, parts.clock)
+        self.trust = Trust()
         self.problem = ""
         self.unplanned: dict[ServiceKey, str] = {}
         self.allocations = Allocations(parts.own, parts.store)
+        self.bundles = Bundles(parts.own.name, parts.store, self._mesh_changed)
         self.enrolments: dict[str, Enrolment] = {}
         self._held_since: float | None = None
         self._dirty: set[ServiceKey] = set()
@@ -122,10 +137,19 @@ class Loop:
             self._mesh = self._mesh or any(key.startswith(MESH_KEYS) for key in keys)
         self._wake.set()
 
+    def _mesh_changed(self) -> None:
+        self._mesh = True
+        self._wake.set()
+
     def agent_reported(self, name: str) -> None:
         """An agent said something new, came or went."""
-        self._mesh = self._reported = True
-        self._wake.set()
+        self._reported = True
+        self._mesh_changed()
+
+    def trust_moved(self, trust: Trust) -> None:
+        """The rotation of our anchor moved on."""
+        self.trust = trust
+        self._mesh_changed()
 
     def _follow_reports(self) -> None:
         """Mark the services of whose endpoints our agents now think otherwise."""
@@ -285,12 +309,14 @@ class Loop:
     def _plan_mesh(self, states: dict[MemberName, PeerState]) -> None:
         ledger = self.parts.ledger.ledger
         own = ledger.members[self.parts.own.name]
-        gateways = self._own_gateways(own)
+        reports = {name: state.node for name, state in self.parts.agents.states().items()}
+        gateways = self._own_gateways(own, reports)
         record: dict[str, Resource] = {"about": mesh.about(own, VERSION)}
-        told: list[Resource] = [*gateways, *self.links.distances(), *self.links.evidence()]
-        record |= {key_of(item): item for item in told}
+        ours: list[Resource] = [*gateways, *self.links.distances(), *self.links.evidence(), *self.trust.record]
+        ours.append(mesh.seen(ledger.mark, {name: reports.get(name) for name in self.enrolments}))
+        record |= {key_of(item): item for item in ours} | self.bundles.record()
         ids = {name: self.allocations.gateway(name) for name, e in self.enrolments.items() if e.role == "gateway"}
-        handout: dict[str, Struct] = {"site": mesh.site(own, ledger, ids)}
+        handout: dict[str, Struct] = {"site": mesh.site(own, ledger, ids, self.trust.issuer)}
         handout[f"place/{own.name}"] = mesh.place(own, self.links.costs, own=True)
         hosts = self.desired.steered.keys()
         for name in states:
@@ -299,13 +325,13 @@ class Loop:
             handout[f"place/{name}"] = mesh.place(member, mesh.distances(said, ledger.members.keys()))
             if _fresh(states[name]):
                 handout |= mesh.witnesses(name, said, ledger.members.keys(), hosts)
+        handout |= self.bundles.handout(states)
         self._note_places(handout)
         self.desired.put_mesh(record, handout)
         self.links.write_down()
 
-    def _own_gateways(self, own: Member) -> list[Gateway]:
+    def _own_gateways(self, own: Member, reports: Mapping[str, NodeReport | None]) -> list[Gateway]:
         """Each enrolled gateway as last reported: an agent that is not connected now is unknown, not gone."""
-        reports = {name: state.node for name, state in self.parts.agents.states().items()}
         found = []
         for name, enrolment in self.enrolments.items():
             if enrolment.role != "gateway":
@@ -358,7 +384,7 @@ class Loop:
         gone: dict[str, Struct | None] = {}
         new: dict[str, Struct | None] = {}
         for key, plan in plans.items():
-            old, made = _told(self.desired.plans.get(key, NOTHING)), _told(plan)
+            old, made = told(self.desired.plans.get(key, NOTHING)), told(plan)
             gone.update((name, None) for name in old.keys() - made.keys())
             new.update((name, value) for name, value in made.items() if old.get(name) != value)
         if not self.out.started:
@@ -374,17 +400,6 @@ class Loop:
 def _kept_exports(store: Store) -> set[ServiceKey]:
     data = store.get(EXPORTED)
     return set() if data is None else set(msgspec.msgpack.decode(data, type=list[ServiceKey]))
-
-
-def _told(plan: ServicePlan) -> dict[str, Struct]:
-    """What the law is told of a service and its public names, by the key under which the journal has it."""
-    found: dict[str, Struct] = {}
-    for key, value in plan.handout.items():
-        if isinstance(value, Steered):
-            found[f"steered/{value.name.host}"] = value
-        elif isinstance(value, Import):
-            found[key] = value
-    return found
 
 
 def _fresh(state: PeerState) -> bool:

@@ -40,8 +40,10 @@ def status(loop: Loop) -> dict[str, Any]:
         "links": _links(loop),
         "services": [_service(key, loop, paths) for key in sorted(loop.desired.plans)],
         "names": _names(loop),
+        "foreign": _foreign(loop),
         "held": [loop.held.reason, *map(str, loop.held.services)] if loop.held else [],
         "problem": loop.problem,
+        "trust": loop.trust.told,
         "unplanned": [f"{key}: {text}" for key, text in sorted(loop.unplanned.items())],
     }
 
@@ -129,6 +131,21 @@ def _service(key: ServiceKey, loop: Loop, paths: Paths) -> dict[str, Any]:
 def _names(loop: Loop) -> list[dict[str, Any]]:
     down = loop.links.targets_down()
     return [_name(item, down.get(host, {})) for host, item in sorted(loop.desired.steered.items())]
+
+
+def _foreign(loop: Loop) -> list[dict[str, Any]]:
+    now = int(loop.parts.clock.wall())
+    return [
+        {
+            "trust_domain": one.trust_domain,
+            "url": one.url,
+            "profile": one.profile,
+            "sequence": one.sequence,
+            "age": max(0, now - one.fetched) if one.fetched else None,
+            "problem": one.problem,
+        }
+        for one in loop.bundles.foreign
+    ]
 
 
 def _name(item: Steered, down: Mapping[str, Suspicion]) -> dict[str, Any]:

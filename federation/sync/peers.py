@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 from grpclib.client import StreamStreamMethod
+from msgspec import structs
 from prometheus_client import Counter, Gauge
 
 from federation.link.dial import EXCHANGE, PinnedChannel, bound
@@ -65,6 +66,10 @@ class Peer:
         self.dirty = False
 
 
+def _but_anchors(member: Member) -> Member:
+    return structs.replace(member, anchor="", next_anchor="")
+
+
 class PeerSync:
     """Keeps the sessions. `changed` is called with the member and what changed in its record (None: look at all)."""
 
@@ -114,7 +119,10 @@ class PeerSync:
         active = self._ledger.ledger.active() if reader.state == "active" else ()
         members = {m.name: m for m in active if m.name != self._own}
         for name, peer in list(self.peers.items()):
-            if peer.held.member != members.get(name):
+            member = members.get(name)
+            if member is not None and _but_anchors(member) == _but_anchors(peer.held.member):
+                self._trust(peer, member)
+            else:
                 self._keeping(name, peer.held)()
                 self._drop(name)
         for name, member in members.items():
@@ -125,6 +133,14 @@ class PeerSync:
             if peer.line is not None:
                 peer.line.publish(LEDGER_TOPIC, self._ledger.tree, b"")
         self._changed(self._own, None)
+
+    @staticmethod
+    def _trust(peer: Peer, member: Member) -> None:
+        """Dial by these anchors from now on; a session that was proven by one that is gone is proven anew."""
+        gone = peer.held.member.anchor not in (member.anchor, member.next_anchor)
+        peer.held.member = member
+        if gone and peer.line is not None:
+            peer.line.close()
 
     async def relay(self) -> None:
         """Ask the members that we reach for the records of those that we do not."""
@@ -232,7 +248,7 @@ class PeerSync:
             if peer.line is None:
                 for address in member.sync:
                     try:
-                        await self._dial(member, peer, address)
+                        await self._dial(peer.held.member, peer, address)
                         backoff = 0.2
                     except Exception as error:  # whatever a peer sends must not end the loop that dials it
                         reason = f"{type(error).__name__}: {error}"
@@ -242,7 +258,7 @@ class PeerSync:
 
     async def _dial(self, member: Member, peer: Peer, address: str) -> None:
         expect = controller_id(self._ledger.ledger.trust_domain(member.name))
-        channel = PinnedChannel(address, client_context(self._leaf(), member.anchor), expect)
+        channel = PinnedChannel(address, client_context(self._leaf(), member.trusted), expect)
         try:
             async with StreamStreamMethod(channel, EXCHANGE, bytes, bytes).open() as stream:
                 await stream.send_request()

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import msgspec
 
 from federation.link.possession import proves
+from federation.link.statement import constrained_to, read_statement
 from federation.model import policy as limits
 from federation.model.cidr import forbidden_address, inside, is_canonical
 from federation.model.errors import Refused
@@ -16,21 +17,26 @@ from federation.model.ledger import Member
 from federation.model.names import ServiceKey, is_host, is_label, zone_of
 from federation.model.policy import GlobalName, Probe
 from federation.model.record import (
+    BEHIND_MAX,
     SLICE_ENDPOINTS_MAX,
     Distance,
     Evidence,
     Export,
     Gateway,
     Head,
+    JwtKeys,
     Port,
     PublicName,
     Resource,
+    Rotation,
+    Seen,
     Signed,
     Slice,
     key_of,
 )
 from federation.registrar.signing import RECORD, verified
 
+PEM_MAX = 8_192
 REGIONS_MAX = 100
 RESOURCE_BYTES_MAX = 1024 * 1024
 PORTS_MAX = 100
@@ -76,7 +82,7 @@ def check_size(key: str, data: bytes, member: Member) -> None:
 
 
 def check_resource(key: str, resource: Resource, member: Member, reader: Member) -> None:
-    """Refused when this member may not say this: E103 addresses, E104 names, E120 form."""
+    """Refused when this member may not say this: E103 addresses, E104 names, E105 keys, E120 form."""
     if key != key_of(resource):
         raise Refused(f'resource "{key}" of member "{member.name}" calls itself "{key_of(resource)}"', "E120")
     match resource:
@@ -94,6 +100,40 @@ def check_resource(key: str, resource: Resource, member: Member, reader: Member)
             _check_observation(resource, member)
         case PublicName():
             _check_name(resource.name, member)
+        case JwtKeys():
+            _check_jwt_keys(resource, member)
+        case Rotation() | Seen():
+            _check_trust(resource, member)
+
+
+def _check_trust(resource: Rotation | Seen, member: Member) -> None:
+    if isinstance(resource, Rotation):
+        _check_rotation(resource, member)
+    else:
+        _check_seen(resource, member)
+
+
+def _check_jwt_keys(keys: JwtKeys, member: Member) -> None:
+    try:
+        read_statement(keys.statement, member.trusted, constrained_to(member.anchor))
+    except Refused as error:
+        raise Refused(f"{error.text}; last good kept", error.code) from None
+
+
+def _check_rotation(resource: Rotation, member: Member) -> None:
+    for what in ("anchor", "next_anchor", "by_anchor", "by_next"):
+        size = len(getattr(resource, what))
+        if size > PEM_MAX:
+            raise Refused(f'rotation of member "{member.name}": {what} of {size} bytes > {PEM_MAX}', "E117")
+
+
+def _check_seen(resource: Seen, member: Member) -> None:
+    if not 0 <= resource.mark < 1 << 62:
+        raise Refused(f'ledger seen by member "{member.name}": {resource.mark} is out of range', "E120")
+    if len(resource.behind) > BEHIND_MAX or not all(map(is_label, resource.behind)):
+        raise Refused(
+            f'programs of member "{member.name}" that are behind: more than {BEHIND_MAX}, or no labels', "E114"
+        )
 
 
 def _check_observation(resource: Evidence | Distance, member: Member) -> None:

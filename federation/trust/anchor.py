@@ -69,6 +69,12 @@ def make_anchor(trust_domain: str, now: datetime) -> tuple[str, str]:
     return key_pem.decode(), certificate.public_bytes(serialization.Encoding.PEM).decode()
 
 
+def key_id(pem: str) -> str:
+    """The subject key id (hex) of an anchor: what the leaves that it signs name as their issuer."""
+    certificate = x509.load_pem_x509_certificate(pem.encode())
+    return certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest.hex()
+
+
 def check_anchor(pem: str, trust_domain: str, member: str, now: datetime) -> None:
     """Refused (E107, E108) unless this is exactly one CA with the form of `make_anchor` for this trust domain."""
     try:

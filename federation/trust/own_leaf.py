@@ -6,7 +6,7 @@ import random
 import time
 from pathlib import Path
 
-from federation.link.leaf import Leaf, leaf_of, load_leaf, new_key, save_leaf, signing_request
+from federation.link.leaf import Leaf, issuer_of, leaf_of, load_leaf, new_key, save_leaf, signing_request
 from federation.model.errors import IsthmusError
 from federation.model.spiffe import SpiffeId
 from federation.trust.signer import ask_signer
@@ -35,6 +35,16 @@ class OwnLeaf:
         """The leaf in force, after `ready`."""
         assert self.leaf is not None
         return self.leaf
+
+    @property
+    def issuer(self) -> str:
+        """The key id of the anchor that signed the leaf in force."""
+        return issuer_of(self.current().chain)
+
+    async def renew_from(self, issuer: str) -> None:
+        """Have a leaf of this anchor. Unavailable when the signer is away."""
+        if self.issuer != issuer:
+            await self._renew()
 
     async def keep_fresh(self) -> None:
         """Renew at half life, for ever; a signer that is away is asked again."""

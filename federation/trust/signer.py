@@ -1,11 +1,15 @@
-"""The signer process: the only holder of the anchor's key. A request in, a leaf or a refusal out.
+"""The signer process: the only holder of the keys of the anchor and of JWT-SVIDs. A request in, a leaf, a token or a
+refusal out.
 
 Checked inside: proof of possession, the trust domain, the form of the identity and of the certificate. Who may ask
 for which identity is the controller's to say (`policy.py`): whoever acts as the controller's user gets any identity
 of this member, and of no other.
 
 It listens on a unix socket that only its own user may open. A frame is a 4-byte length and that many bytes; the
-answer's first byte is 0 for a leaf (PEM) and 1 for a refusal (text).
+answer's first byte is 0 for what was asked and 1 for a refusal (text). What is asked: a leaf (PEM) by a PKCS #10
+request in DER, whose first byte is 0x30; by TOKEN and a `TokenRequest` a JWT-SVID; by KEYS alone the anchor's statement
+of the keys that sign these (`link/statement.py`); by COMMAND and a `Command` about the rotation of the anchor the
+`Held` anchors.
 """
 
 import asyncio
@@ -13,37 +17,118 @@ import contextlib
 import logging
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
+import msgspec
+from msgspec import Struct, structs
 from prometheus_client import Counter
 
+from federation.link.statement import make_statement
 from federation.model.errors import InputError, Refused, Unavailable
+from federation.model.record import Signed
+from federation.model.spiffe import SpiffeId, parse_spiffe
+from federation.model.tokens import Authorities, TokenRequest
 from federation.process import answers
+from federation.trust.authorities import AuthorityKeys
 from federation.trust.issue import sign_leaf
+from federation.trust.slots import Slots
 
 log = logging.getLogger("signer")
 FRAME_MAX = 64 * 1024
+TOKEN, KEYS, COMMAND = b"T", b"K", b"r"
 signed_total = Counter("isthmus_signer_requests_total", "Signing requests by outcome", ["outcome"])
+
+
+class Command(Struct, frozen=True, kw_only=True):
+    """What to do with the anchors. `anchor` is the new one for `activate` and `finish`; both the wish to `prove`."""
+
+    do: Literal["tell", "prepare", "activate", "abort", "finish", "prove"]
+    anchor: str = ""
+    next_anchor: str = ""
+
+
+class Held(Struct, frozen=True, kw_only=True):
+    """The anchors (PEM) that the signer holds; `active` when it signs with the next one. The proofs answer `prove`."""
+
+    anchor: str
+    next_anchor: str = ""
+    active: bool = False
+    by_anchor: bytes = b""
+    by_next: bytes = b""
 
 
 class Signer:
     """Serves signing requests for one trust domain."""
 
-    def __init__(self, key_pem: str, anchor_pem: str, trust_domain: str) -> None:
-        self._key_pem = key_pem
-        self._anchor_pem = anchor_pem
-        self._trust_domain = trust_domain
+    def __init__(self, slots: Slots, jwt_keys: Path) -> None:
+        """`jwt_keys` is the file of the JWT-SVIDs' keys, made when absent. InputError when it cannot be read."""
+        self._slots = slots
+        self._authorities = AuthorityKeys(jwt_keys, slots.trust_domain)
+        self._statement: tuple[tuple[Authorities, str], Signed] | None = None
         self.listening = asyncio.Event()
 
     def answer(self, request: bytes) -> bytes:
         """The answer frame for one request frame."""
         try:
-            leaf = sign_leaf(self._key_pem, self._anchor_pem, request, self._trust_domain, datetime.now(UTC))
+            if request[:1] == COMMAND:
+                return b"\x00" + self._rotate(request[1:])
+            made = self._make(request, datetime.now(UTC))
         except Refused as error:
             signed_total.labels("refused").inc()
             log.warning("refused", extra={"code": error.code, "reason": error.text})
             return b"\x01" + str(error.text).encode()
+        except OSError as error:
+            signed_total.labels("failed").inc()
+            log.error("JWT keys could not be kept on disk", extra={"error": str(error)})
+            return b"\x01" + f"the signer's disk: {error.strerror}".encode()
         signed_total.labels("signed").inc()
-        return b"\x00" + leaf.encode()
+        return b"\x00" + made
+
+    def _make(self, request: bytes, now: datetime) -> bytes:
+        if request == KEYS:
+            return msgspec.msgpack.encode(self._stated(int(now.timestamp())))
+        if request.startswith(TOKEN):
+            return self._authorities.sign(_token_request(request[1:]), int(now.timestamp())).encode()
+        slot = self._slots.signing
+        return sign_leaf(slot.key, slot.anchor, request, self._slots.trust_domain, now).encode()
+
+    def _stated(self, now: int) -> Signed:
+        """The statement of what is published; signed once, for each signature of the same is another (ECDSA)."""
+        published = self._authorities.published(now)
+        made_of = (published, self._slots.signing.key)
+        if self._statement is None or self._statement[0] != made_of:
+            self._statement = made_of, make_statement(*made_of)
+        return self._statement[1]
+
+    def _rotate(self, body: bytes) -> bytes:
+        try:
+            command = msgspec.msgpack.decode(body, type=Command)
+            by_anchor, by_next = self._carry_out(command)
+        except msgspec.MsgspecError as error:
+            raise Refused(f"command cannot be read: {error}", "E120") from None
+        except OSError as error:
+            raise Refused(f"the anchor's folder cannot be written: {error.strerror}", "E125") from None
+        if command.do not in ("tell", "prove"):
+            log.info("anchors", extra={"done": command.do})
+        held = self._slots.next
+        told = Held(anchor=self._slots.first.anchor, by_anchor=by_anchor, by_next=by_next)
+        if held is not None:
+            told = structs.replace(told, next_anchor=held.slot.anchor, active=held.active)
+        return msgspec.msgpack.encode(told)
+
+    def _carry_out(self, command: Command) -> tuple[bytes, bytes]:
+        match command.do:
+            case "prepare":
+                self._slots.prepare(datetime.now(UTC))
+            case "activate":
+                self._slots.activate(command.anchor)
+            case "abort":
+                self._slots.abort()
+            case "finish":
+                self._slots.finish(command.anchor)
+            case "prove":
+                return self._slots.prove(command.anchor, command.next_anchor)
+        return b"", b""
 
     async def serve(self, socket: Path) -> None:
         """Listen on this unix socket until cancelled. InputError when another signer answers there."""
@@ -65,9 +150,23 @@ class Signer:
 
 
 async def ask_signer(socket: Path, request: bytes) -> str:
-    """The leaf (PEM) that the signer gives for this DER request. Refused (E105), or Unavailable when it is not
-    there.
+    """The leaf (PEM) that the signer gives for this DER request, or the JWT-SVID for one behind TOKEN. Refused (E105),
+    or Unavailable when it is not there.
     """
+    return (await _ask(socket, request)).decode()
+
+
+async def ask_statement(socket: Path) -> Signed:
+    """The anchor's statement of the keys that sign JWT-SVIDs now and soon. Unavailable when the signer is not there."""
+    return msgspec.msgpack.decode(await _ask(socket, KEYS), type=Signed)
+
+
+async def command_signer(socket: Path, command: Command) -> Held:
+    """The anchors that the signer holds after this. Refused, or Unavailable when it is not there."""
+    return msgspec.msgpack.decode(await _ask(socket, COMMAND + msgspec.msgpack.encode(command)), type=Held)
+
+
+async def _ask(socket: Path, request: bytes) -> bytes:
     try:
         reader, writer = await asyncio.open_unix_connection(socket)
     except OSError as error:
@@ -82,7 +181,22 @@ async def ask_signer(socket: Path, request: bytes) -> str:
         writer.close()
     if answer[:1] != b"\x00":
         raise Refused(answer[1:].decode(errors="replace"), "E105")
-    return answer[1:].decode()
+    return answer[1:]
+
+
+def requested_subject(request: bytes) -> SpiffeId:
+    """The identity that this token request is for. Refused (E105)."""
+    try:
+        return parse_spiffe(_token_request(request).identity)
+    except InputError as error:
+        raise Refused(f"token request: {error.text}", "E105") from None
+
+
+def _token_request(request: bytes) -> TokenRequest:
+    try:
+        return msgspec.msgpack.decode(request, type=TokenRequest)
+    except msgspec.MsgspecError as error:
+        raise Refused(f"token request cannot be read: {error}", "E105") from None
 
 
 def _frame(data: bytes) -> bytes:

@@ -4,7 +4,9 @@ from msgspec import Struct
 
 from federation.model.handout import (
     EndpointReport,
+    ForeignBundle,
     Import,
+    JwtBundle,
     LinkReport,
     NodeReport,
     Offer,
@@ -33,6 +35,8 @@ HANDOUT = Codec(
         "place": Place,
         "steered": Steered,
         "witness": Witness,
+        "jwt": JwtBundle,
+        "foreign": ForeignBundle,
     }
 )
 REPORT = Codec({"node": NodeReport, "link": LinkReport, "endpoint": EndpointReport, "target": TargetReport})

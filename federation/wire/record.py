@@ -1,6 +1,17 @@
 """The record feed (peer to peer)."""
 
-from federation.model.record import About, Distance, Evidence, Export, Gateway, PublicName, Slice
+from federation.model.record import (
+    About,
+    Distance,
+    Evidence,
+    Export,
+    Gateway,
+    JwtKeys,
+    PublicName,
+    Rotation,
+    Seen,
+    Slice,
+)
 from federation.wire.keyed import Codec
 
 RECORD = Codec(
@@ -12,6 +23,9 @@ RECORD = Codec(
         "evidence": Evidence,
         "distance": Distance,
         "name": PublicName,
+        "jwt": JwtKeys,
+        "rotation": Rotation,
+        "seen": Seen,
     }
 )
 

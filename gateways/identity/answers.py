@@ -6,13 +6,24 @@ from datetime import datetime
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from msgspec import Struct
+from msgspec import Struct, json
 
+from federation.link.jwks import jwk_set
 from federation.model.errors import Refused, Unavailable
-from federation.model.handout import UnixUser
+from federation.model.handout import ForeignBundle, UnixUser
 from federation.model.spiffe import SpiffeId
-from gateways.identity.messages import Svid, bundles_message, svids_message
+from federation.model.tokens import Authorities
+from gateways.identity.messages import (
+    Invalid,
+    Svid,
+    Validation,
+    bundles_message,
+    jwt_bundles_message,
+    svids_message,
+    validation_message,
+)
 from gateways.identity.registered import identities_of
+from gateways.identity.validate import validated
 from gateways.render.envoy.resources import Certificate
 from gateways.state import Anchor, Registered
 
@@ -24,6 +35,8 @@ class Book(Struct, frozen=True):
     registered: tuple[Registered, ...] = ()
     anchors: tuple[Anchor, ...] = ()
     certificates: Mapping[str, Certificate] = {}
+    authorities: tuple[Authorities, ...] = ()
+    foreign: tuple[ForeignBundle, ...] = ()
 
 
 def svids_for(book: Book, user: UnixUser, now: datetime) -> bytes:
@@ -45,6 +58,35 @@ def bundles_for(book: Book, user: UnixUser, now: datetime) -> bytes:
     """The full X509BundlesResponse: one bundle a member. Refused (E105) when this user is nobody."""
     entitled(book, user)
     return bundles_message(_bundles(book))
+
+
+def jwt_bundles_for(book: Book, user: UnixUser, now: datetime) -> bytes:
+    """The full JWTBundlesResponse: a JWK set for each trust domain with keys. Refused (E105) for nobody."""
+    entitled(book, user)
+    sets = {f"spiffe://{one.trust_domain}": json.encode(jwk_set(one.keys)) for one in book.authorities if one.keys}
+    return jwt_bundles_message(sets)
+
+
+def subjects_of(book: Book, user: UnixUser, spiffe_id: str) -> tuple[SpiffeId, ...]:
+    """The identities that a token is asked for: this one, or with "" all. Refused (E105) when it is not this user's."""
+    identities = entitled(book, user)
+    if not spiffe_id:
+        return identities
+    found = tuple(identity for identity in identities if str(identity) == spiffe_id)
+    if not found:
+        raise Refused(f"uid {user.uid}, gid {user.gid} may not act as {spiffe_id[:160]}", "E105")
+    return found
+
+
+def validation_for(book: Book, user: UnixUser, wanted: Validation, now: datetime) -> bytes:
+    """The ValidateJWTSVIDResponse. Refused: E105 when this user is nobody; Invalid when the token is not good."""
+    entitled(book, user)
+    known = {one.trust_domain: one.keys for one in book.authorities}
+    try:
+        claims = validated(wanted.svid, wanted.audience, known, now)
+    except Refused as error:
+        raise Invalid(error.text, error.code) from None
+    return validation_message(claims)
 
 
 def entitled(book: Book, user: UnixUser) -> tuple[SpiffeId, ...]:
@@ -78,7 +120,9 @@ def _svid(book: Book, identity: SpiffeId, now: datetime) -> Svid | None:
 
 
 def _bundles(book: Book) -> dict[str, bytes]:
-    return {_trust_domain_id(a): _der(x509.load_pem_x509_certificates(a.pem.encode())) for a in book.anchors}
+    pems = {_trust_domain_id(anchor): anchor.pem for anchor in book.anchors}
+    pems |= {f"spiffe://{one.trust_domain}": one.anchors for one in book.foreign if one.anchors}
+    return {name: _der(x509.load_pem_x509_certificates(pem.encode())) for name, pem in pems.items()}
 
 
 def _trust_domain_id(anchor: Anchor) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 from grpclib.const import Cardinality, Handler, Status
@@ -13,7 +14,16 @@ from grpclib.server import Stream
 from federation.model.errors import Refused, Unavailable
 from federation.model.handout import UnixUser
 from gateways import metrics
-from gateways.identity.answers import Book, bundles_for, svids_for
+from gateways.identity.answers import (
+    Book,
+    bundles_for,
+    jwt_bundles_for,
+    subjects_of,
+    svids_for,
+    validation_for,
+)
+from gateways.identity.messages import Invalid, read_token_request, read_validation, tokens_message
+from gateways.identity.tokens import Tokens
 
 SERVICE = "SpiffeWorkloadAPI"
 HEADER = "workload.spiffe.io"
@@ -37,16 +47,21 @@ class Shelf:
 
 
 class WorkloadApi:
-    """The calls of one connection. Requests carry nothing that we need, so none is read."""
+    """The calls of one connection. Of a request only that for a JWT-SVID, or to validate one, is read."""
 
-    def __init__(self, shelf: Shelf, user: UnixUser) -> None:
+    def __init__(self, shelf: Shelf, tokens: Tokens, user: UnixUser) -> None:
         self._shelf = shelf
+        self._tokens = tokens
         self._user = user
 
     def __mapping__(self) -> dict[str, Handler]:
         """The calls by path, as grpclib wants them."""
-        streams = {"FetchX509SVID": self.fetch_svids, "FetchX509Bundles": self.fetch_bundles, "FetchJWTBundles": no_jwt}
-        calls = {"FetchJWTSVID": no_jwt, "ValidateJWTSVID": no_jwt}
+        streams = {
+            "FetchX509SVID": self.fetch_svids,
+            "FetchX509Bundles": self.fetch_bundles,
+            "FetchJWTBundles": self.fetch_jwt_bundles,
+        }
+        calls = {"FetchJWTSVID": self.fetch_jwt_svid, "ValidateJWTSVID": self.validate}
         found = {name: Handler(call, Cardinality.UNARY_STREAM, bytes, bytes) for name, call in streams.items()}
         found |= {name: Handler(call, Cardinality.UNARY_UNARY, bytes, bytes) for name, call in calls.items()}
         return {f"/{SERVICE}/{name}": handler for name, handler in found.items()}
@@ -56,28 +71,54 @@ class WorkloadApi:
         await self._keep_sending(stream, svids_for)
 
     async def fetch_bundles(self, stream: Call) -> None:
-        """The bundles of all members, and again, whole, whenever one of them is another."""
+        """The bundles of all trust domains, and again, whole, whenever one of them is another."""
         await self._keep_sending(stream, bundles_for)
+
+    async def fetch_jwt_bundles(self, stream: Call) -> None:
+        """The JWK sets of all trust domains, and again, whole, whenever one of them is another."""
+        await self._keep_sending(stream, jwt_bundles_for)
+
+    async def fetch_jwt_svid(self, stream: Call) -> None:
+        """A JWT-SVID for each identity of the caller, or for the one that it names."""
+        check_header(stream)
+        with refusing():
+            wanted = read_token_request(await stream.recv_message())
+            subjects = subjects_of(self._shelf.book, self._user, wanted.identity)
+            svids = [(str(one), await self._tokens.get(one, wanted.audiences)) for one in subjects]
+            await stream.send_message(tokens_message(svids))
+
+    async def validate(self, stream: Call) -> None:
+        """The claims of a JWT-SVID that is good for an audience."""
+        check_header(stream)
+        with refusing():
+            wanted = read_validation(await stream.recv_message())
+            message = validation_for(self._shelf.book, self._user, wanted, datetime.now(UTC))
+            await stream.send_message(message)
 
     async def _keep_sending(self, stream: Call, answer: Answer) -> None:
         check_header(stream)
         sent = None
-        with metrics.WORKLOAD_STREAMS.track_inprogress():
+        with metrics.WORKLOAD_STREAMS.track_inprogress(), refusing():
             while True:
                 changed = self._shelf.changed
-                message = self._answer(answer)
+                message = answer(self._shelf.book, self._user, datetime.now(UTC))
                 if message != sent:
                     await stream.send_message(message)
                     sent = message
                 await changed.wait()
 
-    def _answer(self, answer: Answer) -> bytes:
-        try:
-            return answer(self._shelf.book, self._user, datetime.now(UTC))
-        except Refused as error:
-            raise refusal("no identity", Status.PERMISSION_DENIED, str(error)) from None
-        except Unavailable as error:
-            raise refusal("not at hand", Status.UNAVAILABLE, str(error)) from None
+
+@contextlib.contextmanager
+def refusing() -> Iterator[None]:
+    """Say what went wrong in the words and numbers of gRPC (SPIFFE_Workload_API.md section 6)."""
+    try:
+        yield
+    except Refused as error:
+        raise refusal("no identity", Status.PERMISSION_DENIED, str(error)) from None
+    except Unavailable as error:
+        raise refusal("not at hand", Status.UNAVAILABLE, str(error)) from None
+    except Invalid as error:
+        raise refusal("not good", Status.INVALID_ARGUMENT, str(error)) from None
 
 
 def check_header(stream: Call) -> None:
@@ -87,12 +128,6 @@ def check_header(stream: Call) -> None:
     if stream.metadata is None or stream.metadata.getall(HEADER, []) != ["true"]:
         text = f"E125 the metadata `{HEADER}: true` is missing: this is no client of the Workload API"
         raise refusal("no header", Status.INVALID_ARGUMENT, text)
-
-
-async def no_jwt(stream: Call) -> None:
-    """JWT-SVIDs are not here yet, and say so."""
-    check_header(stream)
-    raise refusal("jwt", Status.UNIMPLEMENTED, "E125 JWT-SVIDs are not served yet: use FetchX509SVID")
 
 
 def refusal(reason: str, status: Status, text: str) -> GRPCError:

@@ -27,6 +27,7 @@ from gateways import metrics
 from gateways.folder import check_socket_path
 from gateways.identity.answers import Book
 from gateways.identity.api import Shelf, WorkloadApi
+from gateways.identity.tokens import Tokens
 
 log = logging.getLogger("workload")
 
@@ -50,8 +51,10 @@ def user_of(connection: socket.socket) -> UnixUser:
 class Attested(H2Protocol):
     """One connection, whose calls are answered for one user only."""
 
-    def __init__(self, shelf: Shelf, user: UnixUser, left: Callable[[Attested], None]) -> None:
-        made = Server((WorkloadApi(shelf, user),), codec=BytesCodec(), config=_CONFIGURATION)._protocol_factory()
+    def __init__(self, shelf: Shelf, tokens: Tokens, user: UnixUser, left: Callable[[Attested], None]) -> None:
+        made = Server(
+            (WorkloadApi(shelf, tokens, user),), codec=BytesCodec(), config=_CONFIGURATION
+        )._protocol_factory()
         super().__init__(made.handler, made.config, made.h2_config)
         self.user = user
         self._left = left
@@ -72,8 +75,9 @@ class Attested(H2Protocol):
 class WorkloadServer:
     """Serves the Workload API on `path` to every user of this node."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, tokens: Tokens) -> None:
         self._path = path
+        self._tokens = tokens
         self._shelf = Shelf()
         self._open: set[Attested] = set()
         self._socket: socket.socket | None = None
@@ -132,7 +136,7 @@ class WorkloadServer:
             metrics.WORKLOAD_REFUSALS.labels("connections").inc()
             connection.close()
             return
-        attested = Attested(self._shelf, user, self._open.discard)
+        attested = Attested(self._shelf, self._tokens, user, self._open.discard)
         self._open.add(attested)
         with contextlib.suppress(ConnectionError):
             await asyncio.get_running_loop().connect_accepted_socket(lambda: attested, connection)

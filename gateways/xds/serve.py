@@ -92,6 +92,10 @@ class XdsServer:
         """True when an Envoy is connected and all that are hold the whole snapshot."""
         return self.connected and all(client.stream.settled() for client in self._clients)
 
+    def holds(self, type_url: str) -> bool:
+        """True when an Envoy is connected and all that are asked for this type and hold what they asked for."""
+        return self.connected and all(client.stream.holds(type_url) for client in self._clients)
+
     def problems(self) -> tuple[str, ...]:
         """What the connected Envoys refuse."""
         return tuple(sorted({line for client in self._clients for line in client.stream.problems()}))

@@ -127,6 +127,10 @@ class Stream:
             return False
         return all(self._is_settled(type_url) for type_url in self._channels)
 
+    def holds(self, type_url: str) -> bool:
+        """True when the client asked for resources of this type and acknowledged them."""
+        return type_url in self._channels and self._is_settled(type_url)
+
     def problems(self) -> tuple[str, ...]:
         """What the client refuses of the present content, in its own words."""
         return tuple(

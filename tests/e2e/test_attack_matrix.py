@@ -25,13 +25,16 @@ from federation.model.spiffe import SpiffeId, parse_spiffe
 from tests.e2e.envoy_tls import EnvoyBed, fetch
 from tests.worlds.attacks import VICTIM, Bed, Pair
 
-CONSTRAINED, PLAIN = Bed("constrained"), Bed("plain")
+CONSTRAINED, PLAIN, ROTATED = Bed("constrained"), Bed("plain"), Bed("constrained", rotated=True)
+BEDS = {"constrained": CONSTRAINED, "plain": PLAIN, "rotated": ROTATED}
 ATTACKS = list(CONSTRAINED.attacks)
 NAMELESS = {"CN of the victim's ID, no SAN", "no name at all"}
 UNCONSTRAINED = {"victim's ID as e-mail name"}
 OWN = {"own identity"}
 BY_CHAIN = NAMELESS | UNCONSTRAINED | OWN
 """What a chain check alone lets pass under constrained anchors: names that no constraint covers, and the own name."""
+
+AMID = {"constrained": "", "rotated": ", amid a rotation", "plain": ", plain anchors"}
 
 rows: dict[str, dict[str, str]] = {attack: {} for attack in ["honest victim", *ATTACKS]}
 
@@ -91,7 +94,9 @@ class Served:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
-        self._server = LinkServer(lambda: (leaf_of(self._bed.honest), self._bed.bundle), self._exchange, self._issue)
+        self._server = LinkServer(
+            lambda: (leaf_of(self._bed.honest), self._bed.bundle), self._exchange, self._issue, self._issue
+        )
         await self._server.start(f"127.0.0.1:{self.port}")
         return self
 
@@ -122,8 +127,9 @@ class Served:
 
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_openssl_rejects_what_constraints_cover(attack: str) -> None:
-    passed = note("OpenSSL chain", attack, openssl(CONSTRAINED, CONSTRAINED.attacks[attack]))
-    assert passed == (attack in BY_CHAIN)
+    for kind in ("constrained", "rotated"):
+        bed = BEDS[kind]
+        assert note(f"OpenSSL chain{AMID[kind]}", attack, openssl(bed, bed.attacks[attack])) == (attack in BY_CHAIN)
     note("OpenSSL chain, plain anchors", attack, openssl(PLAIN, PLAIN.attacks[attack]))
 
 
@@ -131,32 +137,41 @@ def test_every_attack_on_the_chain_succeeds_without_constraints() -> None:
     passed = {attack for attack in ATTACKS if openssl(PLAIN, PLAIN.attacks[attack])}
     assert passed == set(ATTACKS) - {"CA of the victim's name"}
     assert note("OpenSSL chain", "honest victim", openssl(CONSTRAINED, CONSTRAINED.honest))
+    assert note("OpenSSL chain, amid a rotation", "honest victim", all(openssl(ROTATED, one) for one in both()))
 
 
-@pytest.mark.parametrize("kind", ["constrained", "plain"])
+def both() -> tuple[Pair, Pair]:
+    """The victim's honest leaves amid a rotation: of the old and of the next anchor."""
+    return ROTATED.earlier, ROTATED.honest
+
+
+@pytest.mark.parametrize("kind", BEDS)
 def test_our_dialler_speaks_to_the_pinned_identity_only(kind: str) -> None:
-    bed = CONSTRAINED if kind == "constrained" else PLAIN
+    bed = BEDS[kind]
 
     async def main() -> None:
-        assert note("our dialler", "honest victim", await dialled(bed, bed.honest))
+        for pair in (bed.honest, bed.earlier):
+            assert note(f"our dialler{AMID[kind]}", "honest victim", await dialled(bed, pair))
         for attack, pair in bed.attacks.items():
             # Without constraints a CA can forge the very URI: nothing that looks at one leaf can tell then.
-            passed = note(
-                f"our dialler{'' if kind == 'constrained' else ', plain anchors'}", attack, await dialled(bed, pair)
-            )
+            passed = note(f"our dialler{AMID[kind]}", attack, await dialled(bed, pair))
             assert passed == (kind == "plain" and attack in {"forged URI", "CA below the CA"}), attack
 
     asyncio.run(main())
 
 
-def test_our_grpcio_server_serves_nobody_as_another() -> None:
+@pytest.mark.parametrize("kind", ["constrained", "rotated"])
+def test_our_grpcio_server_serves_nobody_as_another(kind: str) -> None:
+    bed, column = BEDS[kind], f"our grpcio server{AMID[kind]}"
+
     async def main() -> None:
-        async with Served(CONSTRAINED) as served:
-            assert note("our grpcio server", "honest victim", await served.call(CONSTRAINED.honest) == VICTIM)
-            for attack, pair in CONSTRAINED.attacks.items():
+        async with Served(bed) as served:
+            for pair in (bed.honest, bed.earlier):
+                assert note(column, "honest victim", await served.call(pair) == VICTIM)
+            for attack, pair in bed.attacks.items():
                 served.seen.clear()
                 identity = await served.call(pair)
-                note("our grpcio server", attack, bool(identity))
+                note(column, attack, bool(identity))
                 assert bool(identity) == (attack in OWN), attack
                 assert VICTIM not in map(str, served.seen), attack
 
@@ -165,19 +180,22 @@ def test_our_grpcio_server_serves_nobody_as_another() -> None:
 
 @pytest.fixture(scope="module")
 def envoy() -> Iterator[EnvoyBed]:
-    with EnvoyBed({"constrained": CONSTRAINED, "plain": PLAIN}, VICTIM) as bed:
+    with EnvoyBed(BEDS, VICTIM) as bed:
         yield bed
 
 
 @pytest.mark.parametrize("attack", ["honest victim", *ATTACKS])
 def test_envoy_as_server(envoy: EnvoyBed, attack: str) -> None:
     def served(kind: str, pinned: bool) -> bool:
-        bed = CONSTRAINED if kind == "constrained" else PLAIN
+        bed = BEDS[kind]
         pair = bed.honest if attack == "honest victim" else bed.attacks[attack]
         return fetch(envoy.listener(kind, pinned), pair)
 
-    assert note("Envoy server, chain", attack, served("constrained", False)) == (attack in BY_CHAIN | {"honest victim"})
-    assert note("Envoy server, pinned", attack, served("constrained", True)) == (attack == "honest victim")
+    for kind in ("constrained", "rotated"):
+        by_chain = note(f"Envoy server, chain{AMID[kind]}", attack, served(kind, False))
+        assert by_chain == (attack in BY_CHAIN | {"honest victim"})
+        pinned = note(f"Envoy server, pinned{AMID[kind]}", attack, served(kind, True))
+        assert pinned == (attack == "honest victim")
     note("Envoy server, chain, plain anchors", attack, served("plain", False))
     if attack in {"forged URI", "own URI, then a forged URI", "forged DNS name", "forged IP", "CA below the CA"}:
         assert served("plain", False), "the attack is not real"
@@ -185,9 +203,16 @@ def test_envoy_as_server(envoy: EnvoyBed, attack: str) -> None:
 
 @pytest.mark.parametrize("attack", ["honest victim", *ATTACKS])
 def test_envoy_as_client(envoy: EnvoyBed, attack: str) -> None:
-    assert note("Envoy client, pinned", attack, envoy.reaches("constrained", attack)) == (attack == "honest victim")
+    for kind in ("constrained", "rotated"):
+        reached = note(f"Envoy client, pinned{AMID[kind]}", attack, envoy.reaches(kind, attack))
+        assert reached == (attack == "honest victim")
     if attack in {"forged URI", "CA below the CA"}:
         assert envoy.reaches("plain", attack), "the attack is not real"
+
+
+def test_envoy_takes_the_victims_old_leaf_amid_a_rotation(envoy: EnvoyBed) -> None:
+    assert all(fetch(envoy.listener("rotated", True), pair) for pair in both())
+    assert not fetch(envoy.listener("constrained", True), ROTATED.honest)
 
 
 def test_the_matrix_is_written() -> None:

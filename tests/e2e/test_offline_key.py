@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from federation.registrar.signing import new_signing_key
-from tests.worlds.public_cli import ISTHMUS, Site
+from tests.netns.spaces import await_true
+from tests.worlds.public_cli import ISTHMUS, Site, running
 
 
 @pytest.fixture
@@ -76,3 +77,41 @@ def test_bad_files_are_one_line(site: Site, tmp_path: Path) -> None:
     run("member", "revoke", "eu-central", "--state", str(site.folder("us-east").path), "--prepare", entry)
     code, text = run("ledger", "sign", "--key", str(key), "--entry", entry, "--out", out, "--yes")
     assert (code, text) == (2, f"isthmus: E122 {key} has mode 0644: must be 0600, run `chmod 600 {key}`\n")
+
+
+def test_an_anchor_is_rotated_with_a_key_that_never_saw_the_registrar(tmp_path: Path) -> None:
+    """us-east alone, its registrar's controller running: each of the two entries is prepared, signed elsewhere, imported."""
+    safe = tmp_path / "federation.key"
+    with running(tmp_path) as site:
+        state = str(site.folder("us-east").path)
+        shutil.move(site.folder("us-east").federation_key, safe)
+        assert run("member", "revoke", "eu-central", "--state", state, "--prepare", str(tmp_path / "gone"))[0] == 0
+        sign_and_import(state, safe, tmp_path / "gone")
+        assert run("member", "anchor", "us-east", "--state", state, "--prepare", str(tmp_path / "none")) == (
+            2,
+            'isthmus: E104 member "us-east" asks for no change of its anchors; members that do: none\n',
+        )
+        before = json.loads(run("trust", "rotate", "--state", state)[1])
+        assert before["waits"][0]["name"] == "the registrar"
+        assert run("member", "anchor", "us-east", "--state", state)[0] == 2
+        for step, anchors in (("prepare", 2), ("revoke", 1)):
+            await_true(f"{step} asks", lambda step=step: asks(state) == step)  # type: ignore[misc]
+            entry = tmp_path / step
+            code, said = run("member", "anchor", "us-east", "--state", state, "--prepare", str(entry))
+            assert (code, json.loads(said)) == (0, {"member": "us-east", "anchors": anchors})
+            sign_and_import(state, safe, entry)
+        await_true("it is done", lambda: asks(state) == "idle")
+        after = json.loads(run("trust", "status", "--state", state)[1])
+        assert after["anchor"] == before["new"] != before["anchor"]
+
+
+def asks(state: str) -> str:
+    """The phase in which something is asked of the registrar, "idle", or "" in between."""
+    told = json.loads(run("trust", "status", "--state", state)[1])
+    return str(told["phase"]) if told["requests"] or told["phase"] == "idle" else ""
+
+
+def sign_and_import(state: str, key: Path, entry: Path) -> None:
+    signed = entry.with_suffix(".signed")
+    assert run("ledger", "sign", "--key", str(key), "--entry", str(entry), "--out", str(signed), "--yes")[0] == 0
+    assert run("ledger", "import", "--state", state, "--signed", str(signed))[0] == 0

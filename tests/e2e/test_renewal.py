@@ -5,6 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from federation.link.enrolled import load_enrolled, save_enrolled
 from federation.link.leaf import load_leaf, save_leaf
 from tests.worlds.public_cli import Site, running
 
@@ -22,7 +23,10 @@ def test_a_certificate_that_ran_out_is_replaced_by_hand(site: Site) -> None:
     first = load_leaf(out / "leaf.json")
     assert first is not None
     save_leaf(out / "leaf.json", msgspec.structs.replace(first, not_after=first.not_before + 1))
+    enrolled = load_enrolled(out)
+    save_enrolled(out, msgspec.structs.replace(enrolled, anchor="one that is trusted no more"))
     site.cli("renew", "--state", state, "--out", str(out))
+    assert load_enrolled(out) == enrolled
     second = load_leaf(out / "leaf.json")
     assert second is not None
     assert (second.id, second.key != first.key) == (first.id, True)

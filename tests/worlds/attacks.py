@@ -143,11 +143,19 @@ def forged(own: Anchor, victim: Anchor) -> dict[str, Pair]:
 
 
 class Bed:
-    """Both anchors in one bundle, the attacks, and the victim's honest leaf."""
+    """Both members' anchors in one bundle, the attacks, and the victim's honest leaf.
 
-    def __init__(self, kind: str) -> None:
+    `rotated`: each member has two anchors in the bundle; attacks and honest leaf are of the next ones, `earlier` is the
+    victim's leaf of its old one.
+    """
+
+    def __init__(self, kind: str, rotated: bool = False) -> None:
         make = constrained if kind == "constrained" else plain
         self.east, self.west = make(EAST), make(WEST)
         self.bundle = self.east.pem + self.west.pem
+        self.earlier = leaf(self.east, uri(VICTIM))
+        if rotated:
+            self.east, self.west = make(EAST), make(WEST)
+            self.bundle += self.east.pem + self.west.pem
         self.honest = leaf(self.east, uri(VICTIM))
         self.attacks = forged(self.west, self.east)

@@ -140,8 +140,9 @@ class World:
         return dict(HANDOUT.decode_tree(self.agents.given[node]))
 
     def record(self) -> dict[str, Any]:
+        """What our record says, but for how far the ledger was seen."""
         self.step()
-        return dict(RECORD.decode_tree(self.peers.published[-1]))
+        return {key: value for key, value in RECORD.decode_tree(self.peers.published[-1]).items() if key != "seen"}
 
     def local(self, *addresses: str, unready: tuple[str, ...] = ()) -> None:
         self.cluster.put(service())

@@ -1,11 +1,12 @@
 """us-east and eu-central founded and run on loopback by the public command line, each process with its own log."""
 
+import asyncio
 import json
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,23 @@ def free_port() -> int:
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return int(one.getsockname()[1])
+
+
+def open_sockets() -> set[str]:
+    """The TCP connections that this process has open (proc(5), /proc/net/tcp)."""
+    tcp = {f"socket:[{line.split()[9]}]" for line in Path("/proc/net/tcp").read_text().splitlines()[1:]}
+    found = set()
+    for fd in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):
+            found.add(str(fd.readlink()))
+    return found & tcp
+
+
+async def closed_since(before: set[str]) -> None:
+    """Wait until all sockets opened since are closed: TLS takes its leave of programs that ended."""
+    async with asyncio.timeout(10):
+        while open_sockets() > before:  # noqa: ASYNC110 - what is awaited is a state
+            await asyncio.sleep(0.01)
 
 
 class Site:

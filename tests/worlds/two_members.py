@@ -10,8 +10,10 @@ from federation.link.leaf import Leaf, leaf_of, new_key, signing_request
 from federation.link.possession import wireguard_key
 from federation.model.handout import (
     Candidate,
+    ForeignBundle,
     Handout,
     Import,
+    JwtBundle,
     Listener,
     Offer,
     Peer,
@@ -32,6 +34,7 @@ from federation.trust.issue import sign_leaf
 DOMAIN = "acme.mesh"
 WEB = ServiceKey("shop", "web")
 REGIONS = {"us-east": "us", "eu-central": "eu", "ap-south": "ap"}
+MEMBERS: dict[type[Struct], str] = {Peer: "peer", Place: "place", JwtBundle: "jwt"}
 NUMBERS = {"us-east": 1, "eu-central": 2, "ap-south": 3}
 
 
@@ -152,8 +155,8 @@ def _key(value: Handout, index: int) -> str:
     match value:
         case Site():
             return "site"
-        case Peer():
-            return f"peer/{value.member}"
+        case Peer() | Place() | JwtBundle():
+            return f"{MEMBERS[type(value)]}/{value.member}"
         case Pool():
             return f"pool/{value.service}/{value.az}/{index}"
         case Import():
@@ -162,9 +165,9 @@ def _key(value: Handout, index: int) -> str:
             return f"offer/{value.service}"
         case Workload():
             return f"workload/{value.namespace}/{value.account}"
-        case Place():
-            return f"place/{value.member}"
         case Steered():
             return f"steered/{value.name.host}/{value.name.service}"
+        case ForeignBundle():
+            return f"foreign/{value.trust_domain}"
         case Witness():
             return f"witness/{value.observer}/{value.evidence.kind}/{value.evidence.about}/{value.evidence.host}"

@@ -39,6 +39,11 @@ def anchor_secret(member: str) -> str:
     return f"anchor/{member}"
 
 
+def foreign_secret(trust_domain: str) -> str:
+    """The name of the secret that holds a foreign trust domain's bundle: its SPIFFE ID."""
+    return f"spiffe://{trust_domain}"
+
+
 PEERS_SECRET = "anchors/peers"  # noqa: S105 - a name
 """The name of the secret with which a gateway checks who comes in."""
 

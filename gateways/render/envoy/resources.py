@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from msgspec import Struct
 
 from gateways.render.envoy import clusters, endpoints, listeners, secrets
-from gateways.render.envoy.common import CDS, EDS, LDS, PEERS_SECRET, SDS, Json, anchor_secret
+from gateways.render.envoy.common import CDS, EDS, LDS, PEERS_SECRET, SDS, Json, anchor_secret, foreign_secret
 from gateways.state import NodeState
 
 KINDS = (CDS, EDS, LDS, SDS)
@@ -67,6 +67,9 @@ def missing(state: NodeState, certificates: Mapping[str, Certificate]) -> tuple[
 def _secrets(state: NodeState, certificates: Mapping[str, Certificate]) -> Iterator[Part]:
     for anchor in state.anchors:
         yield Part(SDS, anchor_secret(anchor.member), secrets.anchor, (anchor,))
+    for bundle in state.foreign:
+        if bundle.anchors:
+            yield Part(SDS, foreign_secret(bundle.trust_domain), secrets.foreign, (bundle,))
     for identity in state.identities:
         leaf = certificates.get(str(identity))
         if leaf is not None:

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from gateways.render.envoy.common import PEERS_SECRET, Json, anchor_secret
+from federation.model.handout import ForeignBundle
+from gateways.render.envoy.common import PEERS_SECRET, Json, anchor_secret, foreign_secret
 from gateways.state import Admitted, Anchor
 
 
@@ -20,6 +21,12 @@ def certificate(name: str, chain: str, key: str) -> Json:
 def anchor(item: Anchor) -> Json:
     """One member's anchor: all that a connection to this member may be checked against."""
     return {"name": anchor_secret(item.member), "validation_context": {"trusted_ca": {"inline_string": item.pem}}}
+
+
+def foreign(item: ForeignBundle) -> Json:
+    """What a connection to a foreign trust domain may be checked against, for those who pin one by its name."""
+    name = foreign_secret(item.trust_domain)
+    return {"name": name, "validation_context": {"trusted_ca": {"inline_string": item.anchors}}}
 
 
 def peers(anchors: Iterable[Anchor], admitted: Iterable[Admitted]) -> Json:

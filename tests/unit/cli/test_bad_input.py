@@ -209,6 +209,20 @@ LOOKS = {
         ["explain", "shop/web", "--from", "eu"],
         "E125 no lab runs in nolab: name a controller's socket with --api, or run `isthmus lab up`",
     ),
+    "trust status without a controller": (
+        ["trust", "status", "--state", "reg"],
+        "E190 reg/api.sock: no controller answers (No such file or directory); is it running?",
+    ),
+    "trust rotate without a controller": (
+        ["trust", "rotate", "--state", "reg", "--exclude", "eu"],
+        "E190 reg/api.sock: no controller answers (No such file or directory); is it running?",
+    ),
+    "trust abort of no folder": (["trust", "abort", "--state", "none"], f"E125 none/member.json {ABSENT}"),
+    "trust rotate of no folder": (["trust", "rotate"], "Missing option '--state'. See `isthmus trust rotate --help`."),
+    "member anchor without a controller": (
+        ["member", "anchor", "eu", "--state", "reg"],
+        "E190 reg/api.sock: no controller answers (No such file or directory); is it running?",
+    ),
     "unknown command": (["fly"], "No such command 'fly'. See `isthmus --help`."),
     "unknown option": (["status", "--fly"], "No such option '--fly'. See `isthmus status --help`."),
 }  # fmt: skip

@@ -41,7 +41,7 @@ class MemoryFeed:
             node="n1", role=role, member="us-east", domain="acme.mesh", controllers=(), anchor=US.anchor
         )
         self.changed, self.svid_changed = asyncio.Event(), asyncio.Event()
-        self.connected = True
+        self.connected, self.kept, self.issuer = True, 0, ""
         self.disk = Disk()
         self.head: HandoutHead | None = None
         self.tree, self.values = Tree(), values
@@ -64,6 +64,9 @@ class MemoryFeed:
         if not self.issuing:
             raise Unavailable(f"no controller to issue {identity}")
         return Leaf(id=str(identity), key="key", chain="chain", not_before=0, not_after=2**40)
+
+    async def token(self, identity: SpiffeId, audiences: tuple[str, ...]) -> str:
+        raise Unavailable(f"no controller to issue {identity}")
 
     @property
     def node(self) -> NodeReport:

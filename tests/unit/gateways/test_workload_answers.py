@@ -10,16 +10,19 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from msgspec import structs
 from spiffe._proto import workload_pb2
 
 from federation.link.leaf import Leaf
 from federation.model.errors import InputError, Refused, Unavailable
 from federation.model.handout import UnixUser, Workload
-from gateways.identity.answers import Book, svids_for
+from gateways.identity.answers import Book, bundles_for, svids_for
 from gateways.identity.registered import identities_of, registered_workloads
 from gateways.identity.serve import WorkloadServer
+from gateways.identity.tokens import Tokens
 from gateways.intent import intend
 from gateways.render.envoy.resources import Certificate
+from tests.unit.gateways.test_daemon import MemoryFeed
 from tests.unit.gateways.test_intent import NODE
 from tests.worlds.two_members import keyed, peer, real, site
 
@@ -52,6 +55,14 @@ def test_the_own_bundle_stands_in_the_certificate_and_only_the_others_beside_it(
     read = workload_pb2.X509SVIDResponse.FromString(data)
     assert [svid.bundle for svid in read.svids] == [der(US.anchor)]
     assert dict(read.federated_bundles) == {f"spiffe://{EU.domain}": der(EU.anchor)}
+
+
+def test_amid_a_rotation_both_anchors_are_in_the_members_own_bundle() -> None:
+    new = real("us-east")
+    state = intend(NODE, keyed(structs.replace(site(US), anchor=US.anchor + new.anchor)))
+    entry = Book(True, registered_workloads(site(US), [Workload("shop", "client", uids=(ME,))]), state.anchors, {})
+    read = workload_pb2.X509BundlesResponse.FromString(bundles_for(entry, ME, datetime.now(UTC)))
+    assert read.bundles[f"spiffe://{US.domain}"] == der(US.anchor) + der(new.anchor)
 
 
 def der(pem: str) -> bytes:
@@ -89,7 +100,7 @@ def test_who_is_who(case: str) -> None:
 def test_bad_paths_of_the_socket() -> None:
     async def start(path: Path) -> str:
         with pytest.raises(InputError) as caught:
-            await WorkloadServer(path).start()
+            await WorkloadServer(path, Tokens(MemoryFeed("node", {}))).start()
         return str(caught.value)
 
     async def main(folder: Path) -> None:

@@ -208,7 +208,7 @@ def test_no_call_is_answered_without_the_header(call: str, case: str) -> None:
     play(handout(ME), act)
 
 
-@pytest.mark.parametrize("call", ["FetchX509SVID", "FetchX509Bundles"])
+@pytest.mark.parametrize("call", ["FetchX509SVID", "FetchX509Bundles", "FetchJWTBundles"])
 def test_a_process_that_is_not_registered_gets_nothing(call: str) -> None:
     async def act(scene: Scene) -> None:
         before = refusals("no identity")
@@ -332,15 +332,6 @@ def test_what_is_not_known_yet_is_unavailable_and_not_denied() -> None:
         await ready(scene)
 
     play({}, act)
-
-
-@pytest.mark.parametrize("call", ["FetchJWTSVID", "FetchJWTBundles", "ValidateJWTSVID"])
-def test_jwt_calls_say_that_they_are_not_here(call: str) -> None:
-    async def act(scene: Scene) -> None:
-        text = "E125 JWT-SVIDs are not served yet: use FetchX509SVID"
-        assert await scene.refusal(call) == (grpc.StatusCode.UNIMPLEMENTED, text)
-
-    play(handout(ME), act)
 
 
 def test_one_user_cannot_use_up_the_agents_descriptors() -> None:

@@ -12,6 +12,9 @@ from federation.model.record import (
     Export,
     Gateway,
     Port,
+    Resource,
+    Rotation,
+    Seen,
     Signed,
     key_of,
 )
@@ -326,3 +329,34 @@ def test_more_services_than_the_quota_move_nothing() -> None:
     with pytest.raises(Refused) as caught:
         held.take(acme.keys["eu-central"].head(four, 1), four)
     assert str(caught.value) == 'E118 member "eu-central": 4 endpoints > quota 3; last good kept'
+
+
+BAD_TRUST: dict[str, tuple[Resource, str]] = {
+    "an anchor that is too long": (
+        Rotation(anchor="x" * 8_193, next_anchor=""),
+        'E117 rotation of member "eu-central": anchor of 8193 bytes > 8192',
+    ),
+    "a proof that is too long": (
+        Rotation(anchor="x", next_anchor="", by_next=bytes(9_000)),
+        'E117 rotation of member "eu-central": by_next of 9000 bytes > 8192',
+    ),
+    "an index below none": (Seen(-1), 'E120 ledger seen by member "eu-central": -1 is out of range'),
+    "an index beyond all": (
+        Seen(1 << 62),
+        'E120 ledger seen by member "eu-central": 4611686018427387904 is out of range',
+    ),
+    "too many behind": (
+        Seen(1, tuple(f"n{i}" for i in range(9))),
+        'E114 programs of member "eu-central" that are behind: more than 8, or no labels',
+    ),
+    "no name behind": (
+        Seen(1, ("a b",)),
+        'E114 programs of member "eu-central" that are behind: more than 8, or no labels',
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD_TRUST)
+def test_what_is_said_of_trust_is_bounded(reader: Reader, case: str) -> None:
+    resource, text = BAD_TRUST[case]
+    assert reader.refusal(resource, GOOD[2]) == text

@@ -19,6 +19,7 @@ from federation.trust.issue import LEAF_LIFE, sign_leaf
 from federation.trust.policy import allowed_identities, check_request
 from federation.trust.signer import Signer, ask_signer
 from tests.worlds.acme import NOW
+from tests.worlds.signer import slots_of
 
 EAST = "us-east.acme.mesh"
 WEB = account(EAST, "shop", "web")
@@ -187,7 +188,8 @@ def test_the_signer_process_signs_refuses_and_is_alone_on_its_socket(anchor: tup
     socket = tmp_path / "signer.sock"
 
     async def main() -> None:
-        signer = Signer(*anchor, EAST)
+        slots = slots_of(tmp_path, anchor)
+        signer = Signer(slots, tmp_path / "jwt.json")
         task = asyncio.create_task(signer.serve(socket))
         async with asyncio.timeout(5):
             await signer.listening.wait()
@@ -198,7 +200,7 @@ def test_the_signer_process_signs_refuses_and_is_alone_on_its_socket(anchor: tup
         with pytest.raises(Refused, match="E105 signing request cannot be read"):
             await ask_signer(socket, b"garbage")
         with pytest.raises(InputError, match="another signer is running on this state folder; stop it first"):
-            await Signer(*anchor, EAST).serve(socket)
+            await Signer(slots, tmp_path / "jwt.json").serve(socket)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         with pytest.raises(Unavailable, match="does not answer"):

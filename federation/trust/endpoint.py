@@ -1,0 +1,155 @@
+"""Our own trust domain's bundle, and the endpoint that serves it to foreign ones (SPIFFE Federation section 5)."""
+
+import asyncio
+import logging
+import ssl
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+from aiohttp import web
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from msgspec import Struct
+
+from federation.link.leaf import Leaf
+from federation.link.statement import read_statement
+from federation.link.tls import show_leaf
+from federation.model.errors import InputError, IsthmusError, Unavailable
+from federation.model.record import Signed
+from federation.ports import Clock, Store
+from federation.telemetry import split_address
+from federation.trust.bundle import REFRESH_HINT, Bundle, write_bundle
+
+log = logging.getLogger("bundle")
+PATH = "/bundle.json"
+KEPT = "bundle/own"
+FRESH_SECONDS = 30
+Show = Callable[[ssl.SSLContext], None]
+
+
+class BundleServing(Struct, frozen=True):
+    """Where the bundle is served (`ip:port`): as https_web with the certificate and key in these files, or, without, as
+    https_spiffe with the controller's own leaf.
+    """
+
+    listen: str
+    files: tuple[Path, Path] | None
+
+    def show(self, leaf: Callable[[], Leaf]) -> Show:
+        """What puts into a TLS context what is shown."""
+        return shown_leaf(leaf) if self.files is None else shown_files(*self.files)
+
+
+class _Kept(Struct, frozen=True):
+    bundle: Bundle
+
+
+class OwnBundle:
+    """The document of our bundle. Its sequence moves on with each change of keys, over restarts, and never back: it is
+    at least the Unix second of the change, so that a store that was lost does not begin anew.
+    """
+
+    def __init__(
+        self,
+        trust_domain: str,
+        anchors: Callable[[], str],
+        statement: Callable[[], Signed | None],
+        store: Store,
+        clock: Clock,
+    ) -> None:
+        self._trust_domain = trust_domain
+        self._anchors = anchors
+        self._statement = statement
+        self._store = store
+        self._clock = clock
+
+    async def document(self) -> bytes:
+        """The document now. Unavailable when its sequence cannot be made durable, or the signer never stated our keys:
+        a bundle without them would say that they are revoked.
+        """
+        data = self._store.get(KEPT)
+        kept = None if data is None else msgspec.msgpack.decode(data, type=_Kept).bundle
+        now = self._now()
+        if kept is None or (kept.anchors, kept.keys) != (now.anchors, now.keys):
+            last = 0 if kept is None else kept.sequence
+            kept = msgspec.structs.replace(now, sequence=max(last + 1, int(self._clock.wall())))
+            self._store.put(KEPT, msgspec.msgpack.encode(_Kept(kept)))
+            await self._store.flush()
+        return write_bundle(kept)
+
+    def _now(self) -> Bundle:
+        pem, statement = self._anchors(), self._statement()
+        if statement is None:
+            raise Unavailable("keys of JWT-SVIDs are not known yet: is `isthmus signer` running?")
+        certificates = x509.load_pem_x509_certificates(pem.encode())
+        return Bundle(
+            trust_domain=self._trust_domain,
+            anchors=tuple(certificate.public_bytes(Encoding.PEM).decode() for certificate in certificates),
+            keys=read_statement(statement, pem, self._trust_domain).keys,
+            refresh_hint=REFRESH_HINT,
+        )
+
+
+class BundleEndpoint:
+    """Serves the document at PATH over TLS and asks no client for a certificate."""
+
+    def __init__(self, bundle: OwnBundle, show: Show) -> None:
+        """`show` puts into the context what to show in handshakes; it is asked again every FRESH_SECONDS."""
+        self._bundle = bundle
+        self._show = show
+        self._runner: web.AppRunner | None = None
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+
+    async def start(self, address: str) -> None:
+        """Listen on `ip:port`. InputError (E122) when the port cannot be had."""
+        host, port = split_address(address, "--bundle-listen")
+        self._show(self._context)
+        app = web.Application()
+        app.router.add_get(PATH, self._get)
+        self._runner = web.AppRunner(app, access_log=None)
+        await self._runner.setup()
+        try:
+            await web.TCPSite(self._runner, host, port, ssl_context=self._context).start()
+        except OSError as error:
+            text = f'--bundle-listen "{address}": {error.strerror}; choose another address or port'
+            raise InputError(text, "E122") from None
+
+    async def stop(self) -> None:
+        """Stop listening."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def keep_fresh(self) -> None:
+        """Show a renewed certificate to whoever dials from then on."""
+        while True:
+            await asyncio.sleep(FRESH_SECONDS)
+            try:
+                self._show(self._context)
+            except InputError as error:
+                log.error("the renewed certificate is not shown", extra={"reason": str(error)})
+
+    async def _get(self, request: web.Request) -> web.Response:
+        try:
+            return web.Response(body=await self._bundle.document(), content_type="application/json")
+        except IsthmusError as error:
+            log.error("the bundle cannot be served", extra={"reason": str(error)})
+            return web.Response(status=503, text=f"{error}\n")
+
+
+def shown_leaf(leaf: Callable[[], Leaf]) -> Show:
+    """For https_spiffe: the controller's own leaf."""
+    return lambda context: show_leaf(context, leaf())
+
+
+def shown_files(certificate: Path, key: Path) -> Show:
+    """For https_web: a certificate chain and its key from PEM files. InputError (E122) when they cannot be used."""
+
+    def show(context: ssl.SSLContext) -> None:
+        try:
+            context.load_cert_chain(certificate, key)
+        except OSError as error:
+            why = getattr(error, "reason", None) or error.strerror
+            raise InputError(f'--bundle-cert "{certificate}", --bundle-key "{key}": {why}', "E122") from None
+
+    return show
