@@ -1,4 +1,4 @@
-"""The embedded store: one SQLite file, every write durable before it returns.
+"""The embedded store: one SQLite file; a flush is one durable transaction.
 
 Room is reserved when it is opened: pages in the file, and a log that is written over from its start. So the small
 state of a controller goes on being kept while the disk is full.
@@ -16,8 +16,8 @@ ROOM = 256 * PAGE
 RESERVE = "reserve"
 
 
-class SqliteStore:
-    """A Store in one file (created 0600 by the folder's mode)."""
+class SqliteFile:
+    """Keys and values in one file (created 0600 by the folder's mode); every write is durable before it returns."""
 
     def __init__(self, path: Path) -> None:
         """Open or create. Unavailable when the file is no database or cannot be written."""
@@ -63,9 +63,6 @@ class SqliteStore:
         rows = self._db.execute("SELECT key, value FROM kept WHERE substr(key, 1, ?) = ?", (len(prefix), prefix))
         return {key: bytes(value) for key, value in rows}
 
-    async def flush(self) -> None:
-        """Everything is durable already."""
-
     def change(self, values: Mapping[str, bytes | None]) -> None:
         """Set (None: forget) all of these or none. Unavailable when the disk does not take it."""
         try:
@@ -81,3 +78,37 @@ class SqliteStore:
             self._db.execute(statement, values)
         except sqlite3.Error as error:
             raise Unavailable(f"store: {error}") from None
+
+
+class SqliteStore:
+    """A Store over such a file: what is written is staged, and a flush writes it whole or not at all."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or create. Unavailable when the file is no database or cannot be written."""
+        self._file = SqliteFile(path)
+        self._staged: dict[str, bytes | None] = {}
+        self.problems = self._file.problems
+
+    def get(self, key: str) -> bytes | None:
+        """The value, or None."""
+        return self._staged[key] if key in self._staged else self._file.get(key)
+
+    def put(self, key: str, value: bytes) -> None:
+        """Set the value; `flush` makes it durable."""
+        self._staged[key] = value
+
+    def drop(self, key: str) -> None:
+        """Forget the key; `flush` makes it durable."""
+        self._staged[key] = None
+
+    def items(self, prefix: str) -> dict[str, bytes]:
+        """Every key with this prefix."""
+        staged = {key: value for key, value in self._staged.items() if key.startswith(prefix)}
+        found = self._file.items(prefix) | staged
+        return {key: value for key, value in found.items() if value is not None}
+
+    async def flush(self) -> None:
+        """Write what is staged. Unavailable when the disk does not take it: it stays staged."""
+        if self._staged:
+            self._file.change(self._staged)
+            self._staged = {}

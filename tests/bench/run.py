@@ -23,6 +23,8 @@ from tests.bench import (  # noqa: E402
     probing,
     resident,
     revocation,
+    signing,
+    sync,
 )
 from tests.bench.row import Row, table, void  # noqa: E402
 
@@ -35,6 +37,8 @@ MODULES: tuple[ModuleType, ...] = (
     plan_one_change,
     probing,
     revocation,
+    signing,
+    sync,
 )
 EXPECTED = (IsthmusError, OSError, RuntimeError, ValueError, subprocess.SubprocessError)
 

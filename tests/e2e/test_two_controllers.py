@@ -4,6 +4,7 @@ import asyncio
 import json
 import shutil
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from tests.worlds.public_cli import Site, free_port
 
 pytestmark = needs_etcd
 LEASE = 10
+STOPPED = 60.0
+"""Seconds for which the leader is stopped: a long pause, six leases."""
 OTHER = "another controller leads: "
 
 
@@ -78,7 +81,7 @@ def kept(server: Etcd) -> dict[str, bytes]:
     return {key.decode().split("/", 3)[3]: value for key, value in asyncio.run(ask()).items()}
 
 
-def test_a_leader_stopped_past_its_lease_and_woken_writes_nothing(site: Site, server: Etcd) -> None:
+def test_a_leader_stopped_for_a_minute_and_woken_writes_nothing(site: Site, server: Etcd) -> None:
     first = Replica(site, server, "first")
     await_true("the first leads", lambda: first.said("controller is up"))
     first.export("web")
@@ -88,12 +91,14 @@ def test_a_leader_stopped_past_its_lease_and_woken_writes_nothing(site: Site, se
     assert not second.said("controller is up")
 
     first.process.send_signal(signal.SIGSTOP)
+    woken = time.monotonic() + STOPPED
     await_true("the second leads", lambda: second.said("controller is up"), 3 * LEASE)
     second.export("web")
     second.export("api")
     await_true("it writes on", lambda: "kept/address/shop/api" in kept(server))
     before = kept(server)
     first.export("stale")
+    await_true("the minute is over", lambda: time.monotonic() >= woken, STOPPED)
     first.process.send_signal(signal.SIGCONT)
     await_true("the first stops serving", lambda: first.said("stopped serving"))
     await_true("it follows", lambda: [one for one in first.said("store") if one["reason"].startswith(OTHER)])

@@ -23,10 +23,10 @@ CIDRS = {"us-east": "10.1.0.0/16", "eu-central": "10.2.0.0/16"}
 class Keys:
     """One member's private keys and what it would ask the registrar for."""
 
-    def __init__(self, name: str, cidr: str, domain: str = DOMAIN) -> None:
+    def __init__(self, name: str, cidr: str, domain: str = DOMAIN, now: datetime = NOW) -> None:
         self.name = MemberName(name)
         self.record_pem = new_signing_key()
-        self.anchor_key, self.anchor = make_anchor(trust_domain(name, domain), NOW)
+        self.anchor_key, self.anchor = make_anchor(trust_domain(name, domain), now)
         self.record = SigningKey(self.record_pem, RECORD)
         self.applicant = Applicant(
             domain=domain,

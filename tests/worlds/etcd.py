@@ -38,13 +38,19 @@ class Etcd:
     peer: str
     certificates: "Certificates | None" = None
     process: subprocess.Popen[bytes] | None = None
+    name: str = "one"
+    others: str = ""
 
     def start(self) -> None:
+        self.launch()
+        self.await_healthy()
+
+    def launch(self) -> None:
         urls = f"{self.plain},{self.secure}" if self.certificates else self.plain
         command = [
             "etcd",
             "--name",
-            "one",
+            self.name,
             "--data-dir",
             str(self.folder / "data"),
             "--log-outputs",
@@ -59,7 +65,7 @@ class Etcd:
             "--initial-advertise-peer-urls",
             self.peer,
             "--initial-cluster",
-            f"one={self.peer}",
+            self.others or f"{self.name}={self.peer}",
         ]
         if self.certificates:
             mine = self.certificates
@@ -74,6 +80,9 @@ class Etcd:
             ]
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
+
+    def await_healthy(self) -> None:
+        assert self.process is not None
         end = time.monotonic() + START_SECONDS
         while not self._healthy():
             assert self.process.poll() is None and time.monotonic() < end, (self.folder / "log").read_text()[-2000:]
@@ -131,6 +140,26 @@ def etcd(folder: Path, certificates: "Certificates | None" = None) -> Iterator[E
         yield server
     finally:
         server.stop()
+
+
+@contextlib.contextmanager
+def cluster(folder: Path, names: tuple[str, ...] = ("one", "two", "three")) -> Iterator[list[Etcd]]:
+    """Servers of one cluster, each healthy."""
+    made = []
+    for name in names:
+        plain, secure, peer = (f"{scheme}://127.0.0.1:{free_port()}" for scheme in ("http", "https", "http"))
+        (folder / name).mkdir(parents=True)
+        made.append(Etcd(folder / name, plain, secure, peer, name=name))
+    try:
+        for server in made:
+            server.others = ",".join(f"{one.name}={one.peer}" for one in made)
+            server.launch()
+        for server in made:
+            server.await_healthy()
+        yield made
+    finally:
+        for server in made:
+            server.stop()
 
 
 class Certificates:

@@ -20,11 +20,13 @@ def access(*endpoints: str) -> EtcdAccess:
     return read_access(EtcdOptions(endpoints=endpoints))
 
 
-def candidate(server: Etcd, prefix: str, folder: Path, ttl: int = TTL) -> EtcdStore:
-    """A controller of its own, with its state in this folder."""
+def candidate(server: Etcd, prefix: str, folder: Path, ttl: int = TTL, *more: Etcd) -> EtcdStore:
+    """A controller of its own, with its state in this folder; it knows these servers."""
     folder.mkdir(exist_ok=True)
     mirror = Mirror(folder / "etcd-mirror.sqlite")
-    return EtcdStore(EtcdClient(access(server.plain)), prefix, mirror, f"holder-{next(_holders)}", ttl)
+    return EtcdStore(
+        EtcdClient(access(*(one.plain for one in (server, *more)))), prefix, mirror, f"holder-{next(_holders)}", ttl
+    )
 
 
 @contextlib.asynccontextmanager

@@ -36,6 +36,7 @@ class Site:
         self.sync = dict(self.listens)
         self.join_listen = ""
         self._started: list[subprocess.Popen[bytes]] = []
+        self._pids: dict[str, int] = {}
 
     @property
     def listen(self) -> str:
@@ -73,13 +74,18 @@ class Site:
         folder, manifests = self.folder(member), self.path / member / "manifests"
         manifests.mkdir(exist_ok=True)
         source = ("--kubeconfig", str(kubeconfig)) if kubeconfig else ("--manifests", str(manifests))
-        self._start(f"{member}-signer", "signer", "--state", str(folder.path))
-        await_true("the signer's socket", folder.signer.exists)
+        self.run_signer(member)
         joining = ("--join-listen", self.join_listen) if self.join_listen else ()
         where = ("--state", str(folder.path), "--listen", self.listens[member], *joining)
         self._start(f"{member}-controller", "controller", *where, *source)
         await_true("the controller's socket", folder.api.exists)
         await_true("the cluster is known", lambda: self.status(member)["cluster"]["certainty"] == "fresh")
+
+    def run_signer(self, member: str) -> None:
+        """Start this member's signer; it serves at return."""
+        folder = self.folder(member)
+        self._start(f"{member}-signer", "signer", "--state", str(folder.path))
+        await_true("the signer's socket", folder.signer.exists)
 
     def status(self, member: str) -> Any:
         """What `isthmus status` says of this member."""
@@ -110,6 +116,10 @@ class Site:
         """Every line that this program logged."""
         return [json.loads(line) for line in (self.path / f"{program}.log").read_text().splitlines()]
 
+    def pid(self, program: str) -> int:
+        """The process that was started last under this name, such as `us-east-controller`."""
+        return self._pids[program]
+
     def stop(self) -> None:
         """End everything that was started."""
         for process in reversed(self._started):
@@ -130,6 +140,7 @@ class Site:
         with (self.path / f"{name}.log").open("ab") as log:
             started = subprocess.Popen([ISTHMUS, *arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         self._started.append(started)
+        self._pids[name] = started.pid
 
 
 @contextmanager

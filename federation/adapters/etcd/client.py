@@ -18,6 +18,8 @@ from federation.adapters.etcd.messages import message
 from federation.model.errors import InputError, Unavailable
 
 ATTEMPT_SECONDS = 0.9
+LOGIN_SECONDS = 4.0
+"""A password is checked slowly on purpose (bcrypt), and more so on a busy server."""
 _CREATE, _VALUE = 1, 3
 _ELSEWHERE = frozenset({Status.UNAVAILABLE, Status.DEADLINE_EXCEEDED, Status.UNKNOWN, Status.INTERNAL})
 _ADVICE = {
@@ -140,16 +142,17 @@ class EtcdClient:
         raise Unavailable("etcd does not answer: " + "; ".join(failures))
 
     async def _ask(self, method: str, reply: str, request: Any, shape: Cardinality) -> Any:
+        if self._access.user and not self._token:
+            await self._log_in()
+        try:
+            async with asyncio.timeout(ATTEMPT_SECONDS):
+                return await self._once(method, reply, request, shape)
+        except GRPCError as error:
+            if not self._access.user or error.message not in _OLD_TOKEN:
+                raise
+        await self._log_in()
         async with asyncio.timeout(ATTEMPT_SECONDS):
-            if self._access.user and not self._token:
-                await self._log_in()
-            try:
-                return await self._once(method, reply, request, shape)
-            except GRPCError as error:
-                if not self._access.user or error.message not in _OLD_TOKEN:
-                    raise
-                await self._log_in()
-                return await self._once(method, reply, request, shape)
+            return await self._once(method, reply, request, shape)
 
     async def _once(self, method: str, reply: str, request: Any, shape: Cardinality) -> Any:
         if self._channel is None:
@@ -169,7 +172,11 @@ class EtcdClient:
         self._token = ""
         request = message("AuthenticateRequest")(name=self._access.user, password=self._access.password)
         try:
-            answer = await self._once("Auth/Authenticate", "AuthenticateResponse", request, Cardinality.UNARY_UNARY)
+            async with asyncio.timeout(LOGIN_SECONDS):
+                answer = await self._once("Auth/Authenticate", "AuthenticateResponse", request, Cardinality.UNARY_UNARY)
+        except TimeoutError:
+            text = f"no answer to the login in {LOGIN_SECONDS:g} s"
+            raise GRPCError(Status.DEADLINE_EXCEEDED, text) from None
         except GRPCError as error:
             if error.message == _WRONG_LOGIN:
                 text = f'etcd {self.place}: user "{self._access.user}" or the password in --etcd-password-file is wrong'

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from federation.adapters.sqlite import SqliteStore
+from federation.adapters.sqlite import SqliteFile
 
 KEPT, NOW, HELD = "kept/", "now/", "held/"
 _MARK, _FROZEN, _ACCEPTED = "mark", "frozen", "accepted"
@@ -35,7 +35,7 @@ class Mirror:
     """A SQLite file in the state folder. Every change is whole and durable, or Unavailable."""
 
     def __init__(self, path: Path) -> None:
-        self._file = SqliteStore(path)
+        self._file = SqliteFile(path)
         self.path = path
 
     @property

@@ -56,10 +56,11 @@ def writes(client: EtcdClient) -> float:
 
     async def run() -> float:
         before = time.monotonic()
-        assert (await client.commit({}, {}, [(b"isthmus/x", b"1")], [])).taken
-        took = time.monotonic() - before
-        client.close()
-        return took
+        try:
+            assert (await client.commit({}, {}, [(b"isthmus/x", b"1")], [])).taken
+            return time.monotonic() - before
+        finally:
+            client.close()
 
     return asyncio.run(run())
 
