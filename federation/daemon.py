@@ -36,7 +36,8 @@ from federation.ports import ClusterApi, Store
 from federation.process import until_stopped
 from federation.reconcile.bundles import own_statement
 from federation.reconcile.explain import Asked, explain
-from federation.reconcile.loop import Loop, Parts
+from federation.reconcile.loop import Loop
+from federation.reconcile.parts import Parts
 from federation.reconcile.status import status
 from federation.reconcile.trust import Trust
 from federation.registrar.admit import admit, read_request

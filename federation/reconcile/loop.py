@@ -10,13 +10,12 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import msgspec
 from msgspec import Struct
 from prometheus_client import Counter, Gauge, Histogram
 
-from federation.config import Enrolment, Folder, Own
+from federation.config import Enrolment
 from federation.model.errors import InputError, IsthmusError
 from federation.model.handout import NodeReport, Place
 from federation.model.ledger import Member
@@ -35,17 +34,7 @@ from federation.plan.service import (
     without_failing,
 )
 from federation.plan.steering import Bounds
-from federation.ports import (
-    Agents,
-    Clock,
-    ClusterApi,
-    Journal,
-    LedgerSource,
-    Peers,
-    PeerState,
-    RecordSigner,
-    Store,
-)
+from federation.ports import PeerState, Store
 from federation.reconcile.allocations import Allocations
 from federation.reconcile.bundles import Bundles
 from federation.reconcile.desired import NOTHING, Desired, told
@@ -53,6 +42,7 @@ from federation.reconcile.links import Links
 from federation.reconcile.memory import Memory
 from federation.reconcile.names import OwnNames
 from federation.reconcile.observed import PeerIndex, Rank
+from federation.reconcile.parts import Parts
 from federation.reconcile.publish import Due, Publications
 from federation.reconcile.trust import Trust
 from federation.session.tree import Change
@@ -71,22 +61,6 @@ EXPORTED = "exported"
 TOLD = ("import/", "steered/")
 EVIDENCE_SECONDS = 60.0
 MESH_KEYS = ("gateway/", "distance/", "evidence/", "jwt")
-
-
-@dataclass(frozen=True)
-class Parts:
-    """What the loop works with."""
-
-    own: Own
-    folder: Folder
-    ledger: LedgerSource
-    cluster: ClusterApi
-    peers: Peers
-    agents: Agents
-    record: RecordSigner
-    store: Store
-    clock: Clock
-    journal: Journal
 
 
 class Loop:

@@ -64,9 +64,9 @@ def begin(lab: Path, member: str) -> None:
     assert said.returncode == 0, said.stderr
 
 
-def counted(lab: Path, member: str, what: str) -> int:
-    """What this member's node Envoy has counted of TLS with gateways of other members."""
-    text = api.text(lab / member / "node" / "envoy-admin.sock", f"/stats?filter=^cluster.*ssl.{what}$")
+def counted(lab: Path, member: str, what: str, group: str = "ssl.") -> int:
+    """What this member's node Envoy has counted towards gateways of other members: of TLS, or of another group."""
+    text = api.text(lab / member / "node" / "envoy-admin.sock", f"/stats?filter=^cluster.*{group}{what}$")
     return sum(int(line.rpartition(":")[2]) for line in text.splitlines() if ":" in line)
 
 
@@ -104,6 +104,12 @@ def test_two_rotations_under_load_fail_no_connection(lab: Path) -> None:
     made, resumed = counted(lab, BACK, "handshake") - before, counted(lab, BACK, "session_reused")
     refused = {member: [counted(lab, member, what) for what in REFUSALS] for member in SERVICES}
     print(f"{len(out)} + {len(home)} connections; {BACK}: {made} handshakes, {resumed} of them resumed")
+    for what in (
+        "upstream_cx_connect_timeout",
+        "upstream_cx_none_healthy",
+        "outlier_detection.ejections_enforced_total",
+    ):
+        print(what, {member: counted(lab, member, what, "") for member in SERVICES})
     print(f"handshakes that failed, by cause {REFUSALS}: {refused}")
     assert refused == {member: [0] * len(REFUSALS) for member in SERVICES}
     assert (failures(out), failures(home)) == ([], [])

@@ -13,7 +13,8 @@ from federation.model.ledger import Ledger
 from federation.model.names import MemberName
 from federation.model.record import Resource, key_of
 from federation.ports import AgentState, PeerState
-from federation.reconcile.loop import Loop, Parts
+from federation.reconcile.loop import Loop
+from federation.reconcile.parts import Parts
 from federation.session.tree import Change, Tree
 from federation.wire.handout import HANDOUT
 from federation.wire.record import RECORD

@@ -1,0 +1,22 @@
+"""What the loop works with."""
+
+from dataclasses import dataclass
+
+from federation.config import Folder, Own
+from federation.ports import Agents, Clock, ClusterApi, Journal, LedgerSource, Peers, RecordSigner, Store
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Ourselves, and the outside by its ports."""
+
+    own: Own
+    folder: Folder
+    ledger: LedgerSource
+    cluster: ClusterApi
+    peers: Peers
+    agents: Agents
+    record: RecordSigner
+    store: Store
+    clock: Clock
+    journal: Journal
