@@ -46,6 +46,10 @@ class PinnedChannel(Channel):
         super().__init__(host, port, ssl=context, codec=BytesCodec())
         self._expect = expect
 
+    def close(self) -> None:
+        """Close at once."""
+        hang_up(self)
+
     async def _create_connection(self) -> H2Protocol:
         async with asyncio.timeout(DIAL_SECONDS):
             transport, protocol = await self._loop.create_connection(
@@ -58,6 +62,14 @@ class PinnedChannel(Channel):
             transport.abort()
             raise
         return protocol
+
+
+def hang_up(channel: Channel) -> None:
+    """Close this channel at once: a TLS goodbye that the other end does not answer would keep its socket."""
+    transport = getattr(channel._protocol and channel._protocol.connection, "_transport", None)
+    Channel.close(channel)
+    if transport is not None:
+        transport.abort()
 
 
 class Readable(Protocol):

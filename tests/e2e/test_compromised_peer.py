@@ -28,7 +28,7 @@ from federation.trust.issue import sign_leaf
 from federation.wire.record import record_topic
 from tests.netns.spaces import await_true
 from tests.worlds.public_cli import Site, running
-from tests.worlds.rogue import Rogue, Talk, content, hang_up, leaf_by
+from tests.worlds.rogue import Rogue, Talk, content, leaf_by
 
 WEB = ServiceKey("shop", "web")
 OWN, VICTIMS = record_topic("eu-central"), record_topic("us-east")
@@ -214,7 +214,7 @@ async def attempt(rogue: Rogue, context: ssl.SSLContext) -> list[bytes]:
                 break
             await stream.cancel()
     finally:
-        hang_up(channel)
+        channel.close()
     return heard
 
 

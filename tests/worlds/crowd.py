@@ -29,7 +29,6 @@ from federation.trust.issue import sign_leaf
 from federation.wire.record import record_topic
 from tests.worlds.acme import DOMAIN, Keys
 from tests.worlds.public_cli import Site
-from tests.worlds.rogue import hang_up
 
 SECONDS = 120.0
 PORTS = (Port("http", 8080),)
@@ -128,4 +127,4 @@ async def speaking(site: Site, keys: Keys) -> AsyncIterator[Crowded]:
                 await asyncio.gather(running, return_exceptions=True)
                 await stream.cancel()
     finally:
-        hang_up(channel)
+        channel.close()

@@ -78,15 +78,7 @@ class Rogue:
                     await asyncio.gather(running, return_exceptions=True)
                     await stream.cancel()
         finally:
-            hang_up(channel)
-
-
-def hang_up(channel: PinnedChannel) -> None:
-    """Close at once, without the TLS goodbye that would outlive the event loop of a test."""
-    transport = getattr(channel._protocol and channel._protocol.connection, "_transport", None)
-    channel.close()
-    if transport is not None:
-        transport.abort()
+            channel.close()
 
 
 class Talk:

@@ -15,6 +15,7 @@ from grpclib.exceptions import GRPCError, StreamTerminatedError
 
 from federation.adapters.etcd.access import EtcdAccess
 from federation.adapters.etcd.messages import message
+from federation.link.dial import hang_up
 from federation.model.errors import InputError, Unavailable
 
 ATTEMPT_SECONDS = 0.9
@@ -72,7 +73,7 @@ class EtcdClient:
     def close(self) -> None:
         """Drop the connection; the next call makes a new one."""
         if self._channel is not None:
-            self._channel.close()
+            hang_up(self._channel)
         self._channel = None
 
     async def prefix(self, prefix: bytes) -> Found:
