@@ -33,7 +33,7 @@ from federation.model.spiffe import SpiffeId, agent_id, controller_id
 from federation.model.tokens import TokenRequest
 from federation.session.session import Event, Joined, Offered, Session
 from federation.session.tree import Tree, tree_of
-from federation.wire.handout import HANDOUT, HANDOUT_TOPIC, REPORT_TOPIC, HandoutHead
+from federation.wire.handout import HANDOUT, HANDOUT_TOPIC, PERIOD, REPORT_TOPIC, HandoutHead
 from federation.wire.keyed import encode
 
 log = logging.getLogger("feed")
@@ -155,7 +155,7 @@ class Feed:
                 await stream.send_request()
                 bound(stream._stream)
                 have = {HANDOUT_TOPIC: self.tree} if len(self.tree) else {}
-                session = Session(self.enrolled.node, asyncio.get_running_loop().time(), have)
+                session = Session(self.enrolled.node, asyncio.get_running_loop().time(), have, period=PERIOD)
                 self._channel, self._line = channel, Line(session, self._handle)
                 self._line.publish(REPORT_TOPIC, self._report, b"")
                 await self._line.run(aiter(stream), stream.send_message)

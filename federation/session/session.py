@@ -17,7 +17,7 @@ from federation.session.messages import VERSION, VERSION_MIN, Ack, Digest, Hello
 from federation.session.tree import Change, Tree, compare, tree_of
 
 DIGEST_PERIOD = 5.0
-SILENCE = 3 * DIGEST_PERIOD
+SILENT_PERIODS = 3
 PART_BYTES = 8 * 1024
 STEP_BYTES_MAX = 64 * 1024 * 1024
 TOPICS_MAX = 64
@@ -120,11 +120,13 @@ class Session:
         step_bytes: int = STEP_BYTES_MAX,
         versions: tuple[int, int] = (VERSION_MIN, VERSION),
         steps: Steps | None = None,
+        period: float = DIGEST_PERIOD,
     ) -> None:
         """`have` is what we hold of the other end's topics, so that only changes are sent again; `step_bytes` bounds
         what arrives before it is offered; `versions` are the oldest and newest that we speak; `steps` is shared with
-        the sessions that are offered the same.
+        the sessions that are offered the same. A digest is due every `period` seconds, at both ends.
         """
+        self._period = period
         self._steps = steps
         self._versions = versions
         self._step_bytes = step_bytes
@@ -133,7 +135,7 @@ class Session:
         self._theirs: dict[str, bytes] | None = None
         self._known: dict[bytes, Tree] = {}
         self._heard = now
-        self._next_digest = now + DIGEST_PERIOD
+        self._next_digest = now + period
         self.output: deque[bytes] = deque()
         roots = {topic: held.tree.root for topic, held in self._incoming.items() if held.tree is not None}
         self._say(Hello(node, *versions, roots))
@@ -195,17 +197,17 @@ class Session:
     def tick(self, now: float) -> bool:
         """Say what is due. False when the other end was silent for too long: close the stream then."""
         if now >= self._next_digest:
-            self._next_digest = now + DIGEST_PERIOD
+            self._next_digest = now + self._period
             self._say(Digest({topic: out.sent().root for topic, out in self._outgoing.items()}))
-        return now < self._heard + SILENCE
+        return now < self.silent_at()
 
     def silent_at(self) -> float:
         """When the other end will have been silent for too long, if nothing is heard before."""
-        return self._heard + SILENCE
+        return self._heard + SILENT_PERIODS * self._period
 
     def next_deadline(self) -> float:
         """When `tick` must be called next."""
-        return min(self._next_digest, self._heard + SILENCE)
+        return min(self._next_digest, self.silent_at())
 
     def _say(self, message: Message) -> None:
         self.output.append(encode(message))
