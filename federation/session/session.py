@@ -60,6 +60,11 @@ class Outgoing(Struct):
     inflight: Tree | None = None
     refused: bytes | None = None
 
+    def is_behind(self) -> bool:
+        """True when the other end holds other content and did not refuse this."""
+        root = self.tree.root
+        return (self.held is None or self.held.root != root) and self.refused != root
+
     def sent(self) -> Tree:
         """The last content that was put on the wire."""
         return self.inflight or self.held or self.tree
@@ -110,7 +115,10 @@ def _step(topic: str, held: Tree | None, tree: Tree, head: bytes) -> Iterator[Up
 
 
 class Session:
-    """One end of one stream. Feed it with `receive` and `tick`, drain `output` and the returned events."""
+    """One end of one stream. Feed it with `receive` and `tick`, drain `take` and the returned events.
+
+    Steps are made as they are taken: an end that asks again and again and reads nothing makes us keep nothing.
+    """
 
     def __init__(
         self,
@@ -136,7 +144,10 @@ class Session:
         self._known: dict[bytes, Tree] = {}
         self._heard = now
         self._next_digest = now + period
-        self.output: deque[bytes] = deque()
+        self._answers: deque[bytes] = deque()
+        self._due: dict[str, None] = {}
+        self._sending = ""
+        self._step: Iterator[bytes] = iter(())
         roots = {topic: held.tree.root for topic, held in self._incoming.items() if held.tree is not None}
         self._say(Hello(node, *versions, roots))
 
@@ -179,6 +190,22 @@ class Session:
         held = None if incoming.tree is None else incoming.tree.root
         self._say(Ack(topic, held, error.code, error.text))
 
+    @property
+    def backlog(self) -> int:
+        """How many answers wait to be taken; none of them is part of a step."""
+        return len(self._answers)
+
+    def take(self) -> bytes | None:
+        """The next message to put on the wire; None when there is nothing to say now."""
+        if self._answers:
+            return self._answers.popleft()
+        while True:
+            for message in self._step:
+                return message
+            self._sending = ""
+            if not self._start():
+                return None
+
     def receive(self, data: bytes, now: float) -> list[Event]:
         """Take one message. Refused when the other end breaks the protocol: close the stream then."""
         self._heard = now
@@ -198,7 +225,8 @@ class Session:
         """Say what is due. False when the other end was silent for too long: close the stream then."""
         if now >= self._next_digest:
             self._next_digest = now + self._period
-            self._say(Digest({topic: out.sent().root for topic, out in self._outgoing.items()}))
+            settled = ((topic, out) for topic, out in self._outgoing.items() if topic != self._sending)
+            self._say(Digest({topic: out.sent().root for topic, out in settled if topic not in self._due}))
         return now < self.silent_at()
 
     def silent_at(self) -> float:
@@ -210,7 +238,7 @@ class Session:
         return min(self._next_digest, self.silent_at())
 
     def _say(self, message: Message) -> None:
-        self.output.append(encode(message))
+        self._answers.append(encode(message))
 
     def _hello(self, message: Hello) -> Joined:
         oldest, newest = self._versions
@@ -233,14 +261,21 @@ class Session:
             outgoing.held = outgoing.tree if outgoing.tree.root == root else self._known.get(root)
 
     def _advance(self, topic: str, outgoing: Outgoing) -> None:
-        if self._theirs is None or outgoing.inflight is not None:
-            return
-        root = outgoing.tree.root
-        if (outgoing.held is not None and outgoing.held.root == root) or outgoing.refused == root:
-            return
-        outgoing.inflight = outgoing.tree
-        step = (topic, outgoing.held, outgoing.tree, outgoing.head)
-        self.output.extend(map(encode, _step(*step)) if self._steps is None else self._steps.messages(*step))
+        if self._theirs is not None and outgoing.inflight is None and outgoing.is_behind():
+            self._due[topic] = None
+
+    def _start(self) -> bool:
+        """Begin the step of the topic that is due first; False when none is."""
+        while self._due:
+            topic = next(iter(self._due))
+            del self._due[topic]
+            outgoing = self._outgoing.get(topic)
+            if outgoing is not None and outgoing.inflight is None and outgoing.is_behind():
+                outgoing.inflight, self._sending = outgoing.tree, topic
+                step = (topic, outgoing.held, outgoing.tree, outgoing.head)
+                self._step = map(encode, _step(*step)) if self._steps is None else iter(self._steps.messages(*step))
+                return True
+        return False
 
     def _update(self, message: Update) -> list[Event]:
         if message.topic not in self._incoming and len(self._incoming) >= TOPICS_MAX:
