@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from msgspec import Struct
 
+from federation.link.unreadable import UNREADABLE
 from federation.model.cidr import (
     Network,
     first_overlap,
@@ -72,12 +73,11 @@ def read_request(data: bytes) -> Applicant:
     try:
         request = _request_decoder.decode(data)
         applicant = _applicant_decoder.decode(request.body)
-        anchor = x509.load_pem_x509_certificate(applicant.anchor.encode())
-    except (msgspec.MsgspecError, ValueError) as error:
+        key = x509.load_pem_x509_certificate(applicant.anchor.encode()).public_key()
+    except (msgspec.MsgspecError, *UNREADABLE) as error:
         raise Refused(f"join request ({len(data)} bytes) cannot be read: {error}", "E120") from None
     if not verified(Signed(request.body, request.by_record), applicant.record_key, REQUEST):
         raise Refused(f'join request of "{applicant.name}" does not prove possession of its record key', "E105")
-    key = anchor.public_key()
     try:
         assert isinstance(key, ec.EllipticCurvePublicKey)
         key.verify(request.by_anchor, REQUEST + request.body, ec.ECDSA(hashes.SHA256()))

@@ -42,10 +42,16 @@ class Wishes:
             ledger = Appender(self._folder.ledger, self._own.federation, self._own.name)
             ledger.append(key, lambda ledger: rotated(ledger, name, wish, now))
         except (IsthmusError, OSError) as error:
-            if self.refused.get(name) != str(error):
-                log.error("change of anchors refused", extra={"member": name, "reason": str(error)})
-            self.refused[name] = str(error)
+            self._refuse(name, str(error))
+            return False
+        except Exception as error:  # whatever stands in a member's record must end neither us nor the others' wishes
+            self._refuse(name, f"{type(error).__name__}: {error}")
             return False
         self.refused.pop(name, None)
         log.info("the ledger has other anchors of a member", extra={"member": name, "two": bool(wish.next_anchor)})
         return True
+
+    def _refuse(self, name: MemberName, reason: str) -> None:
+        if self.refused.get(name) != reason:
+            log.error("change of anchors refused", extra={"member": name, "reason": reason})
+        self.refused[name] = reason

@@ -35,6 +35,7 @@ from federation.model.record import (
     key_of,
 )
 from federation.registrar.signing import RECORD, verified
+from federation.trust.anchor import check_form
 
 PEM_MAX = 8_192
 REGIONS_MAX = 100
@@ -125,6 +126,11 @@ def _check_rotation(resource: Rotation, member: Member) -> None:
         size = len(getattr(resource, what))
         if size > PEM_MAX:
             raise Refused(f'rotation of member "{member.name}": {what} of {size} bytes > {PEM_MAX}', "E117")
+    for pem in filter(None, (resource.anchor, resource.next_anchor)):
+        try:
+            check_form(pem, constrained_to(member.anchor), member.name)
+        except Refused as error:
+            raise Refused(f"{error.text}; last good kept", error.code) from None
 
 
 def _check_seen(resource: Seen, member: Member) -> None:

@@ -14,10 +14,13 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from federation.link.unreadable import UNREADABLE
 from federation.model.errors import Refused
 
 LIFE = timedelta(days=3650)
 BACKDATE = timedelta(minutes=5)
+ANCHOR_MAX = 2_048
+"""Bytes of PEM; that of the longest trust domain takes 1.8 KB. Every anchor stays in the ledger for ever."""
 
 
 def constraints_for(trust_domain: str) -> x509.NameConstraints:
@@ -76,17 +79,10 @@ def key_id(pem: str) -> str:
 
 
 def check_anchor(pem: str, trust_domain: str, member: str, now: datetime) -> None:
-    """Refused (E107, E108) unless this is exactly one CA with the form of `make_anchor` for this trust domain."""
-    try:
-        certificates = x509.load_pem_x509_certificates(pem.encode())
-    except ValueError as error:
-        raise Refused(f"anchor of member {member} cannot be read: {error}", "E107") from None
-    if len(certificates) != 1:
-        raise Refused(f"anchor of member {member} holds {len(certificates)} certificates, must be 1", "E107")
-    certificate = certificates[0]
-    wrong = _wrong(certificate, trust_domain)
-    if wrong:
-        raise Refused(f"CA certificate of member {member} {wrong}", "E107")
+    """Refused (E107, E108, E117) unless this is exactly one CA with the form of `make_anchor` for this trust domain,
+    which is valid now.
+    """
+    certificate = check_form(pem, trust_domain, member)
     if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
         raise Refused(
             f"CA certificate of member {member} is valid from {certificate.not_valid_before_utc:%Y-%m-%dT%H:%MZ} to "
@@ -96,7 +92,29 @@ def check_anchor(pem: str, trust_domain: str, member: str, now: datetime) -> Non
         )
 
 
+def check_form(pem: str, trust_domain: str, member: str) -> x509.Certificate:
+    """The one CA in this PEM; all of it can be read. Refused (E107, E117) unless it has the form of `make_anchor` for
+    this trust domain.
+    """
+    if len(pem) > ANCHOR_MAX:
+        raise Refused(f"anchor of member {member} has {len(pem)} bytes > {ANCHOR_MAX}", "E117")
+    try:
+        certificates = x509.load_pem_x509_certificates(pem.encode())
+        wrong = _wrong(certificates[0], trust_domain)
+    except UNREADABLE as error:
+        raise Refused(f"anchor of member {member} cannot be read: {error}", "E107") from None
+    if len(certificates) != 1:
+        raise Refused(f"anchor of member {member} holds {len(certificates)} certificates, must be 1", "E107")
+    if wrong:
+        raise Refused(f"CA certificate of member {member} {wrong}", "E107")
+    return certificates[0]
+
+
 def _wrong(certificate: x509.Certificate, trust_domain: str) -> str | None:
+    if not certificate.subject.rdns:
+        return "has no subject"
+    if certificate.not_valid_before_utc >= certificate.not_valid_after_utc:
+        return "is valid at no time"
     found = {extension.oid: extension for extension in certificate.extensions}
     basic = found.get(x509.BasicConstraints.oid)
     if basic is None or basic.value != x509.BasicConstraints(ca=True, path_length=0):

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from federation.link.unreadable import UNREADABLE
 from federation.model.errors import InputError, Refused
 from federation.model.spiffe import SpiffeId, parse_spiffe
 from federation.trust.anchor import BACKDATE
@@ -26,9 +27,9 @@ def requested_identity(request_der: bytes) -> tuple[SpiffeId, ec.EllipticCurvePu
         request = x509.load_der_x509_csr(request_der)
         names = request.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         uris = names.get_values_for_type(x509.UniformResourceIdentifier)
-    except (ValueError, x509.ExtensionNotFound) as error:
+        key = request.public_key()
+    except (*UNREADABLE, x509.ExtensionNotFound) as error:
         raise Refused(f"signing request cannot be read: {error}", "E105") from None
-    key = request.public_key()
     if not request.is_signature_valid:
         raise Refused("signing request does not prove possession of its key", "E105")
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):

@@ -57,7 +57,8 @@ class Acme:
     """The federation, its signed ledger, and both members' keys."""
 
     def __init__(self) -> None:
-        self.key = SigningKey(new_signing_key(), LEDGER)
+        self.key_pem = new_signing_key()
+        self.key = SigningKey(self.key_pem, LEDGER)
         self.fingerprint = fingerprint(self.key.public)
         self.keys = {name: Keys(name, cidr) for name, cidr in CIDRS.items()}
         first = found_member(DOMAIN, self.keys["us-east"].applicant, 1, NOW, None)

@@ -1,5 +1,6 @@
 """Admission: who is let in, and the exact words for who is not."""
 
+import ssl
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -13,6 +14,7 @@ from federation.registrar.ledger import SignedLedger, append, decode_ledger, enc
 from federation.registrar.signing import LEDGER, SigningKey, fingerprint, new_signing_key
 from federation.trust.anchor import make_anchor
 from tests.worlds.acme import DOMAIN, NOW, Acme, Keys
+from tests.worlds.odd_certificates import P256, UNKNOWN_KIND
 
 
 @pytest.fixture(scope="module")
@@ -196,6 +198,15 @@ def test_a_ledger_that_the_federation_did_not_sign_so_is_refused(acme: Acme, cas
 def test_bytes_that_are_no_request_are_refused(data: bytes) -> None:
     with pytest.raises(IsthmusError, match="E120 join request"):
         read_request(data)
+
+
+def test_a_request_whose_anchor_has_an_unknown_kind_of_key_is_refused() -> None:
+    keys = Keys("ap-south", "10.7.0.0/16")
+    der = ssl.PEM_cert_to_DER_cert(keys.anchor).replace(P256, UNKNOWN_KIND)
+    keys.applicant = structs.replace(keys.applicant, anchor=ssl.DER_cert_to_PEM_cert(der))
+    text = "^E120 join request .* cannot be read: Unknown key type: 1.2.840.10045.2.9$"
+    with pytest.raises(Refused, match=text):
+        read_request(keys.request())
 
 
 PUBLIC = {

@@ -1,5 +1,6 @@
 """What a reader refuses of a member: code and text to the letter, and what stays in force."""
 
+import ssl
 from collections.abc import Callable
 
 import msgspec
@@ -20,8 +21,10 @@ from federation.model.record import (
 )
 from federation.session.tree import Tree, tree_of
 from federation.sync.held import HeldRecord
+from federation.trust.anchor import make_anchor
 from federation.wire.keyed import encode
-from tests.worlds.acme import Acme, Keys, content
+from tests.worlds.acme import NOW, Acme, Keys, content
+from tests.worlds.odd_certificates import ODD
 from tests.worlds.reader import GOOD, Reader, slice_of
 
 KEY = wireguard_key(b"s" * 32, "eu-central", "gw1")
@@ -331,6 +334,7 @@ def test_more_services_than_the_quota_move_nothing() -> None:
     assert str(caught.value) == 'E118 member "eu-central": 4 endpoints > quota 3; last good kept'
 
 
+ANCHOR = make_anchor("eu-central.acme.mesh", NOW)[1]
 BAD_TRUST: dict[str, tuple[Resource, str]] = {
     "an anchor that is too long": (
         Rotation(anchor="x" * 8_193, next_anchor=""),
@@ -339,6 +343,15 @@ BAD_TRUST: dict[str, tuple[Resource, str]] = {
     "a proof that is too long": (
         Rotation(anchor="x", next_anchor="", by_next=bytes(9_000)),
         'E117 rotation of member "eu-central": by_next of 9000 bytes > 8192',
+    ),
+    "an anchor that cannot be read": (
+        Rotation(anchor=ANCHOR, next_anchor=ssl.DER_cert_to_PEM_cert(ODD["an extension twice"][0])),
+        "E107 anchor of member eu-central cannot be read: Duplicate 1.2.3.4 extension found; last good kept",
+    ),
+    "an anchor for another trust domain": (
+        Rotation(anchor=make_anchor("us-east.acme.mesh", NOW)[1], next_anchor=""),
+        "E107 CA certificate of member eu-central lacks critical name constraints (URI permitted: eu-central.acme.mesh); "
+        "last good kept",
     ),
     "an index below none": (Seen(-1), 'E120 ledger seen by member "eu-central": -1 is out of range'),
     "an index beyond all": (

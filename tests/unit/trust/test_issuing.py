@@ -19,6 +19,7 @@ from federation.trust.issue import LEAF_LIFE, sign_leaf
 from federation.trust.policy import allowed_identities, check_request
 from federation.trust.signer import Signer, ask_signer
 from tests.worlds.acme import NOW
+from tests.worlds.odd_certificates import P256, UNKNOWN_KIND
 from tests.worlds.signer import slots_of
 
 EAST = "us-east.acme.mesh"
@@ -94,6 +95,10 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     "another curve": (
         lambda: request_with(str(WEB), key=ec.generate_private_key(ec.SECP384R1())),
         "E105 signing request carries a key that is not P-256",
+    ),
+    "a kind of key that nobody knows": (
+        lambda: request_with(str(WEB)).replace(P256, UNKNOWN_KIND),
+        "E105 signing request cannot be read: Unknown key type: 1.2.840.10045.2.9",
     ),
     "key not possessed": (unproven, "E105 signing request does not prove possession of its key"),
 }
