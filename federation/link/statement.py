@@ -10,6 +10,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from federation.link.unreadable import UNREADABLE
 from federation.model.errors import Refused
 from federation.model.record import Signed
 from federation.model.tokens import KEYS_MAX, Authorities
@@ -77,7 +78,7 @@ def _wrong_keys(authorities: Authorities) -> str | None:
             return f"key id {key.kid[:80]!r} is not 1 to {KID_MAX} printable ASCII characters"
         try:
             public = serialization.load_der_public_key(key.public)
-        except ValueError:
+        except UNREADABLE:
             return f"key {key.kid} cannot be read"
         if not isinstance(public, ec.EllipticCurvePublicKey) or not isinstance(public.curve, ec.SECP256R1):
             return f"key {key.kid} is not P-256"

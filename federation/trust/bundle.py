@@ -4,7 +4,6 @@ A key of a use or kind that we do not know is left out, as the standard asks; on
 """
 
 import base64
-import binascii
 from typing import Any
 
 import jwt
@@ -14,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from msgspec import Struct
 
 from federation.link.jwks import PublicKey, algorithms_of, jwk_set, public_jwk
+from federation.link.unreadable import UNREADABLE
 from federation.model.errors import Refused
 from federation.model.tokens import JwtKey
 
@@ -67,7 +67,7 @@ def read_bundle(data: bytes, trust_domain: str) -> Bundle:
         raise Refused(f"{what}: more than {SIZE_MAX} bytes", "E126")
     try:
         document = _decoder.decode(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise Refused(f"{what} ({len(data)} bytes) cannot be read: {error}", "E126") from None
     if len(document.keys) > KEYS_MAX:
         raise Refused(f"{what}: {len(document.keys)} keys > {KEYS_MAX}", "E126")
@@ -79,7 +79,7 @@ def read_bundle(data: bytes, trust_domain: str) -> Bundle:
         keys = [
             _jwt_key(key) for key in document.keys if key.get("use") == "jwt-svid" and key.get("kty") in ("EC", "RSA")
         ]
-    except (ValueError, TypeError, jwt.PyJWTError) as error:
+    except (*UNREADABLE, TypeError, jwt.PyJWTError) as error:
         raise Refused(f"{what}: {error}", "E126") from None
     if len({key.kid for key in keys}) != len(keys):
         raise Refused(f"{what}: a key id is used twice", "E126")
@@ -110,9 +110,9 @@ def _anchor(key: dict[str, Any], trust_domain: str) -> str:
         raise ValueError("an x509-svid key does not carry exactly one certificate (x5c)")
     try:
         certificate = x509.load_der_x509_certificate(base64.b64decode(chain[0], validate=True))
-    except (binascii.Error, ValueError):
+        found = {extension.oid: extension.value for extension in certificate.extensions}
+    except UNREADABLE:
         raise ValueError("a certificate cannot be read") from None
-    found = {extension.oid: extension.value for extension in certificate.extensions}
     basic = found.get(x509.BasicConstraints.oid)
     if not isinstance(basic, x509.BasicConstraints) or not basic.ca:
         raise ValueError("a certificate is no CA")

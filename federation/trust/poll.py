@@ -84,9 +84,9 @@ class Poller:
             one.held = held, new
             one.problem = ""
         except (IsthmusError, OSError) as error:
-            if one.problem != str(error):
-                log.warning("foreign bundle was not taken", extra={"trust_domain": name, "reason": str(error)})
-            one.problem = str(error)
+            _fail(one, str(error))
+        except Exception as error:  # whatever a foreign endpoint answers must not end the controller
+            _fail(one, f"{type(error).__name__}: {error}")
         one.due = self._clock.monotonic() + wait_for(one.held[1] if one.held else None)
 
     def _tell(self) -> None:
@@ -94,6 +94,12 @@ class Poller:
         if states != self._told:
             self._told = states
             self._changed(states)
+
+
+def _fail(one: _Polled, reason: str) -> None:
+    if one.problem != reason:
+        log.warning("foreign bundle was not taken", extra={"trust_domain": one.foreign.trust_domain, "reason": reason})
+    one.problem = reason
 
 
 def _state(one: _Polled) -> ForeignState:

@@ -6,7 +6,8 @@ import pytest
 
 from federation.link.statement import make_statement
 from federation.model.record import JwtKeys, Resource
-from federation.model.tokens import Authorities
+from federation.model.tokens import Authorities, JwtKey
+from tests.worlds.odd_certificates import odd_key
 from tests.worlds.reader import Reader
 
 EU, US = "eu-central.acme.mesh", "us-east.acme.mesh"
@@ -24,6 +25,11 @@ def test_its_own_keys_by_its_own_anchor_are_taken() -> None:
     assert reader.held.view["jwt"] == good
 
 
+def of_unknown_kind(reader: Reader) -> JwtKeys:
+    authorities = Authorities(EU, (JwtKey("k1", odd_key()),))
+    return JwtKeys(make_statement(authorities, reader.acme.keys["eu-central"].anchor_key))
+
+
 BAD: dict[str, tuple[Callable[[Reader], Resource], str]] = {
     "us-east's trust domain by its own anchor": (
         lambda reader: said(reader, US),
@@ -36,6 +42,10 @@ BAD: dict[str, tuple[Callable[[Reader], Resource], str]] = {
     "its trust domain by another's anchor": (
         lambda reader: said(reader, EU, "us-east"),
         f"E105 JWT keys of {EU}: the statement is not signed by an anchor of this trust domain; last good kept",
+    ),
+    "a key of a kind that nobody knows": (
+        of_unknown_kind,
+        f"E120 JWT keys of {EU}: key k1 cannot be read; last good kept",
     ),
 }
 

@@ -22,6 +22,7 @@ from federation.trust.foreign import Foreign, ForeignFolder, wait_for
 from federation.trust.poll import Poller
 from tests.unit.trust.test_authorities import good, rsa_key
 from tests.worlds.bundle_server import Answer, serving, web_pair
+from tests.worlds.odd_certificates import ODD
 from tests.worlds.two_members import real
 
 EU, AP = real("eu-central"), real("ap-south")
@@ -90,6 +91,18 @@ BAD_DOCUMENTS: dict[str, tuple[bytes, str]] = {
     "a torn certificate": (
         document(X | {"x5c": ["AAAA"]}),
         "E126 bundle of eu-central.acme.mesh: a certificate cannot be read",
+    ),
+    **{
+        f"a certificate with {kind}": (
+            document(X | {"x5c": [base64.b64encode(der).decode()]}),
+            "E126 bundle of eu-central.acme.mesh: a certificate cannot be read",
+        )
+        for kind, (der, _) in ODD.items()
+    },
+    "too deep": (
+        b'{"keys": [{"a": ' + b"[" * 100_000,
+        "E126 bundle of eu-central.acme.mesh (100016 bytes) cannot be read: "
+        "maximum recursion depth exceeded while deserializing an object",
     ),
     "no id": (document({**J, "kid": ""}), "E126 bundle of eu-central.acme.mesh: a jwt-svid key has no id (kid)"),
     "one id twice": (document(J, J), "E126 bundle of eu-central.acme.mesh: a key id is used twice"),
@@ -295,7 +308,7 @@ class Polling:
         self.folder = ForeignFolder(path / "foreign", "else.mesh")
         self.folder.add(web("https://h/b"), b"", 0)
         self.clock = ManualClock()
-        self.answer: bytes | IsthmusError = write_bundle(HELD)
+        self.answer: bytes | Exception = write_bundle(HELD)
         self.looks = 0
         self.states: list[tuple[ForeignState, ...]] = []
         self.poller = self.start()
@@ -349,6 +362,21 @@ def test_a_failure_waits_for_the_next_interval_and_the_last_good_stays(polling: 
         polling.step(299)
         assert polling.looks == before + 1
         polling.clock.advance(-299)
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_a_bundle_that_cannot_be_read_ends_no_poller(kind: str, polling: Polling) -> None:
+    polling.step()
+    polling.answer = document({"use": "x509-svid", "x5c": [base64.b64encode(ODD[kind][0]).decode()]}, spiffe_sequence=9)
+    found = polling.step(300)
+    text = "E126 bundle of eu-central.acme.mesh: a certificate cannot be read"
+    assert (found.problem, found.sequence, found.anchors) == (text, 7, EU.anchor)
+
+
+def test_what_nobody_foresaw_of_one_endpoint_is_its_problem(polling: Polling) -> None:
+    polling.step()
+    polling.answer = RuntimeError("not foreseen")
+    assert polling.step(300).problem == "RuntimeError: not foreseen"
 
 
 def test_the_last_good_survives_a_restart_and_its_sequence_too(polling: Polling) -> None:
