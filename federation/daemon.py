@@ -149,6 +149,7 @@ class Controller:
         self, listen: str, join_listen: str | None, serving: BundleServing | None, *beside: Awaitable[None]
     ) -> None:
         """Serve until SIGTERM or SIGINT, or until what runs beside it fails; a registrar also those who join."""
+        self._check_admitted()
         await self.leaf.ready()
         self._rotating = self._open_rotation()
         async with contextlib.AsyncExitStack() as ended:
@@ -228,10 +229,11 @@ class Controller:
         node = self._agent(caller)
         if not isinstance(self.cluster, TokenReviewer):
             raise Refused("this member has no Kubernetes API that could review a token: register by uid", "E105")
+        here = self.loop.enrolments[node].kubernetes or node
         found = await self.cluster.review(request.decode(errors="replace"))
-        if found.node and found.node != node:
+        if found.node and found.node != here:
             what = f"service account token of {found.namespace}/{found.name}"
-            raise Refused(f'{what}: its pod runs on node "{found.node}", and was shown on "{node}"', "E105")
+            raise Refused(f'{what}: its pod runs on node "{found.node}", and was shown on "{here}"', "E105")
         return msgspec.msgpack.encode(found)
 
     def _check_request(self, caller: SpiffeId, wanted: SpiffeId) -> None:
@@ -263,6 +265,14 @@ class Controller:
             self.wishes.grant(self.ledger.ledger, self._said(), datetime.now(UTC))
             if self.ledger.reload():
                 self.peers.follow_ledger()
+            self._check_admitted()
+
+    def _check_admitted(self) -> None:
+        """InputError (E102) when a later registrar overruled our admission: nobody trusts us any more."""
+        ledger = self.ledger.ledger
+        if self.own.name not in ledger.members:
+            text = f'admission of member "{self.own.name}" was overruled by term {ledger.term} of the ledger'
+            raise InputError(f'{text}; join again at "{ledger.registrar}" with a new state folder', "E102")
 
     def _said(self) -> dict[MemberName, Rotation]:
         """What members' records, and we, want of the ledger."""

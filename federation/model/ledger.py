@@ -13,7 +13,7 @@ from federation.model.spiffe import trust_domain
 class Quota(Struct, frozen=True):
     """What one member may place on the others; more is refused (design section 5).
 
-    `bytes` is the size of its whole record, keys and values.
+    `bytes` is the size of its whole record in memory: keys, values, and 256 for each key.
     `probes_per_second` is how often the probes of all its public names may ask each DNS server to probe one target.
     """
 

@@ -57,10 +57,10 @@ class Gateway(Struct, frozen=True, kw_only=True):
     id: int
     node: str
     key: bytes
-    proof: bytes
     endpoint: str
     overlay: str
     port: int
+    proof: bytes = b""
 
 
 class Export(Struct, frozen=True, kw_only=True):

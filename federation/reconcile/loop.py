@@ -155,6 +155,8 @@ class Loop:
     async def step(self) -> None:
         """One pass over what is marked. A failure is kept as `problem` and the pass is due again in full."""
         try:
+            if self.parts.own.name not in self.parts.ledger.ledger.members:
+                return
             self._follow_enrolments()
             self._follow_reports()
             if self.parts.cluster.certainty == "unknown" or not (self._all or self._dirty or self._mesh or self.held):
@@ -317,8 +319,7 @@ class Loop:
             number = self.allocations.gateway(name)
             report = reports.get(name)
             gateway = mesh.own_gateway(own, number, report) if report else None
-            kept = self.parts.store.get(f"known/{name}")
-            known = None if kept is None else msgspec.msgpack.decode(kept, type=Gateway)
+            known = _known_gateway(self.parts.store.get(f"known/{name}"))
             if gateway is not None and gateway != known:
                 self.parts.store.put(f"known/{name}", encode(gateway))
             if gateway or known:
@@ -373,6 +374,13 @@ class Loop:
     def _measure_costs(self, dirty: set[ServiceKey]) -> None:
         if self.links.measure():
             dirty.update(self.desired.plans)
+
+
+def _known_gateway(kept: bytes | None) -> Gateway | None:
+    """The gateway that was written down; None for nothing, and for what another version wrote."""
+    with contextlib.suppress(msgspec.MsgspecError):
+        return None if kept is None else msgspec.msgpack.decode(kept, type=Gateway)
+    return None
 
 
 def _kept_exports(store: Store) -> set[ServiceKey]:

@@ -159,6 +159,10 @@ ENROLS = {
         {"--workload-kubernetes": "isthmus/gateway"},
         'E105 --workload-kubernetes "isthmus/gateway": the namespace "isthmus" is ours; no workload acts in it',
     ),
+    "node without a service account": (
+        {"--kubernetes-node": "n1.example"},
+        "E125 --kubernetes-node is for --workload-kubernetes, which is not given",
+    ),
     "service account of a gateway": (
         {"--workload-kubernetes": "shop/a", "--role": "gateway"},
         "E125 --workload-kubernetes is for the role node; n1 is to be a gateway",

@@ -184,6 +184,17 @@ def test_a_line_of_10_kbit_a_second_is_slow_and_not_dead() -> None:
     assert pair.now > 5 * SILENCE
 
 
+def test_keys_without_values_count_for_what_they_cost() -> None:
+    reader = Session("reader", 0.0, step_bytes=100_000)
+    with pytest.raises(Refused) as caught:
+        for number in range(10):
+            part = {f"{number}{n}": b"" for n in range(100)}
+            reader.receive(
+                encode(Update(topic=TOPIC, base=None, root=b"x" * 32, head=b"", changed=part, last=False)), 0.0
+            )
+    assert str(caught.value) == 'E117 topic "record/eu-central": a step of more than 100000 bytes'
+
+
 def test_an_end_that_asks_again_and_again_makes_us_keep_nothing() -> None:
     """Each says that it holds nothing, or something else, and reads nothing of what that would have it sent."""
     pair = Pair()
