@@ -255,7 +255,7 @@ class Controller:
     async def _keep_ledger(self) -> None:
         while True:
             await asyncio.sleep(1)
-            self.wishes.grant(self.ledger.ledger, self._said(), self._leaves(), datetime.now(UTC))
+            self.wishes.grant(self.ledger.ledger, self._said(), self._leaves(here=True), datetime.now(UTC))
             if self.ledger.reload():
                 self.peers.follow_ledger()
             self._tell_loop(self.rotating.told)
@@ -266,10 +266,10 @@ class Controller:
         found[self.own.name] = self.rotating.told.wish
         return {name: wish for name, wish in found.items() if isinstance(wish, Rotation)}
 
-    def _leaves(self) -> dict[MemberName, Leave]:
-        """Who wants to leave, of those whose record comes to us now: an old one may have been taken back."""
+    def _leaves(self, here: bool = False) -> dict[MemberName, Leave]:
+        """Who wants to leave by the last that we know; `here`: of those only with whom we have a session."""
         states = self.peers.states().items()
-        found = {name: state.view.get("leave") for name, state in states if state.connected or state.via}
+        found = {name: state.view.get("leave") for name, state in states if state.connected or not here}
         return {name: wish for name, wish in found.items() if isinstance(wish, Leave)}
 
     def trust(self) -> dict[str, Any]:

@@ -71,10 +71,10 @@ class Leaving:
     def _waits(self) -> str:
         registrar = MemberName(self._ledger.ledger.registrar)
         state = self._peers.states().get(registrar)
-        session = "" if state is not None and state.connected else "no session with it; "
+        session = "" if state is not None and state.connected else "no session with it; without one, or "
         return (
             f'asks to leave: waits for the registrar "{registrar}": {session}'
-            f"where the federation key is kept offline, run `isthmus member leave {self._own} --prepare` there"
+            f"where the federation key is kept offline, run `isthmus member leave {self._own}` there"
         )
 
     def _check_not_revoked(self, member: Member) -> None:

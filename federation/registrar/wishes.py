@@ -4,7 +4,7 @@ is here.
 
 import logging
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from federation.config import Folder
 from federation.model.errors import IsthmusError
@@ -17,6 +17,10 @@ from federation.registrar.rotate import asks, rotated
 
 log = logging.getLogger("registrar")
 Wish = Rotation | Leave
+STANDING = timedelta(seconds=6)
+"""For how long a wish to leave must stand in a session: its record from before, in which it was not taken back yet, is
+replaced within a digest's period.
+"""
 
 
 class Wishes:
@@ -25,6 +29,7 @@ class Wishes:
     def __init__(self, folder: Folder) -> None:
         self._folder = folder
         self._own = folder.own()
+        self._standing: dict[MemberName, tuple[Leave, datetime]] = {}
         self.refused: dict[MemberName, str] = {}
 
     def open(self, ledger: Ledger, said: Mapping[MemberName, Rotation]) -> dict[MemberName, Rotation]:
@@ -44,13 +49,24 @@ class Wishes:
         leaves: Mapping[MemberName, Leave],
         now: datetime,
     ) -> bool:
-        """Append an entry for each wish that may be granted. True when one was."""
-        leaving = self.leaving(ledger, leaves)
-        wishes: dict[MemberName, Wish] = {**self.open(ledger, anchors), **leaving}
+        """Append an entry for each wish that may be granted. True when one was.
+
+        `leaves` are those that come to us in a session now; each must have stood for STANDING.
+        """
+        stood = self._stood(self.leaving(ledger, leaves), now)
+        wishes: dict[MemberName, Wish] = {**self.open(ledger, anchors), **stood}
         self.refused = {name: text for name, text in self.refused.items() if name in wishes}
         if ledger.registrar != self._own.name or not self._folder.federation_key.exists():
             return False
         return any([self._grant(name, wish, now) for name, wish in wishes.items()])
+
+    def _stood(self, leaving: Mapping[MemberName, Leave], now: datetime) -> dict[MemberName, Leave]:
+        before = self._standing
+        self._standing = {
+            name: before[name] if name in before and before[name][0] == wish else (wish, now)
+            for name, wish in leaving.items()
+        }
+        return {name: wish for name, (wish, since) in self._standing.items() if now - since >= STANDING}
 
     def _grant(self, name: MemberName, wish: Wish, now: datetime) -> bool:
         try:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from federation.model.record import Leave
 from federation.ports import PeerState
 from federation.registrar.leave import Leaving
 from federation.registrar.ledger import decode_ledger, read_ledger
-from federation.registrar.wishes import Wishes
+from federation.registrar.wishes import STANDING, Wishes
 from tests.worlds.acme import Acme
 from tests.worlds.controller import Source
 from tests.worlds.public_cli import Site
@@ -26,7 +26,7 @@ from tests.worlds.public_cli import Site
 US, EU = MemberName("us-east"), MemberName("eu-central")
 WAITS = (
     'asks to leave: waits for the registrar "us-east": {}where the federation key is kept offline, '
-    "run `isthmus member leave eu-central --prepare` there"
+    "run `isthmus member leave eu-central` there"
 )
 AGAIN = "it serves its own cluster alone; it comes back with new keys and a token made with --rejoin"
 
@@ -72,7 +72,7 @@ def test_the_wish_outlives_restarts_until_it_is_taken_back() -> None:
     assert scene.start().wish == Leave(2)
     assert scene.start().status() == {"member": EU, "state": "asks to leave", "problems": [WAITS.format("")]}
     scene.registrar.connected = False
-    assert scene.start().problems == (WAITS.format("no session with it; "),)
+    assert scene.start().problems == (WAITS.format("no session with it; without one, or "),)
     done(scene.start().abort())
     assert (scene.start().wish, scene.start().problems) == (None, ())
 
@@ -146,17 +146,27 @@ def ledger_of(folder: Folder) -> Ledger:
 
 def test_the_registrar_grants_a_wish_once_and_only_of_the_member_as_it_is_now(founded: Folder) -> None:
     wishes, now = Wishes(founded), datetime.now(UTC)
-    assert not wishes.grant(ledger_of(founded), {}, {EU: Leave(7), MemberName("mars"): Leave(2)}, now)
+    for at in (now, now + STANDING):
+        assert not wishes.grant(ledger_of(founded), {}, {EU: Leave(7), MemberName("mars"): Leave(2)}, at)
     assert ledger_of(founded).index == 2
-    assert wishes.grant(ledger_of(founded), {}, {EU: Leave(2)}, now)
-    assert (ledger_of(founded).members[EU].state, ledger_of(founded).index) == ("left", 3)
     assert not wishes.grant(ledger_of(founded), {}, {EU: Leave(2)}, now)
+    assert wishes.grant(ledger_of(founded), {}, {EU: Leave(2)}, now + STANDING)
+    assert (ledger_of(founded).members[EU].state, ledger_of(founded).index) == ("left", 3)
+    assert not wishes.grant(ledger_of(founded), {}, {EU: Leave(2)}, now + 2 * STANDING)
     assert (ledger_of(founded).index, wishes.refused) == (3, {})
+
+
+def test_a_wish_that_was_taken_back_meanwhile_begins_anew(founded: Folder) -> None:
+    wishes, now = Wishes(founded), datetime.now(UTC)
+    for late, said in ((0, {EU: Leave(2)}), (5, {}), (6, {EU: Leave(2)}), (11, {EU: Leave(2)})):
+        assert not wishes.grant(ledger_of(founded), {}, said, now + timedelta(seconds=late))
+    assert wishes.grant(ledger_of(founded), {}, {EU: Leave(2)}, now + timedelta(seconds=12))
 
 
 def test_without_the_federation_key_the_wish_stays_open(founded: Folder) -> None:
     founded.federation_key.unlink()
     wishes, ledger = Wishes(founded), ledger_of(founded)
-    assert not wishes.grant(ledger, {}, {EU: Leave(2)}, datetime.now(UTC))
+    for at in (datetime.now(UTC), datetime.now(UTC) + STANDING):
+        assert not wishes.grant(ledger, {}, {EU: Leave(2)}, at)
     assert wishes.leaving(ledger, {EU: Leave(2)}) == {EU: Leave(2)}
     assert ledger_of(founded).index == 2
