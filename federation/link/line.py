@@ -1,12 +1,14 @@
 """A session on a stream: the thin shell that moves bytes and time."""
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from federation.session.pace import Pace
 from federation.session.session import Event, Offered, Session
 from federation.session.tree import Tree
+
+BACKLOG_MAX = 1_000
+"""Answers that wait for an end which does not read: then nothing more is read from it."""
 
 Send = Callable[[bytes], Awaitable[None]]
 Handle = Callable[["Line", Event], None]
@@ -23,8 +25,11 @@ class Line:
         self._handle = handle
         self._pace = pace
         self._wake = asyncio.Event()
+        self._room = asyncio.Event()
         self._closed = False
         self._loop = asyncio.get_running_loop()
+        self._silent: asyncio.Future[None] = self._loop.create_future()
+        self._timer: asyncio.TimerHandle | None = None
 
     def publish(self, topic: str, tree: Tree, head: bytes, held: bytes | None = None) -> None:
         """Offer this content from now on; arguments as in `Session.publish`."""
@@ -40,23 +45,27 @@ class Line:
         """Serve the stream until it ends, the other end falls silent, or breaks the protocol (Refused)."""
         reader = asyncio.create_task(self._read(incoming))
         writer = asyncio.create_task(self._write(send))
-        watch = asyncio.create_task(self._watch())
+        self._tick()
         try:
-            done, _ = await asyncio.wait({reader, writer, watch}, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait({reader, writer, self._silent}, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
         finally:
-            for task in (reader, writer, watch):
+            if self._timer is not None:
+                self._timer.cancel()
+            for task in (reader, writer):
                 task.cancel()
-            await asyncio.gather(reader, writer, watch, return_exceptions=True)
+            await asyncio.gather(reader, writer, return_exceptions=True)
 
-    async def _watch(self) -> None:
-        """Ends when the other end was silent for too long, a send that blocks meanwhile notwithstanding."""
-        while True:
-            left = self.session.silent_at() - self._loop.time()
-            if left <= 0:
-                return
-            await asyncio.sleep(left)
+    def _tick(self) -> None:
+        """Say what is due, and end the line when the other end was silent for too long, a send that blocks meanwhile
+        notwithstanding.
+        """
+        if self.session.tick(self._loop.time()):
+            self._timer = self._loop.call_at(self.session.next_deadline(), self._tick)
+        elif not self._silent.done():
+            self._silent.set_result(None)
+        self._wake.set()
 
     async def _read(self, incoming: AsyncIterator[bytes]) -> None:
         async for data in incoming:
@@ -64,21 +73,18 @@ class Line:
             for event in events:
                 self._handle(self, event)
             self._wake.set()
+            while self.session.backlog > BACKLOG_MAX:
+                self._room.clear()
+                await self._room.wait()
             if self._pace is not None:
                 await asyncio.sleep(
                     self._pace.spend(sum(isinstance(event, Offered) for event in events), self._loop.time())
                 )
 
     async def _write(self, send: Send) -> None:
-        alive = True
-        while alive and not self._closed:
+        while not self._closed:
             self._wake.clear()
-            while self.session.output:
-                await send(self.session.output.popleft())
-            await self._sleep()
-            alive = self.session.tick(self._loop.time())
-
-    async def _sleep(self) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout_at(self.session.next_deadline()):
-                await self._wake.wait()
+            while (data := self.session.take()) is not None:
+                self._room.set()
+                await send(data)
+            await self._wake.wait()

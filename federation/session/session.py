@@ -17,7 +17,7 @@ from federation.session.messages import VERSION, VERSION_MIN, Ack, Digest, Hello
 from federation.session.tree import Change, Tree, compare, tree_of
 
 DIGEST_PERIOD = 5.0
-SILENCE = 3 * DIGEST_PERIOD
+SILENT_PERIODS = 3
 PART_BYTES = 8 * 1024
 STEP_BYTES_MAX = 64 * 1024 * 1024
 TOPICS_MAX = 64
@@ -59,6 +59,11 @@ class Outgoing(Struct):
     held: Tree | None = None
     inflight: Tree | None = None
     refused: bytes | None = None
+
+    def is_behind(self) -> bool:
+        """True when the other end holds other content and did not refuse this."""
+        root = self.tree.root
+        return (self.held is None or self.held.root != root) and self.refused != root
 
     def sent(self) -> Tree:
         """The last content that was put on the wire."""
@@ -110,7 +115,10 @@ def _step(topic: str, held: Tree | None, tree: Tree, head: bytes) -> Iterator[Up
 
 
 class Session:
-    """One end of one stream. Feed it with `receive` and `tick`, drain `output` and the returned events."""
+    """One end of one stream. Feed it with `receive` and `tick`, drain `take` and the returned events.
+
+    Steps are made as they are taken: an end that asks again and again and reads nothing makes us keep nothing.
+    """
 
     def __init__(
         self,
@@ -120,11 +128,13 @@ class Session:
         step_bytes: int = STEP_BYTES_MAX,
         versions: tuple[int, int] = (VERSION_MIN, VERSION),
         steps: Steps | None = None,
+        period: float = DIGEST_PERIOD,
     ) -> None:
         """`have` is what we hold of the other end's topics, so that only changes are sent again; `step_bytes` bounds
         what arrives before it is offered; `versions` are the oldest and newest that we speak; `steps` is shared with
-        the sessions that are offered the same.
+        the sessions that are offered the same. A digest is due every `period` seconds, at both ends.
         """
+        self._period = period
         self._steps = steps
         self._versions = versions
         self._step_bytes = step_bytes
@@ -133,8 +143,11 @@ class Session:
         self._theirs: dict[str, bytes] | None = None
         self._known: dict[bytes, Tree] = {}
         self._heard = now
-        self._next_digest = now + DIGEST_PERIOD
-        self.output: deque[bytes] = deque()
+        self._next_digest = now + period
+        self._answers: deque[bytes] = deque()
+        self._due: dict[str, None] = {}
+        self._sending = ""
+        self._step: Iterator[bytes] = iter(())
         roots = {topic: held.tree.root for topic, held in self._incoming.items() if held.tree is not None}
         self._say(Hello(node, *versions, roots))
 
@@ -177,6 +190,22 @@ class Session:
         held = None if incoming.tree is None else incoming.tree.root
         self._say(Ack(topic, held, error.code, error.text))
 
+    @property
+    def backlog(self) -> int:
+        """How many answers wait to be taken; none of them is part of a step."""
+        return len(self._answers)
+
+    def take(self) -> bytes | None:
+        """The next message to put on the wire; None when there is nothing to say now."""
+        if self._answers:
+            return self._answers.popleft()
+        while True:
+            for message in self._step:
+                return message
+            self._sending = ""
+            if not self._start():
+                return None
+
     def receive(self, data: bytes, now: float) -> list[Event]:
         """Take one message. Refused when the other end breaks the protocol: close the stream then."""
         self._heard = now
@@ -195,20 +224,21 @@ class Session:
     def tick(self, now: float) -> bool:
         """Say what is due. False when the other end was silent for too long: close the stream then."""
         if now >= self._next_digest:
-            self._next_digest = now + DIGEST_PERIOD
-            self._say(Digest({topic: out.sent().root for topic, out in self._outgoing.items()}))
-        return now < self._heard + SILENCE
+            self._next_digest = now + self._period
+            settled = ((topic, out) for topic, out in self._outgoing.items() if topic != self._sending)
+            self._say(Digest({topic: out.sent().root for topic, out in settled if topic not in self._due}))
+        return now < self.silent_at()
 
     def silent_at(self) -> float:
         """When the other end will have been silent for too long, if nothing is heard before."""
-        return self._heard + SILENCE
+        return self._heard + SILENT_PERIODS * self._period
 
     def next_deadline(self) -> float:
         """When `tick` must be called next."""
-        return min(self._next_digest, self._heard + SILENCE)
+        return min(self._next_digest, self.silent_at())
 
     def _say(self, message: Message) -> None:
-        self.output.append(encode(message))
+        self._answers.append(encode(message))
 
     def _hello(self, message: Hello) -> Joined:
         oldest, newest = self._versions
@@ -231,14 +261,21 @@ class Session:
             outgoing.held = outgoing.tree if outgoing.tree.root == root else self._known.get(root)
 
     def _advance(self, topic: str, outgoing: Outgoing) -> None:
-        if self._theirs is None or outgoing.inflight is not None:
-            return
-        root = outgoing.tree.root
-        if (outgoing.held is not None and outgoing.held.root == root) or outgoing.refused == root:
-            return
-        outgoing.inflight = outgoing.tree
-        step = (topic, outgoing.held, outgoing.tree, outgoing.head)
-        self.output.extend(map(encode, _step(*step)) if self._steps is None else self._steps.messages(*step))
+        if self._theirs is not None and outgoing.inflight is None and outgoing.is_behind():
+            self._due[topic] = None
+
+    def _start(self) -> bool:
+        """Begin the step of the topic that is due first; False when none is."""
+        while self._due:
+            topic = next(iter(self._due))
+            del self._due[topic]
+            outgoing = self._outgoing.get(topic)
+            if outgoing is not None and outgoing.inflight is None and outgoing.is_behind():
+                outgoing.inflight, self._sending = outgoing.tree, topic
+                step = (topic, outgoing.held, outgoing.tree, outgoing.head)
+                self._step = map(encode, _step(*step)) if self._steps is None else iter(self._steps.messages(*step))
+                return True
+        return False
 
     def _update(self, message: Update) -> list[Event]:
         if message.topic not in self._incoming and len(self._incoming) >= TOPICS_MAX:

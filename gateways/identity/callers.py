@@ -1,0 +1,65 @@
+"""Who speaks on a connection of the Workload API: a unix user, and whom Kubernetes says its token is of."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Protocol
+
+from federation.model.errors import Refused
+from federation.model.handout import UnixUser
+from federation.model.tokens import ServiceAccount
+from gateways.identity.process import PeerProcess
+from gateways.identity.registered import Caller
+
+REFUSED_FOR = 5.0
+"""Seconds for which a connection that was refused is refused again without asking."""
+
+GOOD_FOR = 300.0
+"""Seconds for which Kubernetes' word counts on an open connection; then it is asked again."""
+
+
+class Attestor(Protocol):
+    """Who knows whose a token is: `federation.link.feed.Feed`."""
+
+    async def attest(self, token: str) -> ServiceAccount:
+        """The account of this token. Refused when it is none's; Unavailable when nobody can be asked."""
+
+
+class Connection:
+    """The caller of one connection."""
+
+    def __init__(self, user: UnixUser, process: PeerProcess, attestor: Attestor) -> None:
+        self.user = user
+        self._process = process
+        self._attestor = attestor
+        self._found: ServiceAccount | None = None
+        self._refused: Refused | None = None
+        self._asked = 0.0
+        self._asking = asyncio.Lock()
+
+    async def caller(self, by_token: bool) -> Caller:
+        """Who it is; Kubernetes is asked when `by_token`. Refused (E105) and Unavailable as `token` and `attest`."""
+        if not by_token:
+            return Caller(self.user)
+        async with self._asking:
+            age = time.monotonic() - self._asked
+            if self._refused is not None and age < REFUSED_FOR:
+                raise self._refused
+            if self._found is None or age > GOOD_FOR:
+                await self._ask()
+        return Caller(self.user, self._found)
+
+    async def _ask(self) -> None:
+        self._found = self._refused = None
+        self._asked = time.monotonic()
+        try:
+            token = await asyncio.to_thread(self._process.token)
+            self._found = await self._attestor.attest(token)
+        except Refused as error:
+            self._refused = error
+            raise
+
+    def close(self) -> None:
+        """The connection is gone."""
+        self._process.close()
