@@ -106,8 +106,14 @@ def test_a_wish_is_taken_back_and_one_with_the_key_elsewhere_is_granted_by_hand(
     await_true("the wish is seen again", lambda: members(site, "us-east")[EU] == "asks to leave")
     assert json.loads(site.cli(*words[1:])) == {"member": EU, "state": "left"}
     site.cli("ledger", "sign", "--key", str(key), "--entry", entry, "--out", signed, "--yes")
-    site.cli("ledger", "import", *state, "--signed", signed)
-    await_true("it is told", lambda: site.status(EU)["membership"] == [LEFT], 30)
+    site.kill(f"{EU}-controller")
+    ledger = str(tmp_path / "ledger")
+    site.cli("ledger", "import", *state, "--signed", signed, "--ledger", ledger)
+    await_true("the entry is in force", lambda: members(site, "us-east")[EU] == "left")
+    site.run_controller(EU)
+    assert members(site, EU)[EU] == "asks to leave", "nobody speaks to it any more"
+    site.cli("member", "accept", "--state", str(site.folder(EU).path), "--ledger", ledger)
+    await_true("it knows by the file", lambda: site.status(EU)["membership"] == [LEFT])
 
 
 def test_who_left_joins_again_only_by_a_token_for_that_and_with_new_keys(site: Site, tmp_path: Path) -> None:
