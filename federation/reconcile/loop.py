@@ -184,7 +184,8 @@ class Loop:
             self._reindex(states)
             dirty = {*self.parts.cluster.services(), *self.index.services(), *self.desired.plans, *self._before}
         self._measure_costs(dirty)
-        rank = {m.name: Rank(m.number, self.links.cost(m), m.region) for m in self.parts.ledger.ledger.active()}
+        near = self.parts.ledger.ledger.seen_from(self.parts.own.name)
+        rank = {m.name: Rank(m.number, self.links.cost(m), m.region) for m in near}
         facts = [
             without_failing(local, self._failing.get(local.key, frozenset()))
             for local in self.names.facts(dirty, self.parts.cluster)
@@ -215,7 +216,7 @@ class Loop:
         holds up no other.
         """
         plans = {}
-        members = {member.name: member for member in self.parts.ledger.ledger.active()}
+        members = {member.name: member for member in self.parts.ledger.ledger.seen_from(self.parts.own.name)}
         ingress, bounds = {name: member.ingress for name, member in members.items()}, self.names.bounds()
         for local, offered in services:
             key = local.key

@@ -39,6 +39,8 @@ refusals_total = Counter("isthmus_sync_refusals_total", "Statements of peers tha
 session_up = Gauge("isthmus_sync_session_up", "1 while a session with the member's controller is up", ["member"])
 BACKOFF_MAX = 10.0
 WAIT_FOR_DIAL = 5.0
+FAREWELL = 5.0
+"""Seconds in which a member that left may take the entry that says so."""
 LEDGER_BYTES = 16 * 1024 * 1024
 """What a session may hold of a longer ledger, beside the peer's record."""
 
@@ -117,8 +119,8 @@ class PeerSync:
     def follow_ledger(self) -> None:
         """Start and stop peers as the ledger says, and offer the ledger to all of them."""
         reader = self._ledger.ledger.members.get(self._own)
-        active = self._ledger.ledger.active() if reader is not None and reader.state == "active" else ()
-        members = {m.name: m for m in active if m.name != self._own}
+        seen = self._ledger.ledger.seen_from(self._own) if reader is not None else ()
+        members = {m.name: m for m in seen if m.name != self._own}
         for name, peer in list(self.peers.items()):
             member = members.get(name)
             if member is not None and _but_anchors(member) == _but_anchors(peer.held.member):
@@ -234,19 +236,26 @@ class PeerSync:
         return peer
 
     def _drop(self, name: MemberName) -> None:
-        line = self.peers.pop(name).line
+        """Forget this peer. One that left is told so on the session that it has; nothing it says counts any more."""
+        line, task = self.peers.pop(name).line, self._dialling.pop(name)
+        if line is not None and self._ledger.ledger.members[name].state == "left":
+            line.publish(LEDGER_TOPIC, self._ledger.tree, b"")
+            asyncio.get_running_loop().call_later(FAREWELL, self._end, line, task)
+        else:
+            self._end(line, task)
+
+    @staticmethod
+    def _end(line: Line | None, task: asyncio.Task[None]) -> None:
         if line is not None:
             line.close()
-        task = self._dialling.pop(name, None)
-        if task is not None:
-            task.cancel()
+        task.cancel()
 
     async def _keep_dialling(self, member: Member, own_number: int) -> None:
         peer = self.peers[member.name]
         backoff = 0.2
         if own_number > member.number:
             await asyncio.sleep(WAIT_FOR_DIAL)
-        while True:
+        while self.peers.get(member.name) is peer:
             if peer.line is None:
                 for address in member.sync:
                     try:
@@ -306,6 +315,8 @@ class PeerSync:
 
     def _handle(self, peer: Peer, line: Line, event: Event) -> None:
         peer.heard = asyncio.get_running_loop().time()
+        if self.peers.get(peer.held.member.name) is not peer:
+            return
         match event:
             case Joined():
                 log.info("session with the peer is up", extra={"member": peer.held.member.name})

@@ -230,6 +230,16 @@ LOOKS = {
         ["trust", "status", "--state", "reg"],
         "E190 reg/api.sock: no controller answers (No such file or directory); is it running?",
     ),
+    "leave without a controller": (
+        ["leave", "--state", "reg"],
+        "E190 reg/api.sock: no controller answers (No such file or directory); is it running?",
+    ),
+    "leave of no folder": (["leave", "--abort", "--state", "none"], f"E125 none/member.json {ABSENT}"),
+    "leave of no state": (["leave"], "Missing option '--state'. See `isthmus leave --help`."),
+    "let go without a controller": (
+        ["member", "leave", "eu", "--state", "reg"],
+        "E190 reg/api.sock: no controller answers (No such file or directory); is it running?",
+    ),
     "trust rotate without a controller": (
         ["trust", "rotate", "--state", "reg", "--exclude", "eu"],
         "E190 reg/api.sock: no controller answers (No such file or directory); is it running?",

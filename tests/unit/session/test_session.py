@@ -109,6 +109,21 @@ def test_changes_coalesce_while_the_reader_is_slow() -> None:
     assert [offer.head for offer in pair.taken] == [b"0", b"99"]
 
 
+def test_what_waits_for_a_reader_that_reads_nothing_is_one_step_however_much_changes() -> None:
+    pair = Pair()
+    pair.flow()
+    pair.writer.publish(TOPIC, tree_of({"a": b"0000"}), b"0000")
+    under_way = pair.writer.take()
+    assert under_way is not None
+    for number in range(1, 1_000):
+        pair.writer.publish(TOPIC, tree_of({"a": b"%04d" % number}), b"%04d" % number)
+        assert (pair.writer.backlog, pair.writer.take()) == (0, None)
+    for event in pair.reader.receive(under_way, pair.now):
+        pair.handle(pair.reader, event)
+    pair.flow()
+    assert [offer.head for offer in pair.taken] == [b"0000", b"0999"]
+
+
 def test_a_reader_that_is_current_is_sent_nothing() -> None:
     tree = tree_of({"about": b"x"})
     pair = Pair(held=tree)
