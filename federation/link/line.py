@@ -28,7 +28,7 @@ class Line:
         self._room = asyncio.Event()
         self._closed = False
         self._loop = asyncio.get_running_loop()
-        self._silent: asyncio.Future[None] = self._loop.create_future()
+        self._over: asyncio.Future[None] = self._loop.create_future()
         self._timer: asyncio.TimerHandle | None = None
 
     def publish(self, topic: str, tree: Tree, head: bytes, held: bytes | None = None) -> None:
@@ -39,6 +39,7 @@ class Line:
     def close(self) -> None:
         """End the stream from our side."""
         self._closed = True
+        self._end()
         self._wake.set()
 
     async def run(self, incoming: AsyncIterator[bytes], send: Send) -> None:
@@ -47,7 +48,7 @@ class Line:
         writer = asyncio.create_task(self._write(send))
         self._tick()
         try:
-            done, _ = await asyncio.wait({reader, writer, self._silent}, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait({reader, writer, self._over}, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
         finally:
@@ -63,9 +64,14 @@ class Line:
         """
         if self.session.tick(self._loop.time()):
             self._timer = self._loop.call_at(self.session.next_deadline(), self._tick)
-        elif not self._silent.done():
-            self._silent.set_result(None)
+        else:
+            self._end()
         self._wake.set()
+
+    def _end(self) -> None:
+        """End `run`, whatever waits for the other end."""
+        if not self._over.done():
+            self._over.set_result(None)
 
     async def _read(self, incoming: AsyncIterator[bytes]) -> None:
         async for data in incoming:

@@ -39,7 +39,7 @@ def test_an_anchor_that_cannot_be_read_is_refused_and_holds_up_nobody(kind: str,
     folder = registrar_folder(tmp_path, acme)
     bad = Rotation(anchor=acme.member(EU).anchor, next_anchor=ssl.DER_cert_to_PEM_cert(der))
     wishes, new = Wishes(folder), fresh(US)
-    assert wishes.grant(acme.ledger, {EU: bad, US: wish(acme, US, new)}, NOW)
+    assert wishes.grant(acme.ledger, {EU: bad, US: wish(acme, US, new)}, {}, NOW)
     assert wishes.refused[EU].startswith(f"E107 anchor of member eu-central cannot be read: {why}")
     assert "\n" not in wishes.refused[EU]
     assert ledger_of(folder).members[US].next_anchor == new.anchor
@@ -56,6 +56,6 @@ def test_what_nobody_foresaw_of_one_wish_is_its_refusal(tmp_path: Path, monkeypa
 
     monkeypatch.setattr("federation.registrar.wishes.rotated", rotated)
     wishes, new = Wishes(folder), fresh(US)
-    assert wishes.grant(acme.ledger, {EU: wish(acme, EU, fresh(EU)), US: wish(acme, US, new)}, NOW)
+    assert wishes.grant(acme.ledger, {EU: wish(acme, EU, fresh(EU)), US: wish(acme, US, new)}, {}, NOW)
     assert wishes.refused == {EU: "RuntimeError: not foreseen"}
     assert ledger_of(folder).members[US].next_anchor == new.anchor

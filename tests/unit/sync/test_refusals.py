@@ -12,6 +12,7 @@ from federation.model.names import ServiceKey
 from federation.model.record import (
     Export,
     Gateway,
+    Leave,
     Port,
     Resource,
     Rotation,
@@ -352,6 +353,10 @@ BAD_TRUST: dict[str, tuple[Resource, str]] = {
         Rotation(anchor=make_anchor("us-east.acme.mesh", NOW)[1], next_anchor=""),
         "E107 CA certificate of member eu-central lacks critical name constraints (URI permitted: eu-central.acme.mesh); "
         "last good kept",
+    ),
+    "a leave of another number": (
+        Leave(1),
+        'E120 leave of member "eu-central": is of number 1, the ledger has 2',
     ),
     "an index below none": (Seen(-1), 'E120 ledger seen by member "eu-central": -1 is out of range'),
     "an index beyond all": (
