@@ -29,6 +29,7 @@ from federation.link.dial import ATTEST, ISSUE, TOKEN
 from federation.link.join import JoinServer
 from federation.link.leaf import Leaf
 from federation.link.serve import LinkServer
+from federation.lkg.disk import Disk
 from federation.model.errors import InputError, IsthmusError, Refused
 from federation.model.names import MemberName
 from federation.model.record import Leave, Resource, Rotation
@@ -78,7 +79,8 @@ class Controller:
         self.own = folder.own()
         self.ledger = HeldLedger(folder.ledger, self.own.federation)
         identity = controller_id(self.own.trust_domain)
-        self.leaf = OwnLeaf(identity, folder.path / "leaf.json", folder.signer)
+        disk = Disk()
+        self.leaf = OwnLeaf(identity, folder.path / "leaf.json", folder.signer, disk)
         self.store = store
         clock = SystemClock()
         key = SigningKey(folder.private_text(folder.record_key), RECORD)
@@ -103,10 +105,11 @@ class Controller:
                 store=self.store,
                 clock=clock,
                 journal=FileJournal(folder.path / "journal"),
+                disk=disk,
             )
         )
         foreign = ForeignFolder(folder.foreign, self.own.domain)
-        self.foreign = Poller(foreign, clock, fetch, self.loop.bundles.put_foreign)
+        self.foreign = Poller(foreign, clock, fetch, self.loop.bundles.put_foreign, disk)
         self.bundle = OwnBundle(
             self.own.trust_domain,
             lambda: self.ledger.ledger.members[self.own.name].trusted,

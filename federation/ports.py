@@ -79,6 +79,14 @@ class Store(Protocol):
         """Wait until everything written is durable. Unavailable when that cannot be confirmed: call again."""
 
 
+class Disk(Protocol):
+    """Where the controller keeps small files of its own."""
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What it did not take, one line each."""
+
+
 class Journal(Protocol):
     """What the law was told, by time, so that a ruling of yesterday can be looked at."""
 

@@ -26,3 +26,7 @@ class Disk:
             return False
         self._failed.pop(what, None)
         return True
+
+    def forget(self, what: str) -> None:
+        """It need not be on disk any more."""
+        self._failed.pop(what, None)

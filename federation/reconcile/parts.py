@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from federation.config import Folder, Own
-from federation.ports import Agents, Clock, ClusterApi, Journal, LedgerSource, Peers, RecordSigner, Store
+from federation.ports import Agents, Clock, ClusterApi, Disk, Journal, LedgerSource, Peers, RecordSigner, Store
 
 
 @dataclass(frozen=True)
@@ -20,3 +20,4 @@ class Parts:
     store: Store
     clock: Clock
     journal: Journal
+    disk: Disk

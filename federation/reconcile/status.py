@@ -30,7 +30,14 @@ def status(loop: Loop) -> dict[str, Any]:
         },
         "cluster": {"certainty": parts.cluster.certainty, "problems": list(parts.cluster.problems)},
         "store": {"problems": list(parts.store.problems)},
-        "disk": {"problems": [*parts.ledger.problems, *parts.peers.problems, *parts.journal.problems]},
+        "disk": {
+            "problems": [
+                *parts.ledger.problems,
+                *parts.peers.problems,
+                *parts.journal.problems,
+                *parts.disk.problems,
+            ]
+        },
         "members": _members(loop),
         "former": [
             {"member": member.name, "number": member.number, "state": member.state}

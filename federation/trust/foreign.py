@@ -98,6 +98,7 @@ class ForeignFolder:
         if foreign.profile == "https_spiffe" and not first:
             raise InputError("--bundle FILE is missing: --profile https_spiffe starts from a first bundle")
         self._path.mkdir(mode=0o700, exist_ok=True)
+        self._held(foreign.trust_domain).unlink(missing_ok=True)
         if first:
             read_bundle(first, foreign.trust_domain)
             self.keep(foreign.trust_domain, Held(first, now))
@@ -123,6 +124,15 @@ class ForeignFolder:
                 raise InputError(f"{path}: {error}; remove the file and add the trust domain again") from None
             found[foreign.trust_domain] = foreign
         return found
+
+    def asks_for(self, foreign: Foreign) -> bool:
+        """True when this trust domain is still asked for, at this place; also when that cannot be read now."""
+        try:
+            return msgspec.json.decode(self._config(foreign.trust_domain).read_bytes(), type=Foreign) == foreign
+        except FileNotFoundError:
+            return False
+        except (OSError, msgspec.MsgspecError):
+            return True
 
     def keep(self, name: str, held: Held) -> None:
         """Keep this as the last good bundle. OSError leaves the one before."""

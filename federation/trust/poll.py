@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from msgspec import Struct
 
+from federation.lkg.disk import Disk
 from federation.model.errors import InputError, IsthmusError
 from federation.ports import Clock, ForeignState
 from federation.trust.bundle import Bundle, check_successor, read_bundle
@@ -31,12 +32,18 @@ class Poller:
     """Polls all that the folder names. `changed` is called with their states whenever one is another."""
 
     def __init__(
-        self, folder: ForeignFolder, clock: Clock, fetch: Fetch, changed: Callable[[tuple[ForeignState, ...]], None]
+        self,
+        folder: ForeignFolder,
+        clock: Clock,
+        fetch: Fetch,
+        changed: Callable[[tuple[ForeignState, ...]], None],
+        disk: Disk,
     ) -> None:
         self._folder = folder
         self._clock = clock
         self._fetch = fetch
         self._changed = changed
+        self._disk = disk
         self._polled: dict[str, _Polled] = {}
         self._told: tuple[ForeignState, ...] = ()
         self._problem = ""
@@ -64,6 +71,8 @@ class Poller:
             self._problem = str(error)
             return
         self._problem = ""
+        for gone in self._polled.keys() - wanted.keys():
+            self._disk.forget(_bundle_of(gone))
         self._polled = {
             name: one
             if (one := self._polled.get(name)) is not None and one.foreign == foreign
@@ -78,10 +87,9 @@ class Poller:
             data = await self._fetch(one.foreign, bundle)
             new = read_bundle(data, name)
             check_successor(bundle, new)
-            held = Held(data, int(self._clock.wall()))
-            if name in self._polled:
-                self._folder.keep(name, held)
-            one.held = held, new
+            if self._folder.asks_for(one.foreign):
+                one.held = held, _ = Held(data, int(self._clock.wall())), new
+                self._disk.keep(_bundle_of(name), lambda: self._folder.keep(name, held))
             one.problem = ""
         except (IsthmusError, OSError) as error:
             _fail(one, str(error))
@@ -94,6 +102,10 @@ class Poller:
         if states != self._told:
             self._told = states
             self._changed(states)
+
+
+def _bundle_of(name: str) -> str:
+    return f"the bundle of {name}"
 
 
 def _fail(one: _Polled, reason: str) -> None:

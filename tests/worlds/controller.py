@@ -8,6 +8,7 @@ from msgspec import structs
 
 from federation.adapters.memory import ManualClock, MemoryCluster, MemoryJournal, MemoryStore
 from federation.config import Enrolment, Folder, Own
+from federation.lkg.disk import Disk
 from federation.model.handout import Workload
 from federation.model.ledger import Ledger
 from federation.model.names import MemberName
@@ -98,6 +99,7 @@ class World:
         self.folder.enrol(Enrolment(name="dns1", role="dns"))
         self.cluster, self.store, self.clock = MemoryCluster(), MemoryStore(), ManualClock()
         self.peers, self.agents, self.journal = Peers(), Agents(), MemoryJournal()
+        self.disk = Disk()
         self.loop = self.start()
 
     def start(self) -> Loop:
@@ -114,6 +116,7 @@ class World:
                 store=self.store,
                 clock=self.clock,
                 journal=self.journal,
+                disk=self.disk,
             )
         )
         self.cluster._wake = loop.wake

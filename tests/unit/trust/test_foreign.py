@@ -12,14 +12,11 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from federation.adapters.memory import ManualClock
 from federation.model.errors import IsthmusError, Refused, Unavailable
 from federation.model.tokens import JwtKey
-from federation.ports import ForeignState
 from federation.trust.bundle import Bundle, check_successor, read_bundle, write_bundle
 from federation.trust.fetch import fetch
 from federation.trust.foreign import Foreign, ForeignFolder, wait_for
-from federation.trust.poll import Poller
 from tests.unit.trust.test_authorities import good, rsa_key
 from tests.worlds.bundle_server import Answer, serving, web_pair
 from tests.worlds.odd_certificates import ODD
@@ -299,105 +296,6 @@ HINTS = {0: 300, 1: 10, 60: 60, 10**9: 86_400}
 @pytest.mark.parametrize("hint", HINTS)
 def test_the_hint_is_obeyed_within_bounds(hint: int) -> None:
     assert wait_for(Bundle(trust_domain=TD, refresh_hint=hint)) == HINTS[hint]
-
-
-class Polling:
-    """A poller over a folder, with a clock and an endpoint that a test sets."""
-
-    def __init__(self, path: Path) -> None:
-        self.folder = ForeignFolder(path / "foreign", "else.mesh")
-        self.folder.add(web("https://h/b"), b"", 0)
-        self.clock = ManualClock()
-        self.answer: bytes | Exception = write_bundle(HELD)
-        self.looks = 0
-        self.states: list[tuple[ForeignState, ...]] = []
-        self.poller = self.start()
-
-    def start(self) -> Poller:
-        return Poller(self.folder, self.clock, self._fetch, self.states.append)
-
-    async def _fetch(self, foreign: Foreign, held: Bundle | None) -> bytes:
-        self.looks += 1
-        if isinstance(self.answer, bytes):
-            return self.answer
-        raise self.answer
-
-    def step(self, seconds: float = 0) -> ForeignState:
-        self.clock.advance(seconds)
-        asyncio.run(self.poller.step())
-        return self.states[-1][0]
-
-
-@pytest.fixture
-def polling(tmp_path: Path) -> Polling:
-    return Polling(tmp_path)
-
-
-def test_a_bundle_is_looked_at_again_when_its_hint_says_so(polling: Polling) -> None:
-    found = polling.step()
-    assert (found.sequence, found.anchors, found.keys, found.problem) == (7, EU.anchor, (KEY,), "")
-    polling.step(299)
-    assert polling.looks == 1
-    polling.answer = write_bundle(bundle_at(8))
-    assert polling.step(1).sequence == 8
-    assert polling.looks == 2
-
-
-def test_a_failure_waits_for_the_next_interval_and_the_last_good_stays(polling: Polling) -> None:
-    polling.step()
-    for answer, text in (
-        (Unavailable("away"), "E190 away"),
-        (
-            write_bundle(bundle_at(6)),
-            "E109 bundle of eu-central.acme.mesh: sequence 6 is older than 7, which is held; last good kept",
-        ),
-        (
-            document(anchor_of(AP.anchor), spiffe_sequence=9),
-            'E126 bundle of eu-central.acme.mesh: a certificate is of "spiffe://ap-south.acme.mesh"',
-        ),
-    ):
-        polling.answer, before = answer, polling.looks
-        found = polling.step(300)
-        assert (found.problem, found.sequence, found.anchors) == (text, 7, EU.anchor)
-        polling.step(299)
-        assert polling.looks == before + 1
-        polling.clock.advance(-299)
-
-
-@pytest.mark.parametrize("kind", ODD)
-def test_a_bundle_that_cannot_be_read_ends_no_poller(kind: str, polling: Polling) -> None:
-    polling.step()
-    polling.answer = document({"use": "x509-svid", "x5c": [base64.b64encode(ODD[kind][0]).decode()]}, spiffe_sequence=9)
-    found = polling.step(300)
-    text = "E126 bundle of eu-central.acme.mesh: a certificate cannot be read"
-    assert (found.problem, found.sequence, found.anchors) == (text, 7, EU.anchor)
-
-
-def test_what_nobody_foresaw_of_one_endpoint_is_its_problem(polling: Polling) -> None:
-    polling.step()
-    polling.answer = RuntimeError("not foreseen")
-    assert polling.step(300).problem == "RuntimeError: not foreseen"
-
-
-def test_the_last_good_survives_a_restart_and_its_sequence_too(polling: Polling) -> None:
-    polling.step()
-    polling.answer = write_bundle(bundle_at(6))
-    polling.poller = polling.start()
-    assert polling.step().sequence == 7
-
-
-def test_all_keys_revoked_is_taken(polling: Polling) -> None:
-    polling.step()
-    polling.answer = document(spiffe_sequence=8)
-    found = polling.step(300)
-    assert (found.anchors, found.keys, found.sequence, found.problem) == ("", (), 8, "")
-
-
-def test_a_removed_trust_domain_is_polled_no_more(polling: Polling) -> None:
-    polling.step()
-    polling.folder.remove(TD)
-    asyncio.run(polling.poller.step())
-    assert polling.states[-1] == ()
 
 
 def test_an_endpoint_that_drips_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:

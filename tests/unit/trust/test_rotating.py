@@ -10,6 +10,7 @@ import pytest
 from msgspec import structs
 
 from federation.adapters.memory import MemoryStore
+from federation.lkg.disk import Disk
 from federation.model.errors import IsthmusError
 from federation.model.handout import NodeReport
 from federation.model.ledger import Ledger, Member
@@ -43,7 +44,7 @@ class Scene:
         self.nodes, self.shared = ["n1"], False
         self.problems: tuple[str, ...] = ()
         self.told: list[Told] = []
-        self.leaf = OwnLeaf(controller_id(DOMAIN), path / "leaf.json", path / "s.sock")
+        self.leaf = OwnLeaf(controller_id(DOMAIN), path / "leaf.json", path / "s.sock", Disk())
 
     def states(self) -> dict[MemberName, PeerState]:
         view = {"seen": Seen(self.seen, ("gw9",))}
@@ -219,7 +220,7 @@ def test_controller_and_signer_may_die_after_any_write_even_with_the_store(
         pass
     if lost:
         scene.store = MemoryStore()
-    scene.leaf = OwnLeaf(controller_id(DOMAIN), scene.path / "leaf.json", scene.path / "s.sock")
+    scene.leaf = OwnLeaf(controller_id(DOMAIN), scene.path / "leaf.json", scene.path / "s.sock", Disk())
     running(scene, rest)
 
 
