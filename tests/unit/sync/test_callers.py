@@ -6,7 +6,7 @@ from typing import Any, cast
 import pytest
 
 from federation.daemon import Controller
-from federation.model.errors import Refused
+from federation.model.errors import InputError, Refused
 from federation.model.spiffe import parse_spiffe
 
 EAST = "spiffe://us-east.acme.mesh/ns"
@@ -38,3 +38,16 @@ def test_everybody_else_is_refused(text: str) -> None:
     with pytest.raises(Refused) as caught:
         controller()._agent(parse_spiffe(text))
     assert str(caught.value) == f"E105 {text} is neither an active member's controller nor an agent enrolled here"
+
+
+def test_one_whose_admission_was_overruled_says_so_and_ends() -> None:
+    made = controller()
+    ledger: Any = SimpleNamespace(members={}, term=2, registrar="eu-central")
+    made.own = cast(Any, SimpleNamespace(name="ap-south"))
+    made.ledger = cast(Any, SimpleNamespace(ledger=ledger))
+    with pytest.raises(InputError) as caught:
+        made._check_admitted()
+    assert str(caught.value) == (
+        'E102 admission of member "ap-south" was overruled by term 2 of the ledger; '
+        'join again at "eu-central" with a new state folder'
+    )
