@@ -97,14 +97,29 @@ def holds(ack: int, entry: int, ours: int) -> bool:
     return ack & low >= entry & low and entry >> MARK_BITS <= ack >> MARK_BITS <= ours >> MARK_BITS
 
 
+class Had(Struct, frozen=True):
+    """Every anchor (PEM) and record key (raw) that the entries of one name ever had."""
+
+    anchors: frozenset[str] = frozenset()
+    record_keys: frozenset[bytes] = frozenset()
+
+    def also(self, member: Member) -> "Had":
+        """With those of one more entry."""
+        anchors = {one for one in (member.anchor, member.next_anchor) if one}
+        return Had(self.anchors | anchors, self.record_keys | {member.record_key})
+
+
 class Ledger(Struct, frozen=True):
-    """The ledger read to its end: the last word on each member, by name. `registrar` may append in this term."""
+    """The ledger read to its end: the last word on each member, by name. `registrar` may append in this term; `had` is
+    what a name may not come back with.
+    """
 
     domain: str
     term: int
     index: int
     members: dict[MemberName, Member]
     registrar: str = ""
+    had: dict[MemberName, Had] = {}
 
     @property
     def mark(self) -> int:

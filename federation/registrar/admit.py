@@ -22,10 +22,11 @@ from federation.model.cidr import (
     parse_cidr,
 )
 from federation.model.errors import InputError, Refused
-from federation.model.ledger import FORMER, Ledger, Member
+from federation.model.ledger import FORMER, Had, Ledger, Member
 from federation.model.names import parse_domain, parse_label, parse_member
 from federation.model.record import Signed
 from federation.model.spiffe import trust_domain
+from federation.registrar.distinct import check_distinct, had_key
 from federation.registrar.signing import REQUEST, SigningKey, fingerprint, verified
 from federation.trust.anchor import check_anchor
 
@@ -100,12 +101,12 @@ def admit(
         raise Refused(f'join request is for federation "{applicant.domain}", this one is "{ledger.domain}"', "E102")
     held = ledger.members.get(name)
     if held is not None:
-        _check_rejoin(held, applicant, rejoin)
+        _check_rejoin(held, applicant, rejoin, ledger.had[name])
     number = max(m.number for m in ledger.members.values()) + 1
     return found_member(ledger.domain, applicant, number, now, ledger, zones)
 
 
-def _check_rejoin(held: Member, applicant: Applicant, rejoin: bool) -> None:
+def _check_rejoin(held: Member, applicant: Applicant, rejoin: bool, had: Had) -> None:
     owner = fingerprint(held.anchor.encode())[:19]
     if held.state == "active":
         raise Refused(f'cluster "{held.name}" is already joined with CA {owner}…; choose another name', "E102")
@@ -115,7 +116,7 @@ def _check_rejoin(held: Member, applicant: Applicant, rejoin: bool) -> None:
             "let it in again with --rejoin",
             "E102",
         )
-    if applicant.anchor == held.anchor or applicant.record_key == held.record_key:
+    if had_key(had, applicant.anchor, applicant.record_key):
         raise Refused(
             f'cluster "{held.name}" {FORMER[held.state]} and comes back with a key it had; make new ones', "E102"
         )
@@ -132,6 +133,8 @@ def found_member(
     """The member with this number; used by `admit`, and for the first member, which finds no ledger yet."""
     name = parse_member(applicant.name)
     check_anchor(applicant.anchor, trust_domain(name, domain), name, now)
+    if ledger is not None:
+        check_distinct(applicant.anchor, ledger, name)
     reachable = tuple(parse_cidr(text, f'reachable CIDR of member "{name}"') for text in applicant.reachable)
     local = tuple(parse_cidr(text, f'local CIDR of member "{name}"') for text in applicant.local)
     _check_ranges(name, domain, reachable, local, ledger)

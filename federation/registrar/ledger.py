@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from federation.model.errors import Refused
-from federation.model.ledger import Entry, Ledger, Member
+from federation.model.ledger import Entry, Had, Ledger, Member
 from federation.model.names import MemberName
 from federation.model.record import Signed
 from federation.registrar.signing import LEDGER, SigningKey, fingerprint, verified
@@ -53,17 +53,18 @@ def read_ledger(signed: SignedLedger, federation: str) -> Ledger:
 
 def read_on(ledger: Ledger, signed: SignedLedger, more: Iterable[Signed]) -> Ledger:
     """What the ledger says after these further entries; the cost is theirs. Refused when one does not continue it."""
-    members = dict(ledger.members)
+    members, had = dict(ledger.members), dict(ledger.had)
     domain, term, index, registrar = ledger.domain, ledger.term, ledger.index, ledger.registrar
     previous = sha256(signed.entries[-1].body).digest() if signed.entries else b""
     for index, item in enumerate(more, start=ledger.index + 1):
         entry = _verified_entry(item, signed.key, index)
         if entry.previous != previous or entry.term < term or entry.domain != (domain or entry.domain):
             raise Refused(f"ledger entry {index} does not continue the one before it", "E109")
-        members[entry.member.name] = entry.member
+        name = entry.member.name
+        members[name], had[name] = entry.member, had.get(name, Had()).also(entry.member)
         registrar = _registrar(entry, term, registrar, members)
         previous, term, domain = sha256(item.body).digest(), entry.term, entry.domain
-    return Ledger(domain, term, index, members, registrar)
+    return Ledger(domain, term, index, members, registrar, had)
 
 
 def _registrar(entry: Entry, term: int, registrar: str, members: Mapping[MemberName, Member]) -> str:

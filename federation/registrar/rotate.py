@@ -18,7 +18,8 @@ from federation.model.ledger import Ledger, Member
 from federation.model.names import MemberName
 from federation.model.record import Rotation
 from federation.model.spiffe import trust_domain
-from federation.trust.anchor import check_anchor, key_id
+from federation.registrar.distinct import check_distinct
+from federation.trust.anchor import check_anchor
 from federation.trust.slots import proof_text
 
 
@@ -40,7 +41,7 @@ def rotated(ledger: Ledger, name: str, wish: Rotation, now: datetime) -> Member:
     new = _new_anchor(held, wish)
     if new and not held.next_anchor:
         check_anchor(new, domain, name, now)
-        _check_distinct(new, ledger, name)
+        check_distinct(new, ledger, name)
     text = proof_text(domain, wish.anchor, wish.next_anchor)
     _check_proof(held.anchor, wish.by_anchor, text, name, "the anchor that the ledger has")
     if new:
@@ -60,19 +61,6 @@ def _new_anchor(held: Member, wish: Rotation) -> str:
     raise Refused(
         f'anchors of member "{held.name}": one may become two, and two become one of them; this is no such step', "E102"
     )
-
-
-def _check_distinct(new: str, ledger: Ledger, name: str) -> None:
-    """With one subject or key id for two anchors every verifier fails while both are trusted."""
-    subject = x509.load_pem_x509_certificate(new.encode()).subject
-    for other in ledger.members.values():
-        for pem in filter(None, (other.anchor, other.next_anchor)):
-            same = x509.load_pem_x509_certificate(pem.encode()).subject == subject
-            if same or key_id(pem) == key_id(new):
-                raise Refused(
-                    f'new anchor of member "{name}" has the subject or key id of one of member "{other.name}"',
-                    "E107",
-                )
 
 
 def _check_proof(pem: str, signature: bytes, text: bytes, name: str, whose: str) -> None:

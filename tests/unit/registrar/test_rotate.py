@@ -135,11 +135,11 @@ REFUSED: dict[str, tuple[Callable[[], Member], str]] = {
     ),
     "the old one's subject": (
         lambda: ask(ONE, wish(OLD, SAME_NAME)),
-        'E107 new anchor of member "us-east" has the subject or key id of one of member "us-east"',
+        'E107 new anchor of member "us-east" has the subject, key id or public key of one of member "us-east"',
     ),
     "the old one again": (
         lambda: ask(ONE, wish(OLD, OLD, by_next=OLD)),
-        'E107 new anchor of member "us-east" has the subject or key id of one of member "us-east"',
+        'E107 new anchor of member "us-east" has the subject, key id or public key of one of member "us-east"',
     ),
     "out of date": (
         lambda: ask(ONE, wish(OLD, NEW), LATER),
