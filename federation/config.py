@@ -52,6 +52,7 @@ class Folder:
         self.path = path
         self.member = path / "member.json"
         self.ledger = path / "ledger"
+        self.rotations = path / "rotations.json"
         self.federation_key = path / "federation.key"
         self.record_key = path / "record.key"
         self.anchor = path / "anchor.pem"

@@ -12,6 +12,7 @@ from federation.model.ledger import Ledger
 from federation.model.names import MemberName
 from federation.model.record import Leave, Rotation
 from federation.registrar.change import left
+from federation.registrar.pace import RotationPace
 from federation.registrar.register import Appender, Change
 from federation.registrar.rotate import asks, rotated
 
@@ -30,6 +31,7 @@ class Wishes:
         self._folder = folder
         self._own = folder.own()
         self._standing: dict[MemberName, tuple[Leave, datetime]] = {}
+        self._pace = RotationPace(folder.rotations)
         self.refused: dict[MemberName, str] = {}
 
     def open(self, ledger: Ledger, said: Mapping[MemberName, Rotation]) -> dict[MemberName, Rotation]:
@@ -58,7 +60,7 @@ class Wishes:
         self.refused = {name: text for name, text in self.refused.items() if name in wishes}
         if ledger.registrar != self._own.name or not self._folder.federation_key.exists():
             return False
-        return any([self._grant(name, wish, now) for name, wish in wishes.items()])
+        return any([self._grant(ledger, name, wish, now) for name, wish in wishes.items()])
 
     def _stood(self, leaving: Mapping[MemberName, Leave], now: datetime) -> dict[MemberName, Leave]:
         before = self._standing
@@ -68,12 +70,9 @@ class Wishes:
         }
         return {name: wish for name, (wish, since) in self._standing.items() if now - since >= STANDING}
 
-    def _grant(self, name: MemberName, wish: Wish, now: datetime) -> bool:
+    def _grant(self, ledger: Ledger, name: MemberName, wish: Wish, now: datetime) -> bool:
         try:
-            key = self._folder.registrar_key()
-            Appender(self._folder.ledger, self._own.federation, self._own.name).append(
-                key, self._change(name, wish, now)
-            )
+            self._append(ledger, name, wish, now)
         except (IsthmusError, OSError) as error:
             self._refuse(name, str(error))
             return False
@@ -81,11 +80,22 @@ class Wishes:
             self._refuse(name, f"{type(error).__name__}: {error}")
             return False
         self.refused.pop(name, None)
+        return True
+
+    def _append(self, ledger: Ledger, name: MemberName, wish: Wish, now: datetime) -> None:
+        begins = isinstance(wish, Rotation) and bool(wish.next_anchor)
+        if begins:
+            self._pace.check(name, now)
+        change = self._change(name, wish, now)
+        change(ledger)  # a refused wish that stands must not cost a reading of the whole file every second
+        key = self._folder.registrar_key()
+        Appender(self._folder.ledger, self._own.federation, self._own.name).append(key, change)
+        if begins:
+            self._pace.note(name, now)
         if isinstance(wish, Leave):
             log.info("a member left by its own wish", extra={"member": name})
         else:
-            log.info("the ledger has other anchors of a member", extra={"member": name, "two": bool(wish.next_anchor)})
-        return True
+            log.info("the ledger has other anchors of a member", extra={"member": name, "two": begins})
 
     def _refuse(self, name: MemberName, reason: str) -> None:
         if self.refused.get(name) != reason:

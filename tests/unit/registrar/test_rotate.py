@@ -133,6 +133,10 @@ REFUSED: dict[str, tuple[Callable[[], Member], str]] = {
         lambda: ask(ONE, wish(OLD, Slot(NEW.key, NEW.anchor + OTHER.anchor))),
         "E107 anchor of member us-east holds 2 certificates, must be 1",
     ),
+    "too long": (
+        lambda: ask(ONE, wish(OLD, Slot(NEW.key, f"{NEW.anchor}{' ' * 2048}"))),
+        f"E117 anchor of member us-east has {len(NEW.anchor) + 2048} bytes > 2048",
+    ),
     "the old one's subject": (
         lambda: ask(ONE, wish(OLD, SAME_NAME)),
         'E107 new anchor of member "us-east" has the subject, key id or public key of one of member "us-east"',

@@ -1,11 +1,13 @@
 """What the registrar's controller makes of wishes in records that others wrote."""
 
 import ssl
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from federation.config import Folder
 from federation.model.ledger import Ledger, Member
 from federation.model.names import MemberName
 from federation.model.record import Rotation
@@ -43,6 +45,41 @@ def test_an_anchor_that_cannot_be_read_is_refused_and_holds_up_nobody(kind: str,
     assert wishes.refused[EU].startswith(f"E107 anchor of member eu-central cannot be read: {why}")
     assert "\n" not in wishes.refused[EU]
     assert ledger_of(folder).members[US].next_anchor == new.anchor
+
+
+def alternate(acme: Acme, folder: Folder, wishes: Wishes, now: datetime, name: MemberName = EU) -> str:
+    """Begin a rotation, and take it back when it is granted. Why it was refused."""
+    wishes.grant(ledger_of(folder), {name: wish(acme, name, fresh(name))}, {}, now)
+    refused = wishes.refused.get(name, "")
+    if not refused:
+        assert wishes.grant(ledger_of(folder), {name: wish(acme, name, None)}, {}, now)
+    return refused
+
+
+def test_who_begins_and_gives_up_again_and_again_is_paced_over_restarts(tmp_path: Path) -> None:
+    acme = Acme()
+    folder = registrar_folder(tmp_path, acme)
+    text = (
+        'E102 member "eu-central" began 3 rotations of its anchor since 2026-11-21T12:00Z, limit 3 in 3 h; the next is '
+        "granted after 2026-11-21T15:00Z"
+    )
+    for minute in range(3):
+        assert alternate(acme, folder, Wishes(folder), NOW + timedelta(minutes=minute)) == ""
+    entries = ledger_of(folder).index
+    for minute in range(3, 180):
+        assert alternate(acme, folder, Wishes(folder), NOW + timedelta(minutes=minute)) == text
+    assert ledger_of(folder).index == entries
+    assert alternate(acme, folder, Wishes(folder), NOW + timedelta(minutes=5), US) == ""
+    assert alternate(acme, folder, Wishes(folder), NOW + timedelta(hours=3)) == ""
+
+
+def test_a_rotation_that_began_goes_on_and_back_at_any_pace_and_a_clock_set_back_stops_nobody(tmp_path: Path) -> None:
+    acme = Acme()
+    folder = registrar_folder(tmp_path, acme)
+    wishes = Wishes(folder)
+    for _ in range(3):
+        assert alternate(acme, folder, wishes, NOW + timedelta(days=400)) == ""
+    assert alternate(acme, folder, wishes, NOW) == ""
 
 
 def test_what_nobody_foresaw_of_one_wish_is_its_refusal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
