@@ -137,9 +137,8 @@ class Rotating:
                     "there is no way back; let it go on (`isthmus trust status` says what it waits for)",
                     "E102",
                 )
-            self._around.store.drop(KEPT)
-            await self._around.store.flush()
-            self.now = self._waits = None
+            await self._keep(None)
+            self._waits = None
             log.warning("the rotation of the anchor is aborted")
             await self._command(Command(do="abort"))
             await self.once()
@@ -184,9 +183,8 @@ class Rotating:
         match found:
             case Done():
                 await self._command(Command(do="finish", anchor=now.new))
-                self._around.store.drop(KEPT)
-                await self._around.store.flush()
-                self.now, self._signs = None, ""
+                await self._keep(None)
+                self._signs = ""
                 log.info("the anchor is rotated", extra={"anchor": key_id(now.new), "excluded": now.excluded})
             case Rotation():
                 log.info("the rotation of the anchor moves on", extra={"phase": found.phase, "entry": found.entry})
@@ -247,10 +245,21 @@ class Rotating:
         own = self._own()
         return key_id(self.now.new if self.now and self.now.phase in ("taint", "revoke") else own.anchor)
 
-    async def _keep(self, now: Rotation) -> None:
-        self._around.store.put(KEPT, msgspec.msgpack.encode(now))
-        await self._around.store.flush()
+    async def _keep(self, now: Rotation | None) -> None:
+        """Unavailable when it is not durable: then nothing changed, nor does it by a later flush of somebody else."""
+        self._stage(now)
+        try:
+            await self._around.store.flush()
+        except IsthmusError:
+            self._stage(self.now)
+            raise
         self.now, self._known = now, True
+
+    def _stage(self, now: Rotation | None) -> None:
+        if now is None:
+            self._around.store.drop(KEPT)
+        else:
+            self._around.store.put(KEPT, msgspec.msgpack.encode(now))
 
     async def _command(self, command: Command) -> Held:
         return await command_signer(self._around.signer, command)
