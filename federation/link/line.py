@@ -73,7 +73,7 @@ class Line:
         alive = True
         while alive and not self._closed:
             self._wake.clear()
-            while self.session.output:
+            while self.session.go_on():
                 await send(self.session.output.popleft())
             await self._sleep()
             alive = self.session.tick(self._loop.time())

@@ -7,13 +7,13 @@ catches up.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
 
 from msgspec import Struct
 
 from federation.model.errors import Refused
 from federation.session.messages import VERSION, VERSION_MIN, Ack, Digest, Hello, Message, Update, decode, encode
+from federation.session.outbox import Outbox
 from federation.session.tree import Change, Tree, compare, tree_of
 
 DIGEST_PERIOD = 5.0
@@ -21,6 +21,11 @@ SILENCE = 3 * DIGEST_PERIOD
 PART_BYTES = 8 * 1024
 STEP_BYTES_MAX = 64 * 1024 * 1024
 TOPICS_MAX = 64
+TOPIC_NAME_MAX = 255
+ANSWERS_MAX = 1_024
+"""Answers that wait for the other end to read; an honest one has a few topics, and one step of each under way."""
+WAITING_MAX = 1_024
+"""Messages that wait before no further step is made: the step is then made of what stands when they are gone."""
 
 
 class Joined(Struct, frozen=True):
@@ -52,12 +57,15 @@ Event = Joined | Offered | Acked
 
 
 class Outgoing(Struct):
-    """A topic that we offer. `held` is the tree the other end has, `inflight` the one on its way."""
+    """A topic that we offer. `held` is the tree the other end has, `inflight` the one on its way, `last` the number of the
+    message that ends it.
+    """
 
     head: bytes
     tree: Tree
     held: Tree | None = None
     inflight: Tree | None = None
+    last: int = 0
     refused: bytes | None = None
 
     def sent(self) -> Tree:
@@ -134,7 +142,9 @@ class Session:
         self._known: dict[bytes, Tree] = {}
         self._heard = now
         self._next_digest = now + DIGEST_PERIOD
-        self.output: deque[bytes] = deque()
+        self._answers: list[int] = []
+        self._held_back = False
+        self.output = Outbox()
         roots = {topic: held.tree.root for topic, held in self._incoming.items() if held.tree is not None}
         self._say(Hello(node, *versions, roots))
 
@@ -168,14 +178,14 @@ class Session:
         incoming = self._incoming[topic]
         incoming.tree, incoming.offered = incoming.offered, None
         assert incoming.tree is not None
-        self._say(Ack(topic, incoming.tree.root))
+        self._answer(Ack(topic, incoming.tree.root))
 
     def refuse(self, topic: str, error: Refused) -> None:
         """Keep what we hold and say why."""
         incoming = self._incoming[topic]
         incoming.offered = None
         held = None if incoming.tree is None else incoming.tree.root
-        self._say(Ack(topic, held, error.code, error.text))
+        self._answer(Ack(topic, held, error.code, error.text))
 
     def receive(self, data: bytes, now: float) -> list[Event]:
         """Take one message. Refused when the other end breaks the protocol: close the stream then."""
@@ -207,8 +217,23 @@ class Session:
         """When `tick` must be called next."""
         return min(self._next_digest, self._heard + SILENCE)
 
-    def _say(self, message: Message) -> None:
-        self.output.append(encode(message))
+    def go_on(self) -> bool:
+        """Make the steps that were held back while too much waited. True when there is something to send."""
+        if self._held_back and len(self.output) < WAITING_MAX:
+            self._held_back = False
+            for topic, outgoing in self._outgoing.items():
+                self._advance(topic, outgoing)
+        return bool(self.output)
+
+    def _say(self, message: Message) -> int:
+        return self.output.put(encode(message))
+
+    def _answer(self, message: Ack) -> None:
+        if len(self._answers) >= ANSWERS_MAX:
+            self._answers = self.output.waiting(self._answers)
+        if len(self._answers) >= ANSWERS_MAX:
+            raise Refused(f"peer asks and does not read: more than {ANSWERS_MAX} answers wait for it", "E117")
+        self._answers.append(self._say(message))
 
     def _hello(self, message: Hello) -> Joined:
         oldest, newest = self._versions
@@ -236,13 +261,19 @@ class Session:
         root = outgoing.tree.root
         if (outgoing.held is not None and outgoing.held.root == root) or outgoing.refused == root:
             return
+        if len(self.output) >= WAITING_MAX:
+            self._held_back = True
+            return
         outgoing.inflight = outgoing.tree
         step = (topic, outgoing.held, outgoing.tree, outgoing.head)
-        self.output.extend(map(encode, _step(*step)) if self._steps is None else self._steps.messages(*step))
+        made = map(encode, _step(*step)) if self._steps is None else self._steps.messages(*step)
+        outgoing.last = self.output.put(*made)
 
     def _update(self, message: Update) -> list[Event]:
         if message.topic not in self._incoming and len(self._incoming) >= TOPICS_MAX:
             raise Refused(f'topic "{message.topic}": more than {TOPICS_MAX} topics on one session', "E117")
+        if len(message.topic) > TOPIC_NAME_MAX:
+            raise Refused(f"a topic's name of {len(message.topic)} characters, limit {TOPIC_NAME_MAX}", "E117")
         incoming = self._incoming.setdefault(message.topic, Incoming())
         held = None if incoming.tree is None else incoming.tree.root
         incoming.changed.update(message.changed)
@@ -256,7 +287,7 @@ class Session:
         changed, removed = incoming.changed, frozenset(incoming.removed)
         incoming.changed, incoming.removed, incoming.size = {}, set(), 0
         if message.base is not None and message.base != held:
-            self._say(Ack(message.topic, held))
+            self._answer(Ack(message.topic, held))
             return []
         old = incoming.tree or Tree()
         new = tree_of(changed) if message.base is None else old.apply(changed, removed)
@@ -267,7 +298,7 @@ class Session:
 
     def _ack(self, message: Ack) -> list[Event]:
         outgoing = self._outgoing.get(message.topic)
-        if outgoing is None:
+        if outgoing is None or not self.output.gone(outgoing.last):
             return []
         sent, outgoing.inflight = outgoing.inflight, None
         if sent is not None and sent.root == message.root:
@@ -277,7 +308,7 @@ class Session:
         if message.code and sent is not None:
             outgoing.refused = sent.root
         self._advance(message.topic, outgoing)
-        return [Acked(message.topic, message.root, message.code, message.text)]
+        return [] if sent is None else [Acked(message.topic, message.root, message.code, message.text)]
 
     def _digest(self, message: Digest) -> None:
         for topic, root in message.offers.items():
@@ -285,4 +316,4 @@ class Session:
             if incoming is None or incoming.offered is not None or incoming.changed:
                 continue
             if incoming.tree is None or incoming.tree.root != root:
-                self._say(Ack(topic, None if incoming.tree is None else incoming.tree.root))
+                self._answer(Ack(topic, None if incoming.tree is None else incoming.tree.root))

@@ -41,6 +41,8 @@ BACKOFF_MAX = 10.0
 WAIT_FOR_DIAL = 5.0
 LEDGER_BYTES = 16 * 1024 * 1024
 """What a session may hold of a longer ledger, beside the peer's record."""
+CODE_SHOWN, TEXT_SHOWN = 8, 500
+"""How much of a peer's own words goes into our log."""
 
 Changed = Callable[[MemberName, Change | None], None]
 
@@ -296,6 +298,10 @@ class PeerSync:
         session_up.labels(name).set(1)
         try:
             await line.run(incoming, send)
+        except Refused as error:
+            peer.last_refusal = error
+            self._tell(name, error)
+            raise
         finally:
             if peer.line is line:
                 peer.line, peer.left = None, asyncio.get_running_loop().time()
@@ -315,8 +321,8 @@ class PeerSync:
                     extra={
                         "member": peer.held.member.name,
                         "topic": event.topic,
-                        "code": code,
-                        "reason": event.text,
+                        "code": code[:CODE_SHOWN],
+                        "reason": event.text[:TEXT_SHOWN],
                     },
                 )
 
