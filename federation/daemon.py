@@ -25,6 +25,7 @@ from federation.adapters.journal import FileJournal
 from federation.adapters.sqlite import SqliteStore
 from federation.api.serve import Api
 from federation.config import Folder
+from federation.link.dial import ATTEST, ISSUE, TOKEN
 from federation.link.join import JoinServer
 from federation.link.leaf import Leaf
 from federation.link.serve import LinkServer
@@ -32,7 +33,7 @@ from federation.model.errors import InputError, IsthmusError, Refused
 from federation.model.names import MemberName
 from federation.model.record import Rotation
 from federation.model.spiffe import SpiffeId, agent_id, controller_id
-from federation.ports import ClusterApi, Store
+from federation.ports import ClusterApi, Store, TokenReviewer
 from federation.process import until_stopped
 from federation.reconcile.bundles import own_statement
 from federation.reconcile.explain import Asked, explain
@@ -57,7 +58,8 @@ from federation.trust.own_leaf import OwnLeaf
 from federation.trust.policy import allowed_identities, check_request
 from federation.trust.poll import Poller
 from federation.trust.rotating import Rotating, Surroundings, Told
-from federation.trust.signer import TOKEN, ask_signer, ask_statement, requested_subject
+from federation.trust.signer import TOKEN as TOKEN_REQUEST
+from federation.trust.signer import ask_signer, ask_statement, requested_subject
 
 log = logging.getLogger("controller")
 Send = Callable[[bytes], Awaitable[None]]
@@ -150,7 +152,9 @@ class Controller:
         await self.leaf.ready()
         self._rotating = self._open_rotation()
         async with contextlib.AsyncExitStack() as ended:
-            server = LinkServer(self._credentials, self._exchange, self._issue, self._token)
+            server = LinkServer(
+                self._credentials, self._exchange, {ISSUE: self._issue, TOKEN: self._token, ATTEST: self._attest}
+            )
             ended.push_async_callback(server.stop)
             await server.start(listen)
             asked = Api(lambda: status(self.loop), lambda *what: explain(self.loop, Asked(*what)), self)
@@ -217,7 +221,18 @@ class Controller:
 
     async def _token(self, caller: SpiffeId, request: bytes) -> bytes:
         self._check_request(caller, requested_subject(request))
-        return (await ask_signer(self.folder.signer, TOKEN + request)).encode()
+        return (await ask_signer(self.folder.signer, TOKEN_REQUEST + request)).encode()
+
+    async def _attest(self, caller: SpiffeId, request: bytes) -> bytes:
+        """Whose the service account token is that an agent was shown on its node."""
+        node = self._agent(caller)
+        if not isinstance(self.cluster, TokenReviewer):
+            raise Refused("this member has no Kubernetes API that could review a token: register by uid", "E105")
+        found = await self.cluster.review(request.decode(errors="replace"))
+        if found.node and found.node != node:
+            what = f"service account token of {found.namespace}/{found.name}"
+            raise Refused(f'{what}: its pod runs on node "{found.node}", and was shown on "{node}"', "E105")
+        return msgspec.msgpack.encode(found)
 
     def _check_request(self, caller: SpiffeId, wanted: SpiffeId) -> None:
         enrolment = self.loop.enrolments[self._agent(caller)]

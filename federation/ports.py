@@ -3,7 +3,7 @@ them.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from msgspec import Struct
 
@@ -13,7 +13,7 @@ from federation.model.ledger import Ledger
 from federation.model.local import LocalFacts
 from federation.model.names import MemberName, ServiceKey
 from federation.model.record import Head, Resource
-from federation.model.tokens import JwtKey
+from federation.model.tokens import JwtKey, ServiceAccount
 from federation.session.tree import Tree
 
 Certainty = Literal["unknown", "fresh", "stale"]
@@ -42,6 +42,14 @@ class ClusterApi(Protocol):
 
     async def run(self, wake: Wake) -> None:
         """Watch until cancelled."""
+
+
+@runtime_checkable
+class TokenReviewer(Protocol):
+    """A cluster that knows whose a service account token is: Kubernetes."""
+
+    async def review(self, token: str) -> ServiceAccount:
+        """The account of this token. Refused when it is none's; Unavailable when the cluster does not say."""
 
 
 class Store(Protocol):

@@ -28,6 +28,7 @@ from federation.wire.handout import HandoutHead
 from gateways import metrics
 from gateways.evidence import Evidence
 from gateways.identity.answers import Book
+from gateways.identity.callers import Attestor
 from gateways.identity.keeper import Keeper, LeafSource
 from gateways.identity.serve import WorkloadServer
 from gateways.identity.tokens import Tokens, TokenSource
@@ -55,7 +56,7 @@ RETRY = 0.5
 """Seconds until the next pass after one that met a problem in the kernel."""
 
 
-class HandoutFeed(LeafSource, TokenSource, Protocol):
+class HandoutFeed(LeafSource, Attestor, TokenSource, Protocol):
     """What the agent needs of `federation.link.feed.Feed`."""
 
     enrolled: Enrolled
@@ -133,7 +134,7 @@ class Agent:
         self._traffic = Traffic()
         self._xds = XdsServer(xds_path)
         self._encoder = Encoder()
-        self._workload = None if workload_path is None else WorkloadServer(workload_path, Tokens(feed))
+        self._workload = None if workload_path is None else WorkloadServer(workload_path, Tokens(feed), feed)
         self._made: Made | None = None
         self._offered: Made | None = None
         self._synced: Wanted | None = None

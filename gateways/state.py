@@ -170,10 +170,13 @@ class Anchor(Struct, frozen=True):
 
 
 class Registered(Struct, frozen=True):
-    """An identity that processes of these users get from the Workload API."""
+    """An identity that processes of these users get from the Workload API, and with `kubernetes` those of a pod whose
+    service account it is.
+    """
 
     identity: SpiffeId
     users: tuple[UnixUser, ...]
+    kubernetes: bool = False
 
 
 class NodeState(Struct, frozen=True, kw_only=True):

@@ -18,10 +18,12 @@ import aiohttp
 import msgspec
 from msgspec import Struct
 
+from federation.adapters.kube_tokens import review
 from federation.adapters.kubeconfig import KubeAccess, read_kubeconfig
 from federation.adapters.objects import ObjectKey, Objects
 from federation.model.local import LocalFacts
 from federation.model.names import ServiceKey
+from federation.model.tokens import ServiceAccount
 from federation.ports import Certainty, Wake
 from federation.wire.k8s.check import fault
 from federation.wire.k8s.types import KINDS, K8sObject
@@ -110,6 +112,10 @@ class Kube:
     def service(self, key: ServiceKey) -> LocalFacts:
         """What the objects say of this service."""
         return self._objects.service(key)
+
+    async def review(self, token: str) -> ServiceAccount:
+        """Whose this service account token is (TokenReview)."""
+        return await review(self._access, token)
 
     async def run(self, wake: Wake) -> None:
         """Follow every kind until cancelled."""

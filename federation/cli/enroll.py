@@ -31,6 +31,9 @@ NOBODY = 65_534
 @click.option("--controller", "controllers", multiple=True, required=True, help="ADDRESS:PORT of a controller.")
 @click.option("--workload", "workloads", multiple=True, help="NAMESPACE/ACCOUNT=IP[,IP]: who runs on the node.")
 @click.option("--workload-uid", "users", multiple=True, help="NAMESPACE/ACCOUNT=UID[:GID]: a process on the node.")
+@click.option(
+    "--workload-kubernetes", "accounts", multiple=True, help="NAMESPACE/ACCOUNT: pods of this service account."
+)
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to make for the program.")
 def enroll(
     state: Path,
@@ -39,6 +42,7 @@ def enroll(
     controllers: tuple[str, ...],
     workloads: tuple[str, ...],
     users: tuple[str, ...],
+    accounts: tuple[str, ...],
     out: Path,
 ) -> None:
     """Give a node agent or DNS server its identity and first certificate (24 h; it renews by itself)."""
@@ -54,10 +58,11 @@ def enroll(
     own = folder.own()
     for address in controllers:
         split_address(address, "--controller")
-    if users and role != "node":
-        raise InputError(f"--workload-uid is for the role node; {name} is to be a {role}")
+    for flag, given in (("--workload-uid", users), ("--workload-kubernetes", accounts)):
+        if given and role != "node":
+            raise InputError(f"{flag} is for the role node; {name} is to be a {role}")
     enrolment = Enrolment(
-        name=parse_label(name, "--name"), role=cast(Role, role), workloads=parse_workloads(workloads, users)
+        name=parse_label(name, "--name"), role=cast(Role, role), workloads=parse_workloads(workloads, users, accounts)
     )
     identity, key = agent_id(own.trust_domain, name), new_key()
     check_folder(out, "--out")
@@ -112,8 +117,10 @@ def _trusted(folder: "Folder") -> str:
     return read_ledger(decode_ledger(folder.ledger_bytes()), own.federation).members[own.name].trusted
 
 
-def parse_workloads(by_address: tuple[str, ...], by_user: tuple[str, ...]) -> tuple[Workload, ...]:
-    """`NAMESPACE/ACCOUNT=IP[,IP]` and `NAMESPACE/ACCOUNT=UID[:GID]`, one workload an account.
+def parse_workloads(
+    by_address: tuple[str, ...], by_user: tuple[str, ...], by_token: tuple[str, ...] = ()
+) -> tuple[Workload, ...]:
+    """`NAMESPACE/ACCOUNT=IP[,IP]`, `NAMESPACE/ACCOUNT=UID[:GID]` and `NAMESPACE/ACCOUNT`, one workload an account.
 
     InputError for another form, and for an address or user that stands twice.
     """
@@ -126,12 +133,22 @@ def parse_workloads(by_address: tuple[str, ...], by_user: tuple[str, ...]) -> tu
     for text in by_user:
         who, given = _account("--workload-uid", text, "UID[:GID]")
         _add_user(text, who, given, users)
+    tokens = [_account_alone(text) for text in by_token]
     return tuple(
         Workload(
-            *who, tuple(a for a, of in addresses.items() if of == who), tuple(u for u, of in users.items() if of == who)
+            *who,
+            tuple(a for a, of in addresses.items() if of == who),
+            tuple(u for u, of in users.items() if of == who),
+            who in tokens,
         )
-        for who in dict.fromkeys((*addresses.values(), *users.values()))
+        for who in dict.fromkeys((*addresses.values(), *users.values(), *tokens))
     )
+
+
+def _account_alone(text: str) -> Account:
+    if "=" in text or "/" not in text:
+        raise InputError(f'--workload-kubernetes "{text}": write it as NAMESPACE/ACCOUNT')
+    return _account("--workload-kubernetes", f"{text}=", "")[0]
 
 
 def _account(flag: str, text: str, form: str) -> tuple[Account, str]:
@@ -140,7 +157,8 @@ def _account(flag: str, text: str, form: str) -> tuple[Account, str]:
     if not (equals and slash):
         raise InputError(f'{flag} "{text}": write it as NAMESPACE/ACCOUNT={form}')
     if namespace == SYSTEM:
-        raise InputError(f'{flag} "{text}": the namespace "{SYSTEM}" is ours; no workload acts in it', "E105")
+        shown = text if form else text[:-1]
+        raise InputError(f'{flag} "{shown}": the namespace "{SYSTEM}" is ours; no workload acts in it', "E105")
     return (parse_label(namespace, f"{flag} namespace"), parse_label(account, f"{flag} account")), given
 
 

@@ -17,10 +17,11 @@ from pathlib import Path
 
 import msgspec
 from grpclib.client import StreamStreamMethod, UnaryUnaryMethod
+from grpclib.const import Status
 from grpclib.exceptions import GRPCError, StreamTerminatedError
 from msgspec import Struct, structs
 
-from federation.link.dial import EXCHANGE, ISSUE, TOKEN, PinnedChannel, bound
+from federation.link.dial import ATTEST, EXCHANGE, ISSUE, TOKEN, PinnedChannel, bound
 from federation.link.enrolled import Enrolled, load_enrolled, save_enrolled
 from federation.link.leaf import Leaf, issuer_of, leaf_of, load_leaf, new_key, save_leaf, signing_request
 from federation.link.line import Line
@@ -30,10 +31,10 @@ from federation.lkg.disk import Disk
 from federation.model.errors import InputError, Refused, Unavailable
 from federation.model.handout import Site
 from federation.model.spiffe import SpiffeId, agent_id, controller_id
-from federation.model.tokens import TokenRequest
+from federation.model.tokens import ServiceAccount, TokenRequest
 from federation.session.session import Event, Joined, Offered, Session
 from federation.session.tree import Tree, tree_of
-from federation.wire.handout import HANDOUT, HANDOUT_TOPIC, REPORT_TOPIC, HandoutHead
+from federation.wire.handout import HANDOUT, HANDOUT_TOPIC, PERIOD, REPORT_TOPIC, HandoutHead
 from federation.wire.keyed import encode
 
 log = logging.getLogger("feed")
@@ -155,7 +156,7 @@ class Feed:
                 await stream.send_request()
                 bound(stream._stream)
                 have = {HANDOUT_TOPIC: self.tree} if len(self.tree) else {}
-                session = Session(self.enrolled.node, asyncio.get_running_loop().time(), have)
+                session = Session(self.enrolled.node, asyncio.get_running_loop().time(), have, period=PERIOD)
                 self._channel, self._line = channel, Line(session, self._handle)
                 self._line.publish(REPORT_TOPIC, self._report, b"")
                 await self._line.run(aiter(stream), stream.send_message)
@@ -205,6 +206,13 @@ class Feed:
         request = encode(TokenRequest(str(identity), audiences))
         return (await self._ask(TOKEN, request, identity)).decode()
 
+    async def attest(self, token: str) -> ServiceAccount:
+        """Whose this service account token is, by the API server of our controller. Refused (E105) when it is none's;
+        Unavailable when nobody can be asked now.
+        """
+        answer = await self._ask(ATTEST, token.encode(), "a service account token")
+        return msgspec.msgpack.decode(answer, type=ServiceAccount)
+
     def _trust(self) -> None:
         """Know the controllers by the handout's anchors from now on; leaves of one that signs no more are renewed."""
         site = self._site()
@@ -217,15 +225,20 @@ class Feed:
         chain = await self._ask(ISSUE, signing_request(key, identity), identity)
         return leaf_of(identity, key, chain.decode())
 
-    async def _ask(self, call: str, request: bytes, identity: SpiffeId) -> bytes:
+    async def _ask(self, call: str, request: bytes, what: object) -> bytes:
         channel = self._channel
         if channel is None:
-            raise Unavailable(f"no controller to issue {identity}")
+            raise Unavailable(f"no controller to ask for {what}")
         method = UnaryUnaryMethod(channel, call, bytes, bytes)
         try:
             return await method(request, timeout=5)
-        except (OSError, GRPCError, StreamTerminatedError, TimeoutError) as error:
-            raise Unavailable(f"{identity} was not issued: {error}") from None
+        except GRPCError as error:
+            if call == ATTEST and error.status is Status.PERMISSION_DENIED:
+                code, _, text = str(error.message).partition(" ")
+                raise Refused(text, code) from None
+            raise Unavailable(f"the controller did not give {what}: {error.message}") from None
+        except (OSError, StreamTerminatedError, TimeoutError) as error:
+            raise Unavailable(f"the controller did not give {what}: {error}") from None
 
     async def _keep_fresh(self) -> None:
         jitter = random.uniform(-1, 1)  # noqa: S311 - jitter, not a secret

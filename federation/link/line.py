@@ -1,7 +1,6 @@
 """A session on a stream: the thin shell that moves bytes and time."""
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from federation.session.pace import Pace
@@ -25,6 +24,8 @@ class Line:
         self._wake = asyncio.Event()
         self._closed = False
         self._loop = asyncio.get_running_loop()
+        self._silent: asyncio.Future[None] = self._loop.create_future()
+        self._timer: asyncio.TimerHandle | None = None
 
     def publish(self, topic: str, tree: Tree, head: bytes, held: bytes | None = None) -> None:
         """Offer this content from now on; arguments as in `Session.publish`."""
@@ -40,23 +41,27 @@ class Line:
         """Serve the stream until it ends, the other end falls silent, or breaks the protocol (Refused)."""
         reader = asyncio.create_task(self._read(incoming))
         writer = asyncio.create_task(self._write(send))
-        watch = asyncio.create_task(self._watch())
+        self._tick()
         try:
-            done, _ = await asyncio.wait({reader, writer, watch}, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait({reader, writer, self._silent}, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
         finally:
-            for task in (reader, writer, watch):
+            if self._timer is not None:
+                self._timer.cancel()
+            for task in (reader, writer):
                 task.cancel()
-            await asyncio.gather(reader, writer, watch, return_exceptions=True)
+            await asyncio.gather(reader, writer, return_exceptions=True)
 
-    async def _watch(self) -> None:
-        """Ends when the other end was silent for too long, a send that blocks meanwhile notwithstanding."""
-        while True:
-            left = self.session.silent_at() - self._loop.time()
-            if left <= 0:
-                return
-            await asyncio.sleep(left)
+    def _tick(self) -> None:
+        """Say what is due, and end the line when the other end was silent for too long, a send that blocks meanwhile
+        notwithstanding.
+        """
+        if self.session.tick(self._loop.time()):
+            self._timer = self._loop.call_at(self.session.next_deadline(), self._tick)
+        elif not self._silent.done():
+            self._silent.set_result(None)
+        self._wake.set()
 
     async def _read(self, incoming: AsyncIterator[bytes]) -> None:
         async for data in incoming:
@@ -70,15 +75,9 @@ class Line:
                 )
 
     async def _write(self, send: Send) -> None:
-        alive = True
-        while alive and not self._closed:
+        while not self._closed:
             self._wake.clear()
             while self.session.go_on():
                 await send(self.session.output.popleft())
-            await self._sleep()
-            alive = self.session.tick(self._loop.time())
-
-    async def _sleep(self) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout_at(self.session.next_deadline()):
+            if not self.session.output:
                 await self._wake.wait()

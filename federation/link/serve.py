@@ -1,13 +1,13 @@
 """The serving end of the link: one gRPC server per controller, mutual TLS, the caller's SPIFFE ID checked strictly."""
 
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
 import grpc
 from cryptography import x509
 
-from federation.link.dial import EXCHANGE, ISSUE, MESSAGE_MAX, TOKEN
+from federation.link.dial import EXCHANGE, MESSAGE_MAX
 from federation.link.leaf import Leaf
 from federation.link.tls import identity_of
 from federation.model.errors import InputError, IsthmusError, Refused
@@ -15,7 +15,7 @@ from federation.model.spiffe import SpiffeId
 from federation.telemetry import split_address
 
 Exchange = Callable[[SpiffeId, AsyncIterator[bytes], Callable[[bytes], Awaitable[None]]], Awaitable[None]]
-Issue = Callable[[SpiffeId, bytes], Awaitable[bytes]]
+Call = Callable[[SpiffeId, bytes], Awaitable[bytes]]
 Credentials = Callable[[], tuple[Leaf, str]]
 
 OPTIONS = [
@@ -28,14 +28,15 @@ OPTIONS = [
 
 
 class LinkServer:
-    """Serves Exchange, Issue (a leaf) and Token (a JWT-SVID) to who proves an identity under anchors in force."""
+    """Serves Exchange, and calls that answer once, to who proves an identity under anchors in force."""
 
-    def __init__(self, credentials: Credentials, exchange: Exchange, issue: Issue, token: Issue) -> None:
-        """`credentials` gives our leaf and the PEM of all trusted anchors; it is asked again for each handshake."""
+    def __init__(self, credentials: Credentials, exchange: Exchange, calls: Mapping[str, Call]) -> None:
+        """`credentials` gives our leaf and the PEM of all trusted anchors; it is asked again for each handshake.
+        `calls` are the others by path: Issue (a leaf), Token (a JWT-SVID), Attest (whose a token is).
+        """
         self._credentials = credentials
         self._exchange = exchange
-        self._issue = issue
-        self._token = token
+        self._calls = calls
         self._seen: tuple[Leaf, str] | None = None
         self._server: Any = None
 
@@ -44,8 +45,10 @@ class LinkServer:
         _check_free(address)
         handlers = {
             EXCHANGE.rpartition("/")[2]: grpc.stream_stream_rpc_method_handler(self._serve_exchange),
-            ISSUE.rpartition("/")[2]: grpc.unary_unary_rpc_method_handler(self._answering(self._issue)),
-            TOKEN.rpartition("/")[2]: grpc.unary_unary_rpc_method_handler(self._answering(self._token)),
+            **{
+                path.rpartition("/")[2]: grpc.unary_unary_rpc_method_handler(self._answering(answer))
+                for path, answer in self._calls.items()
+            },
         }
         self._server = grpc.aio.server(options=OPTIONS)
         self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(EXCHANGE.split("/")[1], handlers),))
@@ -82,7 +85,7 @@ class LinkServer:
             await context.abort(grpc.StatusCode.PERMISSION_DENIED, str(error))
 
     @staticmethod
-    def _answering(answer: Issue) -> Callable[[bytes, Any], Awaitable[bytes]]:
+    def _answering(answer: Call) -> Callable[[bytes, Any], Awaitable[bytes]]:
         async def serve(request: bytes, context: Any) -> bytes:
             try:
                 return await answer(caller_of(context), request)

@@ -136,13 +136,15 @@ class UnixUser(Struct, frozen=True, order=True):
 class Workload(Struct, frozen=True):
     """A workload on the reader's node: whoever has one of these addresses acts as ns/sa. Key `workload/<ns>/<sa>`.
 
-    A process of one of these `uids` gets the identity's certificate from the node's Workload API.
+    A process of one of these `uids` gets the identity's certificate from the node's Workload API; with `kubernetes` so
+    does one in a pod whose service account token is, by the API server's word, this account's.
     """
 
     namespace: str
     account: str
     addresses: tuple[str, ...] = ()
     uids: tuple[UnixUser, ...] = ()
+    kubernetes: bool = False
 
 
 class Place(Struct, frozen=True, kw_only=True):

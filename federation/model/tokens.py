@@ -36,6 +36,15 @@ class TokenRequest(Struct, frozen=True):
     audiences: tuple[str, ...]
 
 
+class ServiceAccount(Struct, frozen=True):
+    """Whose a Kubernetes service account token is: the account, its pod, and the node that runs it ("": not said)."""
+
+    namespace: str
+    name: str
+    pod: str
+    node: str = ""
+
+
 def check_audiences(audiences: Sequence[str]) -> None:
     """Refused (E125) unless there are 1 to AUDIENCES_MAX, none empty nor longer than AUDIENCE_BYTES_MAX."""
     if not 1 <= len(audiences) <= AUDIENCES_MAX:

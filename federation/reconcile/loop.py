@@ -55,6 +55,8 @@ services_gauge = Gauge("isthmus_services", "Services imported here")
 held_gauge = Gauge("isthmus_guard_held", "Services whose withdrawal the guard holds")
 
 TICK = 1.0
+REST, REST_MAX = 3, 0.25
+"""After a pass the sessions are given so many times as long as it took, and no more seconds than that."""
 RESYNC = 300.0
 VERSION = "0.1.0"
 EXPORTED = "exported"
@@ -146,7 +148,9 @@ class Loop:
             if self.parts.clock.monotonic() >= resync:
                 resync = self.parts.clock.monotonic() + RESYNC
                 self._all = self._mesh = True
+            began = self.parts.clock.monotonic()
             await self.step()
+            await asyncio.sleep(min(REST_MAX, REST * (self.parts.clock.monotonic() - began)))
 
     async def step(self) -> None:
         """One pass over what is marked. A failure is kept as `problem` and the pass is due again in full."""
@@ -202,7 +206,7 @@ class Loop:
         if mesh_dirty or everything or hosts != self.desired.steered.keys():
             self._plan_mesh(states)
         services_gauge.set(len(self.desired.plans))
-        return self.out.due(self.desired.record, self.desired.roles, self.enrolments.values())
+        return self.out.due(self.desired.record, self.desired.roles, self.enrolments)
 
     def _plan_services(self, services: list[tuple[LocalFacts, tuple[Offered, ...]]]) -> dict[ServiceKey, ServicePlan]:
         """The plan of each service, our own exports first. One that cannot be planned keeps its last, says why, and

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from federation.config import Enrolment
@@ -39,19 +39,29 @@ class Publications:
     def __post_init__(self) -> None:
         self.revision = int(self.store.get(REVISION) or b"0")
         self._roots: dict[str, bytes] = {}
-        self._made: dict[str, tuple[bytes, Enrolment, Tree]] = {}
+        self._handed: dict[Role, bytes] = {}
+        self._enrolled: Mapping[str, Enrolment] = {}
+        self._handing: tuple[dict[Role, bytes], Mapping[str, Enrolment]] = ({}, {})
 
     @property
     def started(self) -> bool:
         """True when this process has published anything."""
         return bool(self._roots)
 
-    def due(self, record: Tree, roles: Mapping[Role, Tree], enrolments: Iterable[Enrolment]) -> list[Due]:
-        """What must be published now; its numbers are written to the store. Unavailable when the store fails."""
+    def due(self, record: Tree, roles: Mapping[Role, Tree], enrolments: Mapping[str, Enrolment]) -> list[Due]:
+        """What must be published now; its numbers are written to the store. Unavailable when the store fails. Nobody is
+        looked at whose role is given the same as before.
+        """
         due = []
         if self._roots.get("") != record.root:
             due.append(Due("", record, self.record.head(record)))
-        wanted = {enrolment.name: self._handout(roles[enrolment.role], enrolment) for enrolment in enrolments}
+        moved = {role for role, tree in roles.items() if self._handed.get(role) != tree.root}
+        self._handing = ({role: tree.root for role, tree in roles.items()}, enrolments)
+        if enrolments is not self._enrolled:
+            looked_at = list(enrolments.values())
+        else:
+            looked_at = [one for one in enrolments.values() if one.role in moved] if moved else []
+        wanted = {one.name: _handout(roles[one.role], one) for one in looked_at}
         changed = {name: tree for name, tree in wanted.items() if self._roots.get(name) != tree.root}
         if changed:
             self.revision += 1
@@ -68,19 +78,13 @@ class Publications:
             else:
                 self.peers.publish(one.tree, one.head)
             self._roots[one.agent] = one.tree.root
+        self._handed, self._enrolled = self._handing
 
     def forget(self, agent: str) -> None:
         """This program is no longer enrolled."""
         self.agents.forget(agent)
         self._roots.pop(agent, None)
-        self._made.pop(agent, None)
 
-    def _handout(self, tree: Tree, enrolment: Enrolment) -> Tree:
-        """What everyone of the role is given, with this program's own workloads."""
-        if not enrolment.workloads:
-            return tree
-        made = self._made.get(enrolment.name)
-        if made is None or (made[0], made[1]) != (tree.root, enrolment):
-            own = {f"workload/{w.namespace}/{w.account}": encode(w) for w in enrolment.workloads}
-            made = self._made[enrolment.name] = (tree.root, enrolment, tree.apply(own))
-        return made[2]
+
+def _handout(tree: Tree, enrolment: Enrolment) -> Tree:
+    return tree.apply({f"workload/{w.namespace}/{w.account}": encode(w) for w in enrolment.workloads})

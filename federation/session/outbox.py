@@ -9,6 +9,8 @@ from collections.abc import Iterable
 class Outbox(deque[bytes]):
     """Messages in order; whoever sends them takes them from the left."""
 
+    __slots__ = ("_put",)
+
     def __init__(self) -> None:
         super().__init__()
         self._put = 0

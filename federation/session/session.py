@@ -17,7 +17,7 @@ from federation.session.outbox import Outbox
 from federation.session.tree import Change, Tree, compare, tree_of
 
 DIGEST_PERIOD = 5.0
-SILENCE = 3 * DIGEST_PERIOD
+SILENT_PERIODS = 3
 PART_BYTES = 8 * 1024
 STEP_BYTES_MAX = 64 * 1024 * 1024
 TOPICS_MAX = 64
@@ -128,11 +128,13 @@ class Session:
         step_bytes: int = STEP_BYTES_MAX,
         versions: tuple[int, int] = (VERSION_MIN, VERSION),
         steps: Steps | None = None,
+        period: float = DIGEST_PERIOD,
     ) -> None:
         """`have` is what we hold of the other end's topics, so that only changes are sent again; `step_bytes` bounds
         what arrives before it is offered; `versions` are the oldest and newest that we speak; `steps` is shared with
-        the sessions that are offered the same.
+        the sessions that are offered the same. A digest is due every `period` seconds, at both ends.
         """
+        self._period = period
         self._steps = steps
         self._versions = versions
         self._step_bytes = step_bytes
@@ -141,7 +143,7 @@ class Session:
         self._theirs: dict[str, bytes] | None = None
         self._known: dict[bytes, Tree] = {}
         self._heard = now
-        self._next_digest = now + DIGEST_PERIOD
+        self._next_digest = now + period
         self._answers: list[int] = []
         self._held_back = False
         self.output = Outbox()
@@ -205,17 +207,17 @@ class Session:
     def tick(self, now: float) -> bool:
         """Say what is due. False when the other end was silent for too long: close the stream then."""
         if now >= self._next_digest:
-            self._next_digest = now + DIGEST_PERIOD
+            self._next_digest = now + self._period
             self._say(Digest({topic: out.sent().root for topic, out in self._outgoing.items()}))
-        return now < self._heard + SILENCE
+        return now < self.silent_at()
 
     def silent_at(self) -> float:
         """When the other end will have been silent for too long, if nothing is heard before."""
-        return self._heard + SILENCE
+        return self._heard + SILENT_PERIODS * self._period
 
     def next_deadline(self) -> float:
         """When `tick` must be called next."""
-        return min(self._next_digest, self._heard + SILENCE)
+        return min(self._next_digest, self.silent_at())
 
     def go_on(self) -> bool:
         """Make the steps that were held back while too much waited. True when there is something to send."""
@@ -229,8 +231,7 @@ class Session:
         return self.output.put(encode(message))
 
     def _answer(self, message: Ack) -> None:
-        if len(self._answers) >= ANSWERS_MAX:
-            self._answers = self.output.waiting(self._answers)
+        self._answers = self.output.waiting(self._answers)
         if len(self._answers) >= ANSWERS_MAX:
             raise Refused(f"peer asks and does not read: more than {ANSWERS_MAX} answers wait for it", "E117")
         self._answers.append(self._say(message))

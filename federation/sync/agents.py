@@ -15,7 +15,7 @@ from federation.model.handout import EndpointReport, LinkReport, NodeReport, Tar
 from federation.ports import AgentState
 from federation.session.session import Acked, Event, Offered, Session, Steps
 from federation.session.tree import Tree
-from federation.wire.handout import HANDOUT_TOPIC, REPORT, REPORT_TOPIC
+from federation.wire.handout import HANDOUT_TOPIC, PERIOD, REPORT, REPORT_TOPIC
 
 log = logging.getLogger("agents")
 agents_up = Gauge("isthmus_agent_session_up", "1 while a session with the agent is up", ["node"])
@@ -97,7 +97,8 @@ class AgentSync:
     async def serve(self, name: str, incoming: AsyncIterator[bytes], send: Callable[[bytes], Awaitable[None]]) -> None:
         """Serve a session that this agent dialled."""
         agent = self.agents.setdefault(name, Agent())
-        session = Session(self._own, asyncio.get_running_loop().time(), step_bytes=REPORT_BYTES, steps=self._steps)
+        now = asyncio.get_running_loop().time()
+        session = Session(self._own, now, step_bytes=REPORT_BYTES, steps=self._steps, period=PERIOD)
         for tree in self._recent.values():
             session.remember(tree)
         line = Line(session, lambda line, event: self._handle(name, agent, line, event))

@@ -23,6 +23,8 @@ from federation.wire.keyed import Codec
 
 HANDOUT_TOPIC = "handout"
 REPORT_TOPIC = "report"
+PERIOD = 10.0
+"""Seconds between two digests of a session that carries them: a controller has thousands of these sessions."""
 
 HANDOUT = Codec(
     {

@@ -10,7 +10,7 @@ from msgspec import Struct, json
 
 from federation.link.jwks import jwk_set
 from federation.model.errors import Refused, Unavailable
-from federation.model.handout import ForeignBundle, UnixUser
+from federation.model.handout import ForeignBundle
 from federation.model.spiffe import SpiffeId
 from federation.model.tokens import Authorities
 from gateways.identity.messages import (
@@ -22,7 +22,7 @@ from gateways.identity.messages import (
     svids_message,
     validation_message,
 )
-from gateways.identity.registered import identities_of
+from gateways.identity.registered import Caller, identities_of
 from gateways.identity.validate import validated
 from gateways.render.envoy.resources import Certificate
 from gateways.state import Anchor, Registered
@@ -39,48 +39,48 @@ class Book(Struct, frozen=True):
     foreign: tuple[ForeignBundle, ...] = ()
 
 
-def svids_for(book: Book, user: UnixUser, now: datetime) -> bytes:
+def svids_for(book: Book, caller: Caller, now: datetime) -> bytes:
     """The full X509SVIDResponse for this user: other members' bundles stand beside the own one, never in it.
 
     Refused (E105) when it is nobody; Unavailable when none of its certificates is at hand and in date.
     """
-    found = [_svid(book, identity, now) for identity in entitled(book, user)]
+    found = [_svid(book, identity, now) for identity in entitled(book, caller)]
     svids = [svid for svid in found if svid is not None]
     if not svids:
         raise Unavailable(
-            f"no certificate for uid {user.uid} is at hand: no controller has issued it yet, or it ran out"
+            f"no certificate for uid {caller.user.uid} is at hand: no controller has issued it yet, or it ran out"
         )
     own = _trust_domain_id(book.anchors[0])
     return svids_message(svids, {name: bundle for name, bundle in _bundles(book).items() if name != own})
 
 
-def bundles_for(book: Book, user: UnixUser, now: datetime) -> bytes:
+def bundles_for(book: Book, caller: Caller, now: datetime) -> bytes:
     """The full X509BundlesResponse: one bundle a member. Refused (E105) when this user is nobody."""
-    entitled(book, user)
+    entitled(book, caller)
     return bundles_message(_bundles(book))
 
 
-def jwt_bundles_for(book: Book, user: UnixUser, now: datetime) -> bytes:
+def jwt_bundles_for(book: Book, caller: Caller, now: datetime) -> bytes:
     """The full JWTBundlesResponse: a JWK set for each trust domain with keys. Refused (E105) for nobody."""
-    entitled(book, user)
+    entitled(book, caller)
     sets = {f"spiffe://{one.trust_domain}": json.encode(jwk_set(one.keys)) for one in book.authorities if one.keys}
     return jwt_bundles_message(sets)
 
 
-def subjects_of(book: Book, user: UnixUser, spiffe_id: str) -> tuple[SpiffeId, ...]:
+def subjects_of(book: Book, caller: Caller, spiffe_id: str) -> tuple[SpiffeId, ...]:
     """The identities that a token is asked for: this one, or with "" all. Refused (E105) when it is not this user's."""
-    identities = entitled(book, user)
+    identities = entitled(book, caller)
     if not spiffe_id:
         return identities
     found = tuple(identity for identity in identities if str(identity) == spiffe_id)
     if not found:
-        raise Refused(f"uid {user.uid}, gid {user.gid} may not act as {spiffe_id[:160]}", "E105")
+        raise Refused(f"uid {caller.user.uid}, gid {caller.user.gid} may not act as {spiffe_id[:160]}", "E105")
     return found
 
 
-def validation_for(book: Book, user: UnixUser, wanted: Validation, now: datetime) -> bytes:
+def validation_for(book: Book, caller: Caller, wanted: Validation, now: datetime) -> bytes:
     """The ValidateJWTSVIDResponse. Refused: E105 when this user is nobody; Invalid when the token is not good."""
-    entitled(book, user)
+    entitled(book, caller)
     known = {one.trust_domain: one.keys for one in book.authorities}
     try:
         claims = validated(wanted.svid, wanted.audience, known, now)
@@ -89,15 +89,15 @@ def validation_for(book: Book, user: UnixUser, wanted: Validation, now: datetime
     return validation_message(claims)
 
 
-def entitled(book: Book, user: UnixUser) -> tuple[SpiffeId, ...]:
+def entitled(book: Book, caller: Caller) -> tuple[SpiffeId, ...]:
     """The identities of this user, at least one. Refused (E105) when it has none, Unavailable before the handout."""
     if not book.known:
         raise Unavailable("no handout yet: who is who on this node is not known")
-    identities = identities_of(user, book.registered)
+    identities = identities_of(caller, book.registered)
     if not identities:
         raise Refused(
-            f"uid {user.uid}, gid {user.gid} is no registered workload of this node; "
-            "register it with `isthmus enroll --workload-uid`",
+            f"uid {caller.user.uid}, gid {caller.user.gid} is no registered workload of this node; "
+            "register it with `isthmus enroll --workload-uid` or `--workload-kubernetes`",
             "E105",
         )
     return identities

@@ -12,7 +12,6 @@ from grpclib.exceptions import GRPCError
 from grpclib.server import Stream
 
 from federation.model.errors import Refused, Unavailable
-from federation.model.handout import UnixUser
 from gateways import metrics
 from gateways.identity.answers import (
     Book,
@@ -22,12 +21,14 @@ from gateways.identity.answers import (
     svids_for,
     validation_for,
 )
+from gateways.identity.callers import Connection
 from gateways.identity.messages import Invalid, read_token_request, read_validation, tokens_message
+from gateways.identity.registered import Caller, identities_of
 from gateways.identity.tokens import Tokens
 
 SERVICE = "SpiffeWorkloadAPI"
 HEADER = "workload.spiffe.io"
-Answer = Callable[[Book, UnixUser, datetime], bytes]
+Answer = Callable[[Book, Caller, datetime], bytes]
 Call = Stream[bytes, bytes]
 
 
@@ -49,10 +50,10 @@ class Shelf:
 class WorkloadApi:
     """The calls of one connection. Of a request only that for a JWT-SVID, or to validate one, is read."""
 
-    def __init__(self, shelf: Shelf, tokens: Tokens, user: UnixUser) -> None:
+    def __init__(self, shelf: Shelf, tokens: Tokens, connection: Connection) -> None:
         self._shelf = shelf
         self._tokens = tokens
-        self._user = user
+        self._connection = connection
 
     def __mapping__(self) -> dict[str, Handler]:
         """The calls by path, as grpclib wants them."""
@@ -83,7 +84,7 @@ class WorkloadApi:
         check_header(stream)
         with refusing():
             wanted = read_token_request(await stream.recv_message())
-            subjects = subjects_of(self._shelf.book, self._user, wanted.identity)
+            subjects = subjects_of(self._shelf.book, await self._caller(), wanted.identity)
             svids = [(str(one), await self._tokens.get(one, wanted.audiences)) for one in subjects]
             await stream.send_message(tokens_message(svids))
 
@@ -92,8 +93,14 @@ class WorkloadApi:
         check_header(stream)
         with refusing():
             wanted = read_validation(await stream.recv_message())
-            message = validation_for(self._shelf.book, self._user, wanted, datetime.now(UTC))
+            message = validation_for(self._shelf.book, await self._caller(), wanted, datetime.now(UTC))
             await stream.send_message(message)
+
+    async def _caller(self) -> Caller:
+        """Who calls: Kubernetes is asked where its word counts and the user alone is nobody."""
+        registered = self._shelf.book.registered
+        by_user = identities_of(Caller(self._connection.user), registered)
+        return await self._connection.caller(not by_user and any(one.kubernetes for one in registered))
 
     async def _keep_sending(self, stream: Call, answer: Answer) -> None:
         check_header(stream)
@@ -101,7 +108,8 @@ class WorkloadApi:
         with metrics.WORKLOAD_STREAMS.track_inprogress(), refusing():
             while True:
                 changed = self._shelf.changed
-                message = answer(self._shelf.book, self._user, datetime.now(UTC))
+                caller = await self._caller()
+                message = answer(self._shelf.book, caller, datetime.now(UTC))
                 if message != sent:
                     await stream.send_message(message)
                     sent = message

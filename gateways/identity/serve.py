@@ -1,7 +1,8 @@
 """The Workload API's unix socket: whose connection it is, is read from the kernel before the first byte.
 
 SO_PEERCRED names the user and group that called connect(2); the kernel keeps them for the life of the connection.
-The process id that comes with them decides nothing, so a pid that is used again deceives nobody.
+The process id that comes with them decides nothing, so a pid that is used again deceives nobody: where a service
+account token counts, the process is held by a pidfd (`process.py`).
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from gateways import metrics
 from gateways.folder import check_socket_path
 from gateways.identity.answers import Book
 from gateways.identity.api import Shelf, WorkloadApi
+from gateways.identity.callers import Attestor, Connection
+from gateways.identity.process import PeerProcess
 from gateways.identity.tokens import Tokens
 
 log = logging.getLogger("workload")
@@ -51,17 +54,18 @@ def user_of(connection: socket.socket) -> UnixUser:
 class Attested(H2Protocol):
     """One connection, whose calls are answered for one user only."""
 
-    def __init__(self, shelf: Shelf, tokens: Tokens, user: UnixUser, left: Callable[[Attested], None]) -> None:
-        made = Server(
-            (WorkloadApi(shelf, tokens, user),), codec=BytesCodec(), config=_CONFIGURATION
-        )._protocol_factory()
+    def __init__(self, shelf: Shelf, tokens: Tokens, connection: Connection, left: Callable[[Attested], None]) -> None:
+        api = WorkloadApi(shelf, tokens, connection)
+        made = Server((api,), codec=BytesCodec(), config=_CONFIGURATION)._protocol_factory()
         super().__init__(made.handler, made.config, made.h2_config)
-        self.user = user
+        self.user = connection.user
+        self._connection = connection
         self._left = left
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """The caller is gone."""
         super().connection_lost(exc)
+        self._connection.close()
         self._left(self)
 
     async def close(self) -> None:
@@ -75,8 +79,9 @@ class Attested(H2Protocol):
 class WorkloadServer:
     """Serves the Workload API on `path` to every user of this node."""
 
-    def __init__(self, path: Path, tokens: Tokens) -> None:
+    def __init__(self, path: Path, tokens: Tokens, attestor: Attestor) -> None:
         self._path = path
+        self._attestor = attestor
         self._tokens = tokens
         self._shelf = Shelf()
         self._open: set[Attested] = set()
@@ -136,7 +141,8 @@ class WorkloadServer:
             metrics.WORKLOAD_REFUSALS.labels("connections").inc()
             connection.close()
             return
-        attested = Attested(self._shelf, self._tokens, user, self._open.discard)
+        caller = Connection(user, PeerProcess(connection), self._attestor)
+        attested = Attested(self._shelf, self._tokens, caller, self._open.discard)
         self._open.add(attested)
         with contextlib.suppress(ConnectionError):
             await asyncio.get_running_loop().connect_accepted_socket(lambda: attested, connection)

@@ -95,7 +95,7 @@ class Served:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         self._server = LinkServer(
-            lambda: (leaf_of(self._bed.honest), self._bed.bundle), self._exchange, self._issue, self._issue
+            lambda: (leaf_of(self._bed.honest), self._bed.bundle), self._exchange, {ISSUE: self._issue}
         )
         await self._server.start(f"127.0.0.1:{self.port}")
         return self

@@ -150,6 +150,19 @@ ENROLS = {
         'E105 --workload-uid "shop/a=65534": 65534 stands for every user that the kernel cannot name here; '
         "give the workload a user of its own",
     ),
+    "service account": ({"--workload-kubernetes": "shop"}, 'E125 --workload-kubernetes "shop": write it as NAMESPACE/ACCOUNT'),
+    "service account with a number": (
+        {"--workload-kubernetes": "shop/a=1"},
+        'E125 --workload-kubernetes "shop/a=1": write it as NAMESPACE/ACCOUNT',
+    ),
+    "service account in our namespace": (
+        {"--workload-kubernetes": "isthmus/gateway"},
+        'E105 --workload-kubernetes "isthmus/gateway": the namespace "isthmus" is ours; no workload acts in it',
+    ),
+    "service account of a gateway": (
+        {"--workload-kubernetes": "shop/a", "--role": "gateway"},
+        "E125 --workload-kubernetes is for the role node; n1 is to be a gateway",
+    ),
     "uid of a gateway": (
         {"--workload-uid": "shop/a=1000", "--role": "gateway"},
         "E125 --workload-uid is for the role node; n1 is to be a gateway",

@@ -18,6 +18,7 @@ from federation.model.errors import Unavailable
 from federation.model.handout import LinkReport, NodeReport, Role
 from federation.model.record import Endpoint
 from federation.model.spiffe import SpiffeId
+from federation.model.tokens import ServiceAccount
 from federation.session.tree import Tree, tree_of
 from federation.wire.handout import HandoutHead
 from federation.wire.keyed import encode
@@ -67,6 +68,9 @@ class MemoryFeed:
 
     async def token(self, identity: SpiffeId, audiences: tuple[str, ...]) -> str:
         raise Unavailable(f"no controller to issue {identity}")
+
+    async def attest(self, token: str) -> ServiceAccount:
+        raise Unavailable("no controller to ask for a service account token")
 
     @property
     def node(self) -> NodeReport:

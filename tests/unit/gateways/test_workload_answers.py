@@ -17,7 +17,7 @@ from federation.link.leaf import Leaf
 from federation.model.errors import InputError, Refused, Unavailable
 from federation.model.handout import UnixUser, Workload
 from gateways.identity.answers import Book, bundles_for, svids_for
-from gateways.identity.registered import identities_of, registered_workloads
+from gateways.identity.registered import Caller, identities_of, registered_workloads
 from gateways.identity.serve import WorkloadServer
 from gateways.identity.tokens import Tokens
 from gateways.intent import intend
@@ -44,14 +44,14 @@ def test_a_certificate_that_ran_out_is_not_handed_out() -> None:
     now = datetime.now(UTC)
     held = {str(CLIENT): certificate(US.leaf_at(CLIENT, now))}
     entry = book(Workload("shop", "client", uids=(ME,)), certificates=held)
-    assert svids_for(entry, ME, now + timedelta(hours=23))
+    assert svids_for(entry, Caller(ME), now + timedelta(hours=23))
     with pytest.raises(Unavailable):
-        svids_for(entry, ME, now + timedelta(hours=25))
+        svids_for(entry, Caller(ME), now + timedelta(hours=25))
 
 
 def test_the_own_bundle_stands_in_the_certificate_and_only_the_others_beside_it() -> None:
     held = {str(CLIENT): certificate(US.leaf(CLIENT))}
-    data = svids_for(book(Workload("shop", "client", uids=(ME,)), certificates=held), ME, datetime.now(UTC))
+    data = svids_for(book(Workload("shop", "client", uids=(ME,)), certificates=held), Caller(ME), datetime.now(UTC))
     read = workload_pb2.X509SVIDResponse.FromString(data)
     assert [svid.bundle for svid in read.svids] == [der(US.anchor)]
     assert dict(read.federated_bundles) == {f"spiffe://{EU.domain}": der(EU.anchor)}
@@ -61,7 +61,7 @@ def test_amid_a_rotation_both_anchors_are_in_the_members_own_bundle() -> None:
     new = real("us-east")
     state = intend(NODE, keyed(structs.replace(site(US), anchor=US.anchor + new.anchor)))
     entry = Book(True, registered_workloads(site(US), [Workload("shop", "client", uids=(ME,))]), state.anchors, {})
-    read = workload_pb2.X509BundlesResponse.FromString(bundles_for(entry, ME, datetime.now(UTC)))
+    read = workload_pb2.X509BundlesResponse.FromString(bundles_for(entry, Caller(ME), datetime.now(UTC)))
     assert read.bundles[f"spiffe://{US.domain}"] == der(US.anchor) + der(new.anchor)
 
 
@@ -91,16 +91,18 @@ def test_who_is_who(case: str) -> None:
     one = Workload("shop", "one", uids=(UnixUser(1000), UnixUser(1003)))
     two = Workload("shop", "two", uids=(UnixUser(1001, 7),))
     registered = registered_workloads(site(US), (two, one, Workload("shop", "by-address", ("10.1.0.1",))))
-    assert identities_of(user, registered) == tuple(US.identity("shop", name) for name in names)
+    assert identities_of(Caller(user), registered) == tuple(US.identity("shop", name) for name in names)
     if not names:
         with pytest.raises(Refused):
-            svids_for(book(one, two, certificates={}), user, datetime.now(UTC))
+            svids_for(book(one, two, certificates={}), Caller(user), datetime.now(UTC))
 
 
 def test_bad_paths_of_the_socket() -> None:
+    feed = MemoryFeed("node", {})
+
     async def start(path: Path) -> str:
         with pytest.raises(InputError) as caught:
-            await WorkloadServer(path, Tokens(MemoryFeed("node", {}))).start()
+            await WorkloadServer(path, Tokens(feed), feed).start()
         return str(caught.value)
 
     async def main(folder: Path) -> None:

@@ -36,7 +36,7 @@ STRANGER = UnixUser(ME.uid + 1)
 CLIENT = US.identity("shop", "client")
 DENIED = (
     f"E105 uid {ME.uid}, gid {ME.gid} is no registered workload of this node; "
-    "register it with `isthmus enroll --workload-uid`"
+    "register it with `isthmus enroll --workload-uid` or `--workload-kubernetes`"
 )
 
 

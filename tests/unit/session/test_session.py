@@ -10,7 +10,7 @@ from federation.session.messages import VERSION, Hello, Update, encode
 from federation.session.session import (
     DIGEST_PERIOD,
     PART_BYTES,
-    SILENCE,
+    SILENT_PERIODS,
     TOPICS_MAX,
     Acked,
     Event,
@@ -21,6 +21,9 @@ from federation.session.session import (
 from federation.session.tree import Tree, tree_of
 
 TOPIC = "record/eu-central"
+
+
+SILENCE = SILENT_PERIODS * DIGEST_PERIOD
 
 
 class Pair:

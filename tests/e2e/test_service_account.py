@@ -1,0 +1,86 @@
+"""A process in a pod gets its identity by its service account token: a real controller over the API double, a node
+agent with its Workload API, and processes that each see a token of their own where the kubelet would mount it.
+"""
+
+import asyncio
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from federation.link.feed import Feed
+from gateways.daemon import Agent
+from gateways.identity.process import TOKEN_FILE
+from gateways.kernel.memory import Twin
+from gateways.state import Situation
+from tests.e2e.test_kubernetes_member import Served, member
+from tests.worlds.public_cli import Site
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="SERVICE ACCOUNTS NOT TESTED: not root, cannot mount")
+CLIENT = "system:serviceaccount:shop:client"
+WHO = """
+import sys
+from spiffe import WorkloadApiClient
+try:
+    with WorkloadApiClient("unix://" + sys.argv[1], default_timeout=10) as client:
+        print(client.fetch_x509_svid().spiffe_id)
+except Exception as error:
+    print(error)
+"""
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[tuple[Site, Served]]:
+    with member(tmp_path) as (site, served):
+        enrolled = ("--workload-kubernetes", "shop/client", "--workload-uid", "shop/api=4242")
+        state = ("--state", str(site.folder("us-east").path))
+        out = ("--name", "n1", "--role", "node", "--controller", site.listen, "--out", str(tmp_path / "n1"))
+        site.cli("enroll", *state, *out, *enrolled)
+        yield site, served
+
+
+async def answers(folder: Path, tokens: list[str]) -> list[str]:
+    """What a process with each of these tokens ("": none) is told by the node's Workload API."""
+    with tempfile.TemporaryDirectory(prefix="ist-") as sockets:
+        path = Path(sockets) / "workload.sock"
+        node = Situation(node="n1", role="node", member="us-east", domain="acme.mesh", address="127.0.0.1")
+        agent = Agent(Feed.open(folder), node, Twin().kernel, Path(sockets) / "xds.sock", workload_path=path)
+        running = asyncio.create_task(agent.run())
+        try:
+            async with asyncio.timeout(60):
+                while "not at hand" in (said := await asyncio.to_thread(told, path, tokens[0])) or "no handout" in said:  # noqa: ASYNC110
+                    await asyncio.sleep(0.1)
+                return [said, *[await asyncio.to_thread(told, path, token) for token in tokens[1:]]]
+        finally:
+            running.cancel()
+            await asyncio.wait([running])
+
+
+def told(path: Path, token: str) -> str:
+    """What one process is told; it has a mount namespace with a /run of its own."""
+    file = Path("/", TOKEN_FILE)
+    mounted = f"mkdir -p {file.parent} && printf %s {token} > {file}" if token else "true"
+    script = f'mount -t tmpfs none /run && {mounted} && exec {sys.executable} -c "$1" {path}'
+    command = ["unshare", "--mount", "sh", "-c", script, "sh", WHO]
+    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False).stdout.strip()
+
+
+@needs_root
+def test_a_pods_process_is_its_service_account(world: tuple[Site, Served], tmp_path: Path) -> None:
+    _, served = world
+    for token, username, pod, node in (
+        ("good", CLIENT, "client-0", "n1"),
+        ("elsewhere", CLIENT, "client-1", "n2"),
+        ("other", "system:serviceaccount:shop:other", "other-0", "n1"),
+    ):
+        served.double.know(token, username, pod_name=pod, node_name=node)
+    said = asyncio.run(answers(tmp_path / "n1", ["good", "elsewhere", "other", "forged", ""]))
+    assert said[0] == "spiffe://us-east.acme.mesh/ns/shop/sa/client"
+    assert 'its pod runs on node "n2", and was shown on "n1"' in said[1]
+    assert "is no registered workload of this node" in said[2]
+    assert "the API server does not know it" in said[3]
+    assert f"has no service account token at /{TOKEN_FILE}: No such file or directory" in said[4]
