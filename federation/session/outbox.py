@@ -1,5 +1,5 @@
-"""What one end has still to send. It tells what is gone from what only waits, so that words of a peer which takes nothing
-cannot pile up answers.
+"""What one end has still to send. It tells what is gone from what waits, so that a peer which takes nothing cannot pile
+up answers.
 """
 
 from collections import deque

@@ -57,8 +57,8 @@ Event = Joined | Offered | Acked
 
 
 class Outgoing(Struct):
-    """A topic that we offer. `held` is the tree the other end has, `inflight` the one on its way, `last` the number of the
-    message that ends it.
+    """A topic that we offer. `held` is the tree the other end has, `inflight` the one on its way, `last` the number of
+    the message that ends it.
     """
 
     head: bytes

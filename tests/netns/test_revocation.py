@@ -56,7 +56,7 @@ def left(lab: Path, member: str) -> list[str]:
     return said + (["an address"] if resolved(lab, member) else [])
 
 
-def test_a_revoked_member_is_gone_everywhere_and_stays_gone(lab: Path) -> None:
+def test_c14_a_revoked_member_is_gone_everywhere_and_stays_gone(lab: Path) -> None:
     for member in OTHERS:
         await_true(f"{member} is served from {GONE}", lambda member=member: fetched(lab, member) == GONE)  # type: ignore[misc]
         await_true(f"{member} names {GONE}", lambda member=member: resolved(lab, member) == (LAB.member(GONE).public,))  # type: ignore[misc]
