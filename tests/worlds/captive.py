@@ -26,9 +26,9 @@ ALONE = 'mount --bind "$0/eu-central" "$1" && mount -t tmpfs none "$0" && cd "$2
 class Captive:
     """The attacker on the machine that it has taken."""
 
-    def __init__(self, lab: Path, child: "subprocess.Popen[str]") -> None:
-        self.lab = lab
+    def __init__(self, child: "subprocess.Popen[str]", log: Path) -> None:
         self._child = child
+        self._log = log
 
     def do(self, attack: str, to: str, **what: Any) -> Any:
         """One attack on this member; what it got for an answer."""
@@ -36,7 +36,7 @@ class Captive:
         self._child.stdin.write(json.dumps({"do": attack, "to": to, **what}) + "\n")
         self._child.stdin.flush()
         line = self._child.stdout.readline()
-        assert line, f"the attacker's program ended, see {self.lab}/turncoat.log"
+        assert line, f"the attacker's program ended, see {self._log}"
         return json.loads(line)
 
 
@@ -57,7 +57,7 @@ def captive(lab: Path, log: Path) -> Iterator[Captive]:
             text=True,
         )
         try:
-            yield Captive(lab, child)
+            yield Captive(child, log)
         finally:
             child.kill()
             child.communicate()

@@ -22,7 +22,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from grpclib.client import StreamStreamMethod
-from grpclib.exceptions import GRPCError, StreamTerminatedError
+from grpclib.exceptions import GRPCError, ProtocolError, StreamTerminatedError
 
 from federation.config import Folder
 from federation.link.dial import EXCHANGE, PinnedChannel
@@ -42,7 +42,7 @@ from federation.wire.record import record_topic
 from tests.worlds.attacks import Anchor, Pair, forged
 from tests.worlds.rogue import Talk, content
 
-ENDED = (StreamTerminatedError, GRPCError, ssl.SSLError, OSError, asyncio.IncompleteReadError)
+ENDED = (StreamTerminatedError, ProtocolError, GRPCError, ssl.SSLError, OSError, asyncio.IncompleteReadError)
 BAIT = ServiceKey("shop", "bait")
 PORTS = (Port("http", 80),)
 SECONDS = 5.0

@@ -40,6 +40,10 @@ from tests.worlds.turncoat import BAIT, ENDED, PORTS, Answer, Attack, Turncoat
 
 Asked = dict[str, Any]
 HUGE = 2**62
+BURST, BREATH = 20, 0.02
+"""At most so many pairs of words, then so many seconds of rest: the lab's WAN is one Python program, which all packets share,
+and its own limit is not what a flood shall show.
+"""
 
 
 async def pass_for(me: Turncoat, asked: Asked) -> Answer:
@@ -300,7 +304,7 @@ async def changes(me: Turncoat, to: str, counted: dict[str, int]) -> None:
                     tree = content(*me.honest(), *services(number % 7))
                     live.talk.line.publish(record_topic(me.own.name), tree, me.head(tree))
                     counted["changes"] += 1
-                    await asyncio.sleep(0)
+                    await asyncio.sleep(0.005)
 
 
 async def words(me: Turncoat, to: str, counted: dict[str, int]) -> None:
@@ -312,10 +316,11 @@ async def words(me: Turncoat, to: str, counted: dict[str, int]) -> None:
             async with me.stream(to) as stream:
                 counted["sessions"] += 1
                 await stream.send_message(greeting)
-                for _ in range(2_000):
+                for number in range(2_000):
                     await stream.send_message(again)
                     await stream.send_message(claims)
                     counted["words"] += 2
+                    await asyncio.sleep(0 if number % BURST else BREATH)
 
 
 ATTACKS: dict[str, Attack] = {
