@@ -22,9 +22,8 @@ class Line:
         self._handle = handle
         self._pace = pace
         self._wake = asyncio.Event()
-        self._closed = False
         self._loop = asyncio.get_running_loop()
-        self._silent: asyncio.Future[None] = self._loop.create_future()
+        self._ended: asyncio.Future[None] = self._loop.create_future()
         self._timer: asyncio.TimerHandle | None = None
 
     def publish(self, topic: str, tree: Tree, head: bytes, held: bytes | None = None) -> None:
@@ -33,9 +32,11 @@ class Line:
         self._wake.set()
 
     def close(self) -> None:
-        """End the stream from our side."""
-        self._closed = True
-        self._wake.set()
+        """End the stream from our side at once, a send that blocks notwithstanding: a peer that does not read would else
+        keep what was replaced or revoked.
+        """
+        if not self._ended.done():
+            self._ended.set_result(None)
 
     async def run(self, incoming: AsyncIterator[bytes], send: Send) -> None:
         """Serve the stream until it ends, the other end falls silent, or breaks the protocol (Refused)."""
@@ -43,7 +44,7 @@ class Line:
         writer = asyncio.create_task(self._write(send))
         self._tick()
         try:
-            done, _ = await asyncio.wait({reader, writer, self._silent}, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait({reader, writer, self._ended}, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
         finally:
@@ -59,8 +60,8 @@ class Line:
         """
         if self.session.tick(self._loop.time()):
             self._timer = self._loop.call_at(self.session.next_deadline(), self._tick)
-        elif not self._silent.done():
-            self._silent.set_result(None)
+        else:
+            self.close()
         self._wake.set()
 
     async def _read(self, incoming: AsyncIterator[bytes]) -> None:
@@ -75,7 +76,7 @@ class Line:
                 )
 
     async def _write(self, send: Send) -> None:
-        while not self._closed:
+        while True:
             self._wake.clear()
             while self.session.go_on():
                 await send(self.session.output.popleft())
