@@ -32,8 +32,8 @@ class Line:
         self._wake.set()
 
     def close(self) -> None:
-        """End the stream from our side at once, a send that blocks notwithstanding: a peer that does not read would else
-        keep what was replaced or revoked.
+        """End the stream from our side at once, though a send blocks: a peer that does not read would else keep what
+        was replaced or revoked.
         """
         if not self._ended.done():
             self._ended.set_result(None)

@@ -19,13 +19,13 @@ from federation.lab.state import Lab, load
 from federation.lab.topology import LAB
 from tests.netns.spaces import await_true
 from tests.netns.test_live_lab import isthmus, raised
-from tests.worlds.captive import Captive, captive, links, listeners, p99, refusals, seen, within
+from tests.worlds.captive import Captive, captive, links, listeners, percentile, refusals, seen, void, within
 
 pytestmark = pytest.mark.netns
 
 A, B, C = "us-east", "eu-central", "us-west"
 PAY = "http://pay.shop.svc.clusterset.local/"
-RATE = "25"
+RATE = "50"
 LIMITS = {
     "services": 8,
     "ports": 10,
@@ -318,28 +318,45 @@ def test_c10_a_message_too_long_ends_the_session(scene: Scene) -> None:
     assert said["message"].endswith("Received message larger than max (4194305 vs. 4194304)")
 
 
-ROUND, ROUNDS, BATCHES, SHARE = 2.0, 4, 3, 0.10
-FLOOD = {"sessions": 10, "changes": 100, "words": 4_000}
+ROUND, ROUNDS, BATCHES, PART = 2.0, 4, 4, 0.10
+FLOOD = {"sessions": 8, "changes": 200, "words": 4_000}
 """What the floods of one batch must amount to, or it proves nothing."""
 
 
 def test_c10_a_flood_leaves_the_others_latency_within_a_tenth(scene: Scene) -> None:
-    """Rounds of 2 s take turns, with and without 100 half-open handshakes, new sessions, changes and unread answers on both
-    others' controllers. `captive.within` is the rule; a batch that misses it is repeated, twice at most.
+    """Rounds of 2 s take turns: in one 100 half-open handshakes, new sessions, changes and unread answers at us-east's
+    controller, in the other the attacker works as hard and sends nothing.
+
+    The rule: in one of at most four batches p99 with the flood is at most a tenth above p99 without. Batches whose quiet
+    rounds differ among themselves by more than that are void; when all are, the machine is too noisy for p99, and the
+    medians are judged.
     """
+    batches = []
     for _ in range(BATCHES):
-        quiet: list[list[Answer]] = []
-        loud: list[list[Answer]] = []
-        done: list[dict[str, int]] = []
-        for _ in range(ROUNDS):
-            quiet.append(latencies(scene, None, done))
-            loud.append(latencies(scene, 100, done))
-        assert min(map(len, (*quiet, *loud))) >= 0.8 * 2 * float(RATE) * ROUND, "too few requests to judge"
-        assert [what for what in FLOOD if sum(flood[what] for flood in done) < FLOOD[what]] == [], done
-        print(f"p99 in ms, quiet: {sorted(map(p99, quiet))}, in the flood: {sorted(map(p99, loud))}; {done}")
-        if within(quiet, loud, SHARE):
+        quiet, loud = batch(scene)
+        if within(quiet, loud, 0.99, PART):
             return
-    raise AssertionError("p99 with the flood is more than a tenth above p99 without, three times")
+        batches.append((quiet, loud))
+    assert all(void(quiet, 0.99, PART) for quiet, _ in batches), (
+        "p99 with the flood is more than a tenth above p99 without"
+    )
+    assert all(within(quiet, loud, 0.5, PART) for quiet, loud in batches), "and so are the medians"
+
+
+def batch(scene: Scene) -> tuple[list[list[Answer]], list[list[Answer]]]:
+    """What the clients got in quiet and in loud rounds."""
+    quiet: list[list[Answer]] = []
+    loud: list[list[Answer]] = []
+    done: list[dict[str, int]] = []
+    for _ in range(ROUNDS):
+        quiet.append(latencies(scene, None, done))
+        loud.append(latencies(scene, 100, done))
+    told = {share: (percentile(quiet, share), percentile(loud, share)) for share in (0.5, 0.99)}
+    amount = {what: sum(flood[what] for flood in done) for what in FLOOD}
+    print(f"percentiles in ms, without and with the flood: {told}; {amount}; void: {void(quiet, 0.99, PART)}")
+    assert min(map(len, (*quiet, *loud))) >= 0.8 * 2 * float(RATE) * ROUND, "too few requests to judge"
+    assert [what for what in FLOOD if amount[what] < FLOOD[what]] == [], amount
+    return quiet, loud
 
 
 def latencies(scene: Scene, half_open: int | None, done: list[dict[str, int]]) -> list[Answer]:

@@ -9,7 +9,6 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 from federation.lab import api, netns, process
@@ -89,16 +88,17 @@ def listeners(lab: Lab, member: str) -> list[list[str]]:
     return [row.split()[3].rsplit(":", 1) for row in told.splitlines()]
 
 
-def p99(answers: list[Answer]) -> float:
-    """The 99th percentile in ms."""
-    times = sorted(answer["ms"] for answer in answers)
-    return float(times[min(len(times) - 1, round(0.99 * len(times)))])
+def percentile(rounds: list[list[Answer]], share: float) -> float:
+    """This part of all answers in these rounds came within so many ms."""
+    times = sorted(answer["ms"] for answers in rounds for answer in answers)
+    return float(times[min(len(times) - 1, int(share * len(times)))])
 
 
-def within(quiet: list[list[Answer]], loud: list[list[Answer]], share: float) -> bool:
-    """The rule: the median of the loud rounds' p99 is at most `share` above that of the quiet ones; or, where quiet rounds
-    themselves differ by more than that, no higher than the worst of them.
-    """
-    calm, rough = sorted(map(p99, quiet)), median(map(p99, loud))
-    noisy = calm[-1] > (1 + share) * calm[0]
-    return rough <= (1 + share) * median(calm) or (noisy and rough <= calm[-1])
+def within(quiet: list[list[Answer]], loud: list[list[Answer]], share: float, part: float) -> bool:
+    """True when that percentile of the loud rounds is at most `part` above that of the quiet ones."""
+    return percentile(loud, share) <= (1 + part) * percentile(quiet, share)
+
+
+def void(quiet: list[list[Answer]], share: float, part: float) -> bool:
+    """The control: True when quiet rounds differ from quiet rounds by more than that, so that they prove nothing."""
+    return not (within(quiet[::2], quiet[1::2], share, part) and within(quiet[1::2], quiet[::2], share, part))

@@ -5,6 +5,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from ipaddress import ip_address
+from itertools import count
 from typing import Any
 
 import msgspec
@@ -40,6 +41,7 @@ from tests.worlds.turncoat import BAIT, ENDED, PORTS, Answer, Attack, Turncoat
 
 Asked = dict[str, Any]
 HUGE = 2**62
+PAUSE = 0.005
 BURST, BREATH = 20, 0.02
 """At most so many pairs of words, then so many seconds of rest: the lab's WAN is one Python program, which all packets share,
 and its own limit is not what a flood shall show.
@@ -168,9 +170,9 @@ async def older(me: Turncoat, asked: Asked) -> Answer:
     return await me.say(asked["to"], record_topic(me.own.name), tree, me.head(tree, 1, epoch=1))
 
 
-def services(count: int, ports: int = 0) -> list[Resource]:
+def services(many: int, ports: int = 0) -> list[Resource]:
     made = tuple(Port(f"p{number}", 1_000 + number) for number in range(ports))
-    return [Export(service=ServiceKey("shop", f"s{number}"), ports=made) for number in range(count)]
+    return [Export(service=ServiceKey("shop", f"s{number}"), ports=made) for number in range(many)]
 
 
 def pods(count: int) -> list[Resource]:
@@ -290,9 +292,21 @@ async def flood(me: Turncoat, asked: Asked) -> Answer:
 
 
 async def rest(me: Turncoat, asked: Asked) -> Answer:
-    """Nothing, for as long as a flood lasts."""
-    await asyncio.sleep(asked["seconds"])
+    """The work of a flood of changes, for as long as one lasts, and nothing is sent: on a machine that the attacker shares
+    with the others this is what a flood is to be compared with.
+    """
+    with suppress(TimeoutError):
+        async with asyncio.timeout(asked["seconds"]):
+            for number in count():
+                changed(me, number)
+                await asyncio.sleep(PAUSE)
     return {}
+
+
+def changed(me: Turncoat, number: int) -> tuple[Tree, bytes]:
+    """A record unlike the one before it, and its head."""
+    tree = content(*me.honest(), *services(number % 7))
+    return tree, me.head(tree)
 
 
 async def changes(me: Turncoat, to: str, counted: dict[str, int]) -> None:
@@ -301,10 +315,9 @@ async def changes(me: Turncoat, to: str, counted: dict[str, int]) -> None:
             async with me.session(to) as live:
                 counted["sessions"] += 1
                 for number in range(200):
-                    tree = content(*me.honest(), *services(number % 7))
-                    live.talk.line.publish(record_topic(me.own.name), tree, me.head(tree))
+                    live.talk.line.publish(record_topic(me.own.name), *changed(me, number))
                     counted["changes"] += 1
-                    await asyncio.sleep(0.005)
+                    await asyncio.sleep(PAUSE)
 
 
 async def words(me: Turncoat, to: str, counted: dict[str, int]) -> None:
