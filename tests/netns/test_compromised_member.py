@@ -319,7 +319,7 @@ def test_c10_a_message_too_long_ends_the_session(scene: Scene) -> None:
 
 
 ROUND, ROUNDS, BATCHES, PART = 2.0, 4, 4, 0.10
-FLOOD = {"sessions": 8, "changes": 200, "words": 4_000}
+FLOOD = {"sessions": 4, "changes": 100, "words": 2_000}
 """What the floods of one batch must amount to, or it proves nothing."""
 
 
