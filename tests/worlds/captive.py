@@ -46,7 +46,7 @@ def captive(lab: Path, log: Path) -> Iterator[Captive]:
         done = isthmus("lab", "kill", "--dir", str(lab), f"{TAKEN}-{program}")
         assert done.returncode == 0, done.stderr
     with tempfile.TemporaryDirectory(prefix="taken") as folder, log.open("ab") as said:
-        command = ["nice", "-n", "19", sys.executable, "-m", "tests.worlds.turncoat", folder]
+        command = ["nice", "-n", "5", sys.executable, "-m", "tests.worlds.turncoat", folder]
         alone = ["sh", "-c", ALONE, str(lab), folder, str(ROOT), *command]
         child = subprocess.Popen(
             process.wrapped(netns.machine(load(lab).lab, TAKEN), alone),
