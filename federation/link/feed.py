@@ -46,6 +46,8 @@ TAINTED_SECONDS = 2.0
 SPREAD = 1.0
 """Seconds over which the programs of a member renew when its anchor changes."""
 
+ATTESTING_MAX = 4
+"""Tokens under review at a time: a process that asks in a loop must not make the API server work."""
 BACKOFF_FIRST = 0.2
 BACKOFF_MAX = 10.0
 _head_decoder = msgspec.msgpack.Decoder(HandoutHead)
@@ -65,6 +67,7 @@ class Feed:
         self.connected = False
         self.kept = self._ledger()
         self.disk = Disk()
+        self._attesting = asyncio.Semaphore(ATTESTING_MAX)
         self._saved = enrolled
         self._own = own
         self._svids: dict[SpiffeId, Leaf] = {}
@@ -210,7 +213,8 @@ class Feed:
         """Whose this service account token is, by the API server of our controller. Refused (E105) when it is none's;
         Unavailable when nobody can be asked now.
         """
-        answer = await self._ask(ATTEST, token.encode(), "a service account token")
+        async with self._attesting:
+            answer = await self._ask(ATTEST, token.encode(), "a service account token")
         return msgspec.msgpack.decode(answer, type=ServiceAccount)
 
     def _trust(self) -> None:

@@ -7,6 +7,9 @@ from federation.session.pace import Pace
 from federation.session.session import Event, Offered, Session
 from federation.session.tree import Tree
 
+BACKLOG_MAX = 1_000
+"""Answers that wait for an end which does not read: then nothing more is read from it."""
+
 Send = Callable[[bytes], Awaitable[None]]
 Handle = Callable[["Line", Event], None]
 
@@ -22,6 +25,7 @@ class Line:
         self._handle = handle
         self._pace = pace
         self._wake = asyncio.Event()
+        self._room = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[None] = self._loop.create_future()
         self._timer: asyncio.TimerHandle | None = None
@@ -70,6 +74,9 @@ class Line:
             for event in events:
                 self._handle(self, event)
             self._wake.set()
+            while self.session.backlog > BACKLOG_MAX:
+                self._room.clear()
+                await self._room.wait()
             if self._pace is not None:
                 await asyncio.sleep(
                     self._pace.spend(sum(isinstance(event, Offered) for event in events), self._loop.time())
@@ -78,7 +85,7 @@ class Line:
     async def _write(self, send: Send) -> None:
         while True:
             self._wake.clear()
-            while self.session.go_on():
-                await send(self.session.output.popleft())
-            if not self.session.output:
-                await self._wake.wait()
+            while (data := self.session.take()) is not None:
+                self._room.set()
+                await send(data)
+            await self._wake.wait()

@@ -7,13 +7,13 @@ catches up.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 
 from msgspec import Struct
 
 from federation.model.errors import Refused
 from federation.session.messages import VERSION, VERSION_MIN, Ack, Digest, Hello, Message, Update, decode, encode
-from federation.session.outbox import Outbox
 from federation.session.tree import Change, Tree, compare, tree_of
 
 DIGEST_PERIOD = 5.0
@@ -22,10 +22,6 @@ PART_BYTES = 8 * 1024
 STEP_BYTES_MAX = 64 * 1024 * 1024
 TOPICS_MAX = 64
 TOPIC_NAME_MAX = 255
-ANSWERS_MAX = 1_024
-"""Answers that wait for the other end to read; an honest one has a few topics, and one step of each under way."""
-WAITING_MAX = 1_024
-"""Messages that wait before no further step is made: the step is then made of what stands when they are gone."""
 
 
 class Joined(Struct, frozen=True):
@@ -57,16 +53,18 @@ Event = Joined | Offered | Acked
 
 
 class Outgoing(Struct):
-    """A topic that we offer. `held` is the tree the other end has, `inflight` the one on its way, `last` the number of
-    the message that ends it.
-    """
+    """A topic that we offer. `held` is the tree the other end has, `inflight` the one on its way."""
 
     head: bytes
     tree: Tree
     held: Tree | None = None
     inflight: Tree | None = None
-    last: int = 0
     refused: bytes | None = None
+
+    def is_behind(self) -> bool:
+        """True when the other end holds other content and did not refuse this."""
+        root = self.tree.root
+        return (self.held is None or self.held.root != root) and self.refused != root
 
     def sent(self) -> Tree:
         """The last content that was put on the wire."""
@@ -118,7 +116,10 @@ def _step(topic: str, held: Tree | None, tree: Tree, head: bytes) -> Iterator[Up
 
 
 class Session:
-    """One end of one stream. Feed it with `receive` and `tick`, drain `output` and the returned events."""
+    """One end of one stream. Feed it with `receive` and `tick`, drain `take` and the returned events.
+
+    Steps are made as they are taken: an end that asks again and again and reads nothing makes us keep nothing.
+    """
 
     def __init__(
         self,
@@ -144,9 +145,10 @@ class Session:
         self._known: dict[bytes, Tree] = {}
         self._heard = now
         self._next_digest = now + period
-        self._answers: list[int] = []
-        self._held_back = False
-        self.output = Outbox()
+        self._answers: deque[bytes] = deque()
+        self._due: dict[str, None] = {}
+        self._sending = ""
+        self._step: Iterator[bytes] = iter(())
         roots = {topic: held.tree.root for topic, held in self._incoming.items() if held.tree is not None}
         self._say(Hello(node, *versions, roots))
 
@@ -180,14 +182,30 @@ class Session:
         incoming = self._incoming[topic]
         incoming.tree, incoming.offered = incoming.offered, None
         assert incoming.tree is not None
-        self._answer(Ack(topic, incoming.tree.root))
+        self._say(Ack(topic, incoming.tree.root))
 
     def refuse(self, topic: str, error: Refused) -> None:
         """Keep what we hold and say why."""
         incoming = self._incoming[topic]
         incoming.offered = None
         held = None if incoming.tree is None else incoming.tree.root
-        self._answer(Ack(topic, held, error.code, error.text))
+        self._say(Ack(topic, held, error.code, error.text))
+
+    @property
+    def backlog(self) -> int:
+        """How many answers wait to be taken; none of them is part of a step."""
+        return len(self._answers)
+
+    def take(self) -> bytes | None:
+        """The next message to put on the wire; None when there is nothing to say now."""
+        if self._answers:
+            return self._answers.popleft()
+        while True:
+            for message in self._step:
+                return message
+            self._sending = ""
+            if not self._start():
+                return None
 
     def receive(self, data: bytes, now: float) -> list[Event]:
         """Take one message. Refused when the other end breaks the protocol: close the stream then."""
@@ -208,7 +226,8 @@ class Session:
         """Say what is due. False when the other end was silent for too long: close the stream then."""
         if now >= self._next_digest:
             self._next_digest = now + self._period
-            self._say(Digest({topic: out.sent().root for topic, out in self._outgoing.items()}))
+            settled = ((topic, out) for topic, out in self._outgoing.items() if topic != self._sending)
+            self._say(Digest({topic: out.sent().root for topic, out in settled if topic not in self._due}))
         return now < self.silent_at()
 
     def silent_at(self) -> float:
@@ -219,22 +238,8 @@ class Session:
         """When `tick` must be called next."""
         return min(self._next_digest, self.silent_at())
 
-    def go_on(self) -> bool:
-        """Make the steps that were held back while too much waited. True when there is something to send."""
-        if self._held_back and len(self.output) < WAITING_MAX:
-            self._held_back = False
-            for topic, outgoing in self._outgoing.items():
-                self._advance(topic, outgoing)
-        return bool(self.output)
-
-    def _say(self, message: Message) -> int:
-        return self.output.put(encode(message))
-
-    def _answer(self, message: Ack) -> None:
-        self._answers = self.output.waiting(self._answers)
-        if len(self._answers) >= ANSWERS_MAX:
-            raise Refused(f"peer asks and does not read: more than {ANSWERS_MAX} answers wait for it", "E117")
-        self._answers.append(self._say(message))
+    def _say(self, message: Message) -> None:
+        self._answers.append(encode(message))
 
     def _hello(self, message: Hello) -> Joined:
         oldest, newest = self._versions
@@ -257,24 +262,27 @@ class Session:
             outgoing.held = outgoing.tree if outgoing.tree.root == root else self._known.get(root)
 
     def _advance(self, topic: str, outgoing: Outgoing) -> None:
-        if self._theirs is None or outgoing.inflight is not None:
-            return
-        root = outgoing.tree.root
-        if (outgoing.held is not None and outgoing.held.root == root) or outgoing.refused == root:
-            return
-        if len(self.output) >= WAITING_MAX:
-            self._held_back = True
-            return
-        outgoing.inflight = outgoing.tree
-        step = (topic, outgoing.held, outgoing.tree, outgoing.head)
-        made = map(encode, _step(*step)) if self._steps is None else self._steps.messages(*step)
-        outgoing.last = self.output.put(*made)
+        if self._theirs is not None and outgoing.inflight is None and outgoing.is_behind():
+            self._due[topic] = None
+
+    def _start(self) -> bool:
+        """Begin the step of the topic that is due first; False when none is."""
+        while self._due:
+            topic = next(iter(self._due))
+            del self._due[topic]
+            outgoing = self._outgoing.get(topic)
+            if outgoing is not None and outgoing.inflight is None and outgoing.is_behind():
+                outgoing.inflight, self._sending = outgoing.tree, topic
+                step = (topic, outgoing.held, outgoing.tree, outgoing.head)
+                self._step = map(encode, _step(*step)) if self._steps is None else iter(self._steps.messages(*step))
+                return True
+        return False
 
     def _update(self, message: Update) -> list[Event]:
-        if message.topic not in self._incoming and len(self._incoming) >= TOPICS_MAX:
-            raise Refused(f'topic "{message.topic}": more than {TOPICS_MAX} topics on one session', "E117")
         if len(message.topic) > TOPIC_NAME_MAX:
             raise Refused(f"a topic's name of {len(message.topic)} characters, limit {TOPIC_NAME_MAX}", "E117")
+        if message.topic not in self._incoming and len(self._incoming) >= TOPICS_MAX:
+            raise Refused(f'topic "{message.topic}": more than {TOPICS_MAX} topics on one session', "E117")
         incoming = self._incoming.setdefault(message.topic, Incoming())
         held = None if incoming.tree is None else incoming.tree.root
         incoming.changed.update(message.changed)
@@ -288,7 +296,7 @@ class Session:
         changed, removed = incoming.changed, frozenset(incoming.removed)
         incoming.changed, incoming.removed, incoming.size = {}, set(), 0
         if message.base is not None and message.base != held:
-            self._answer(Ack(message.topic, held))
+            self._say(Ack(message.topic, held))
             return []
         old = incoming.tree or Tree()
         new = tree_of(changed) if message.base is None else old.apply(changed, removed)
@@ -299,7 +307,7 @@ class Session:
 
     def _ack(self, message: Ack) -> list[Event]:
         outgoing = self._outgoing.get(message.topic)
-        if outgoing is None or not self.output.gone(outgoing.last):
+        if outgoing is None:
             return []
         sent, outgoing.inflight = outgoing.inflight, None
         if sent is not None and sent.root == message.root:
@@ -317,4 +325,4 @@ class Session:
             if incoming is None or incoming.offered is not None or incoming.changed:
                 continue
             if incoming.tree is None or incoming.tree.root != root:
-                self._answer(Ack(topic, None if incoming.tree is None else incoming.tree.root))
+                self._say(Ack(topic, None if incoming.tree is None else incoming.tree.root))

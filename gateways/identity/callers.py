@@ -6,10 +6,14 @@ import asyncio
 import time
 from typing import Protocol
 
+from federation.model.errors import Refused
 from federation.model.handout import UnixUser
 from federation.model.tokens import ServiceAccount
 from gateways.identity.process import PeerProcess
 from gateways.identity.registered import Caller
+
+REFUSED_FOR = 5.0
+"""Seconds for which a connection that was refused is refused again without asking."""
 
 GOOD_FOR = 300.0
 """Seconds for which Kubernetes' word counts on an open connection; then it is asked again."""
@@ -30,6 +34,7 @@ class Connection:
         self._process = process
         self._attestor = attestor
         self._found: ServiceAccount | None = None
+        self._refused: Refused | None = None
         self._asked = 0.0
         self._asking = asyncio.Lock()
 
@@ -38,11 +43,22 @@ class Connection:
         if not by_token:
             return Caller(self.user)
         async with self._asking:
-            if self._found is None or time.monotonic() - self._asked > GOOD_FOR:
-                self._found = None
-                token = await asyncio.to_thread(self._process.token)
-                self._found, self._asked = await self._attestor.attest(token), time.monotonic()
+            age = time.monotonic() - self._asked
+            if self._refused is not None and age < REFUSED_FOR:
+                raise self._refused
+            if self._found is None or age > GOOD_FOR:
+                await self._ask()
         return Caller(self.user, self._found)
+
+    async def _ask(self) -> None:
+        self._found = self._refused = None
+        self._asked = time.monotonic()
+        try:
+            token = await asyncio.to_thread(self._process.token)
+            self._found = await self._attestor.attest(token)
+        except Refused as error:
+            self._refused = error
+            raise
 
     def close(self) -> None:
         """The connection is gone."""

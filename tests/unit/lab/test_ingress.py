@@ -32,6 +32,7 @@ async def through(ingress_to: Callable[[int], Ingress], text: bytes, times: int 
         writer.close()
     behind.close()
     front.close()
+    await asyncio.gather(*(asyncio.all_tasks() - {asyncio.current_task()}), return_exceptions=True)
     await asyncio.sleep(0)
     return answers
 

@@ -3,8 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator
 
-from federation.link.line import Line
+from federation.link.line import BACKLOG_MAX, Line
+from federation.session.messages import Digest, encode
 from federation.session.session import Session
+from federation.session.tree import tree_of
 
 
 async def nothing() -> AsyncIterator[bytes]:
@@ -23,6 +25,25 @@ def test_a_send_that_blocks_does_not_hide_silence() -> None:
             await line.run(nothing(), never)
 
     asyncio.run(main())
+
+
+def test_who_writes_and_does_not_read_is_not_read_either() -> None:
+    async def flood() -> AsyncIterator[bytes]:
+        """Digests of a topic that we hold otherwise: each would be answered."""
+        for number in range(100_000):
+            taken.append(number)
+            yield encode(Digest({"t": number.to_bytes(32, "big")}))
+
+    taken: list[int] = []
+
+    async def main() -> None:
+        have = {"t": tree_of({"a": b"1"})}
+        line = Line(Session("a", asyncio.get_running_loop().time(), have, period=0.1), lambda line, event: None)
+        async with asyncio.timeout(5):
+            await line.run(flood(), never)
+
+    asyncio.run(main())
+    assert BACKLOG_MAX < len(taken) < BACKLOG_MAX + 10
 
 
 def test_a_closed_line_ends_its_stream() -> None:

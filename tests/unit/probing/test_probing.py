@@ -1,6 +1,7 @@
 """Probes against a real server on loopback that is told what to answer."""
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Awaitable, Callable
 
@@ -18,16 +19,22 @@ class Server:
     def __init__(self) -> None:
         self.answer = b"HTTP/1.1 200 OK\r\n\r\n"
         self.asked: list[bytes] = []
+        self._open: set[asyncio.Task[None] | None] = set()
 
     async def serve(self, story: Callable[[int], Awaitable[None]]) -> None:
         server = await asyncio.start_server(self._connection, "127.0.0.1", 0)
         async with server:
             await story(server.sockets[0].getsockname()[1])
+        await asyncio.gather(*(task for task in self._open if task), return_exceptions=True)
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.asked.append(await reader.readuntil(b"\r\n\r\n"))
-        writer.write(self.answer)
+        self._open.add(asyncio.current_task())
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            self.asked.append(await reader.readuntil(b"\r\n\r\n"))
+            writer.write(self.answer)
         writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from federation.model.errors import Refused
-from federation.session.messages import VERSION, Hello, Update, encode
+from federation.session.messages import VERSION, Ack, Hello, Update, encode
 from federation.session.session import (
     DIGEST_PERIOD,
     PART_BYTES,
@@ -42,17 +42,18 @@ class Pair:
     def flow(self, limit: int = 10_000) -> None:
         """Deliver up to this many messages each way."""
         for _ in range(limit):
-            if not (self.writer.output or self.reader.output):
+            moved = self.deliver_one(self.writer, self.reader)
+            if not (self.deliver_one(self.reader, self.writer) or moved):
                 return
-            self.deliver_one(self.writer, self.reader)
-            self.deliver_one(self.reader, self.writer)
 
-    def deliver_one(self, source: Session, target: Session) -> None:
-        if source.output:
-            data = source.output.popleft()
+    def deliver_one(self, source: Session, target: Session) -> int:
+        """The size of the message that was delivered; 0 when there was none."""
+        data = source.take()
+        if data is not None:
             self.sent += len(data) if source is self.writer else 0
             for event in target.receive(data, self.now):
                 self.handle(target, event)
+        return len(data or b"")
 
     def handle(self, session: Session, event: Event) -> None:
         if isinstance(event, Joined):
@@ -102,6 +103,8 @@ def test_changes_coalesce_while_the_reader_is_slow() -> None:
         pair.writer.publish(TOPIC, tree, b"%d" % number)
         if number == 0:
             pair.deliver_one(pair.reader, pair.writer)
+            pair.deliver_one(pair.writer, pair.reader)
+            pair.deliver_one(pair.writer, pair.reader)
     pair.flow()
     assert [offer.head for offer in pair.taken] == [b"0", b"99"]
 
@@ -154,7 +157,6 @@ def test_a_large_step_travels_in_parts_and_arrives_whole() -> None:
     pair = Pair()
     tree = tree_of({f"k{n}": bytes(PART_BYTES // 3) for n in range(10)})
     pair.writer.publish(TOPIC, tree, b"1")
-    assert len(pair.writer.output) == 1
     pair.flow()
     assert len(pair.taken) == 1
     assert pair.taken[0].tree.root == tree.root
@@ -175,13 +177,39 @@ def test_a_line_of_10_kbit_a_second_is_slow_and_not_dead() -> None:
     tree = tree_of({f"slice/shop/web/{n}": bytes(500) for n in range(200)})
     pair.writer.publish(TOPIC, tree, b"1")
     while not pair.taken:
-        size = len(pair.writer.output[0]) if pair.writer.output else 0
-        pair.now += max(0.1, size / 1_250)
-        pair.deliver_one(pair.writer, pair.reader)
+        pair.now += max(0.1, pair.deliver_one(pair.writer, pair.reader) / 1_250)
         pair.deliver_one(pair.reader, pair.writer)
         assert pair.reader.tick(pair.now) and pair.writer.tick(pair.now)
     assert pair.taken[0].tree.root == tree.root
     assert pair.now > 5 * SILENCE
+
+
+def test_c10_an_end_that_asks_again_and_again_makes_us_keep_nothing() -> None:
+    """Each says that it holds nothing, or something else, and reads nothing of what that would have it sent."""
+    pair = Pair()
+    tree = tree_of({f"k{n}": bytes(1_000) for n in range(1_000)})
+    pair.writer.publish(TOPIC, tree, b"1")
+    pair.flow()
+    for number in range(1_000):
+        pair.writer.receive(encode(Ack(TOPIC, None if number % 2 else bytes(32))), 0.0)
+        pair.writer.withdraw(TOPIC)
+        pair.writer.publish(TOPIC, tree, b"1")
+    pair.sent = 0
+    pair.flow()
+    assert pair.sent < 2.5 * 1_000_000
+    assert pair.reader.take() is None and pair.writer.take() is None
+
+
+def test_a_digest_between_the_parts_of_a_step_starts_nothing_anew() -> None:
+    pair = Pair()
+    pair.flow()
+    tree = tree_of({f"k{n}": bytes(PART_BYTES // 3) for n in range(30)})
+    pair.writer.publish(TOPIC, tree, b"1")
+    pair.deliver_one(pair.writer, pair.reader)
+    pair.writer.tick(DIGEST_PERIOD)
+    pair.flow()
+    assert [offer.tree.root for offer in pair.taken] == [tree.root]
+    assert pair.sent < 1.2 * 30 * PART_BYTES // 3
 
 
 def test_content_that_does_not_hash_to_its_root_breaks_the_session() -> None:
