@@ -35,11 +35,14 @@ class Own(Struct, frozen=True, kw_only=True):
 
 
 class Enrolment(Struct, frozen=True, kw_only=True):
-    """One enrolled program and the workloads that run on its node (kept in `agents/<name>.json`)."""
+    """One enrolled program and the workloads that run on its node (kept in `agents/<name>.json`). `kubernetes` is what
+    Kubernetes calls the node, where that is another name.
+    """
 
     name: str
     role: Role
     workloads: tuple[Workload, ...] = ()
+    kubernetes: str = ""
 
 
 class Folder:

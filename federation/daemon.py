@@ -31,7 +31,7 @@ from federation.link.leaf import Leaf
 from federation.link.serve import LinkServer
 from federation.model.errors import InputError, IsthmusError, Refused
 from federation.model.names import MemberName
-from federation.model.record import Rotation
+from federation.model.record import Leave, Resource, Rotation
 from federation.model.spiffe import SpiffeId, agent_id, controller_id
 from federation.ports import ClusterApi, Store, TokenReviewer
 from federation.process import until_stopped
@@ -42,6 +42,7 @@ from federation.reconcile.parts import Parts
 from federation.reconcile.status import status
 from federation.reconcile.trust import Trust
 from federation.registrar.admit import admit, read_request
+from federation.registrar.leave import Leaving
 from federation.registrar.register import Appender
 from federation.registrar.signing import RECORD, SigningKey
 from federation.registrar.token import Tickets
@@ -114,6 +115,7 @@ class Controller:
             clock,
         )
         self.wishes = Wishes(folder)
+        self.leaving = Leaving(self.own.name, self.ledger, self.peers, self.store)
         self._rotating: Rotating | None = None
         self._anchor_moved = asyncio.Event()
         self._shared = shared
@@ -141,14 +143,23 @@ class Controller:
         return rotating
 
     def _rotation_moved(self, told: Told) -> None:
-        record = () if told.wish is None else (told.wish,)
-        self.loop.trust_moved(Trust(record, told.issuer, told.status))
+        self._tell_loop(told)
         self._anchor_moved.set()
+
+    def _tell_loop(self, told: Told) -> None:
+        wishes: tuple[Resource | None, ...] = (told.wish, self.leaving.wish)
+        record = tuple(wish for wish in wishes if wish is not None)
+        trust = Trust(record, told.issuer, told.status, self.leaving.problems)
+        if trust != self.loop.trust:
+            if trust.membership != self.loop.trust.membership:
+                log.info("membership", extra=self.leaving.status())
+            self.loop.trust_moved(trust)
 
     async def run(
         self, listen: str, join_listen: str | None, serving: BundleServing | None, *beside: Awaitable[None]
     ) -> None:
         """Serve until SIGTERM or SIGINT, or until what runs beside it fails; a registrar also those who join."""
+        self._check_admitted()
         await self.leaf.ready()
         self._rotating = self._open_rotation()
         async with contextlib.AsyncExitStack() as ended:
@@ -204,11 +215,11 @@ class Controller:
         await until_stopped(work)
 
     def _credentials(self) -> tuple[Leaf, str]:
-        anchors = "".join(member.trusted for member in self.ledger.ledger.active())
+        anchors = "".join(member.trusted for member in self.ledger.ledger.seen_from(self.own.name))
         return self.leaf.current(), anchors
 
     async def _exchange(self, caller: SpiffeId, incoming: AsyncIterator[bytes], send: Send) -> None:
-        for member in self.ledger.ledger.active():
+        for member in self.ledger.ledger.seen_from(self.own.name):
             if caller == controller_id(self.ledger.ledger.trust_domain(member.name)) and member.name != self.own.name:
                 await self.peers.serve(MemberName(member.name), incoming, send)
                 return
@@ -228,10 +239,11 @@ class Controller:
         node = self._agent(caller)
         if not isinstance(self.cluster, TokenReviewer):
             raise Refused("this member has no Kubernetes API that could review a token: register by uid", "E105")
+        here = self.loop.enrolments[node].kubernetes or node
         found = await self.cluster.review(request.decode(errors="replace"))
-        if found.node and found.node != node:
+        if found.node and found.node != here:
             what = f"service account token of {found.namespace}/{found.name}"
-            raise Refused(f'{what}: its pod runs on node "{found.node}", and was shown on "{node}"', "E105")
+            raise Refused(f'{what}: its pod runs on node "{found.node}", and was shown on "{here}"', "E105")
         return msgspec.msgpack.encode(found)
 
     def _check_request(self, caller: SpiffeId, wanted: SpiffeId) -> None:
@@ -260,15 +272,30 @@ class Controller:
     async def _keep_ledger(self) -> None:
         while True:
             await asyncio.sleep(1)
-            self.wishes.grant(self.ledger.ledger, self._said(), datetime.now(UTC))
+            self.wishes.grant(self.ledger.ledger, self._said(), self._leaves(here=True), datetime.now(UTC))
             if self.ledger.reload():
                 self.peers.follow_ledger()
+            self._tell_loop(self.rotating.told)
+            self._check_admitted()
+
+    def _check_admitted(self) -> None:
+        """InputError (E102) when a later registrar overruled our admission: nobody trusts us any more."""
+        ledger = self.ledger.ledger
+        if self.own.name not in ledger.members:
+            text = f'admission of member "{self.own.name}" was overruled by term {ledger.term} of the ledger'
+            raise InputError(f'{text}; join again at "{ledger.registrar}" with a new state folder', "E102")
 
     def _said(self) -> dict[MemberName, Rotation]:
         """What members' records, and we, want of the ledger."""
         found = {name: state.view.get("rotation") for name, state in self.peers.states().items()}
         found[self.own.name] = self.rotating.told.wish
         return {name: wish for name, wish in found.items() if isinstance(wish, Rotation)}
+
+    def _leaves(self, here: bool = False) -> dict[MemberName, Leave]:
+        """Who wants to leave by the last that we know; `here`: of those only with whom we have a session."""
+        states = self.peers.states().items()
+        found = {name: state.view.get("leave") for name, state in states if state.connected or not here}
+        return {name: wish for name, wish in found.items() if isinstance(wish, Leave)}
 
     def trust(self) -> dict[str, Any]:
         """What is known of the rotation of anchors: ours, and what members want of the ledger."""
@@ -293,6 +320,23 @@ class Controller:
         """Give the rotation up."""
         await self.rotating.abort()
         return self.trust()
+
+    def membership(self) -> dict[str, Any]:
+        """Whether we ask to leave, and who does at the registrar."""
+        asking = self.wishes.leaving(self.ledger.ledger, self._leaves())
+        return self.leaving.status() | {"asking": sorted(asking), "refused": self.wishes.refused}
+
+    async def leave(self) -> dict[str, Any]:
+        """Ask to leave."""
+        await self.leaving.begin()
+        self._tell_loop(self.rotating.told)
+        return self.leaving.status()
+
+    async def stay(self) -> dict[str, Any]:
+        """Ask no more to leave."""
+        await self.leaving.abort()
+        self._tell_loop(self.rotating.told)
+        return self.leaving.status()
 
 
 async def run_controller(

@@ -13,8 +13,8 @@ from federation.model.names import parse_subject
 from federation.process import answers
 
 
-class Anchors(Protocol):
-    """The rotation of the member's anchor."""
+class Wishing(Protocol):
+    """What the member asks of the ledger: other anchors, or to leave."""
 
     def trust(self) -> dict[str, Any]:
         """What is known of it."""
@@ -28,19 +28,28 @@ class Anchors(Protocol):
     async def abort(self) -> dict[str, Any]:
         """Give it up. IsthmusError."""
 
+    def membership(self) -> dict[str, Any]:
+        """Whether it asks to leave."""
+
+    async def leave(self) -> dict[str, Any]:
+        """Ask to leave. IsthmusError."""
+
+    async def stay(self) -> dict[str, Any]:
+        """Ask no more. IsthmusError."""
+
 
 class Api:
     """Routes: /healthz, /metrics, /v1/status, /v1/explain?of=NS/NAME&from=MEMBER&at=MS (or of=HOST), /v1/trust,
-    /v1/trust/wish?member=NAME; by POST
-    /v1/trust/rotate?exclude=NAME (may be repeated) and /v1/trust/abort.
+    /v1/trust/wish?member=NAME, /v1/leave; by POST /v1/trust/rotate?exclude=NAME (may be repeated), /v1/trust/abort,
+    /v1/leave and /v1/leave/abort.
     """
 
     def __init__(
-        self, status: Callable[[], dict[str, Any]], explain: Callable[..., dict[str, Any]], anchors: Anchors
+        self, status: Callable[[], dict[str, Any]], explain: Callable[..., dict[str, Any]], wishing: Wishing
     ) -> None:
         self._status = status
         self._explain = explain
-        self._anchors = anchors
+        self._wishing = wishing
 
     async def start(self, socket: Path) -> web.AppRunner:
         """Listen; the caller cleans the runner up. InputError (E122) when another controller answers there."""
@@ -55,6 +64,9 @@ class Api:
         app.router.add_get("/v1/trust/wish", self._get_wish)
         app.router.add_post("/v1/trust/rotate", self._post_rotate)
         app.router.add_post("/v1/trust/abort", self._post_abort)
+        app.router.add_get("/v1/leave", self._get_leave)
+        app.router.add_post("/v1/leave", self._post_leave)
+        app.router.add_post("/v1/leave/abort", self._post_stay)
         runner = web.AppRunner(app, access_log=None)
         await runner.setup()
         socket.unlink(missing_ok=True)
@@ -82,19 +94,28 @@ class Api:
             return _refusal(error)
 
     async def _get_trust(self, request: web.Request) -> web.Response:
-        return _json(self._anchors.trust())
+        return _json(self._wishing.trust())
 
     async def _get_wish(self, request: web.Request) -> web.Response:
         try:
-            return _json(self._anchors.wish(request.query.get("member", "")))
+            return _json(self._wishing.wish(request.query.get("member", "")))
         except IsthmusError as error:
             return _refusal(error)
 
     async def _post_rotate(self, request: web.Request) -> web.Response:
-        return await _answered(self._anchors.rotate(tuple(request.query.getall("exclude", []))))
+        return await _answered(self._wishing.rotate(tuple(request.query.getall("exclude", []))))
 
     async def _post_abort(self, request: web.Request) -> web.Response:
-        return await _answered(self._anchors.abort())
+        return await _answered(self._wishing.abort())
+
+    async def _get_leave(self, request: web.Request) -> web.Response:
+        return _json(self._wishing.membership())
+
+    async def _post_leave(self, request: web.Request) -> web.Response:
+        return await _answered(self._wishing.leave())
+
+    async def _post_stay(self, request: web.Request) -> web.Response:
+        return await _answered(self._wishing.stay())
 
 
 async def _answered(asked: Awaitable[dict[str, Any]]) -> web.Response:

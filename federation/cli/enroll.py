@@ -9,7 +9,7 @@ import click
 
 from federation.model.errors import InputError
 from federation.model.handout import Role, UnixUser, Workload
-from federation.model.names import parse_label
+from federation.model.names import parse_domain, parse_label
 from federation.model.spiffe import SYSTEM
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ NOBODY = 65_534
 @click.option(
     "--workload-kubernetes", "accounts", multiple=True, help="NAMESPACE/ACCOUNT: pods of this service account."
 )
+@click.option("--kubernetes-node", default="", help="What Kubernetes calls the node, where it is not --name.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to make for the program.")
 def enroll(
     state: Path,
@@ -43,6 +44,7 @@ def enroll(
     workloads: tuple[str, ...],
     users: tuple[str, ...],
     accounts: tuple[str, ...],
+    kubernetes_node: str,
     out: Path,
 ) -> None:
     """Give a node agent or DNS server its identity and first certificate (24 h; it renews by itself)."""
@@ -61,8 +63,13 @@ def enroll(
     for flag, given in (("--workload-uid", users), ("--workload-kubernetes", accounts)):
         if given and role != "node":
             raise InputError(f"{flag} is for the role node; {name} is to be a {role}")
+    if kubernetes_node and not accounts:
+        raise InputError("--kubernetes-node is for --workload-kubernetes, which is not given")
     enrolment = Enrolment(
-        name=parse_label(name, "--name"), role=cast(Role, role), workloads=parse_workloads(workloads, users, accounts)
+        name=parse_label(name, "--name"),
+        role=cast(Role, role),
+        workloads=parse_workloads(workloads, users, accounts),
+        kubernetes=parse_domain(kubernetes_node, "--kubernetes-node") if kubernetes_node else "",
     )
     identity, key = agent_id(own.trust_domain, name), new_key()
     check_folder(out, "--out")

@@ -10,7 +10,7 @@ from federation.cli.membership import STATE
 
 @click.group()
 def ledger() -> None:
-    """Sign entries of the ledger offline: `member admit | set | revoke --prepare`, sign, import."""
+    """Sign entries of the ledger offline: `member admit | set | revoke | anchor | leave --prepare`, sign, import."""
 
 
 @ledger.command()

@@ -70,7 +70,7 @@ def init(state: Path, domain: str, zones: tuple[str, ...], **place: Any) -> None
 
 @click.group()
 def member() -> None:
-    """Membership by files: request (joiner), admit, set, revoke (registrar), accept (joiner), list."""
+    """Membership by files: request (joiner), admit, set, revoke, leave (registrar), accept (joiner), list."""
 
 
 @member.command()
@@ -167,6 +167,30 @@ def revoke(state: Path, name: str, prepare: Path | None) -> None:
     from federation.registrar.change import revoked
 
     _, entry = _append(state, prepare, lambda ledger, own: revoked(ledger, name, own))
+    click.echo(json.dumps({"member": entry.name, "state": entry.state}))
+
+
+@member.command("leave")
+@STATE
+@click.argument("name")
+@PREPARE
+def let_go(state: Path, name: str, prepare: Path | None) -> None:
+    """Grant a member's wish to leave (on the registrar, whose controller runs).
+
+    A registrar that has the federation key does so by itself.
+    """
+    from federation.cli.look import ask
+    from federation.config import Folder
+    from federation.model.errors import InputError
+    from federation.registrar.change import left
+
+    folder = Folder(state)
+    folder.own()
+    asking = ask(folder.api, "/v1/leave")["asking"]
+    if name not in asking:
+        known = ", ".join(asking) or "none"
+        raise InputError(f'member "{name}" does not ask to leave; members that do: {known}', "E104")
+    _, entry = _append(state, prepare, lambda ledger, own: left(ledger, name, own))
     click.echo(json.dumps({"member": entry.name, "state": entry.state}))
 
 

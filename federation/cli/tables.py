@@ -64,13 +64,13 @@ def print_members(answer: dict[str, Any]) -> None:
     console, ledger = Console(), answer["ledger"]
     made = _members(answer)
     for row in answer["former"]:
-        made.add_row(row["member"], str(row["number"]), "", row["state"], "-", "-")
+        made.add_row(row["member"], str(row["number"]), "", row["state"], "-", "-", "")
     console.print(made)
     console.print(f"registrar {ledger['registrar']}, ledger term {ledger['term']}, index {ledger['index']}")
 
 
 def _members(answer: dict[str, Any]) -> Table:
-    members = table("members", "member", "number", "region", "session", "last heard", "record")
+    members = table("members", "member", "number", "region", "session", "last heard", "record", "notes")
     for row in answer["members"]:
         record, via = row.get("record"), row.get("via")
         members.add_row(
@@ -80,6 +80,7 @@ def _members(answer: dict[str, Any]) -> Table:
             f"{row['session']}, by way of {via}" if via else row["session"],
             "-" if row["age"] is None else f"{row['age']:.0f} s ago",
             f"{record['epoch']}.{record['generation']}" if record else "-",
+            escape("; ".join(row["notes"])),
         )
     return members
 
@@ -91,6 +92,7 @@ def _troubles(answer: dict[str, Any]) -> list[str]:
         *answer["disk"]["problems"],
         *answer["held"],
         *answer["trust"].get("problems", ()),
+        *answer["membership"],
         *answer["unplanned"],
         *([answer["problem"]] if answer["problem"] else []),
     ]

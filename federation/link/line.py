@@ -26,8 +26,9 @@ class Line:
         self._pace = pace
         self._wake = asyncio.Event()
         self._room = asyncio.Event()
+        self._closed = False
         self._loop = asyncio.get_running_loop()
-        self._ended: asyncio.Future[None] = self._loop.create_future()
+        self._over: asyncio.Future[None] = self._loop.create_future()
         self._timer: asyncio.TimerHandle | None = None
 
     def publish(self, topic: str, tree: Tree, head: bytes, held: bytes | None = None) -> None:
@@ -36,11 +37,10 @@ class Line:
         self._wake.set()
 
     def close(self) -> None:
-        """End the stream from our side at once, though a send blocks: a peer that does not read would else keep what
-        was replaced or revoked.
-        """
-        if not self._ended.done():
-            self._ended.set_result(None)
+        """End the stream from our side."""
+        self._closed = True
+        self._end()
+        self._wake.set()
 
     async def run(self, incoming: AsyncIterator[bytes], send: Send) -> None:
         """Serve the stream until it ends, the other end falls silent, or breaks the protocol (Refused)."""
@@ -48,7 +48,7 @@ class Line:
         writer = asyncio.create_task(self._write(send))
         self._tick()
         try:
-            done, _ = await asyncio.wait({reader, writer, self._ended}, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait({reader, writer, self._over}, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
         finally:
@@ -65,8 +65,13 @@ class Line:
         if self.session.tick(self._loop.time()):
             self._timer = self._loop.call_at(self.session.next_deadline(), self._tick)
         else:
-            self.close()
+            self._end()
         self._wake.set()
+
+    def _end(self) -> None:
+        """End `run`, whatever waits for the other end."""
+        if not self._over.done():
+            self._over.set_result(None)
 
     async def _read(self, incoming: AsyncIterator[bytes]) -> None:
         async for data in incoming:
@@ -83,7 +88,7 @@ class Line:
                 )
 
     async def _write(self, send: Send) -> None:
-        while True:
+        while not self._closed:
             self._wake.clear()
             while (data := self.session.take()) is not None:
                 self._room.set()

@@ -9,11 +9,14 @@ from federation.model.cidr import Network
 from federation.model.names import MemberName
 from federation.model.spiffe import trust_domain
 
+FORMER = {"left": "has left", "revoked": "is revoked"}
+"""How a member is that is none any more."""
+
 
 class Quota(Struct, frozen=True):
     """What one member may place on the others; more is refused (design section 5).
 
-    `bytes` is the size of its whole record, keys and values.
+    `bytes` is the size of its whole record in memory: keys, values, and 256 for each key.
     `probes_per_second` is how often the probes of all its public names may ask each DNS server to probe one target.
     """
 
@@ -52,7 +55,7 @@ class Member(Struct, frozen=True, kw_only=True):
     nameservers: tuple[str, ...] = ()
     sync: tuple[str, ...] = ()
     quota: Quota = Quota()
-    state: Literal["active", "revoked"] = "active"
+    state: Literal["active", "left", "revoked"] = "active"
 
     @property
     def trusted(self) -> str:
@@ -109,8 +112,13 @@ class Ledger(Struct, frozen=True):
         return self.term << MARK_BITS | self.index
 
     def active(self) -> tuple[Member, ...]:
-        """Members that are not revoked, by number."""
+        """Members that neither left nor are revoked, by number."""
         return tuple(sorted((m for m in self.members.values() if m.state == "active"), key=lambda m: m.number))
+
+    def seen_from(self, own: MemberName) -> tuple[Member, ...]:
+        """Whom this member works with, by number: the active ones, or itself alone where it is none of them."""
+        reader = self.members[own]
+        return self.active() if reader.state == "active" else (reader,)
 
     def trust_domain(self, member: MemberName) -> str:
         """The SPIFFE trust domain of a member of this federation."""

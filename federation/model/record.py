@@ -57,10 +57,10 @@ class Gateway(Struct, frozen=True, kw_only=True):
     id: int
     node: str
     key: bytes
-    proof: bytes
     endpoint: str
     overlay: str
     port: int
+    proof: bytes = b""
 
 
 class Export(Struct, frozen=True, kw_only=True):
@@ -139,6 +139,14 @@ class Rotation(Struct, frozen=True, kw_only=True):
     by_next: bytes = b""
 
 
+class Leave(Struct, frozen=True):
+    """The owner of the record wants to be a member no more. `number` is its own, so that it outlives no rejoin.
+    Key `leave`.
+    """
+
+    number: int
+
+
 class Seen(Struct, frozen=True):
     """The ledger (its mark) whose anchors are in force at the owner's controller and all of its programs. Key `seen`.
 
@@ -150,15 +158,21 @@ class Seen(Struct, frozen=True):
 
 
 BEHIND_MAX = 8
-SINGLE: dict[type[Struct], str] = {About: "about", Rotation: "rotation", Seen: "seen", JwtKeys: "jwt"}
+SINGLE: dict[type[Struct], str] = {
+    About: "about",
+    Rotation: "rotation",
+    Leave: "leave",
+    Seen: "seen",
+    JwtKeys: "jwt",
+}
 
-Resource = About | Gateway | Export | Slice | Evidence | Distance | PublicName | JwtKeys | Rotation | Seen
+Resource = About | Gateway | Export | Slice | Evidence | Distance | PublicName | JwtKeys | Rotation | Leave | Seen
 
 
 def key_of(resource: Resource) -> str:
     """The key under which a record holds this resource."""
     match resource:
-        case About() | Rotation() | Seen() | JwtKeys():
+        case About() | Rotation() | Leave() | Seen() | JwtKeys():
             return SINGLE[type(resource)]
         case Gateway():
             return f"gateway/{resource.id}"

@@ -41,7 +41,8 @@ def explain(loop: Loop, asked: Asked) -> dict[str, Any]:
 
 
 def _check_member(loop: Loop, asked: Asked) -> None:
-    own, known = loop.parts.own.name, [member.name for member in loop.parts.ledger.ledger.active()]
+    own = loop.parts.own.name
+    known = [member.name for member in loop.parts.ledger.ledger.seen_from(own)]
     if asked.member not in known:
         text = f'--from "{asked.member}": no such member; known: {", ".join(known)}'
         raise InputError(text, "E104")

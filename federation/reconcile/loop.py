@@ -155,6 +155,8 @@ class Loop:
     async def step(self) -> None:
         """One pass over what is marked. A failure is kept as `problem` and the pass is due again in full."""
         try:
+            if self.parts.own.name not in self.parts.ledger.ledger.members:
+                return
             self._follow_enrolments()
             self._follow_reports()
             if self.parts.cluster.certainty == "unknown" or not (self._all or self._dirty or self._mesh or self.held):
@@ -182,7 +184,8 @@ class Loop:
             self._reindex(states)
             dirty = {*self.parts.cluster.services(), *self.index.services(), *self.desired.plans, *self._before}
         self._measure_costs(dirty)
-        rank = {m.name: Rank(m.number, self.links.cost(m), m.region) for m in self.parts.ledger.ledger.active()}
+        near = self.parts.ledger.ledger.seen_from(self.parts.own.name)
+        rank = {m.name: Rank(m.number, self.links.cost(m), m.region) for m in near}
         facts = [
             without_failing(local, self._failing.get(local.key, frozenset()))
             for local in self.names.facts(dirty, self.parts.cluster)
@@ -213,7 +216,7 @@ class Loop:
         holds up no other.
         """
         plans = {}
-        members = {member.name: member for member in self.parts.ledger.ledger.active()}
+        members = {member.name: member for member in self.parts.ledger.ledger.seen_from(self.parts.own.name)}
         ingress, bounds = {name: member.ingress for name, member in members.items()}, self.names.bounds()
         for local, offered in services:
             key = local.key
@@ -317,8 +320,7 @@ class Loop:
             number = self.allocations.gateway(name)
             report = reports.get(name)
             gateway = mesh.own_gateway(own, number, report) if report else None
-            kept = self.parts.store.get(f"known/{name}")
-            known = None if kept is None else msgspec.msgpack.decode(kept, type=Gateway)
+            known = _known_gateway(self.parts.store.get(f"known/{name}"))
             if gateway is not None and gateway != known:
                 self.parts.store.put(f"known/{name}", encode(gateway))
             if gateway or known:
@@ -373,6 +375,13 @@ class Loop:
     def _measure_costs(self, dirty: set[ServiceKey]) -> None:
         if self.links.measure():
             dirty.update(self.desired.plans)
+
+
+def _known_gateway(kept: bytes | None) -> Gateway | None:
+    """The gateway that was written down; None for nothing, and for what another version wrote."""
+    with contextlib.suppress(msgspec.MsgspecError):
+        return None if kept is None else msgspec.msgpack.decode(kept, type=Gateway)
+    return None
 
 
 def _kept_exports(store: Store) -> set[ServiceKey]:

@@ -55,13 +55,13 @@ class OwnNames:
 
     def notes(self, key: ServiceKey) -> tuple[str, ...]:
         """What keeps our names for this service from being as asked for."""
-        members = {member.name: member for member in self._ledger.ledger.active()}
+        members = {member.name: member for member in self._ledger.ledger.seen_from(self._own)}
         return (*self._refused.get(key, ()), *self.hosts.lost(self._own, key, members))
 
     def bounds(self) -> Bounds:
         """What the ledger allows us."""
         ledger = self._ledger.ledger
-        regions = {member.region for member in ledger.active()}
+        regions = {member.region for member in ledger.seen_from(self._own)}
         return Bounds(tuple(sorted(regions)), ledger.members[self._own].dns_zones)
 
     def _accept(self, local: LocalFacts) -> None:

@@ -41,6 +41,7 @@ class Publications:
         self._roots: dict[str, bytes] = {}
         self._handed: dict[Role, bytes] = {}
         self._enrolled: Mapping[str, Enrolment] = {}
+        self._due: list[Due] = []
         self._handing: tuple[dict[Role, bytes], Mapping[str, Enrolment]] = ({}, {})
 
     @property
@@ -52,7 +53,7 @@ class Publications:
         """What must be published now; its numbers are written to the store. Unavailable when the store fails. Nobody is
         looked at whose role is given the same as before.
         """
-        due = []
+        due = self._due = []
         if self._roots.get("") != record.root:
             due.append(Due("", record, self.record.head(record)))
         moved = {role for role, tree in roles.items() if self._handed.get(role) != tree.root}
@@ -71,14 +72,15 @@ class Publications:
         return due
 
     def send(self, due: list[Due]) -> None:
-        """Publish."""
+        """Publish what is due."""
         for one in due:
             if one.agent:
                 self.agents.publish(one.agent, one.tree, one.head)
             else:
                 self.peers.publish(one.tree, one.head)
             self._roots[one.agent] = one.tree.root
-        self._handed, self._enrolled = self._handing
+        if due is self._due:
+            self._handed, self._enrolled = self._handing
 
     def forget(self, agent: str) -> None:
         """This program is no longer enrolled."""

@@ -10,6 +10,7 @@ from federation.model.handout import Import, Steered
 from federation.model.names import ServiceKey
 from federation.reconcile.loop import Loop
 from federation.reconcile.memory import Suspicion
+from federation.reconcile.wishes import wishes
 
 
 def status(loop: Loop) -> dict[str, Any]:
@@ -44,6 +45,7 @@ def status(loop: Loop) -> dict[str, Any]:
         "held": [loop.held.reason, *map(str, loop.held.services)] if loop.held else [],
         "problem": loop.problem,
         "trust": loop.trust.told,
+        "membership": list(loop.trust.membership),
         "unplanned": [f"{key}: {text}" for key, text in sorted(loop.unplanned.items())],
     }
 
@@ -51,7 +53,7 @@ def status(loop: Loop) -> dict[str, Any]:
 def _members(loop: Loop) -> list[dict[str, Any]]:
     states = loop.parts.peers.states()
     rows = []
-    for member in loop.parts.ledger.ledger.active():
+    for member in loop.parts.ledger.ledger.seen_from(loop.parts.own.name):
         row: dict[str, Any] = {"member": member.name, "number": member.number, "region": member.region}
         state = states.get(member.name)
         if state is None:
@@ -65,7 +67,7 @@ def _members(loop: Loop) -> list[dict[str, Any]]:
                 "record": {"epoch": state.head.epoch, "generation": state.head.generation} if state.head else None,
                 "refusals": [str(error) for error in state.refusals],
             }
-        rows.append(row)
+        rows.append(row | {"notes": wishes(loop, member)})
     return rows
 
 

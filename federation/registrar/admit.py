@@ -21,7 +21,7 @@ from federation.model.cidr import (
     parse_cidr,
 )
 from federation.model.errors import InputError, Refused
-from federation.model.ledger import Ledger, Member
+from federation.model.ledger import FORMER, Ledger, Member
 from federation.model.names import parse_domain, parse_label, parse_member
 from federation.model.record import Signed
 from federation.model.spiffe import trust_domain
@@ -111,12 +111,14 @@ def _check_rejoin(held: Member, applicant: Applicant, rejoin: bool) -> None:
         raise Refused(f'cluster "{held.name}" is already joined with CA {owner}…; choose another name', "E102")
     if not rejoin:
         raise Refused(
-            f'cluster "{held.name}" was joined with CA {owner}… and is {held.state}; choose another name, or let it in '
-            "again with --rejoin",
+            f'cluster "{held.name}" was joined with CA {owner}… and {FORMER[held.state]}; choose another name, or '
+            "let it in again with --rejoin",
             "E102",
         )
     if applicant.anchor == held.anchor or applicant.record_key == held.record_key:
-        raise Refused(f'cluster "{held.name}" is {held.state} and comes back with a key it had; make new ones', "E102")
+        raise Refused(
+            f'cluster "{held.name}" {FORMER[held.state]} and comes back with a key it had; make new ones', "E102"
+        )
 
 
 def found_member(

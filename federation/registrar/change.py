@@ -1,11 +1,11 @@
-"""What the registrar may change of a member that was admitted, and its revocation. Pure: the entry to append."""
+"""What the registrar may change of a member that was admitted, and how it ends. Pure: the entry to append."""
 
 from difflib import get_close_matches
 
 from msgspec import Struct, structs
 
 from federation.model.errors import InputError, Refused
-from federation.model.ledger import Ledger, Member, Quota
+from federation.model.ledger import FORMER, Ledger, Member, Quota
 from federation.model.names import parse_domain, parse_label
 from federation.registrar.admit import check_public
 
@@ -23,7 +23,7 @@ class Change(Struct, frozen=True, kw_only=True):
 
 
 def changed(ledger: Ledger, name: str, change: Change) -> Member:
-    """The member as it shall be. InputError or Refused when it is none, is revoked, or breaks a rule of admission."""
+    """The member as it shall be. InputError or Refused when it is none (any more), or breaks a rule of admission."""
     member = _active(ledger, name)
     fields = {field: getattr(change, field) for field in ("namespaces", "dns_zones", "ingress", "nameservers")}
     made = structs.replace(member, **{field: value for field, value in fields.items() if value is not None})
@@ -48,6 +48,21 @@ def revoked(ledger: Ledger, name: str, registrar: str) -> Member:
     return structs.replace(member, state="revoked")
 
 
+def left(ledger: Ledger, name: str, registrar: str) -> Member:
+    """The member as one that left by its own wish: treated by everyone as a revoked one is."""
+    member = _active(ledger, name)
+    check_may_leave(name, registrar)
+    return structs.replace(member, state="left")
+
+
+def check_may_leave(name: str, registrar: str) -> None:
+    """Refused (E102) for the registrar: nobody could append to the ledger any more."""
+    if name == registrar:
+        raise Refused(
+            f'member "{name}" is the registrar and cannot leave; first run `isthmus registrar move --to NAME`', "E102"
+        )
+
+
 def parse_quota(text: str) -> tuple[str, int]:
     """`NAME=COUNT`, a limit of `model.ledger.Quota`. InputError with the known names."""
     name, equals, count = text.partition("=")
@@ -67,6 +82,6 @@ def _active(ledger: Ledger, name: str) -> Member:
     if member is None:
         known = ", ".join(sorted(ledger.members))
         raise InputError(f'member "{name}": is not in the ledger; known: {known}', "E104")
-    if member.state == "revoked":
-        raise Refused(f'member "{name}" is revoked already', "E102")
+    if member.state != "active":
+        raise Refused(f'member "{name}" {FORMER[member.state]} already', "E102")
     return member

@@ -32,7 +32,7 @@ def rotated(ledger: Ledger, name: str, wish: Rotation, now: datetime) -> Member:
     it may not have them.
     """
     held = ledger.members.get(MemberName(name))
-    if held is None or held.state == "revoked":
+    if held is None or held.state != "active":
         raise Refused(f'member "{name}" is not active in the ledger: its anchors are not changed', "E102")
     if not asks(held, wish):
         raise InputError(f'member "{name}" has these anchors already: nothing to change')

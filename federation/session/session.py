@@ -20,6 +20,8 @@ DIGEST_PERIOD = 5.0
 SILENT_PERIODS = 3
 PART_BYTES = 8 * 1024
 STEP_BYTES_MAX = 64 * 1024 * 1024
+KEY_BYTES = 256
+"""What a key costs in memory beside its own bytes and those of its value."""
 TOPICS_MAX = 64
 TOPIC_NAME_MAX = 255
 
@@ -287,8 +289,8 @@ class Session:
         held = None if incoming.tree is None else incoming.tree.root
         incoming.changed.update(message.changed)
         incoming.removed.update(message.removed)
-        incoming.size += sum(len(key) + len(value) for key, value in message.changed.items())
-        incoming.size += sum(len(key) for key in message.removed)
+        incoming.size += sum(KEY_BYTES + len(key) + len(value) for key, value in message.changed.items())
+        incoming.size += sum(KEY_BYTES + len(key) for key in message.removed)
         if sum(held.size for held in self._incoming.values()) > self._step_bytes:
             raise Refused(f'topic "{message.topic}": a step of more than {self._step_bytes} bytes', "E117")
         if not message.last:

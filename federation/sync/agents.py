@@ -14,7 +14,7 @@ from federation.model.errors import Refused
 from federation.model.handout import EndpointReport, LinkReport, NodeReport, TargetReport
 from federation.ports import AgentState
 from federation.session.session import Acked, Event, Offered, Session, Steps
-from federation.session.tree import Tree
+from federation.session.tree import Tree, compare
 from federation.wire.handout import HANDOUT_TOPIC, PERIOD, REPORT, REPORT_TOPIC
 
 log = logging.getLogger("agents")
@@ -30,6 +30,7 @@ class Agent:
         self.line: Line | None = None
         self.wanted = Tree()
         self.head = b""
+        self.said = Tree()
         self.reports: dict[str, Struct] = {}
         self.refused = ""
 
@@ -109,6 +110,7 @@ class AgentSync:
         agent.line = line
         self._note(name, agent)
         agents_up.labels(name).set(1)
+        self._reported(name)
         try:
             await line.run(incoming, send)
         finally:
@@ -129,16 +131,18 @@ class AgentSync:
                 self._note(name, agent)
 
     def _take(self, name: str, agent: Agent, line: Line, event: Offered) -> None:
+        change = compare(agent.said, event.tree)
         try:
-            changed = {key: REPORT.decode(key, data) for key, data in event.change.changed.items()}
+            changed = {key: REPORT.decode(key, data) for key, data in change.changed.items()}
         except Refused as error:
             log.error("report refused", extra={"node": name, "code": error.code, "reason": error.text})
             line.session.refuse(event.topic, error)
             return
-        before = {key: agent.reports.get(key) for key in (*changed, *event.change.removed)}
-        for key in event.change.removed:
+        before = {key: agent.reports.get(key) for key in (*changed, *change.removed)}
+        for key in change.removed:
             agent.reports.pop(key, None)
         agent.reports.update({key: value for key, value in changed.items() if value is not None})
+        agent.said = event.tree
         self._note(name, agent)
         line.session.accept(event.topic)
         if any(_matters(old) != _matters(agent.reports.get(key)) for key, old in before.items()):

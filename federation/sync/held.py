@@ -7,6 +7,7 @@ from typing import cast
 from federation.model.errors import Refused
 from federation.model.ledger import Member
 from federation.model.record import Distance, Evidence, Export, Gateway, Head, PublicName, Resource, Slice
+from federation.session.session import KEY_BYTES
 from federation.session.tree import Change, Tree, compare, tree_of
 from federation.sync.rules import check_head, check_quota, check_resource, check_size
 from federation.wire.keyed import encode
@@ -86,8 +87,8 @@ class HeldRecord:
 def _grown(tree: Tree, change: Change) -> int:
     """By how many bytes the record grows with this change."""
     old = ((key, tree.get(key)) for key in (*change.changed, *change.removed))
-    gone = sum(len(key) + len(data) for key, data in old if data is not None)
-    return sum(len(key) + len(data) for key, data in change.changed.items()) - gone
+    gone = sum(KEY_BYTES + len(key) + len(data) for key, data in old if data is not None)
+    return sum(KEY_BYTES + len(key) + len(data) for key, data in change.changed.items()) - gone
 
 
 def _size(resources: Iterable[Resource]) -> Counter[str]:

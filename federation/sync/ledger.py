@@ -42,6 +42,7 @@ class HeldLedger:
         self._federation = federation
         self._stamp = 0
         self._disk = Disk()
+        self._unsaved = False
         self._overruled: tuple[str, ...] = ()
         try:
             data = path.read_bytes()
@@ -62,7 +63,10 @@ class HeldLedger:
         return self._ledger
 
     def reload(self) -> bool:
-        """Take over what a command wrote to the file since; True when the ledger moved on."""
+        """Take over what a command wrote to the file since, and write again what the disk did not take; True when the
+        ledger moved on.
+        """
+        self._save()
         try:
             stamp = self._path.stat().st_mtime_ns
             if stamp == self._stamp:
@@ -91,16 +95,21 @@ class HeldLedger:
             raise self._other(tree)
         ledger = read_on(read_ledger(begun, self._federation) if first <= known else self._ledger, begun, more)
         overruled = self.signed.entries[first - 1 :]
-        if overruled and read_entry(more[0].body).term <= read_entry(overruled[0].body).term:
+        if overruled and ledger.term <= self._ledger.term:
             raise self._other(tree)
         if not more:
             return False
         self._overruled += tuple(_told(entry, ledger) for entry in overruled)
         signed = SignedLedger(begun.key, (*begun.entries, *more))
-        if save:
-            self._disk.keep("the ledger", lambda: write_private(self._path, encode_ledger(signed)))
         self.signed, self._ledger, self.tree = signed, ledger, tree
+        self._unsaved = save
+        self._save()
         return True
+
+    def _save(self) -> None:
+        if self._unsaved:
+            data = encode_ledger(self.signed)
+            self._unsaved = not self._disk.keep("the ledger", lambda: write_private(self._path, data))
 
     def _other(self, tree: Tree) -> Refused:
         ours = self._ledger

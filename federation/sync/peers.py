@@ -39,10 +39,10 @@ refusals_total = Counter("isthmus_sync_refusals_total", "Statements of peers tha
 session_up = Gauge("isthmus_sync_session_up", "1 while a session with the member's controller is up", ["member"])
 BACKOFF_MAX = 10.0
 WAIT_FOR_DIAL = 5.0
+FAREWELL = 5.0
+"""Seconds in which a member that left may take the entry that says so."""
 LEDGER_BYTES = 16 * 1024 * 1024
 """What a session may hold of a longer ledger, beside the peer's record."""
-CODE_SHOWN, TEXT_SHOWN = 8, 500
-"""How much of a peer's own words goes into our log."""
 
 Changed = Callable[[MemberName, Change | None], None]
 
@@ -66,6 +66,7 @@ class Peer:
         self.via: MemberName | None = None
         self.wants: dict[MemberName, bytes] = {}
         self.serves: set[MemberName] = set()
+        self.refuses: dict[str, str] = {}
         self.last_refusal: Refused | None = None
         self.dirty = False
 
@@ -119,9 +120,9 @@ class PeerSync:
 
     def follow_ledger(self) -> None:
         """Start and stop peers as the ledger says, and offer the ledger to all of them."""
-        reader = self._ledger.ledger.members[self._own]
-        active = self._ledger.ledger.active() if reader.state == "active" else ()
-        members = {m.name: m for m in active if m.name != self._own}
+        reader = self._ledger.ledger.members.get(self._own)
+        seen = self._ledger.ledger.seen_from(self._own) if reader is not None else ()
+        members = {m.name: m for m in seen if m.name != self._own}
         for name, peer in list(self.peers.items()):
             member = members.get(name)
             if member is not None and _but_anchors(member) == _but_anchors(peer.held.member):
@@ -130,7 +131,7 @@ class PeerSync:
                 self._keeping(name, peer.held)()
                 self._drop(name)
         for name, member in members.items():
-            if name not in self.peers:
+            if name not in self.peers and reader is not None:
                 self.peers[name] = self._load(member, reader)
                 self._dialling[name] = asyncio.create_task(self._keep_dialling(member, reader.number))
         for peer in self.peers.values():
@@ -204,7 +205,8 @@ class PeerSync:
             for name, peer in list(self.peers.items()):
                 if peer.dirty:
                     peer.dirty = False
-                    peer.dirty |= not await asyncio.to_thread(self._keeping(name, peer.held))
+                    if not await asyncio.to_thread(self._keeping(name, peer.held)):
+                        peer.dirty = True
 
     def _keeping(self, name: MemberName, held: HeldRecord) -> Callable[[], bool]:
         """The write of what is held now; True when the disk took it. It may run in a thread of its own."""
@@ -237,19 +239,26 @@ class PeerSync:
         return peer
 
     def _drop(self, name: MemberName) -> None:
-        line = self.peers.pop(name).line
+        """Forget this peer. One that left is told so on the session that it has; nothing it says counts any more."""
+        line, task = self.peers.pop(name).line, self._dialling.pop(name)
+        if line is not None and self._ledger.ledger.members[name].state == "left":
+            line.publish(LEDGER_TOPIC, self._ledger.tree, b"")
+            asyncio.get_running_loop().call_later(FAREWELL, self._end, line, task)
+        else:
+            self._end(line, task)
+
+    @staticmethod
+    def _end(line: Line | None, task: asyncio.Task[None]) -> None:
         if line is not None:
             line.close()
-        task = self._dialling.pop(name, None)
-        if task is not None:
-            task.cancel()
+        task.cancel()
 
     async def _keep_dialling(self, member: Member, own_number: int) -> None:
         peer = self.peers[member.name]
         backoff = 0.2
         if own_number > member.number:
             await asyncio.sleep(WAIT_FOR_DIAL)
-        while True:
+        while self.peers.get(member.name) is peer:
             if peer.line is None:
                 for address in member.sync:
                     try:
@@ -312,21 +321,23 @@ class PeerSync:
 
     def _handle(self, peer: Peer, line: Line, event: Event) -> None:
         peer.heard = asyncio.get_running_loop().time()
+        if self.peers.get(peer.held.member.name) is not peer:
+            return
         match event:
             case Joined():
                 log.info("session with the peer is up", extra={"member": peer.held.member.name})
             case Offered():
                 self._offered(peer, line, event)
             case Acked(code=code) if code and not self._is_behind(event):
-                log.error(
-                    "the peer refused what we offer",
-                    extra={
-                        "member": peer.held.member.name,
-                        "topic": event.topic,
-                        "code": code[:CODE_SHOWN],
-                        "reason": event.text[:TEXT_SHOWN],
-                    },
-                )
+                self._note_refusal(peer, event)
+
+    @staticmethod
+    def _note_refusal(peer: Peer, event: Acked) -> None:
+        """Log what the peer refused of us, once until it refuses something else."""
+        said = {"topic": event.topic[:160], "code": event.code[:8], "reason": event.text[:300]}
+        if said != peer.refuses:
+            peer.refuses = said
+            log.error("the peer refused what we offer", extra={"member": str(peer.held.member.name), **said})
 
     def _is_behind(self, event: Acked) -> bool:
         """True when the peer has a later record of a third member than the one that we brought it."""
@@ -342,17 +353,16 @@ class PeerSync:
                     self.follow_ledger()
                 return
             if event.topic == relay.TOPIC:
+                relay.check_wants(event.tree, name)
                 line.session.accept(event.topic)
                 self._serve_others(peer, line, event.tree)
                 return
             owner = next((other for other in self.peers if event.topic == record_topic(other)), None)
             if owner is None:
-                raise Refused(f'topic "{event.topic}" does not belong to member "{name}"', "E105")
+                raise Refused(f'topic "{event.topic[:160]}" does not belong to member "{name}"', "E105")
             self._take(owner, event)
         except Refused as error:
-            if event.topic == record_topic(name) or error.code != "E109":
-                self._tell(name, error)
-                peer.last_refusal = error
+            self._blame(peer, event.topic, error)
             line.session.refuse(event.topic, error)
             return
         line.session.accept(event.topic)
@@ -360,6 +370,19 @@ class PeerSync:
             peer.last_refusal = None
         elif self.peers[owner].line is None:
             self.peers[owner].via = name
+
+    def _blame(self, peer: Peer, topic: str, error: Refused) -> None:
+        """Tell of a refusal, and of whose it is: a carrier answers for a signature, the owner for what it signed.
+
+        An older record that a carrier has, and one of a member that is none any more, are nobody's fault.
+        """
+        name, owner = peer.held.member.name, relay.owner_of(topic)
+        if owner in ("", name, self._own) or (error.code == "E105" and owner in self.peers):
+            self._tell(name, error)
+            peer.last_refusal = error
+        elif error.code != "E109" and owner in self.peers:
+            self._tell(MemberName(owner), error)
+            self.peers[MemberName(owner)].last_refusal = error
 
     def _take(self, owner: MemberName, event: Offered) -> None:
         """Move this member's record on, whoever brought it. Refused: nothing moves."""

@@ -7,6 +7,7 @@ root of what it holds. Pure.
 
 from collections.abc import Collection, Iterable, Sequence
 
+from federation.model.errors import Refused
 from federation.model.names import MemberName
 from federation.session.tree import Tree, tree_of
 
@@ -29,7 +30,27 @@ def assign(
     for place, name in enumerate(sorted(wanted)):
         for step in range(min(CARRIERS, len(carriers))):
             asked[carriers[(turn + place + step) % len(carriers)]].append(name)
-    return {carrier: names[:WANTS_MAX] for carrier, names in asked.items()}
+    return {carrier: _some(names, turn) for carrier, names in asked.items()}
+
+
+def _some(names: list[MemberName], turn: int) -> list[MemberName]:
+    """At most WANTS_MAX of these, others in the next turn."""
+    if len(names) <= WANTS_MAX:
+        return names
+    start = turn * WANTS_MAX % len(names)
+    return (names + names)[start : start + WANTS_MAX]
+
+
+def check_wants(tree: Tree, member: str) -> None:
+    """Refused (E118) when this member wants more records than one may."""
+    if len(tree) > WANTS_MAX:
+        raise Refused(f'member "{member}" wants {len(tree)} records of others > {WANTS_MAX}', "E118")
+
+
+def owner_of(topic: str) -> str:
+    """The member whose record this topic is; "" when it is none's."""
+    kind, _, name = topic.partition("/")
+    return name if kind == "record" else ""
 
 
 def wants_tree(wants: dict[MemberName, bytes]) -> Tree:

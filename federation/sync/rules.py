@@ -25,6 +25,7 @@ from federation.model.record import (
     Gateway,
     Head,
     JwtKeys,
+    Leave,
     Port,
     PublicName,
     Resource,
@@ -102,15 +103,18 @@ def check_resource(key: str, resource: Resource, member: Member, reader: Member)
             _check_name(resource.name, member)
         case JwtKeys():
             _check_jwt_keys(resource, member)
-        case Rotation() | Seen():
+        case Rotation() | Leave() | Seen():
             _check_trust(resource, member)
 
 
-def _check_trust(resource: Rotation | Seen, member: Member) -> None:
-    if isinstance(resource, Rotation):
-        _check_rotation(resource, member)
-    else:
-        _check_seen(resource, member)
+def _check_trust(resource: Rotation | Leave | Seen, member: Member) -> None:
+    match resource:
+        case Rotation():
+            _check_rotation(resource, member)
+        case Leave():
+            _check_leave(resource, member)
+        case Seen():
+            _check_seen(resource, member)
 
 
 def _check_jwt_keys(keys: JwtKeys, member: Member) -> None:
@@ -125,6 +129,13 @@ def _check_rotation(resource: Rotation, member: Member) -> None:
         size = len(getattr(resource, what))
         if size > PEM_MAX:
             raise Refused(f'rotation of member "{member.name}": {what} of {size} bytes > {PEM_MAX}', "E117")
+
+
+def _check_leave(resource: Leave, member: Member) -> None:
+    if resource.number != member.number:
+        raise Refused(
+            f'leave of member "{member.name}": is of number {resource.number}, the ledger has {member.number}', "E120"
+        )
 
 
 def _check_seen(resource: Seen, member: Member) -> None:

@@ -7,6 +7,7 @@ from federation.model.record import (
     Export,
     Gateway,
     JwtKeys,
+    Leave,
     PublicName,
     Rotation,
     Seen,
@@ -25,6 +26,7 @@ RECORD = Codec(
         "name": PublicName,
         "jwt": JwtKeys,
         "rotation": Rotation,
+        "leave": Leave,
         "seen": Seen,
     }
 )

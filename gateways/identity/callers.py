@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import Protocol
 
-from federation.model.errors import Refused
+from federation.model.errors import Refused, Unavailable
 from federation.model.handout import UnixUser
 from federation.model.tokens import ServiceAccount
 from gateways.identity.process import PeerProcess
@@ -51,14 +51,17 @@ class Connection:
         return Caller(self.user, self._found)
 
     async def _ask(self) -> None:
-        self._found = self._refused = None
-        self._asked = time.monotonic()
+        """Ask anew. Where nobody can be asked, the last word stands."""
+        self._refused, self._asked = None, time.monotonic()
         try:
             token = await asyncio.to_thread(self._process.token)
             self._found = await self._attestor.attest(token)
         except Refused as error:
-            self._refused = error
+            self._found, self._refused = None, error
             raise
+        except Unavailable:
+            if self._found is None:
+                raise
 
     def close(self) -> None:
         """The connection is gone."""

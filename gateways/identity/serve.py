@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import resource
 import socket
 import struct
 from collections import Counter
@@ -35,7 +36,7 @@ from gateways.identity.tokens import Tokens
 log = logging.getLogger("workload")
 
 CONNECTIONS_MAX = 64
-"""Connections of one user at a time, 100 streams each: one workload must not use up the agent's descriptors."""
+"""Connections of one user of one container at a time, 100 streams each: no workload must use up what others need."""
 
 UNACCEPTED = 1.0
 """Seconds until the next accept when the process has no descriptor left."""
@@ -47,8 +48,27 @@ _CONFIGURATION = Configuration(http2_connection_window_size=_WINDOW, http2_strea
 
 def user_of(connection: socket.socket) -> UnixUser:
     """Who connected (unix(7), SO_PEERCRED)."""
-    _, uid, gid = _CREDENTIALS.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
+    _, uid, gid = _credentials(connection)
     return UnixUser(uid, gid)
+
+
+def container_of(connection: socket.socket) -> int:
+    """What tells the containers of this node apart: the pid namespace of who connected; 0 when it cannot be seen. Only
+    bounds hang on it.
+    """
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{_credentials(connection)[0]}/ns/pid").stat().st_ino
+    return 0
+
+
+def connections_max() -> int:
+    """Connections of all: half of the descriptors that the process may have."""
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2
+
+
+def _credentials(connection: socket.socket) -> tuple[int, int, int]:
+    pid, uid, gid = _CREDENTIALS.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
+    return pid, uid, gid
 
 
 class Attested(H2Protocol):
@@ -58,7 +78,7 @@ class Attested(H2Protocol):
         api = WorkloadApi(shelf, tokens, connection)
         made = Server((api,), codec=BytesCodec(), config=_CONFIGURATION)._protocol_factory()
         super().__init__(made.handler, made.config, made.h2_config)
-        self.user = connection.user
+        self.place = (connection.user.uid, 0)
         self._connection = connection
         self._left = left
 
@@ -137,12 +157,14 @@ class WorkloadServer:
 
     async def _take(self, connection: socket.socket) -> None:
         user = user_of(connection)
-        if Counter(one.user.uid for one in self._open)[user.uid] >= CONNECTIONS_MAX:
+        place = (user.uid, container_of(connection))
+        if len(self._open) >= connections_max() or Counter(one.place for one in self._open)[place] >= CONNECTIONS_MAX:
             metrics.WORKLOAD_REFUSALS.labels("connections").inc()
             connection.close()
             return
         caller = Connection(user, PeerProcess(connection), self._attestor)
         attested = Attested(self._shelf, self._tokens, caller, self._open.discard)
+        attested.place = place
         self._open.add(attested)
         with contextlib.suppress(ConnectionError):
             await asyncio.get_running_loop().connect_accepted_socket(lambda: attested, connection)

@@ -1,6 +1,7 @@
 """JWT-SVIDs for this node's processes: kept for half of their life, else asked of a controller."""
 
 import asyncio
+import math
 import time
 from typing import Protocol
 
@@ -8,11 +9,10 @@ from federation.model.errors import Unavailable
 from federation.model.spiffe import SpiffeId
 from federation.model.tokens import TOKEN_SECONDS
 
-KEPT_MAX = 1_024
-ASKING_MAX = 8
-"""Questions to the controller at a time: a process that asks in a loop must not crowd out the others' leaves."""
-
-Key = tuple[SpiffeId, tuple[str, ...]]
+KEPT_MAX = 256
+"""Tokens of one identity."""
+ASKING_MAX = 4
+"""Questions to the controller at a time, for one identity: a process that asks in a loop must not crowd out others."""
 
 
 class TokenSource(Protocol):
@@ -22,32 +22,45 @@ class TokenSource(Protocol):
         """A new JWT-SVID; IsthmusError when there is none now."""
 
 
+class OfIdentity:
+    """One identity's tokens, by audiences: what it asks for is no other's loss."""
+
+    def __init__(self) -> None:
+        self.kept: dict[tuple[str, ...], tuple[float, str]] = {}
+        self.asking = asyncio.Semaphore(ASKING_MAX)
+
+    def age(self, audiences: tuple[str, ...]) -> float:
+        """Seconds since the token was made; endless when there is none, or the clock was set back."""
+        made, _ = self.kept.get(audiences, (math.inf, ""))
+        age = time.time() - made
+        return age if age >= 0 else math.inf
+
+    def keep(self, audiences: tuple[str, ...], token: str) -> None:
+        """Remember this token."""
+        self.kept.pop(audiences, None)
+        while len(self.kept) >= KEPT_MAX:
+            del self.kept[next(iter(self.kept))]
+        self.kept[audiences] = (time.time(), token)
+
+
 class Tokens:
     """The tokens of this node."""
 
     def __init__(self, source: TokenSource) -> None:
         self._source = source
-        self._kept: dict[Key, tuple[float, str]] = {}
-        self._asking = asyncio.Semaphore(ASKING_MAX)
+        self._identities: dict[SpiffeId, OfIdentity] = {}
 
     async def get(self, identity: SpiffeId, audiences: tuple[str, ...]) -> str:
         """A JWT-SVID with life left. Unavailable when none is at hand and no controller issues one."""
-        key = (identity, audiences)
-        async with self._asking:
-            made, token = self._kept.get(key, (0.0, ""))
-            age = time.time() - made
-            if not 0 <= age < TOKEN_SECONDS / 2:
+        one = self._identities.setdefault(identity, OfIdentity())
+        if one.age(audiences) < TOKEN_SECONDS / 2:
+            return one.kept[audiences][1]
+        async with one.asking:
+            age = one.age(audiences)
+            if age >= TOKEN_SECONDS / 2:
                 try:
-                    token = await self._source.token(identity, audiences)
+                    one.keep(audiences, await self._source.token(identity, audiences))
                 except Unavailable:
-                    if not 0 <= age < TOKEN_SECONDS * 0.9:
+                    if age >= TOKEN_SECONDS * 0.9:
                         raise
-                else:
-                    self._keep(key, token)
-        return token
-
-    def _keep(self, key: Key, token: str) -> None:
-        self._kept.pop(key, None)
-        while len(self._kept) >= KEPT_MAX:
-            del self._kept[next(iter(self._kept))]
-        self._kept[key] = (time.time(), token)
+            return one.kept[audiences][1]

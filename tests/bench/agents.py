@@ -15,8 +15,9 @@ from pathlib import Path
 
 from tests.bench.resident import megabytes
 from tests.bench.row import Row, rounded, void
-from tests.bench.sync import address, manifest, processor_seconds
+from tests.bench.sync import processor_seconds
 from tests.netns.spaces import await_true
+from tests.worlds.audience import address, manifest
 from tests.worlds.public_cli import Site
 from tests.worlds.swarm import Swarm
 

@@ -24,7 +24,9 @@ from tests.bench import (  # noqa: E402
     probing,
     resident,
     revocation,
+    rotation,
     signing,
+    slow_peer,
     sync,
 )
 from tests.bench.row import Row, table, void  # noqa: E402
@@ -38,8 +40,10 @@ MODULES: tuple[ModuleType, ...] = (
     plan_one_change,
     probing,
     revocation,
+    rotation,
     signing,
     sync,
+    slow_peer,
     agents,
 )
 EXPECTED = (IsthmusError, OSError, RuntimeError, ValueError, subprocess.SubprocessError)

@@ -7,7 +7,6 @@ keys of its own, over mutual TLS. What this process costs is in the numbers: the
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import tempfile
 import time
@@ -21,6 +20,7 @@ from federation.sync.held import HeldRecord
 from tests.bench.row import Row, median_row, quantile, rounded, void
 from tests.netns.spaces import await_true
 from tests.worlds.acme import Keys, content
+from tests.worlds.audience import address, manifest
 from tests.worlds.crowd import Crowded, admitted, record, speaking
 from tests.worlds.public_cli import Site
 
@@ -81,32 +81,6 @@ def visible() -> list[Row]:
     note = "manifest file replaced -> watched, planned, signed, sent, verified by the reader; zero delay, one change at a time"
     first = median_row(VISIBLE, "ms", samples, CHANGES, note)
     return [first, Row(VISIBLE_P99, rounded(quantile(samples, 0.99)), "ms", len(samples), note, 100.0)]
-
-
-def manifest(site: Site, number: int) -> None:
-    """shop/web with one endpoint, another by number; replaced as a whole."""
-    meta = {"metadata": {"namespace": "shop", "name": "web"}}
-    labels = {"metadata": {"namespace": "shop", "name": "web-1", "labels": {"kubernetes.io/service-name": "web"}}}
-    ports = [{"name": "http", "port": 80}]
-    made = (
-        {"apiVersion": "v1", "kind": "Service", "spec": {"ports": ports}} | meta,
-        {"apiVersion": "multicluster.x-k8s.io/v1beta1", "kind": "ServiceExport"} | meta,
-        {
-            "apiVersion": "discovery.k8s.io/v1",
-            "kind": "EndpointSlice",
-            "addressType": "IPv4",
-            "ports": ports,
-            "endpoints": [{"addresses": [address(number)]}],
-        }
-        | labels,
-    )
-    path = site.path / "us-east" / "manifests" / "web.yaml"
-    path.with_suffix(".new").write_text("\n---\n".join(map(json.dumps, made)))
-    path.with_suffix(".new").rename(path)
-
-
-def address(number: int) -> str:
-    return f"10.1.{1 + number // 250}.{1 + number % 250}"
 
 
 async def taken(peer: Crowded, held: HeldRecord, number: int) -> None:

@@ -21,6 +21,7 @@ from tests.e2e.test_kubernetes_member import Served, member
 from tests.worlds.public_cli import Site
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="SERVICE ACCOUNTS NOT TESTED: not root, cannot mount")
+HERE = "ip-10-0-1-23.ec2.internal"
 CLIENT = "system:serviceaccount:shop:client"
 WHO = """
 import sys
@@ -36,7 +37,7 @@ except Exception as error:
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[tuple[Site, Served]]:
     with member(tmp_path) as (site, served):
-        enrolled = ("--workload-kubernetes", "shop/client", "--workload-uid", "shop/api=4242")
+        enrolled = ("--workload-kubernetes", "shop/client", "--kubernetes-node", "ip-10-0-1-23.ec2.internal")
         state = ("--state", str(site.folder("us-east").path))
         out = ("--name", "n1", "--role", "node", "--controller", site.listen, "--out", str(tmp_path / "n1"))
         site.cli("enroll", *state, *out, *enrolled)
@@ -73,14 +74,14 @@ def told(path: Path, token: str) -> str:
 def test_a_pods_process_is_its_service_account(world: tuple[Site, Served], tmp_path: Path) -> None:
     _, served = world
     for token, username, pod, node in (
-        ("good", CLIENT, "client-0", "n1"),
+        ("good", CLIENT, "client-0", HERE),
         ("elsewhere", CLIENT, "client-1", "n2"),
-        ("other", "system:serviceaccount:shop:other", "other-0", "n1"),
+        ("other", "system:serviceaccount:shop:other", "other-0", HERE),
     ):
         served.double.know(token, username, pod_name=pod, node_name=node)
     said = asyncio.run(answers(tmp_path / "n1", ["good", "elsewhere", "other", "forged", ""]))
     assert said[0] == "spiffe://us-east.acme.mesh/ns/shop/sa/client"
-    assert 'its pod runs on node "n2", and was shown on "n1"' in said[1]
+    assert 'its pod runs on node "n2", and was shown on "ip-10-0-1-23.ec2.internal"' in said[1]
     assert "is no registered workload of this node" in said[2]
     assert "the API server does not know it" in said[3]
     assert f"has no service account token at /{TOKEN_FILE}: No such file or directory" in said[4]

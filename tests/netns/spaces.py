@@ -45,6 +45,18 @@ def await_true(what: str, condition: Callable[[], T | None], deadline: float = D
         time.sleep(0.02)
 
 
+@contextmanager
+def entered(space: str) -> Iterator[None]:
+    """This thread, and what it starts, is in the namespace of this name within the block."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    with Path("/proc/thread-self/ns/net").open() as back, Path(f"/run/netns/{space}").open() as there:
+        assert libc.setns(there.fileno(), CLONE_NEWNET) == 0, os.strerror(ctypes.get_errno())
+        try:
+            yield
+        finally:
+            assert libc.setns(back.fileno(), CLONE_NEWNET) == 0
+
+
 class Space:
     """One network namespace."""
 
@@ -70,13 +82,8 @@ class Space:
     @contextmanager
     def entered(self) -> Iterator[None]:
         """This thread is in the namespace within the block."""
-        libc = ctypes.CDLL(None, use_errno=True)
-        with Path("/proc/thread-self/ns/net").open() as back, Path(f"/run/netns/{self.name}").open() as there:
-            assert libc.setns(there.fileno(), CLONE_NEWNET) == 0, os.strerror(ctypes.get_errno())
-            try:
-                yield
-            finally:
-                assert libc.setns(back.fileno(), CLONE_NEWNET) == 0
+        with entered(self.name):
+            yield
 
 
 def join(a: Space, a_address: str, b: Space, b_address: str) -> None:

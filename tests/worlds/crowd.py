@@ -106,14 +106,14 @@ class Crowded:
 
 
 @asynccontextmanager
-async def speaking(site: Site, keys: Keys) -> AsyncIterator[Crowded]:
-    """A session of this member with the site's first one."""
+async def speaking(site: Site, keys: Keys, address: str = "") -> AsyncIterator[Crowded]:
+    """A session of this member with the site's first one, by way of `address` where that is given."""
     folder = site.folder(site.members[0])
     domain, now, key = trust_domain(keys.name, DOMAIN), datetime.now(UTC), new_key()
     identity = controller_id(domain)
     chain = sign_leaf(keys.anchor_key, keys.anchor, signing_request(key, identity), domain, now)
     context = client_context(leaf_of(identity, key, chain), folder.anchor.read_text())
-    channel = PinnedChannel(site.listen, context, controller_id(folder.own().trust_domain))
+    channel = PinnedChannel(address or site.listen, context, controller_id(folder.own().trust_domain))
     running: asyncio.Task[Any] | None = None
     try:
         async with StreamStreamMethod(channel, EXCHANGE, bytes, bytes).open() as stream:

@@ -134,7 +134,8 @@ def _refuse_unknown(content: Any, kind: Any, path: str, lines: dict[str, int], f
     for name, value in content.items():
         here = _join(path, str(name))
         if name not in known:
-            raise InputError(_unknown_text(file, lines.get(here, 1), path, str(name), list(known)), "E111")
+            hint = _hint(path, str(name), list(known))
+            raise InputError(f'{file}:{lines.get(here, 1)}: unknown field "{here}"{hint}', "E111")
         _refuse_unknown(value, hints[known[name]], here, lines, file)
 
 
@@ -144,10 +145,9 @@ def _struct_in(kind: Any) -> type[Struct] | None:
     return next((found for part in get_args(kind) if (found := _struct_in(part)) is not None), None)
 
 
-def _unknown_text(file: str, line: int, path: str, name: str, known: list[str]) -> str:
+def _hint(path: str, name: str, known: list[str]) -> str:
     near = difflib.get_close_matches(name, known, 1)
-    hint = f', did you mean "{_join(path, near[0])}"?' if near else ""
-    return f'{file}:{line}: unknown field "{_join(path, name)}"{hint}'
+    return f', did you mean "{_join(path, near[0])}"?' if near else ""
 
 
 def _typed_text(error: str, lines: dict[str, int], file: str) -> str:

@@ -159,6 +159,10 @@ ENROLS = {
         {"--workload-kubernetes": "isthmus/gateway"},
         'E105 --workload-kubernetes "isthmus/gateway": the namespace "isthmus" is ours; no workload acts in it',
     ),
+    "node without a service account": (
+        {"--kubernetes-node": "n1.example"},
+        "E125 --kubernetes-node is for --workload-kubernetes, which is not given",
+    ),
     "service account of a gateway": (
         {"--workload-kubernetes": "shop/a", "--role": "gateway"},
         "E125 --workload-kubernetes is for the role node; n1 is to be a gateway",
@@ -224,6 +228,16 @@ LOOKS = {
     ),
     "trust status without a controller": (
         ["trust", "status", "--state", "reg"],
+        "E190 reg/api.sock: no controller answers (No such file or directory); is it running?",
+    ),
+    "leave without a controller": (
+        ["leave", "--state", "reg"],
+        "E190 reg/api.sock: no controller answers (No such file or directory); is it running?",
+    ),
+    "leave of no folder": (["leave", "--abort", "--state", "none"], f"E125 none/member.json {ABSENT}"),
+    "leave of no state": (["leave"], "Missing option '--state'. See `isthmus leave --help`."),
+    "let go without a controller": (
+        ["member", "leave", "eu", "--state", "reg"],
         "E190 reg/api.sock: no controller answers (No such file or directory); is it running?",
     ),
     "trust rotate without a controller": (

@@ -46,6 +46,18 @@ def test_who_writes_and_does_not_read_is_not_read_either() -> None:
     assert BACKLOG_MAX < len(taken) < BACKLOG_MAX + 10
 
 
+def test_a_closed_line_ends_though_the_other_end_does_not_read() -> None:
+    async def main() -> None:
+        line = Line(Session("a", asyncio.get_running_loop().time()), lambda line, event: None)
+        running = asyncio.create_task(line.run(nothing(), never))
+        await asyncio.sleep(0)
+        line.close()
+        async with asyncio.timeout(5):
+            await running
+
+    asyncio.run(main())
+
+
 def test_a_closed_line_ends_its_stream() -> None:
     async def main() -> None:
         line = Line(Session("a", asyncio.get_running_loop().time()), lambda line, event: None)

@@ -7,7 +7,8 @@ from msgspec import structs
 
 from federation.model.errors import IsthmusError
 from federation.model.ledger import Ledger, Member, Quota
-from federation.registrar.change import Change, changed, parse_quota, revoked
+from federation.model.names import MemberName
+from federation.registrar.change import Change, changed, left, parse_quota, revoked
 from federation.registrar.ledger import append, read_ledger
 from tests.worlds.acme import DOMAIN, Acme
 
@@ -40,8 +41,19 @@ def test_only_what_is_named_changes(acme: Acme) -> None:
     assert appended(acme, after).members[after.name] == expected
 
 
+def test_a_member_that_left_is_in_the_ledger_and_others_work_with_it_no_more(acme: Acme) -> None:
+    after = appended(acme, left(acme.ledger, "eu-central", "us-east"))
+    us, eu = after.members[MemberName("us-east")], after.members[MemberName("eu-central")]
+    assert (us.state, eu.state) == ("active", "left")
+    assert (after.active(), after.seen_from(us.name), after.seen_from(eu.name)) == ((us,), (us,), (eu,))
+
+
 def gone(acme: Acme) -> Ledger:
     return appended(acme, revoked(acme.ledger, "eu-central", "us-east"))
+
+
+def departed(acme: Acme) -> Ledger:
+    return appended(acme, left(acme.ledger, "eu-central", "us-east"))
 
 
 BAD: dict[str, tuple[Callable[[Acme], object], str]] = {
@@ -60,6 +72,26 @@ BAD: dict[str, tuple[Callable[[Acme], object], str]] = {
     "change a revoked one": (
         lambda acme: changed(gone(acme), "eu-central", Change(namespaces=("shop",))),
         'E102 member "eu-central" is revoked already',
+    ),
+    "leave as the registrar": (
+        lambda acme: left(acme.ledger, "us-east", "us-east"),
+        'E102 member "us-east" is the registrar and cannot leave; first run `isthmus registrar move --to NAME`',
+    ),
+    "leave twice": (
+        lambda acme: left(departed(acme), "eu-central", "us-east"),
+        'E102 member "eu-central" has left already',
+    ),
+    "leave when revoked": (
+        lambda acme: left(gone(acme), "eu-central", "us-east"),
+        'E102 member "eu-central" is revoked already',
+    ),
+    "revoke one that left": (
+        lambda acme: revoked(departed(acme), "eu-central", "us-east"),
+        'E102 member "eu-central" has left already',
+    ),
+    "let nobody go": (
+        lambda acme: left(acme.ledger, "eu-centrall", "us-east"),
+        'E104 member "eu-centrall": is not in the ledger; known: eu-central, us-east',
     ),
     "change nothing": (
         lambda acme: changed(acme.ledger, "eu-central", Change()),

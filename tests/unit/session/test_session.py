@@ -109,6 +109,21 @@ def test_changes_coalesce_while_the_reader_is_slow() -> None:
     assert [offer.head for offer in pair.taken] == [b"0", b"99"]
 
 
+def test_what_waits_for_a_reader_that_reads_nothing_is_one_step_however_much_changes() -> None:
+    pair = Pair()
+    pair.flow()
+    pair.writer.publish(TOPIC, tree_of({"a": b"0000"}), b"0000")
+    under_way = pair.writer.take()
+    assert under_way is not None
+    for number in range(1, 1_000):
+        pair.writer.publish(TOPIC, tree_of({"a": b"%04d" % number}), b"%04d" % number)
+        assert (pair.writer.backlog, pair.writer.take()) == (0, None)
+    for event in pair.reader.receive(under_way, pair.now):
+        pair.handle(pair.reader, event)
+    pair.flow()
+    assert [offer.head for offer in pair.taken] == [b"0000", b"0999"]
+
+
 def test_a_reader_that_is_current_is_sent_nothing() -> None:
     tree = tree_of({"about": b"x"})
     pair = Pair(held=tree)
@@ -182,6 +197,17 @@ def test_a_line_of_10_kbit_a_second_is_slow_and_not_dead() -> None:
         assert pair.reader.tick(pair.now) and pair.writer.tick(pair.now)
     assert pair.taken[0].tree.root == tree.root
     assert pair.now > 5 * SILENCE
+
+
+def test_keys_without_values_count_for_what_they_cost() -> None:
+    reader = Session("reader", 0.0, step_bytes=100_000)
+    with pytest.raises(Refused) as caught:
+        for number in range(10):
+            part = {f"{number}{n}": b"" for n in range(100)}
+            reader.receive(
+                encode(Update(topic=TOPIC, base=None, root=b"x" * 32, head=b"", changed=part, last=False)), 0.0
+            )
+    assert str(caught.value) == 'E117 topic "record/eu-central": a step of more than 100000 bytes'
 
 
 def test_c10_an_end_that_asks_again_and_again_makes_us_keep_nothing() -> None:

@@ -73,6 +73,31 @@ def test_of_two_registrars_at_once_the_later_term_stands_and_what_it_overrules_i
     assert str(caught.value) == "E109 ledger of 3 entries does not continue ours of term 2, index 2"
 
 
+def test_a_ledger_that_the_disk_did_not_take_is_written_when_it_does(tmp_path: Path) -> None:
+    acme, before = grown()
+    longer, acme.signed = acme.signed, before
+    ours = held(acme, tmp_path)
+    (tmp_path / "ledger.new").mkdir()
+    assert ours.extend(ledger_tree(longer))
+    assert ours.problems[0].startswith("the ledger is not on disk: Is a directory")
+    (tmp_path / "ledger.new").rmdir()
+    assert not ours.reload()
+    assert ours.problems == ()
+    assert HeldLedger(tmp_path / "ledger", acme.fingerprint).ledger.index == 3
+
+
+def test_a_lower_term_overrules_nothing_however_early_it_begins(tmp_path: Path) -> None:
+    acme, before = grown()
+    us = acme.member("us-east")
+    later = with_entry(before, acme.key.sign(next_entry(before, us, DOMAIN, 3, "eu-central")))
+    ours = held(acme, tmp_path)
+    assert ours.extend(ledger_tree(later))
+    with pytest.raises(Refused) as caught:
+        ours.extend(ledger_tree(rival(acme, before, 2)))
+    assert str(caught.value) == "E109 ledger of 2 entries does not continue ours of term 3, index 3"
+    assert ours.ledger.term == 3
+
+
 @pytest.mark.parametrize(
     ("spoil", "text"),
     [

@@ -11,6 +11,7 @@ from federation.model.names import ServiceKey
 from federation.model.record import (
     Export,
     Gateway,
+    Leave,
     Port,
     Resource,
     Rotation,
@@ -339,6 +340,10 @@ BAD_TRUST: dict[str, tuple[Resource, str]] = {
     "a proof that is too long": (
         Rotation(anchor="x", next_anchor="", by_next=bytes(9_000)),
         'E117 rotation of member "eu-central": by_next of 9000 bytes > 8192',
+    ),
+    "a leave of another number": (
+        Leave(1),
+        'E120 leave of member "eu-central": is of number 1, the ledger has 2',
     ),
     "an index below none": (Seen(-1), 'E120 ledger seen by member "eu-central": -1 is out of range'),
     "an index beyond all": (
