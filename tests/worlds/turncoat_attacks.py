@@ -2,8 +2,8 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from ipaddress import ip_address
 from itertools import count
 from typing import Any
@@ -30,7 +30,7 @@ from federation.model.record import (
 from federation.registrar.ledger import SignedLedger, append, decode_ledger
 from federation.registrar.signing import LEDGER, SigningKey
 from federation.session.messages import Ack, Digest, Hello, Update, encode
-from federation.session.session import TOPICS_MAX
+from federation.session.session import KEY_BYTES, TOPICS_MAX
 from federation.session.tree import Tree, tree_of
 from federation.sync.ledger import ledger_tree
 from federation.trust.slots import proof_text
@@ -41,8 +41,8 @@ from tests.worlds.turncoat import BAIT, ENDED, PORTS, Answer, Attack, Turncoat
 
 Asked = dict[str, Any]
 HUGE = 2**62
-PAUSE = 0.005
-BURST, BREATH = 20, 0.02
+PAUSE = 0.01
+BURST, BREATH = 10, 0.04
 """At most so many pairs of words, then so many seconds of rest: the lab's WAN is one Python program, which all packets share,
 and its own limit is not what a flood shall show.
 """
@@ -187,10 +187,9 @@ def names(count: int, probe: Probe | None = None) -> list[Resource]:
 
 
 def filled(me: Turncoat, size: int) -> Tree:
-    """An honest record, padded to this many bytes of keys and values."""
-    tree = content(*me.honest())
-    key = "halo/fill"
-    return tree.put(key, bytes(size - sum(len(k) + len(v) for k, v in tree.items()) - len(key)))
+    """An honest record, padded to this size as its quota counts it."""
+    tree = content(*me.honest()).put("halo/fill", b"")
+    return tree.put("halo/fill", bytes(size - sum(KEY_BYTES + len(k) + len(v) for k, v in tree.items())))
 
 
 def beside(me: Turncoat, what: str, count: int) -> tuple[Resource, ...]:
@@ -258,23 +257,20 @@ async def ports(me: Turncoat, asked: Asked) -> Answer:
     return {"open": [list(one) for one, yes in zip(wanted, found, strict=True) if yes]}
 
 
-@asynccontextmanager
-async def half_open(me: Turncoat, to: str, count: int) -> AsyncIterator[None]:
-    """So many connections to the link that begin a handshake and never end it."""
+async def half_open(me: Turncoat, to: str, many: int) -> None:
+    """So many connections to the link, one after the other, that begin a handshake and never end it."""
     host, _, port = me.member(to).sync[0].rpartition(":")
     hello = ssl.MemoryBIO()
     begun = me.context(to).wrap_bio(ssl.MemoryBIO(), hello)
     with suppress(ssl.SSLWantReadError):
         begun.do_handshake()
-    first = hello.read()[:100]
-    made = await asyncio.gather(
-        *(asyncio.open_connection(host, int(port)) for _ in range(count)), return_exceptions=True
-    )
-    writers = [one[1] for one in made if not isinstance(one, BaseException)]
+    first, writers = hello.read()[:100], []
     try:
-        for writer in writers:
-            writer.write(first)
-        yield
+        for _ in range(many):
+            with suppress(OSError):
+                writers.append((await asyncio.open_connection(host, int(port)))[1])
+                writers[-1].write(first)
+        await asyncio.Event().wait()
     finally:
         for writer in writers:
             writer.transport.abort()
@@ -286,8 +282,10 @@ async def flood(me: Turncoat, asked: Asked) -> Answer:
     """
     counted = {"sessions": 0, "changes": 0, "words": 0}
     with suppress(TimeoutError):
-        async with asyncio.timeout(asked["seconds"]), half_open(me, asked["to"], asked["half_open"]):
-            await asyncio.gather(changes(me, asked["to"], counted), words(me, asked["to"], counted))
+        async with asyncio.timeout(asked["seconds"]):
+            part = asked["half_open"] // 10
+            opening = (half_open(me, asked["to"], part) for _ in range(10))
+            await asyncio.gather(changes(me, asked["to"], counted), words(me, asked["to"], counted), *opening)
     return counted
 
 
