@@ -92,13 +92,3 @@ def percentile(rounds: list[list[Answer]], share: float) -> float:
     """This part of all answers in these rounds came within so many ms."""
     times = sorted(answer["ms"] for answers in rounds for answer in answers)
     return float(times[min(len(times) - 1, int(share * len(times)))])
-
-
-def within(quiet: list[list[Answer]], loud: list[list[Answer]], share: float, part: float) -> bool:
-    """True when that percentile of the loud rounds is at most `part` above that of the quiet ones."""
-    return percentile(loud, share) <= (1 + part) * percentile(quiet, share)
-
-
-def void(quiet: list[list[Answer]], share: float, part: float) -> bool:
-    """The control: True when quiet rounds differ from quiet rounds by more than that, so that they prove nothing."""
-    return not (within(quiet[::2], quiet[1::2], share, part) and within(quiet[1::2], quiet[::2], share, part))
