@@ -1,4 +1,4 @@
-"""An aiohttp application behind TLS that asks no client for a certificate, and shows a renewed one to who dials later."""
+"""An aiohttp application behind TLS that asks no client for a certificate, and shows later dialers a renewed one."""
 
 from __future__ import annotations
 
