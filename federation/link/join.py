@@ -8,7 +8,6 @@ controller's identity, and only then shows the secret.
 
 from __future__ import annotations
 
-import asyncio
 import http.client
 import json
 import ssl
@@ -19,8 +18,9 @@ from aiohttp import web
 from msgspec import Struct
 
 from federation.link.leaf import Leaf
+from federation.link.site import TlsSite
 from federation.link.tls import check_peer, show_leaf
-from federation.model.errors import InputError, IsthmusError, Refused, Unavailable
+from federation.model.errors import IsthmusError, Refused, Unavailable
 from federation.model.spiffe import SpiffeId
 from federation.telemetry import split_address
 
@@ -37,53 +37,28 @@ class Call(Struct, frozen=True):
     request: bytes
 
 
-class JoinServer:
+class JoinServer(TlsSite):
     """Serves the ledger and admissions over TLS."""
 
     def __init__(
         self, leaf: Callable[[], Leaf], ledger: Callable[[], bytes], admit: Callable[[bytes, bytes], bytes]
     ) -> None:
         """`admit` gets secret and request and returns the new ledger, or raises Refused or InputError."""
-        self._leaf, self._ledger, self._admit = leaf, ledger, admit
-        self._runner: web.AppRunner | None = None
-        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self._shown: Leaf | None = None
-
-    async def start(self, address: str) -> None:
-        """Listen on `ip:port`. InputError (E122) when the port cannot be had."""
-        host, port = split_address(address, "--join-listen")
-        self._context.minimum_version = ssl.TLSVersion.TLSv1_3
-        self._show()
         app = web.Application(client_max_size=BODY_MAX)
         app.router.add_get(LEDGER_PATH, self._get_ledger)
         app.router.add_post(JOIN_PATH, self._post_join)
-        self._runner = web.AppRunner(app, access_log=None)
-        await self._runner.setup()
-        try:
-            await web.TCPSite(self._runner, host, port, ssl_context=self._context).start()
-        except OSError as error:
-            text = f'--join-listen "{address}": {error.strerror}; choose another address or port'
-            raise InputError(text, "E122") from None
+        super().__init__("--join-listen", app, self._show_leaf)
+        self._leaf, self._ledger, self._admit = leaf, ledger, admit
+        self._shown: Leaf | None = None
 
-    async def stop(self) -> None:
-        """Stop listening."""
-        if self._runner is not None:
-            await self._runner.cleanup()
-
-    async def keep_fresh(self) -> None:
-        """Show a renewed leaf to whoever dials from then on."""
-        while True:
-            await asyncio.sleep(30)
-            self._show()
-
-    def _show(self) -> None:
+    def _show_leaf(self, context: ssl.SSLContext) -> None:
         leaf = self._leaf()
         if leaf != self._shown:
-            show_leaf(self._context, leaf)
+            show_leaf(context, leaf)
             self._shown = leaf
 
     async def _get_ledger(self, request: web.Request) -> web.Response:
-        self._show()
+        self.show()
         return web.Response(body=self._ledger())
 
     async def _post_join(self, request: web.Request) -> web.Response:

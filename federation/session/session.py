@@ -23,6 +23,7 @@ STEP_BYTES_MAX = 64 * 1024 * 1024
 KEY_BYTES = 256
 """What a key costs in memory beside its own bytes and those of its value."""
 TOPICS_MAX = 64
+TOPIC_NAME_MAX = 255
 
 
 class Joined(Struct, frozen=True):
@@ -280,6 +281,8 @@ class Session:
         return False
 
     def _update(self, message: Update) -> list[Event]:
+        if len(message.topic) > TOPIC_NAME_MAX:
+            raise Refused(f"a topic's name of {len(message.topic)} characters, limit {TOPIC_NAME_MAX}", "E117")
         if message.topic not in self._incoming and len(self._incoming) >= TOPICS_MAX:
             raise Refused(f'topic "{message.topic}": more than {TOPICS_MAX} topics on one session', "E117")
         incoming = self._incoming.setdefault(message.topic, Incoming())
@@ -316,7 +319,7 @@ class Session:
         if message.code and sent is not None:
             outgoing.refused = sent.root
         self._advance(message.topic, outgoing)
-        return [Acked(message.topic, message.root, message.code, message.text)]
+        return [] if sent is None else [Acked(message.topic, message.root, message.code, message.text)]
 
     def _digest(self, message: Digest) -> None:
         for topic, root in message.offers.items():

@@ -52,11 +52,13 @@ class Peer:
 
     `last_refusal` is that of a whole statement and stands until a record is taken; `held` has those of resources.
     `left` is when there was last a session; `via` brings its record meanwhile. `wants` are the members whose records we
-    ask of it, `serves` those whose records it asks of us.
+    ask of it, `serves` those whose records it asks of us. `pace` is one for all its
+    sessions: a new one gives no new burst.
     """
 
-    def __init__(self, held: HeldRecord) -> None:
+    def __init__(self, held: HeldRecord, now: float) -> None:
         self.held = held
+        self.pace = Pace(held.member.quota.changes_per_second, now)
         self.line: Line | None = None
         self.dialled = False
         self.heard = 0.0
@@ -231,8 +233,9 @@ class PeerSync:
         good = ring.newest(self._lkg, f"good-{member.name}")
         if good is not None:
             held.recall(good.tree)
-        peer = Peer(held)
-        peer.left = asyncio.get_running_loop().time()
+        now = asyncio.get_running_loop().time()
+        peer = Peer(held, now)
+        peer.left = now
         return peer
 
     def _drop(self, name: MemberName) -> None:
@@ -295,8 +298,7 @@ class PeerSync:
         now = asyncio.get_running_loop().time()
         limit = max(member.quota.bytes for member in self._ledger.ledger.active()) + LEDGER_BYTES
         session = Session(self._own, now, {**have, LEDGER_TOPIC: self._ledger.tree}, limit)
-        pace = Pace(peer.held.member.quota.changes_per_second, now)
-        line = Line(session, lambda line, event: self._handle(peer, line, event), pace)
+        line = Line(session, lambda line, event: self._handle(peer, line, event), peer.pace)
         line.publish(LEDGER_TOPIC, self._ledger.tree, b"")
         if self._record is not None:
             line.publish(record_topic(self._own), *self._record)
@@ -307,6 +309,10 @@ class PeerSync:
         session_up.labels(name).set(1)
         try:
             await line.run(incoming, send)
+        except Refused as error:
+            peer.last_refusal = error
+            self._tell(name, error)
+            raise
         finally:
             if peer.line is line:
                 peer.line, peer.left = None, asyncio.get_running_loop().time()

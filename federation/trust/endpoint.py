@@ -1,6 +1,5 @@
 """Our own trust domain's bundle, and the endpoint that serves it to foreign ones (SPIFFE Federation section 5)."""
 
-import asyncio
 import logging
 import ssl
 from collections.abc import Callable
@@ -13,19 +12,17 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from msgspec import Struct
 
 from federation.link.leaf import Leaf
+from federation.link.site import Show, TlsSite
 from federation.link.statement import read_statement
 from federation.link.tls import show_leaf
 from federation.model.errors import InputError, IsthmusError, Unavailable
 from federation.model.record import Signed
 from federation.ports import Clock, Store
-from federation.telemetry import split_address
 from federation.trust.bundle import REFRESH_HINT, Bundle, write_bundle
 
 log = logging.getLogger("bundle")
 PATH = "/bundle.json"
 KEPT = "bundle/own"
-FRESH_SECONDS = 30
-Show = Callable[[ssl.SSLContext], None]
 
 
 class BundleServing(Struct, frozen=True):
@@ -91,43 +88,15 @@ class OwnBundle:
         )
 
 
-class BundleEndpoint:
+class BundleEndpoint(TlsSite):
     """Serves the document at PATH over TLS and asks no client for a certificate."""
 
     def __init__(self, bundle: OwnBundle, show: Show) -> None:
-        """`show` puts into the context what to show in handshakes; it is asked again every FRESH_SECONDS."""
-        self._bundle = bundle
-        self._show = show
-        self._runner: web.AppRunner | None = None
-        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-
-    async def start(self, address: str) -> None:
-        """Listen on `ip:port`. InputError (E122) when the port cannot be had."""
-        host, port = split_address(address, "--bundle-listen")
-        self._show(self._context)
+        """`show` as in `TlsSite`."""
         app = web.Application()
         app.router.add_get(PATH, self._get)
-        self._runner = web.AppRunner(app, access_log=None)
-        await self._runner.setup()
-        try:
-            await web.TCPSite(self._runner, host, port, ssl_context=self._context).start()
-        except OSError as error:
-            text = f'--bundle-listen "{address}": {error.strerror}; choose another address or port'
-            raise InputError(text, "E122") from None
-
-    async def stop(self) -> None:
-        """Stop listening."""
-        if self._runner is not None:
-            await self._runner.cleanup()
-
-    async def keep_fresh(self) -> None:
-        """Show a renewed certificate to whoever dials from then on."""
-        while True:
-            await asyncio.sleep(FRESH_SECONDS)
-            try:
-                self._show(self._context)
-            except InputError as error:
-                log.error("the renewed certificate is not shown", extra={"reason": str(error)})
+        super().__init__("--bundle-listen", app, show, ssl.TLSVersion.TLSv1_2)
+        self._bundle = bundle
 
     async def _get(self, request: web.Request) -> web.Response:
         try:

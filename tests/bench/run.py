@@ -17,6 +17,7 @@ from federation.model.errors import IsthmusError  # noqa: E402
 from tests.bench import (  # noqa: E402
     agents,
     answer_time,
+    compromised,
     failover,
     help_time,
     path_overhead,
@@ -40,6 +41,7 @@ MODULES: tuple[ModuleType, ...] = (
     plan_one_change,
     probing,
     revocation,
+    compromised,
     rotation,
     signing,
     sync,

@@ -45,7 +45,7 @@ def join(folder: Path, text: str, name: str = "ap-south", number: int = 7) -> tu
     return done.returncode, done.stdout, done.stderr
 
 
-def test_a_member_joins_once_with_a_token_and_all_see_it(site: Site, tmp_path: Path) -> None:
+def test_c13_a_member_joins_once_with_a_token_and_all_see_it(site: Site, tmp_path: Path) -> None:
     text = token(site, "ap-south", "--dns-zone", "example.test")
     code, out, error = join(tmp_path / "ap", text)
     assert (code, error) == (0, "")
@@ -59,7 +59,7 @@ def test_a_member_joins_once_with_a_token_and_all_see_it(site: Site, tmp_path: P
     assert not (tmp_path / "again").exists()
 
 
-def test_a_token_is_for_one_name_and_a_failed_admission_does_not_use_it_up(site: Site, tmp_path: Path) -> None:
+def test_c13_a_token_is_for_one_name_and_a_failed_admission_does_not_use_it_up(site: Site, tmp_path: Path) -> None:
     text = token(site, "sa-east")
     assert join(tmp_path / "a", text, "me-west") == (
         2,
@@ -72,7 +72,7 @@ def test_a_token_is_for_one_name_and_a_failed_admission_does_not_use_it_up(site:
     assert join(tmp_path / "c", text, "sa-east", 8)[0] == 0
 
 
-def test_one_that_was_revoked_joins_again_only_with_a_token_for_that(site: Site, tmp_path: Path) -> None:
+def test_c14_one_that_was_revoked_joins_again_only_with_a_token_for_that(site: Site, tmp_path: Path) -> None:
     code, out, _ = join(tmp_path / "first", token(site, "eu-north"), "eu-north", 9)
     assert code == 0
     was = json.loads(out)["number"]

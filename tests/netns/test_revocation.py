@@ -87,7 +87,7 @@ def test_a_member_that_leaves_is_gone_everywhere_and_serves_its_own_cluster_alon
     await_true("it goes on alone", lambda: not alone(lab), BAR)
 
 
-def test_a_revoked_member_is_gone_everywhere_and_stays_gone(lab: Path) -> None:
+def test_c14_a_revoked_member_is_gone_everywhere_and_stays_gone(lab: Path) -> None:
     used(lab)
     done = isthmus("member", "revoke", GONE, "--state", str(lab / "us-east" / "state"))
     assert json.loads(done.stdout) == {"member": GONE, "state": "revoked"}, done.stderr

@@ -82,10 +82,11 @@ class Rogue:
 
 
 class Talk:
-    """One session: what is said, and the answer to each statement."""
+    """One session: what is said, the answer to each statement, and what the other end offered."""
 
     def __init__(self, node: str) -> None:
         self._answers: asyncio.Queue[Acked] = asyncio.Queue()
+        self.offers: asyncio.Queue[Offered] = asyncio.Queue()
         self.line = Line(Session(node, asyncio.get_running_loop().time()), self._handle)
 
     async def say(self, topic: str, tree: Tree, head: bytes) -> Acked:
@@ -101,6 +102,7 @@ class Talk:
             self._answers.put_nowait(event)
         elif isinstance(event, Offered):
             line.session.accept(event.topic)
+            self.offers.put_nowait(event)
 
 
 def content(*resources: Resource) -> Tree:

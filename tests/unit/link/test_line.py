@@ -72,3 +72,21 @@ def test_a_closed_line_ends_its_stream() -> None:
         assert len(sent) == 1
 
     asyncio.run(main())
+
+
+def test_c14_a_peer_that_does_not_read_does_not_keep_a_line_that_is_closed() -> None:
+    async def main() -> None:
+        line = Line(Session("a", asyncio.get_running_loop().time()), lambda line, event: None)
+        blocked = asyncio.Event()
+
+        async def block(data: bytes) -> None:
+            blocked.set()
+            await never(data)
+
+        running = asyncio.create_task(line.run(nothing(), block))
+        await blocked.wait()
+        line.close()
+        async with asyncio.timeout(5):
+            await running
+
+    asyncio.run(main())

@@ -39,7 +39,7 @@ def test_what_is_no_token_is_one_line(text: str) -> None:
     assert str(caught.value) == "E105 --token: is no token of `isthmus token create`; copy it whole"
 
 
-def test_of_fifty_parallel_uses_exactly_one_wins(tmp_path: Path) -> None:
+def test_c13_of_fifty_parallel_uses_exactly_one_wins(tmp_path: Path) -> None:
     tickets = Tickets(tmp_path / "tokens")
     tickets.put(SECRET, Ticket(name="ap-south", until=1_000))
     together = Barrier(50)
@@ -57,7 +57,7 @@ def test_of_fifty_parallel_uses_exactly_one_wins(tmp_path: Path) -> None:
     assert list((tmp_path / "tokens").iterdir()) == []
 
 
-def test_a_ticket_is_given_back_when_the_admission_fails_and_runs_out(tmp_path: Path) -> None:
+def test_c13_a_ticket_is_given_back_when_the_admission_fails_and_runs_out(tmp_path: Path) -> None:
     tickets = Tickets(tmp_path / "tokens")
     tickets.put(SECRET, Ticket(name="ap-south", until=1_000))
     with pytest.raises(ValueError, match="overlaps"), tickets.taken(SECRET, 0):
@@ -71,7 +71,7 @@ def test_a_ticket_is_given_back_when_the_admission_fails_and_runs_out(tmp_path: 
         assert str(caught.value) == LOST
 
 
-def test_the_registrar_keeps_no_secret(tmp_path: Path) -> None:
+def test_c13_the_registrar_keeps_no_secret(tmp_path: Path) -> None:
     Tickets(tmp_path / "tokens").put(SECRET, Ticket(name="ap-south", until=1_000))
     (file,) = (tmp_path / "tokens").iterdir()
     assert SECRET.hex() not in file.name and SECRET not in file.read_bytes()

@@ -210,7 +210,7 @@ def test_keys_without_values_count_for_what_they_cost() -> None:
     assert str(caught.value) == 'E117 topic "record/eu-central": a step of more than 100000 bytes'
 
 
-def test_an_end_that_asks_again_and_again_makes_us_keep_nothing() -> None:
+def test_c10_an_end_that_asks_again_and_again_makes_us_keep_nothing() -> None:
     """Each says that it holds nothing, or something else, and reads nothing of what that would have it sent."""
     pair = Pair()
     tree = tree_of({f"k{n}": bytes(1_000) for n in range(1_000)})

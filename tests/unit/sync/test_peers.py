@@ -35,7 +35,7 @@ class Scene:
         self.sync = PeerSync(own.name, ledger, unused, folder, lambda member, change: None)
         for name in ("eu-central", "ap-south"):
             held = HeldRecord(self.acme.member(name), own)
-            self.sync.peers[held.member.name] = Peer(held)
+            self.sync.peers[held.member.name] = Peer(held, 0.0)
 
     def peer(self, name: str) -> Peer:
         return next(peer for key, peer in self.sync.peers.items() if key == name)
