@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from federation.files import write_private
 from federation.model.cidr import parse_cidr
-from federation.model.errors import InputError
+from federation.model.errors import InputError, Unavailable
 from federation.model.handout import Role, Workload
 from federation.model.names import MemberName, is_label
 from federation.model.spiffe import trust_domain
@@ -108,16 +108,10 @@ class Folder:
         except OSError as error:
             raise InputError(f"{self.ledger}: {error.strerror}") from None
 
-    def enrolments(self) -> dict[str, Enrolment]:
-        """Every enrolled program by name; a file that cannot be read is left out."""
-        found = {}
-        for path in sorted(self.agents.glob("*.json")):
-            try:
-                enrolment = msgspec.json.decode(path.read_bytes(), type=Enrolment)
-            except (OSError, msgspec.MsgspecError):
-                continue
-            if is_label(enrolment.name):
-                found[enrolment.name] = enrolment
+    def enrolments(self) -> "Enrolments":
+        """Who is enrolled now. Unavailable."""
+        found = Enrolments(self.agents)
+        found.look()
         return found
 
     def check_free(self, name: str) -> None:
@@ -130,6 +124,56 @@ class Folder:
         """Remember this program. InputError when the name is taken."""
         self.check_free(enrolment.name)
         write_private(self.agents / f"{enrolment.name}.json", msgspec.json.encode(enrolment))
+
+
+class Enrolments:
+    """The enrolled programs, read again when their folder changed.
+
+    A file that cannot be read is that of a program which is enrolled: it stands in `known` as last read, and in
+    `unread` by its name with the reason.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._stamp = 0
+        self.known: dict[str, Enrolment] = {}
+        self.unread: dict[str, str] = {}
+
+    def look(self) -> None:
+        """Take up what changed. Unavailable when the folder cannot be listed: then nothing does."""
+        try:
+            stamp = self._folder.stat().st_mtime_ns
+            if stamp == self._stamp and not self.unread:
+                return
+            names = sorted(path.stem for path in self._folder.iterdir() if path.suffix == ".json")
+        except OSError as error:
+            raise Unavailable(f"{self._folder}: {error.strerror}: who is enrolled is not known") from None
+        known, self.unread = self._read(names)
+        if known != self.known:
+            self.known = known
+        self._stamp = stamp
+
+    def names(self) -> tuple[str, ...]:
+        """Every enrolled program as of now, whether its file can be read or not. Unavailable."""
+        self.look()
+        return (*self.known, *(name for name in self.unread if name not in self.known))
+
+    def _read(self, names: list[str]) -> tuple[dict[str, Enrolment], dict[str, str]]:
+        known: dict[str, Enrolment] = {}
+        unread: dict[str, str] = {}
+        for name in filter(is_label, names):
+            try:
+                enrolment = msgspec.json.decode((self._folder / f"{name}.json").read_bytes(), type=Enrolment)
+            except FileNotFoundError:
+                continue
+            except (OSError, msgspec.MsgspecError) as error:
+                unread[name] = getattr(error, "strerror", None) or str(error)
+                if name in self.known:
+                    known[name] = self.known[name]
+                continue
+            if is_label(enrolment.name):
+                known[enrolment.name] = enrolment
+        return known, unread
 
 
 def private_text(path: Path) -> str:

@@ -24,7 +24,7 @@ from federation.adapters.etcd.store import Deposed, EtcdStore
 from federation.adapters.journal import FileJournal
 from federation.adapters.sqlite import SqliteStore
 from federation.api.serve import Api
-from federation.config import Folder
+from federation.config import Enrolments, Folder
 from federation.link.dial import ATTEST, ISSUE, TOKEN
 from federation.link.join import JoinServer
 from federation.link.leaf import Leaf
@@ -135,7 +135,7 @@ class Controller:
             ledger=self.ledger,
             peers=self.peers,
             agents=self.agents,
-            programs=lambda: self.folder.enrolments(),
+            programs=Enrolments(self.folder.agents).names,
             store=self.store,
             signer=self.folder.signer,
             leaf=self.leaf,

@@ -108,7 +108,7 @@ def renew(state: Path, out: Path) -> None:
 
     folder = Folder(state)
     own, enrolled = folder.own(), load_enrolled(out)
-    if enrolled.node not in folder.enrolments() or enrolled.member != own.name:
+    if enrolled.node not in folder.enrolments().known or enrolled.member != own.name:
         raise InputError(f'--out "{out}": agent "{enrolled.node}" is not enrolled in {state}', "E102")
     identity, key = agent_id(own.trust_domain, enrolled.node), new_key()
     chain = asyncio.run(ask_signer(folder.signer, signing_request(key, identity)))

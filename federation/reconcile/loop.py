@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct
 from prometheus_client import Counter, Gauge, Histogram
 
-from federation.config import Enrolment
+from federation.config import Enrolment, Enrolments
 from federation.model.errors import InputError, IsthmusError
 from federation.model.handout import NodeReport, Place
 from federation.model.ledger import Member
@@ -82,14 +82,15 @@ class Loop:
         self.unplanned: dict[ServiceKey, str] = {}
         self.allocations = Allocations(parts.own, parts.store)
         self.bundles = Bundles(parts.own.name, parts.store, self._mesh_changed)
+        self._enrolled = Enrolments(parts.folder.agents)
         self.enrolments: dict[str, Enrolment] = {}
+        self.unread: dict[str, str] = {}
         self._held_since: float | None = None
         self._dirty: set[ServiceKey] = set()
         self._all = True
         self._mesh = True
         self._reported = False
         self._wake = asyncio.Event()
-        self._enrolled_at = 0
         self._failing: dict[ServiceKey, frozenset[str]] = {}
         self._before = _kept_exports(parts.store)
 
@@ -294,7 +295,7 @@ class Loop:
         gateways = self._own_gateways(own, reports)
         record: dict[str, Resource] = {"about": mesh.about(own, VERSION)}
         ours: list[Resource] = [*gateways, *self.links.distances(), *self.links.evidence(), *self.trust.record]
-        ours.append(mesh.seen(ledger.mark, {name: reports.get(name) for name in self.enrolments}))
+        ours.append(mesh.seen(ledger.mark, {name: reports.get(name) for name in (*self.enrolments, *self.unread)}))
         record |= {key_of(item): item for item in ours} | self.bundles.record()
         ids = {name: self.allocations.gateway(name) for name, e in self.enrolments.items() if e.role == "gateway"}
         handout: dict[str, Struct] = {"site": mesh.site(own, ledger, ids, self.trust.issuer)}
@@ -328,15 +329,14 @@ class Loop:
         return [gateway for gateway in found if gateway is not None]
 
     def _follow_enrolments(self) -> None:
-        stamp = self.parts.folder.agents.stat().st_mtime_ns
-        if stamp == self._enrolled_at:
+        self._enrolled.look()
+        found, unread = self._enrolled.known, dict(self._enrolled.unread)
+        if found is self.enrolments and unread == self.unread:
             return
-        found = self.parts.folder.enrolments()
         for name in self.enrolments.keys() - found.keys():
             self.out.forget(name)
             self.parts.store.drop(f"known/{name}")
-        self.enrolments = found
-        self._enrolled_at = stamp
+        self.enrolments, self.unread = found, unread
         self._mesh = True
 
     def _reindex(self, states: dict[MemberName, PeerState]) -> None:

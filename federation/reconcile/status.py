@@ -36,6 +36,7 @@ def status(loop: Loop) -> dict[str, Any]:
                 *parts.peers.problems,
                 *parts.journal.problems,
                 *parts.disk.problems,
+                *_unread(loop),
             ]
         },
         "members": _members(loop),
@@ -55,6 +56,11 @@ def status(loop: Loop) -> dict[str, Any]:
         "membership": list(loop.trust.membership),
         "unplanned": [f"{key}: {text}" for key, text in sorted(loop.unplanned.items())],
     }
+
+
+def _unread(loop: Loop) -> list[str]:
+    folder, said = loop.parts.folder.agents, "the program counts as enrolled, and is waited for, until it is removed"
+    return [f"{folder / name}.json cannot be read: {why}; {said}" for name, why in sorted(loop.unread.items())]
 
 
 def _members(loop: Loop) -> list[dict[str, Any]]:

@@ -21,7 +21,7 @@ from federation.model.ledger import Member
 from federation.model.names import MemberName
 from federation.model.record import Rotation as Wish
 from federation.model.record import Seen
-from federation.ports import Agents, LedgerSource, Peers, Store
+from federation.ports import Agents, LedgerSource, Peers, PeerState, Store
 from federation.trust.anchor import key_id
 from federation.trust.own_leaf import OwnLeaf
 from federation.trust.rotation import (
@@ -216,7 +216,7 @@ class Rotating:
 
     def _facts(self, now: Rotation) -> Facts:
         around, own = self._around, self._own()
-        states, ledger = around.agents.states(), around.ledger.ledger
+        states, ledger, peers = around.agents.states(), around.ledger.ledger, around.peers.states()
         programs = {}
         for name in around.programs():
             said = states[name].node if name in states else None
@@ -225,17 +225,12 @@ class Rotating:
             anchor=own.anchor,
             next_anchor=own.next_anchor,
             mark=ledger.mark,
-            members={m.name: self._seen(m.name).mark for m in ledger.active() if m.name != around.own},
+            members={m.name: _seen(peers.get(m.name)).mark for m in ledger.active() if m.name != around.own},
             programs=programs,
             signs=self._signs,
             shown=around.leaf.issuer,
             wanted=key_id(now.new),
         )
-
-    def _seen(self, member: MemberName) -> Seen:
-        state = self._around.peers.states().get(member)
-        said = None if state is None else state.view.get("seen")
-        return said if isinstance(said, Seen) else Seen(0)
 
     def _own(self) -> Member:
         return self._around.ledger.ledger.members[self._around.own]
@@ -315,7 +310,7 @@ class Rotating:
         kind, _, bare = name.partition("/")
         if kind == "member":
             state = self._around.peers.states().get(MemberName(bare))
-            behind = self._seen(MemberName(bare)).behind
+            behind = _seen(state).behind
             held_up = f"held up by its {', '.join(behind)}" if behind else self._waits.why
             return held_up if state is not None and state.connected else f"no session with it; {held_up}"
         if kind == "node":
@@ -324,3 +319,8 @@ class Rotating:
                 self._waits.why if agent is not None and agent.connected else f"no session with it; {self._waits.why}"
             )
         return self._waits.why
+
+
+def _seen(state: PeerState | None) -> Seen:
+    said = None if state is None else state.view.get("seen")
+    return said if isinstance(said, Seen) else Seen(0)

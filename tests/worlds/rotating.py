@@ -1,7 +1,7 @@
 """us-east's rotation over a real signer, with the ledger, peers and agents in memory."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -38,6 +38,7 @@ class Scene:
         self.seen = self.force = self.ledger.mark
         self.issuers: tuple[str, ...] = (key_id(keys.anchor),)
         self.nodes, self.shared = ["n1"], False
+        self.programs: Callable[[], Iterable[str]] | None = None
         self.problems: tuple[str, ...] = ()
         self.told: list[Told] = []
         self.leaf = OwnLeaf(controller_id(DOMAIN), path / "leaf.json", path / "s.sock", Disk())
@@ -60,7 +61,7 @@ class Scene:
             ledger=self,
             peers=self,
             agents=agents,
-            programs=lambda: self.nodes,
+            programs=self.programs or (lambda: self.nodes),
             store=self.store,
             signer=self.path / "s.sock",
             leaf=self.leaf,
