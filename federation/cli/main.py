@@ -24,6 +24,7 @@ COMMANDS = {
     "controller": ("federation.cli.run:controller", "Run the controller of one member."),
     "trust": ("federation.cli.trust:trust", "Rotate the member's anchor; know foreign trust domains."),
     "store": ("federation.cli.store:store", "Look after a controller's store."),
+    "revoke": ("federation.cli.membership:revoke", "Revoke a member, as `isthmus member revoke` (on the registrar)."),
     "members": ("federation.cli.look:members", "Show the members as a controller sees them."),
     "status": ("federation.cli.look:status", "Show members, nodes, links and services."),
     "explain": ("federation.cli.look:explain", "Explain where requests for a service go, and why."),

@@ -52,8 +52,8 @@ class Peer:
 
     `last_refusal` is that of a whole statement and stands until a record is taken; `held` has those of resources.
     `left` is when there was last a session; `via` brings its record meanwhile. `wants` are the members whose records we
-    ask of it, `serves` those whose records it asks of us. `pace` is one for all its
-    sessions: a new one gives no new burst.
+    ask of it, `serves` those whose records it asks of us. `pace` is one for all its sessions: a new one gives no new
+    burst.
     """
 
     def __init__(self, held: HeldRecord, now: float) -> None:
