@@ -118,10 +118,10 @@ def renew(state: Path, out: Path) -> None:
 
 def _trusted(folder: "Folder") -> str:
     """Every anchor of our member that the ledger has now."""
-    from federation.registrar.ledger import decode_ledger, read_ledger
+    from federation.registrar.ledger import ledger_in
 
     own = folder.own()
-    return read_ledger(decode_ledger(folder.ledger_bytes()), own.federation).members[own.name].trusted
+    return ledger_in(folder.ledger_bytes(), own.federation).members[own.name].trusted
 
 
 def parse_workloads(
@@ -133,12 +133,12 @@ def parse_workloads(
     """
     addresses: dict[str, Account] = {}
     for text in by_address:
-        who, given = _account("--workload", text, "IP[,IP]")
+        who, given = _account_with("--workload", text, "IP[,IP]")
         for address in given.split(","):
             _add_address(text, who, address, addresses)
     users: dict[UnixUser, Account] = {}
     for text in by_user:
-        who, given = _account("--workload-uid", text, "UID[:GID]")
+        who, given = _account_with("--workload-uid", text, "UID[:GID]")
         _add_user(text, who, given, users)
     tokens = [_account_alone(text) for text in by_token]
     return tuple(
@@ -155,18 +155,21 @@ def parse_workloads(
 def _account_alone(text: str) -> Account:
     if "=" in text or "/" not in text:
         raise InputError(f'--workload-kubernetes "{text}": write it as NAMESPACE/ACCOUNT')
-    return _account("--workload-kubernetes", f"{text}=", "")[0]
+    return _account("--workload-kubernetes", text, text)
 
 
-def _account(flag: str, text: str, form: str) -> tuple[Account, str]:
+def _account_with(flag: str, text: str, form: str) -> tuple[Account, str]:
     who, equals, given = text.partition("=")
-    namespace, slash, account = who.partition("/")
-    if not (equals and slash):
+    if not (equals and "/" in who):
         raise InputError(f'{flag} "{text}": write it as NAMESPACE/ACCOUNT={form}')
+    return _account(flag, text, who), given
+
+
+def _account(flag: str, text: str, who: str) -> Account:
+    namespace, _, account = who.partition("/")
     if namespace == SYSTEM:
-        shown = text if form else text[:-1]
-        raise InputError(f'{flag} "{shown}": the namespace "{SYSTEM}" is ours; no workload acts in it', "E105")
-    return (parse_label(namespace, f"{flag} namespace"), parse_label(account, f"{flag} account")), given
+        raise InputError(f'{flag} "{text}": the namespace "{SYSTEM}" is ours; no workload acts in it', "E105")
+    return (parse_label(namespace, f"{flag} namespace"), parse_label(account, f"{flag} account"))
 
 
 def _add_address(text: str, who: Account, address: str, addresses: dict[str, Account]) -> None:

@@ -84,12 +84,12 @@ def _admitted(given: "Token", request: bytes, anchor: str) -> tuple[bytes, dict[
     from federation.model.errors import Refused, Unavailable
     from federation.model.names import MemberName
     from federation.model.spiffe import controller_id
-    from federation.registrar.ledger import decode_ledger, read_ledger
+    from federation.registrar.ledger import ledger_in
 
     last: Unavailable | None = None
     for address in given.registrars:
         try:
-            before = read_ledger(decode_ledger(fetch_ledger(address)), given.federation)
+            before = ledger_in(fetch_ledger(address), given.federation)
             registrar = next((m for m in before.active() if m.name == given.registrar), None)
             if registrar is None:
                 raise Refused(f'{address}: the ledger has no active member "{given.registrar}"', "E105")
@@ -98,7 +98,7 @@ def _admitted(given: "Token", request: bytes, anchor: str) -> tuple[bytes, dict[
         except Unavailable as error:
             last = error
             continue
-        after = read_ledger(decode_ledger(data), given.federation)
+        after = ledger_in(data, given.federation)
         entry = after.members.get(MemberName(given.name))
         if entry is None or entry.anchor != anchor:
             raise Refused(f'{address}: the ledger does not admit member "{given.name}" with our anchor', "E102")

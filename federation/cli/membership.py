@@ -125,12 +125,12 @@ def accept(state: Path, file: Path) -> None:
     from federation.config import Folder
     from federation.files import write_private
     from federation.model.errors import Refused
-    from federation.registrar.ledger import decode_ledger, read_ledger
+    from federation.registrar.ledger import ledger_in
 
     folder = Folder(state)
     own = folder.own()
     data = file.read_bytes()
-    ledger = read_ledger(decode_ledger(data), own.federation)
+    ledger = ledger_in(data, own.federation)
     entry = ledger.members.get(own.name)
     if entry is None or entry.anchor != folder.anchor.read_text():
         raise Refused(f'the ledger does not admit member "{own.name}" with the anchor of {folder.path}', "E102")
@@ -243,11 +243,11 @@ def _append(state: Path, prepare: Path | None, change: "Callable[[Ledger, str], 
 def list_members(state: Path) -> None:
     """Print the members in this folder's ledger, one JSON object a line."""
     from federation.config import Folder
-    from federation.registrar.ledger import decode_ledger, read_ledger
+    from federation.registrar.ledger import ledger_in
 
     folder = Folder(state)
     own = folder.own()
-    for entry in read_ledger(decode_ledger(folder.ledger_bytes()), own.federation).members.values():
+    for entry in ledger_in(folder.ledger_bytes(), own.federation).members.values():
         row = {
             "member": entry.name,
             "number": entry.number,

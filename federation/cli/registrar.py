@@ -18,10 +18,10 @@ def registrar() -> None:
 def show(state: Path) -> None:
     """Print who the registrar is, by the ledger in this folder."""
     from federation.config import Folder
-    from federation.registrar.ledger import decode_ledger, read_ledger
+    from federation.registrar.ledger import ledger_in
 
     folder = Folder(state)
-    ledger = read_ledger(decode_ledger(folder.ledger_bytes()), folder.own().federation)
+    ledger = ledger_in(folder.ledger_bytes(), folder.own().federation)
     held = folder.federation_key.exists()
     said = {"registrar": ledger.registrar, "term": ledger.term, "index": ledger.index, "federation_key_here": held}
     click.echo(json.dumps(said))
@@ -39,7 +39,7 @@ def move(state: Path, to: str, key_out: Path | None, prepare: Path | None) -> No
     from federation.cli.places import check_file
     from federation.config import Folder
     from federation.files import write_private
-    from federation.registrar.ledger import decode_ledger, read_ledger
+    from federation.registrar.ledger import ledger_in
     from federation.registrar.register import Appender, check_registrar
 
     if (key_out is None) == (prepare is None):
@@ -47,7 +47,7 @@ def move(state: Path, to: str, key_out: Path | None, prepare: Path | None) -> No
     folder = Folder(state)
     own = folder.own()
     ledger = Appender(folder.ledger, own.federation, own.name)
-    check_registrar(read_ledger(decode_ledger(folder.ledger_bytes()), own.federation), own.name)
+    check_registrar(ledger_in(folder.ledger_bytes(), own.federation), own.name)
     if prepare is not None:
         check_file(prepare, "--prepare")
         prepare.write_bytes(ledger.prepare_take_over(to)[0])
@@ -79,7 +79,7 @@ def take(state: Path, key_file: Path | None, force: bool, prepare: Path | None) 
     from federation.config import Folder, private_text
     from federation.files import write_private
     from federation.model.errors import Refused
-    from federation.registrar.ledger import decode_ledger, read_ledger
+    from federation.registrar.ledger import ledger_in
     from federation.registrar.register import Appender
     from federation.registrar.signing import LEDGER, SigningKey, fingerprint
 
@@ -87,7 +87,7 @@ def take(state: Path, key_file: Path | None, force: bool, prepare: Path | None) 
         raise click.UsageError("give --key, or --force with --prepare where the federation key is kept offline")
     folder = Folder(state)
     own = folder.own()
-    ledger = read_ledger(decode_ledger(folder.ledger_bytes()), own.federation)
+    ledger = ledger_in(folder.ledger_bytes(), own.federation)
     appender = Appender(folder.ledger, own.federation, own.name)
     if prepare is not None:
         check_file(prepare, "--prepare")

@@ -26,7 +26,6 @@ class Line:
         self._pace = pace
         self._wake = asyncio.Event()
         self._room = asyncio.Event()
-        self._closed = False
         self._loop = asyncio.get_running_loop()
         self._over: asyncio.Future[None] = self._loop.create_future()
         self._timer: asyncio.TimerHandle | None = None
@@ -37,10 +36,9 @@ class Line:
         self._wake.set()
 
     def close(self) -> None:
-        """End the stream from our side."""
-        self._closed = True
-        self._end()
-        self._wake.set()
+        """End the stream from our side, whatever waits for the other end."""
+        if not self._over.done():
+            self._over.set_result(None)
 
     async def run(self, incoming: AsyncIterator[bytes], send: Send) -> None:
         """Serve the stream until it ends, the other end falls silent, or breaks the protocol (Refused)."""
@@ -65,13 +63,8 @@ class Line:
         if self.session.tick(self._loop.time()):
             self._timer = self._loop.call_at(self.session.next_deadline(), self._tick)
         else:
-            self._end()
+            self.close()
         self._wake.set()
-
-    def _end(self) -> None:
-        """End `run`, whatever waits for the other end."""
-        if not self._over.done():
-            self._over.set_result(None)
 
     async def _read(self, incoming: AsyncIterator[bytes]) -> None:
         async for data in incoming:
@@ -88,7 +81,7 @@ class Line:
                 )
 
     async def _write(self, send: Send) -> None:
-        while not self._closed:
+        while True:
             self._wake.clear()
             while (data := self.session.take()) is not None:
                 self._room.set()

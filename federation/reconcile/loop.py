@@ -43,7 +43,7 @@ from federation.reconcile.memory import Memory
 from federation.reconcile.names import OwnNames
 from federation.reconcile.observed import PeerIndex, Rank
 from federation.reconcile.parts import Parts
-from federation.reconcile.publish import Due, Publications
+from federation.reconcile.publish import Batch, Publications
 from federation.reconcile.trust import Trust
 from federation.session.tree import Change
 from federation.wire.keyed import encode
@@ -164,9 +164,10 @@ class Loop:
                 return
             passes_total.inc()
             with pass_seconds.time():
-                due = self._pass()
+                batch = self._pass()
                 await self.parts.store.flush()
-                self.out.send(due)
+                if batch is not None:
+                    self.out.send(batch)
             self.problem = ""
         except (IsthmusError, OSError) as error:
             self._all = self._mesh = True
@@ -174,8 +175,8 @@ class Loop:
                 log.error("pass failed", extra={"reason": str(error)})
             self.problem = str(error)
 
-    def _pass(self) -> list[Due]:
-        """Plan, and write down what must be durable before what is returned may be published."""
+    def _pass(self) -> Batch | None:
+        """Plan, and write down what must be durable before what is returned may be published; None: nothing may be."""
         everything, mesh_dirty, dirty = self._all, self._mesh, self._dirty
         self._all = self._mesh = False
         self._dirty = set()
@@ -195,7 +196,7 @@ class Loop:
         held = self._hold(plans)
         if held and not self.out.started:
             self._all = True
-            return []
+            return None
         for key in (*held, *self.names.restore(held)):
             plans.pop(key, None)
             self._dirty.add(key)
@@ -210,7 +211,7 @@ class Loop:
         if mesh_dirty or everything or hosts != self.desired.steered.keys():
             self._plan_mesh(states)
         services_gauge.set(len(self.desired.plans))
-        return self.out.due(self.desired.record, self.desired.roles, self.enrolments)
+        return self.out.batch(self.desired.record, self.desired.roles, self.enrolments)
 
     def _plan_services(self, services: list[tuple[LocalFacts, tuple[Offered, ...]]]) -> dict[ServiceKey, ServicePlan]:
         """The plan of each service, our own exports first. One that cannot be planned keeps its last, says why, and

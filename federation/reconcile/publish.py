@@ -25,9 +25,18 @@ class Due:
     head: bytes
 
 
+@dataclass(frozen=True)
+class Batch:
+    """What is due; and what every program has been looked at for once it is sent: each role's root, the enrolments."""
+
+    due: tuple[Due, ...]
+    roots: Mapping[Role, bytes]
+    enrolments: Mapping[str, Enrolment]
+
+
 @dataclass
 class Publications:
-    """Finds what differs from what was published last. Between `due` and `send` the store must be flushed."""
+    """Finds what differs from what was published last. Between `batch` and `send` the store must be flushed."""
 
     member: MemberName
     peers: Peers
@@ -39,26 +48,22 @@ class Publications:
     def __post_init__(self) -> None:
         self.revision = int(self.store.get(REVISION) or b"0")
         self._roots: dict[str, bytes] = {}
-        self._handed: dict[Role, bytes] = {}
-        self._enrolled: Mapping[str, Enrolment] = {}
-        self._due: list[Due] = []
-        self._handing: tuple[dict[Role, bytes], Mapping[str, Enrolment]] = ({}, {})
+        self._sent = Batch((), {}, {})
 
     @property
     def started(self) -> bool:
         """True when this process has published anything."""
         return bool(self._roots)
 
-    def due(self, record: Tree, roles: Mapping[Role, Tree], enrolments: Mapping[str, Enrolment]) -> list[Due]:
+    def batch(self, record: Tree, roles: Mapping[Role, Tree], enrolments: Mapping[str, Enrolment]) -> Batch:
         """What must be published now; its numbers are written to the store. Unavailable when the store fails. Nobody is
         looked at whose role is given the same as before.
         """
-        due = self._due = []
+        due = []
         if self._roots.get("") != record.root:
             due.append(Due("", record, self.record.head(record)))
-        moved = {role for role, tree in roles.items() if self._handed.get(role) != tree.root}
-        self._handing = ({role: tree.root for role, tree in roles.items()}, enrolments)
-        if enrolments is not self._enrolled:
+        moved = {role for role, tree in roles.items() if self._sent.roots.get(role) != tree.root}
+        if enrolments is not self._sent.enrolments:
             looked_at = list(enrolments.values())
         else:
             looked_at = [one for one in enrolments.values() if one.role in moved] if moved else []
@@ -69,18 +74,17 @@ class Publications:
             self.store.put(REVISION, str(self.revision).encode())
             head = encode(HandoutHead(self.member, self.revision, int(self.clock.wall())))
             due += [Due(name, tree, head) for name, tree in changed.items()]
-        return due
+        return Batch(tuple(due), {role: tree.root for role, tree in roles.items()}, enrolments)
 
-    def send(self, due: list[Due]) -> None:
+    def send(self, batch: Batch) -> None:
         """Publish what is due."""
-        for one in due:
+        for one in batch.due:
             if one.agent:
                 self.agents.publish(one.agent, one.tree, one.head)
             else:
                 self.peers.publish(one.tree, one.head)
             self._roots[one.agent] = one.tree.root
-        if due is self._due:
-            self._handed, self._enrolled = self._handing
+        self._sent = batch
 
     def forget(self, agent: str) -> None:
         """This program is no longer enrolled."""

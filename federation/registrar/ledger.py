@@ -51,6 +51,11 @@ def read_ledger(signed: SignedLedger, federation: str) -> Ledger:
     return read_on(Ledger("", 0, 0, {}), SignedLedger(signed.key), signed.entries)
 
 
+def ledger_in(data: bytes, federation: str) -> Ledger:
+    """What the ledger in these bytes says. Refused as `decode_ledger` and `read_ledger`."""
+    return read_ledger(decode_ledger(data), federation)
+
+
 def read_on(ledger: Ledger, signed: SignedLedger, more: Iterable[Signed]) -> Ledger:
     """What the ledger says after these further entries; the cost is theirs. Refused when one does not continue it."""
     members, had = dict(ledger.members), dict(ledger.had)

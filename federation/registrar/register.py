@@ -14,6 +14,7 @@ from federation.registrar.ledger import (
     SignedLedger,
     decode_ledger,
     encode_ledger,
+    ledger_in,
     next_entry,
     read_entry,
     read_ledger,
@@ -58,7 +59,7 @@ class Appender:
         """
         with _alone(self._path.parent):
             data = encode_ledger(with_entry(decode_ledger(self._path.read_bytes()), entry))
-            read_ledger(decode_ledger(data), self._federation)
+            ledger_in(data, self._federation)
             write_private(self._path, data)
             return data, read_entry(entry.body).member
 
@@ -67,7 +68,7 @@ class Appender:
             signed = decode_ledger(self._path.read_bytes())
             body, member = made(signed, read_ledger(signed, self._federation))
             data = encode_ledger(with_entry(signed, SigningKey(key_pem, LEDGER).sign(body)))
-            read_ledger(decode_ledger(data), self._federation)
+            ledger_in(data, self._federation)
             write_private(self._path, data)
             return data, member
 

@@ -127,8 +127,10 @@ class AgentSync:
             case Offered():
                 line.session.refuse(event.topic, Refused(f'topic "{event.topic}" is not an agent\'s', "E105"))
             case Acked():
-                agent.refused = f"{event.code} {event.text}" if event.code else ""
-                self._note(name, agent)
+                refused = f"{event.code} {event.text}" if event.code else ""
+                if refused != agent.refused:
+                    agent.refused = refused
+                    self._note(name, agent)
 
     def _take(self, name: str, agent: Agent, line: Line, event: Offered) -> None:
         change = compare(agent.said, event.tree)

@@ -29,20 +29,19 @@ def test_what_was_due_when_the_store_failed_is_due_again() -> None:
     """A pass that publishes nothing, as while the guard holds, may come between."""
     got: list[str] = []
     out = publications(got)
-    out.due(RECORD, roles(b"1"), PROGRAMS)
-    out.send([])
-    out.send(out.due(RECORD, roles(b"1"), PROGRAMS))
+    out.batch(RECORD, roles(b"1"), PROGRAMS)
+    out.send(out.batch(RECORD, roles(b"1"), PROGRAMS))
     assert got == ["record", "n1"]
 
 
 def test_nobody_is_given_the_same_again_and_a_new_program_is_given_what_stands() -> None:
     got: list[str] = []
     out = publications(got)
-    out.send(out.due(RECORD, roles(b"1"), PROGRAMS))
-    out.send(out.due(RECORD, roles(b"1"), PROGRAMS))
+    out.send(out.batch(RECORD, roles(b"1"), PROGRAMS))
+    out.send(out.batch(RECORD, roles(b"1"), PROGRAMS))
     assert got == ["record", "n1"]
     more = PROGRAMS | {"n2": Enrolment(name="n2", role="node")}
-    out.send(out.due(RECORD, roles(b"1"), more))
+    out.send(out.batch(RECORD, roles(b"1"), more))
     assert got == ["record", "n1", "n2"]
-    out.send(out.due(RECORD, roles(b"2"), more))
+    out.send(out.batch(RECORD, roles(b"2"), more))
     assert sorted(got[3:]) == ["n1", "n2"]
