@@ -3,7 +3,7 @@ them.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from msgspec import Struct
 
@@ -23,6 +23,22 @@ Wake = Callable[[ServiceKey | None], None]
 """Called with the service that changed, or None for "look at everything"."""
 
 
+class Wanted(Struct, frozen=True, kw_only=True):
+    """A Kubernetes object that shall be in our cluster, under our field manager.
+
+    `body` is what we say of it beside apiVersion, kind, name and namespace ("" for what is cluster-wide): labels and
+    annotations under `metadata`, and `spec` or what the kind has instead. None: the object is another's, and only its
+    `status` is ours; it is never created. A condition in `status` has no `lastTransitionTime`: the adapter gives it.
+    """
+
+    api_version: str
+    kind: str
+    namespace: str
+    name: str
+    body: dict[str, Any] | None
+    status: dict[str, Any] | None = None
+
+
 class ClusterApi(Protocol):
     """Our own cluster: Kubernetes, or a folder of manifests."""
 
@@ -39,6 +55,13 @@ class ClusterApi(Protocol):
 
     def service(self, key: ServiceKey) -> LocalFacts:
         """What is known of this service now."""
+
+    def want(self, owner: str, objects: Iterable[Wanted]) -> None:
+        """From now on this owner wants these and no others: what bears our mark and nobody wants any more is deleted.
+
+        A source that cannot be written to (a folder of manifests) does nothing. Returns at once; `problems` says what
+        could not be done. Owners never want the same object.
+        """
 
     async def run(self, wake: Wake) -> None:
         """Watch until cancelled."""

@@ -24,7 +24,7 @@ from federation.adapters.objects import ObjectKey, Objects
 from federation.model.local import LocalFacts
 from federation.model.names import ServiceKey
 from federation.model.tokens import ServiceAccount
-from federation.ports import Certainty, Wake
+from federation.ports import Certainty, Wake, Wanted
 from federation.wire.k8s.check import fault
 from federation.wire.k8s.types import KINDS, K8sObject
 
@@ -112,6 +112,9 @@ class Kube:
     def service(self, key: ServiceKey) -> LocalFacts:
         """What the objects say of this service."""
         return self._objects.service(key)
+
+    def want(self, owner: str, objects: Iterable[Wanted]) -> None:
+        """Nothing yet: the API is only read."""
 
     async def review(self, token: str) -> ServiceAccount:
         """Whose this service account token is (TokenReview)."""

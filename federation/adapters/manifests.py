@@ -13,7 +13,7 @@ from federation.adapters.objects import ObjectKey, Objects, object_key
 from federation.model.errors import InputError
 from federation.model.local import LocalFacts
 from federation.model.names import ServiceKey
-from federation.ports import Certainty, Wake
+from federation.ports import Certainty, Wake, Wanted
 from federation.wire.k8s.strict import Found, read_manifest
 
 log = logging.getLogger("manifests")
@@ -53,6 +53,9 @@ class Manifests:
     def service(self, key: ServiceKey) -> LocalFacts:
         """What the manifests say of this service."""
         return self._objects.service(key)
+
+    def want(self, owner: str, objects: Iterable[Wanted]) -> None:
+        """Nothing: a folder of manifests is its author's."""
 
     async def run(self, wake: Wake) -> None:
         """Read the folder, then again at every change in it and every few seconds."""

@@ -10,7 +10,7 @@ from federation.adapters.objects import ObjectKey, Objects
 from federation.model.errors import Unavailable
 from federation.model.local import LocalFacts
 from federation.model.names import ServiceKey
-from federation.ports import Certainty, Wake
+from federation.ports import Certainty, Wake, Wanted
 from federation.wire.k8s.types import K8sObject
 
 
@@ -22,6 +22,7 @@ class MemoryCluster:
         self._wake: Wake = lambda key: None
         self.certainty: Certainty = "fresh"
         self.problems: tuple[str, ...] = ()
+        self.wanted: dict[str, tuple[Wanted, ...]] = {}
 
     def put(self, value: K8sObject) -> None:
         """Create or replace an object."""
@@ -40,6 +41,12 @@ class MemoryCluster:
     def service(self, key: ServiceKey) -> LocalFacts:
         """What the objects say of this service."""
         return self._objects.service(key)
+
+    def want(self, owner: str, objects: Iterable[Wanted]) -> None:
+        """Keep what is wanted, by owner, for a test to look at."""
+        self.wanted[owner] = tuple(objects)
+        if not self.wanted[owner]:
+            del self.wanted[owner]
 
     async def run(self, wake: Wake) -> None:
         """Wake on every change until cancelled."""
