@@ -101,6 +101,16 @@ class Kube:
         return "unknown" if "unknown" in found else "stale" if "stale" in found else "fresh"
 
     @property
+    def native(self) -> bool:
+        """True: it gives clusterset IPs and holds imports."""
+        return True
+
+    @property
+    def drains(self) -> dict[str, str]:
+        """As the objects say."""
+        return self._objects.drains()
+
+    @property
     def problems(self) -> tuple[str, ...]:
         """One line per object that was rejected and per kind that cannot be read."""
         return tuple(text for _, text in sorted(self._problems.items()))
