@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from msgspec import Struct
 from federation.adapters.kube_tokens import review
 from federation.adapters.kubeconfig import KubeAccess, read_kubeconfig
 from federation.adapters.objects import ObjectKey, Objects
-from federation.model.local import LocalFacts
+from federation.model.local import Drained, LocalFacts
 from federation.model.names import ServiceKey
 from federation.model.tokens import ServiceAccount
 from federation.ports import Certainty, Wake, Wanted
@@ -106,9 +106,14 @@ class Kube:
         return True
 
     @property
-    def drains(self) -> dict[str, str]:
+    def drains(self) -> Mapping[str, Drained]:
         """As the objects say."""
-        return self._objects.drains()
+        return self._objects.drains
+
+    @property
+    def regions(self) -> frozenset[str]:
+        """As the labels of nodes say."""
+        return self._objects.regions
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -125,6 +130,9 @@ class Kube:
 
     def want(self, owner: str, objects: Iterable[Wanted]) -> None:
         """Nothing yet: the API is only read."""
+
+    def complete(self) -> None:
+        """Nothing yet."""
 
     async def review(self, token: str) -> ServiceAccount:
         """Whose this service account token is (TokenReview)."""
