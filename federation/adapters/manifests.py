@@ -112,7 +112,7 @@ class Manifests:
     def _pass(self, wake: Wake) -> None:
         first = self._certainty == "unknown"
         changed = self.scan()
-        if first:
+        if self._objects.take_whole() or first:
             wake(None)
         for key in sorted(changed):
             wake(key)

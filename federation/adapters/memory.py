@@ -38,13 +38,17 @@ class MemoryCluster:
 
     def put(self, value: K8sObject) -> None:
         """Create or replace an object."""
-        for key in self._objects.put(value):
-            self._wake(key)
+        self._tell(self._objects.put(value))
 
     def drop(self, key: ObjectKey) -> None:
         """Delete an object."""
-        for service in self._objects.drop(key):
+        self._tell(self._objects.drop(key))
+
+    def _tell(self, changed: set[ServiceKey]) -> None:
+        for service in changed:
             self._wake(service)
+        if self._objects.take_whole():
+            self._wake(None)
 
     def services(self) -> Iterable[ServiceKey]:
         """Every service that any object names."""

@@ -32,7 +32,7 @@ ObjectKey = tuple[str, str, str]
 REGION_LABEL, ZONE_LABEL = "topology.kubernetes.io/region", "topology.kubernetes.io/zone"
 
 
-def object_key(value: K8sObject | Drain | Node) -> ObjectKey:
+def object_key(value: K8sObject | Node) -> ObjectKey:
     """(kind, namespace, name)."""
     return (value.kind, value.metadata.namespace, value.metadata.name)
 
@@ -49,7 +49,7 @@ class Objects:
         self._slices: dict[ServiceKey, dict[ObjectKey, EndpointSlice]] = {}
         self._policies: dict[ServiceKey, Policy] = {}
         self._names: dict[ServiceKey, dict[str, model.GlobalName]] = {}
-        self._all: dict[ObjectKey, K8sObject | Drain] = {}
+        self._all: dict[ObjectKey, K8sObject] = {}
         self._faults: dict[ServiceKey, dict[tuple[str, str], str]] = {}
         self.drains: dict[str, Drained] = {}
         self._zones: dict[str, str] = {}
@@ -67,11 +67,11 @@ class Objects:
         """The keys of every object of this kind."""
         return {key for key in self._all if key[0] == kind}
 
-    def get(self, key: ObjectKey) -> K8sObject | Drain | None:
+    def get(self, key: ObjectKey) -> K8sObject | None:
         """The object, or None."""
         return self._all.get(key)
 
-    def put(self, value: K8sObject | Drain | Node) -> set[ServiceKey]:
+    def put(self, value: K8sObject | Node) -> set[ServiceKey]:
         """Take this object; the services that it changes."""
         key = object_key(value)
         if isinstance(value, Node):
