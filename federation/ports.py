@@ -50,6 +50,14 @@ class ClusterApi(Protocol):
     def problems(self) -> tuple[str, ...]:
         """Inputs that were refused, one line each; their last good state is in force."""
 
+    @property
+    def native(self) -> bool:
+        """True for a Kubernetes API: it gives clusterset IPs, and holds imports and conditions."""
+
+    @property
+    def drains(self) -> Mapping[str, str]:
+        """The member that each Drain names ("": our own), by the object's name."""
+
     def services(self) -> Iterable[ServiceKey]:
         """Every service that has a Service, an EndpointSlice or a ServiceExport."""
 

@@ -1,4 +1,4 @@
-"""Write the CustomResourceDefinitions of our kinds into federation/crds."""
+"""Write the CustomResourceDefinitions into federation/crds."""
 
 from pathlib import Path
 
@@ -7,5 +7,5 @@ from federation.wire.k8s.crd import KINDS, text
 FOLDER = Path(__file__).parents[1] / "federation" / "crds"
 
 if __name__ == "__main__":
-    for kind, (plural, _, _) in KINDS.items():
-        (FOLDER / f"{plural}.yaml").write_text(text(kind))
+    for kind in KINDS.values():
+        (FOLDER / kind.file).write_text(text(kind))

@@ -42,6 +42,16 @@ class Manifests:
         return self._certainty
 
     @property
+    def native(self) -> bool:
+        """False: nobody reads what we would write."""
+        return False
+
+    @property
+    def drains(self) -> dict[str, str]:
+        """As the manifests say."""
+        return self._objects.drains()
+
+    @property
     def problems(self) -> tuple[str, ...]:
         """One line per refused file."""
         return tuple(text for _, text in sorted(self._refused.items()))

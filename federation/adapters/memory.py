@@ -17,12 +17,18 @@ from federation.wire.k8s.types import K8sObject
 class MemoryCluster:
     """A ClusterApi that a test or a dry run fills by hand."""
 
-    def __init__(self, default_az: str = "az-1") -> None:
+    def __init__(self, default_az: str = "az-1", native: bool = False) -> None:
+        self.native = native
         self._objects = Objects(default_az)
         self._wake: Wake = lambda key: None
         self.certainty: Certainty = "fresh"
         self.problems: tuple[str, ...] = ()
         self.wanted: dict[str, tuple[Wanted, ...]] = {}
+
+    @property
+    def drains(self) -> dict[str, str]:
+        """As the objects say."""
+        return self._objects.drains()
 
     def put(self, value: K8sObject) -> None:
         """Create or replace an object."""

@@ -6,7 +6,17 @@ from federation.model import policy as model
 from federation.model.local import LocalFacts
 from federation.model.names import ServiceKey
 from federation.model.policy import Policy
-from federation.wire.k8s.translate import LocalService, global_name, local_service, local_slices, policy_of, slice_owner
+from federation.model.record import Traits
+from federation.wire.k8s.translate import (
+    LocalService,
+    derived_from,
+    exported_traits,
+    global_name,
+    local_service,
+    local_slices,
+    policy_of,
+    slice_owner,
+)
 from federation.wire.k8s.types import EndpointSlice, GlobalName, K8sObject, Service, ServiceExport, TrafficPolicy
 
 ObjectKey = tuple[str, str, str]
@@ -24,11 +34,14 @@ class Objects:
         """`default_az` stands for endpoints that name no zone."""
         self._default_az = default_az
         self._services: dict[ServiceKey, LocalService] = {}
-        self._exports: set[ServiceKey] = set()
+        self._derived: dict[ServiceKey, tuple[str, ...]] = {}
+        self._exports: dict[ServiceKey, ServiceExport] = {}
         self._slices: dict[ServiceKey, dict[ObjectKey, EndpointSlice]] = {}
         self._policies: dict[ServiceKey, Policy] = {}
         self._names: dict[ServiceKey, dict[str, model.GlobalName]] = {}
         self._all: dict[ObjectKey, K8sObject] = {}
+        self._faults: dict[ServiceKey, dict[tuple[str, str], str]] = {}
+        self._faulty: dict[ObjectKey, tuple[ServiceKey, str]] = {}
 
     def keys(self, kind: str) -> set[ObjectKey]:
         """The keys of every object of this kind."""
@@ -49,10 +62,9 @@ class Objects:
         name = ServiceKey(value.metadata.namespace, value.metadata.name)
         match value:
             case Service():
-                self._services[name] = local_service(value)
-                return changed | {name}
+                return changed | {self._put_service(name, value)}
             case ServiceExport():
-                self._exports.add(name)
+                self._exports[name] = value
                 return changed | {name}
             case EndpointSlice():
                 return changed | self._put_slice(key, value)
@@ -71,9 +83,9 @@ class Objects:
             return set()
         name = ServiceKey(key[1], key[2])
         if isinstance(old, Service):
-            self._services.pop(name, None)
-        elif isinstance(old, ServiceExport):
-            self._exports.discard(name)
+            return {self._drop_service(name, old)}
+        if isinstance(old, ServiceExport):
+            self._exports.pop(name, None)
         elif isinstance(old, TrafficPolicy):
             self._policies.pop(name, None)
         elif isinstance(old, GlobalName):
@@ -82,24 +94,70 @@ class Objects:
             return self._drop_slice(key, old)
         return {name}
 
+    def drains(self) -> dict[str, str]:
+        """The member that each Drain names, by object."""
+        return {}
+
     def services(self) -> Iterable[ServiceKey]:
         """Every service that any object names."""
-        return {*self._services, *self._exports, *self._slices, *self._policies, *self._names}
+        return {*self._services, *self._exports, *self._slices, *self._policies, *self._names, *self._faults}
 
     def service(self, key: ServiceKey) -> LocalFacts:
         """What the objects say of this service."""
         service = self._services.get(key)
-        slices = local_slices(key, self._slices.get(key, {}).values(), self._default_az)
+        slices = local_slices(key, self._slices.get(key, {}).values(), self._default_az, {})
+        export = self._exports.get(key)
+        traits = service.traits if service else Traits()
         return LocalFacts(
             key=key,
             kind=service.kind if service else None,
             ports=service.ports if service else (),
-            session_affinity=service.session_affinity if service else "None",
+            traits=exported_traits(traits, export) if export else traits,
             slices=slices,
-            exported=key in self._exports,
+            exported=export is not None,
             policy=self._policies.get(key),
             names=dict(sorted(self._names.get(key, {}).items())),
+            addresses=self._derived.get(key, ()),
+            faults=dict(self._faults.get(key, {})),
+            generations=self._generations(key),
         )
+
+    def fault(self, key: ObjectKey, about: ServiceKey, text: str | None) -> set[ServiceKey]:
+        """This object about that service is not understood (None: it is); the services that this changes."""
+        before = self._faulty.pop(key, None)
+        if before is not None:
+            held = self._faults[before[0]]
+            del held[(key[0], key[2])]
+            if not held:
+                del self._faults[before[0]]
+        if text is not None:
+            self._faulty[key] = (about, text)
+            self._faults.setdefault(about, {})[(key[0], key[2])] = text
+        after = self._faulty.get(key)
+        return set() if before == after else {found[0] for found in (before, after) if found}
+
+    def _generations(self, key: ServiceKey) -> dict[tuple[str, str], int]:
+        """Those of the objects about this service that have a status."""
+        names = [("ServiceExport", key.name), ("TrafficPolicy", key.name)]
+        names += [("GlobalName", name) for name in self._names.get(key, {})]
+        found = {one: self._all.get((one[0], key.namespace, one[1])) for one in names}
+        return {one: value.metadata.generation for one, value in found.items() if value is not None}
+
+    def _put_service(self, name: ServiceKey, value: Service) -> ServiceKey:
+        imported = derived_from(value)
+        if imported is None:
+            self._services[name] = local_service(value)
+            return name
+        self._derived[imported] = tuple(a for a in value.spec.cluster_ips if a != "None")
+        return imported
+
+    def _drop_service(self, name: ServiceKey, old: Service) -> ServiceKey:
+        imported = derived_from(old)
+        if imported is None:
+            self._services.pop(name, None)
+            return name
+        self._derived.pop(imported, None)
+        return imported
 
     def _put_slice(self, key: ObjectKey, value: EndpointSlice) -> set[ServiceKey]:
         owner = slice_owner(value)

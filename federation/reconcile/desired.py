@@ -14,7 +14,7 @@ from federation.wire.keyed import encode
 KINDS: dict[Role, frozenset[str]] = {
     "gateway": frozenset(("site", "peer", "pool", "offer")),
     "node": frozenset(("site", "peer", "pool", "import", "jwt", "foreign")),
-    "dns": frozenset(("site", "import", "place", "steered", "witness")),
+    "dns": frozenset(("site", "import", "headless", "place", "steered", "witness")),
 }
 NOTHING = ServicePlan(record={}, handout={})
 

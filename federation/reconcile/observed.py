@@ -9,11 +9,12 @@ from federation.plan.service import Offered, service_of
 
 
 class Rank(NamedTuple):
-    """Where a member stands: its admission number, what it costs to reach it (ms), its region."""
+    """Where a member stands: its admission number, what it costs to reach it (ms), its region, whether it drains."""
 
     number: int
     cost: int
     region: str
+    draining: bool
 
 
 class PeerIndex:
@@ -54,8 +55,9 @@ class PeerIndex:
         service: ServiceKey,
         views: Mapping[MemberName, Mapping[str, Resource]],
         rank: Mapping[MemberName, Rank],
+        numbers: Mapping[MemberName, int],
     ) -> tuple[Offered, ...]:
-        """What each peer exports of this service. `rank` has each active member."""
+        """What each peer exports of this service. `rank` has each active member, `numbers` this service's exports."""
         found = []
         for member, keys in self._keys.get(service, {}).items():
             if member not in views or member not in rank:
@@ -64,9 +66,19 @@ class PeerIndex:
             export = view.get(f"export/{service}")
             if isinstance(export, Export):
                 slices = tuple(part for key in sorted(keys) if isinstance(part := view.get(key), Slice))
-                order, cost, region = rank[member]
-                offered = Offered(member=member, region=region, order=order, cost=cost, export=export, slices=slices)
-                found.append(offered)
+                order, cost, region, draining = rank[member]
+                found.append(
+                    Offered(
+                        member=member,
+                        region=region,
+                        order=order,
+                        cost=cost,
+                        export=export,
+                        slices=slices,
+                        number=numbers.get(member, 0),
+                        draining=draining,
+                    )
+                )
         return tuple(sorted(found, key=lambda item: (item.order, item.member)))
 
     def _note_apart(self, member: MemberName, key: str, resource: Resource | None) -> None:

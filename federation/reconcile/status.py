@@ -137,7 +137,7 @@ def _service(key: ServiceKey, loop: Loop, paths: Paths) -> dict[str, Any]:
         case = Case(loop.parts.own.name, merged.policy, paths, now)
         ruling = rule(merged.candidates, case)
         row |= {
-            "address": merged.address,
+            "clusterset_ips": merged.addresses,
             "shares": [{"member": share.member, "ppm": share.ppm} for share in ruling.shares],
         }
     return row

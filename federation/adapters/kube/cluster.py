@@ -15,7 +15,7 @@ from federation.adapters.kube.http import Http
 from federation.adapters.kube.kinds import FOLLOWED, Kind, ObjectKey, title
 from federation.adapters.kube.kubeconfig import read_kubeconfig
 from federation.adapters.kube.pace import Pace
-from federation.adapters.kube.reading import Wrong, read_head, read_object
+from federation.adapters.kube.reading import Wrong, named_service, read_head, read_object
 from federation.adapters.kube.tokens import review
 from federation.adapters.kube.writer import Writer
 from federation.adapters.objects import Objects
@@ -23,7 +23,10 @@ from federation.model.local import LocalFacts
 from federation.model.names import ServiceKey
 from federation.model.tokens import ServiceAccount
 from federation.ports import Certainty, Wake, Wanted
+from federation.wire.k8s.types import KINDS, K8sObject
 
+HELD = K8sObject
+"""What the world is made of."""
 log = logging.getLogger("kube")
 
 
@@ -52,6 +55,16 @@ class Kube:
         """The worst of the kinds without which nothing is known."""
         found = {self._certainty[kind.name] for kind in FOLLOWED.values() if kind.required}
         return "unknown" if "unknown" in found else "stale" if "stale" in found else "fresh"
+
+    @property
+    def native(self) -> bool:
+        """True: it gives clusterset IPs and holds imports."""
+        return True
+
+    @property
+    def drains(self) -> Mapping[str, str]:
+        """As the objects say."""
+        return self._objects.drains()
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -99,18 +112,16 @@ class Kube:
         try:
             value = read_object(kind, raw)
         except Wrong as wrong:
-            self._reject(key, str(wrong))
+            self._judge(key, raw, str(wrong))
             return key, meta.resource_version
-        if self._rejected.pop(key, None) is not None:
-            self._wake_named(key)
-        for service in self._objects.put(value) if value is not None else ():
+        self._judge(key, raw, None)
+        for service in self._objects.put(value) if isinstance(value, HELD) else ():
             self._wake(service)
         return key, meta.resource_version
 
     def drop(self, key: ObjectKey) -> None:
         """This object is gone."""
-        if self._rejected.pop(key, None) is not None:
-            self._wake_named(key)
+        self._judge(key, None, None)
         self._writer.lost(key)
         for service in self._objects.drop(key):
             self._wake(service)
@@ -136,16 +147,18 @@ class Kube:
             self._certainty[kind.name] = now
             self._wake(None)
 
-    def _reject(self, key: ObjectKey, why: str) -> None:
-        if self._rejected.get(key) == why:
+    def _judge(self, key: ObjectKey, raw: msgspec.Raw | None, wrong: str | None) -> None:
+        """Keep what is wrong with this object; who writes its status is woken when that changes."""
+        if self._rejected.get(key) == wrong:
             return
-        self._rejected[key] = why
-        log.error("object rejected", extra={"code": "E125", "object": title(key), "reason": why})
-        self._wake_named(key)
-
-    def _wake_named(self, key: ObjectKey) -> None:
-        """The status of an object is written by the pass over the service of its name."""
-        self._wake(ServiceKey(key[1], key[2]) if key[1] else None)
+        if wrong is None:
+            del self._rejected[key]
+        else:
+            self._rejected[key] = wrong
+            log.error("object rejected", extra={"code": "E125", "object": title(key), "reason": wrong})
+        about = (named_service(key, raw) if raw is not None else None) or ServiceKey(key[1], key[2])
+        for service in self._objects.fault(key, about, wrong) if key[0] in KINDS else {about}:
+            self._wake(service if service.namespace else None)
 
 
 def open_kube(kubeconfig: Path, context: str | None, default_az: str) -> Kube:

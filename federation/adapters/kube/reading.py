@@ -10,12 +10,27 @@ from msgspec import Struct
 from msgspec.structs import force_setattr
 
 from federation.adapters.kube.kinds import Kind, ObjectKey
+from federation.model.names import ServiceKey, is_label
 from federation.wire.k8s.check import fault
-from federation.wire.k8s.types import KINDS, EndpointConditions, EndpointSlice, K8sObject, SliceEndpoint
+from federation.wire.k8s.translate import SERVICE_LABEL
+from federation.wire.k8s.types import (
+    KINDS,
+    ClusterObject,
+    Drain,
+    EndpointConditions,
+    EndpointSlice,
+    GlobalName,
+    Node,
+    ServiceExport,
+    SliceEndpoint,
+    TrafficPolicy,
+)
 
 ANNOTATIONS_MAX = 262_144
 """Bytes of an object's annotations in all (Kubernetes, Annotations)."""
 INITIAL_EVENTS_END = "k8s.io/initial-events-end"
+TYPES: dict[str, type[ClusterObject]] = {**KINDS, "Drain": Drain, "Node": Node}
+"""Kinds that the world is made of; of the others only the writer knows."""
 _PATH = re.compile(r" - at `\$\.?(.*)`$")
 _CONDITIONS: dict[tuple[bool | None, bool | None, bool | None], EndpointConditions] = {}
 
@@ -63,9 +78,31 @@ def read_head(kind: Kind, raw: msgspec.Raw) -> tuple[ObjectKey, HeadMeta]:
     return (kind.name, meta.namespace if kind.namespaced else "", meta.name), meta
 
 
-def read_object(kind: Kind, raw: msgspec.Raw) -> K8sObject | None:
+class _Named(Struct, frozen=True):
+    service: str = ""
+
+
+class _Naming(Struct, frozen=True):
+    spec: _Named = _Named()
+
+
+def named_service(key: ObjectKey, raw: msgspec.Raw) -> ServiceKey | None:
+    """The service that a malformed object is about, where that much can be read."""
+    try:
+        if key[0] == "GlobalName":
+            name = msgspec.json.decode(raw, type=_Naming).spec.service
+        elif key[0] == "EndpointSlice":
+            name = (msgspec.json.decode(raw, type=Head).metadata.labels or {}).get(SERVICE_LABEL, "")
+        else:
+            name = key[2]
+    except msgspec.MsgspecError:
+        return None
+    return ServiceKey(key[1], name) if is_label(name) else None
+
+
+def read_object(kind: Kind, raw: msgspec.Raw) -> ClusterObject | None:
     """What the world needs of this object; None for a kind that only the writer looks at. Wrong."""
-    wanted = KINDS.get(kind.name)
+    wanted = TYPES.get(kind.name)
     if wanted is None:
         return None
     try:
@@ -78,7 +115,7 @@ def read_object(kind: Kind, raw: msgspec.Raw) -> K8sObject | None:
     wrong = fault(value)
     if wrong is not None:
         raise Wrong(wrong)
-    _keep_little(value)
+    _keep_little(kind, value)
     return value
 
 
@@ -89,13 +126,15 @@ def _typed_text(error: str) -> str:
     return f'field "{(match[1] if match else "") or "(object)"}": {what[0].lower()}{what[1:]}'
 
 
-def _keep_little(value: K8sObject) -> None:
+def _keep_little(kind: Kind, value: ClusterObject) -> None:
     """Drop what nobody reads and keep each repeated text once: a hundred thousand endpoints are held for long."""
     meta = value.metadata
     force_setattr(meta, "managed_fields", [])
     force_setattr(meta, "owner_references", [])
     force_setattr(meta, "resource_version", "")
-    force_setattr(meta, "namespace", sys.intern(meta.namespace))
+    force_setattr(meta, "namespace", sys.intern(meta.namespace) if kind.namespaced else "")
+    if isinstance(value, ServiceExport | TrafficPolicy | GlobalName | Drain | Node):
+        force_setattr(value, "status", None)
     if isinstance(value, EndpointSlice):
         for endpoint in value.endpoints or ():
             _keep_little_of(endpoint)
