@@ -13,6 +13,7 @@ from federation.cli.store import with_store
 
 if TYPE_CHECKING:
     from federation.trust.endpoint import BundleServing
+    from federation.trust.enrolling import Desk
 
 STATE = click.option("--state", required=True, type=click.Path(path_type=Path), help="State folder of the member.")
 METRICS = click.option("--metrics", help="ADDRESS:PORT for Prometheus metrics.")
@@ -56,6 +57,10 @@ def signer(state: Path, metrics: str | None, socket_group: int | None) -> None:
 @click.option("--in-cluster", is_flag=True, help="Join the Kubernetes cluster in which this is a pod.")
 @click.option("--listen", required=True, help="ADDRESS:PORT for peers and agents.")
 @click.option("--join-listen", help="ADDRESS:PORT for members that join with a token (on the registrar).")
+@click.option("--enroll-listen", help="ADDRESS:PORT where programs of our Kubernetes cluster enrol themselves.")
+@click.option(
+    "--enroll", "enroll", multiple=True, help="ROLE=NAMESPACE/ACCOUNT: whose pods may; roles gateway, node, dns."
+)
 @click.option("--bundle-listen", help="ADDRESS:PORT where foreign trust domains get our bundle, at /bundle.json.")
 @click.option("--bundle-profile", type=click.Choice(["https_spiffe", "https_web"]), help="How it proves who it is.")
 @click.option("--bundle-cert", type=click.Path(path_type=Path), help="Its certificate chain (PEM); https_web only.")
@@ -70,6 +75,8 @@ def controller(
     in_cluster: bool,
     listen: str,
     join_listen: str | None,
+    enroll_listen: str | None,
+    enroll: tuple[str, ...],
     bundle_listen: str | None,
     bundle_profile: str | None,
     bundle_cert: Path | None,
@@ -80,7 +87,7 @@ def controller(
     from federation.adapters.etcd.access import read_access
     from federation.cli.cluster import open_cluster
     from federation.config import Folder
-    from federation.daemon import run_controller
+    from federation.daemon import Also, run_controller
     from federation.telemetry import serve_metrics, setup_logging, split_address
 
     setup_logging("controller")
@@ -90,10 +97,30 @@ def controller(
         Folder(state).registrar_key()
     serving = bundle_serving(bundle_listen, bundle_profile, bundle_cert, bundle_key)
     folder = Folder(state)
+    desk = enrolment_desk(enroll_listen, enroll, manifests is None)
     cluster = open_cluster(manifests, kubeconfig, context, in_cluster, folder.own().az)
     access = None if etcd is None else read_access(etcd)
     serve_metrics(metrics)
-    asyncio.run(run_controller(folder, cluster, listen, access, join_listen, serving))
+    asyncio.run(run_controller(folder, cluster, listen, access, Also(join_listen, serving, desk)))
+
+
+def enrolment_desk(listen: str | None, accounts: tuple[str, ...], kubernetes: bool) -> Desk | None:
+    """Where and who enrols itself; None: nobody does. InputError for options that do not go together."""
+    from federation.model.errors import InputError
+    from federation.telemetry import split_address
+    from federation.trust.enrolling import Desk
+    from federation.trust.enrolment import parse_accounts
+
+    if listen is None:
+        if accounts:
+            raise InputError("--enroll-listen ADDRESS:PORT is missing: --enroll is for it")
+        return None
+    split_address(listen, "--enroll-listen")
+    if not kubernetes:
+        raise InputError("--enroll-listen needs a Kubernetes API, which reviews tokens: --kubeconfig or --in-cluster")
+    if not accounts:
+        raise InputError("--enroll-listen needs --enroll ROLE=NAMESPACE/ACCOUNT: without it nobody may enrol")
+    return Desk(listen, parse_accounts(accounts))
 
 
 def bundle_serving(

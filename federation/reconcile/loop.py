@@ -86,7 +86,7 @@ class Loop:
         self._members = Members()
         self.nodes = KnownNodes(parts.store)
         self.bundles = Bundles(parts.own.name, parts.store, self._mesh_changed)
-        self._enrolled = Enrolments(parts.folder.agents)
+        self._enrolled = Enrolments(parts.folder.agents, parts.enrolled)
         self.enrolments: dict[str, Enrolment] = {}
         self.unread: dict[str, str] = {}
         self._held_since: float | None = None

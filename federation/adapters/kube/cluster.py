@@ -98,9 +98,14 @@ class Kube:
         """Every owner has said once what it wants: from now on what nobody wants is deleted."""
         self._writer.complete()
 
-    async def review(self, token: str) -> ServiceAccount:
+    @property
+    def nodes(self) -> frozenset[str] | None:
+        """By name; None while the list of nodes is not fresh."""
+        return frozenset(self._objects.nodes) if self._certainty["Node"] == "fresh" else None
+
+    async def review(self, token: str, audience: str = "") -> ServiceAccount:
         """Whose this service account token is (TokenReview)."""
-        return await review(self._access, token)
+        return await review(self._access, token, audience)
 
     async def run(self, wake: Wake) -> None:
         """Follow every kind and write what is wanted, until cancelled."""
