@@ -29,6 +29,7 @@ PROBE_INTERVAL_MS = Range(100, 60_000)
 PROBE_TIMEOUT_MS = Range(10, 30_000)
 PROBE_COUNT = Range(1, 20)
 PROBE_PATH_MAX = 1_024
+REGIONS_MAX = 32
 
 
 def is_path(text: str) -> bool:

@@ -1,31 +1,114 @@
-"""What the types do not say of an object: names that DNS can carry, addresses that can be endpoints. Pure."""
+"""What the types do not say of an object: names that DNS can carry, addresses that can be endpoints, sizes. Pure.
 
+The API server says the same of our own kinds by `rules.py`; a folder of manifests and a server without our definitions
+do not.
+"""
+
+import re
 from ipaddress import ip_address
 
 from federation.model.cidr import forbidden_address
-from federation.model.names import is_host, is_label
+from federation.model.names import LABEL_MAX, NAME_MAX, is_host, is_label
 from federation.model.policy import is_path
+from federation.wire.k8s.mcs import EXPORTED_BYTES_MAX, ServiceExportSpec
+from federation.wire.k8s.meta import Text
 from federation.wire.k8s.types import (
+    ClusterObject,
+    ClusterProperty,
+    Drain,
     EndpointSlice,
     GlobalName,
     GlobalNameSpec,
-    K8sObject,
+    Lease,
+    Node,
+    Service,
+    ServiceExport,
     SteeringSpec,
     TrafficPolicy,
 )
 
+PORTS_MAX = 100
+APP_PROTOCOL_MAX = 253
+_KEY = re.compile(r"([a-z0-9]([a-z0-9.-]*[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
+_VALUE = re.compile(r"([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?")
+_OURS = ".isthmus.dev"
 
-def fault(value: K8sObject) -> str | None:
+
+def fault(value: ClusterObject) -> str | None:
     """Field, value and limit of the first fault of this object, or None (Kubernetes API conventions; discovery/v1)."""
     if not is_label(value.metadata.namespace):
         return f'field "metadata.namespace": "{value.metadata.namespace}" is not a DNS label'
+    name = value.metadata.name
     if isinstance(value, EndpointSlice):
         return _slice_fault(value)
-    if not is_label(value.metadata.name):
-        return f'field "metadata.name": "{value.metadata.name}" is not a DNS label'
-    if isinstance(value, TrafficPolicy):
-        return _steering_fault(value.spec)
-    return _name_fault(value.spec) if isinstance(value, GlobalName) else None
+    if isinstance(value, _NAMED_BY_A_HOST):
+        if not (is_label(name) or is_host(name)):
+            return f'field "metadata.name": "{name[:NAME_MAX]}" is not a DNS name in lower case'
+        return _drain_fault(value) if isinstance(value, Drain) else None
+    if not is_label(name):
+        return f'field "metadata.name": "{name}" is not a DNS label'
+    return _spec_fault(value)
+
+
+_NAMED_BY_A_HOST = (ClusterProperty, Drain, Lease, Node)
+
+
+def _spec_fault(value: ClusterObject) -> str | None:
+    match value:
+        case Service():
+            return _ports_fault("spec.ports", [(port.name, port.app_protocol or "") for port in value.spec.ports])
+        case ServiceExport():
+            return _export_fault(value.spec)
+        case TrafficPolicy():
+            return _steering_fault(value.spec)
+        case GlobalName():
+            return _name_fault(value.spec)
+    return None
+
+
+def _ports_fault(field: str, ports: list[tuple[str, str]]) -> str | None:
+    if len(ports) > PORTS_MAX:
+        return f'field "{field}": {len(ports)} ports, at most {PORTS_MAX} can be exported'
+    for index, (name, protocol) in enumerate(ports):
+        if name and not is_label(name):
+            return f'field "{field}[{index}].name": "{name[:LABEL_MAX]}" is not a DNS label'
+        if len(protocol) > APP_PROTOCOL_MAX or not (protocol.isascii() and protocol.isprintable()):
+            shown = protocol[:LABEL_MAX]
+            return (
+                f'field "{field}[{index}].appProtocol": {shown!r} is not printable ASCII of at most {APP_PROTOCOL_MAX}'
+            )
+    return None
+
+
+def _export_fault(spec: ServiceExportSpec) -> str | None:
+    for key, value in spec.exported_labels.items():
+        if not _VALUE.fullmatch(value):
+            return f'field "spec.exportedLabels": {value[:LABEL_MAX]!r} of {key[:NAME_MAX]!r} is no value of a label'
+    labels = _pairs_fault("spec.exportedLabels", spec.exported_labels)
+    return labels or _pairs_fault("spec.exportedAnnotations", spec.exported_annotations)
+
+
+def _pairs_fault(field: str, pairs: Text) -> str | None:
+    for key in pairs:
+        if not _is_key(key):
+            return f'field "{field}": {key[:NAME_MAX]!r} is not a key such as example.com/team'
+        if f".{key}".partition("/")[0].endswith(_OURS) and "/" in key:
+            return f'field "{field}": "{key}" is ours: keys of isthmus.dev are not exported'
+    size = sum(len(key.encode()) + len(value.encode()) for key, value in pairs.items())
+    if size > EXPORTED_BYTES_MAX:
+        return f'field "{field}": {size} bytes, at most {EXPORTED_BYTES_MAX} can be exported'
+    return None
+
+
+def _is_key(text: str) -> bool:
+    return len(text.partition("/")[0]) <= NAME_MAX and _KEY.fullmatch(text) is not None
+
+
+def _drain_fault(value: Drain) -> str | None:
+    member = value.spec.member
+    if member and not is_label(member):
+        return f'field "spec.member": "{member}" is not a member name (a DNS label)'
+    return None
 
 
 def _name_fault(spec: GlobalNameSpec) -> str | None:
@@ -58,10 +141,12 @@ def _slice_fault(value: EndpointSlice) -> str | None:
         return 'field "addressType": FQDN endpoints cannot be reached by address and are not exported'
     family = 4 if value.address_type == "IPv4" else 6
     for index, endpoint in enumerate(value.endpoints or ()):
+        if endpoint.hostname and not is_label(endpoint.hostname):
+            return f'field "endpoints[{index}].hostname": "{endpoint.hostname[:NAME_MAX]}" is not a DNS label'
         for address in endpoint.addresses:
             why = forbidden_address(address)
             if why is None and ip_address(address).version != family:
                 why = f"is not of addressType {value.address_type}"
             if why is not None:
                 return f'field "endpoints[{index}].addresses": "{address}" {why}'
-    return None
+    return _ports_fault("ports", [(port.name, port.app_protocol or "") for port in value.ports or ()])

@@ -1,0 +1,165 @@
+"""The definitions on a real API server: accepted, explained, listed in tables, and every bad object refused."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from federation.wire.k8s.crd import KINDS, Kind, definition
+from tests.worlds.api_server import ApiServer, needs_api_server
+from tests.worlds.bad_objects import BAD, Bad
+
+pytestmark = needs_api_server
+CRDS = Path(__file__).parents[2] / "federation" / "crds"
+
+GOOD: dict[str, dict[str, Any]] = {
+    "TrafficPolicy": {
+        "order": ["us-east", "us-west"],
+        "drain": ["eu"],
+        "threshold": None,
+        "probe": {"path": "/healthz"},
+    },
+    "GlobalName": {
+        "host": "shop.example.com",
+        "service": "web",
+        "policy": "weighted",
+        "weights": {"us-east": 1, "us-west": 0},
+    },
+    "Drain": {"reason": "upgrade"},
+    "MemberCluster": {},
+    "ClusterProperty": {"value": "us-east"},
+    "ServiceExport": {"exportedLabels": {"team": "shop"}},
+    "ServiceImport": {"type": "ClusterSetIP", "ips": ["10.1.0.1"], "ports": [{"port": 80, "protocol": "TCP"}]},
+}
+
+
+def path(kind: Kind, version: str) -> str:
+    inside = "/namespaces/default" if kind.scope == "Namespaced" else ""
+    return f"/apis/{kind.group}/{version}{inside}/{kind.plural}"
+
+
+def document(kind: Kind, spec: dict[str, Any], name: str = "web", version: str = "") -> dict[str, Any]:
+    found = {
+        "apiVersion": f"{kind.group}/{version or kind.versions[-1]}",
+        "kind": kind.kind,
+        "metadata": {"name": name},
+    }
+    return found if kind.spec is None else found | {"spec": spec}
+
+
+@pytest.mark.parametrize("bad", BAD.values(), ids=BAD)
+def test_a_bad_object_is_refused(server: ApiServer, bad: Bad) -> None:
+    kind = KINDS[bad.kind]
+    status, answer = server.call("POST", path(kind, kind.versions[-1]), document(kind, bad.spec, bad.name))
+    assert (status, answer["kind"]) == (422, "Status")
+    assert bad.server in answer["message"]
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_a_good_object_is_taken_in_every_version_and_shown(server: ApiServer, kind: Kind) -> None:
+    for version in kind.versions:
+        made, answer = server.call(
+            "POST", path(kind, version), document(kind, GOOD[kind.kind], f"good-{version}", version)
+        )
+        assert made == 201, answer
+    for name in (*kind.short, kind.plural):
+        head, *rows = server.kubectl("get", name).stdout.splitlines()
+        assert re.split(r"  +", head.strip()) == ["NAME", *(one.name.upper() for one in kind.columns if not one.wide)]
+        assert {row.split()[0] for row in rows} >= {f"good-{version}" for version in kind.versions}
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_explain_says_what_every_field_is_for(server: ApiServer, kind: Kind) -> None:
+    part = "status" if kind.spec is None else "spec"
+    told = server.kubectl("explain", f"{kind.plural}.{part}")
+    assert told.returncode == 0, told.stderr
+    schema = definition(kind)["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"][part]
+    shown = " ".join(told.stdout.split())
+    assert schema["description"] in shown
+    assert all(field["description"] in shown for field in schema["properties"].values() if "description" in field)
+
+
+def test_the_definitions_have_no_faults(server: ApiServer) -> None:
+    """NonStructuralSchema, and the approval that *.k8s.io needs, are conditions of the definition."""
+    _, answer = server.call("GET", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions")
+    conditions = {
+        item["metadata"]["name"]: {one["type"]: one["status"] for one in item["status"]["conditions"]}
+        for item in answer["items"]
+    }
+    good = {"NamesAccepted": "True", "Established": "True"}
+    approved = {"KubernetesAPIApprovalPolicyConformant": "True"}
+    assert conditions == {
+        f"{kind.plural}.{kind.group}": good | (approved if kind.group == "about.k8s.io" else {})
+        for kind in KINDS.values()
+    }
+
+
+def test_defaults_are_filled_in(server: ApiServer) -> None:
+    kind = KINDS["GlobalName"]
+    _, answer = server.call(
+        "POST", path(kind, "v1alpha1") + "?dryRun=All", document(kind, GOOD["GlobalName"] | {"probe": {}})
+    )
+    assert answer["spec"]["ttl"] == 30
+    assert answer["spec"]["probe"] == {"port": 0, "intervalMs": 1000, "timeoutMs": 1000, "unhealthy": 3, "healthy": 2}
+
+
+def test_the_member_of_a_drain_cannot_be_changed(server: ApiServer) -> None:
+    kind = KINDS["Drain"]
+    server.call("POST", path(kind, "v1alpha1"), document(kind, {}, "own"))
+    status, answer = server.call(
+        "PATCH", path(kind, "v1alpha1") + "/own", {"spec": {"member": "us-east"}}, "application/merge-patch+json"
+    )
+    assert status == 422
+    assert "member cannot be changed: delete this Drain and make another" in answer["message"]
+    status, _ = server.call(
+        "PATCH", path(kind, "v1alpha1") + "/own", {"spec": {"reason": "upgrade"}}, "application/merge-patch+json"
+    )
+    assert status == 200
+
+
+STATUS = {
+    "conditions": [
+        {
+            "type": "Ready",
+            "status": "True",
+            "reason": "Ready",
+            "message": "",
+            "observedGeneration": 1,
+            "lastTransitionTime": "2026-11-21T13:00:00Z",
+        }
+    ]
+}
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS.values() if kind.status], ids=lambda kind: kind.kind)
+def test_status_is_written_apart_and_its_conditions_merge_by_type(server: ApiServer, kind: Kind) -> None:
+    here = path(kind, kind.versions[-1])
+    server.call("POST", here, document(kind, GOOD[kind.kind], "stands") | {"status": STATUS})
+    status, answer = server.call("GET", here + "/stands")
+    assert "status" not in answer, "a status in the object itself is not taken"
+    for manager, one in (("a", "Ready"), ("b", "Valid")):
+        body = document(kind, {}, "stands")
+        body.pop("spec", None)
+        condition = STATUS["conditions"][0] | {"type": one}
+        url = f"{here}/stands/status?fieldManager={manager}"
+        status, answer = server.call(
+            "PATCH", url, body | {"status": {"conditions": [condition]}}, "application/apply-patch+yaml"
+        )
+        assert status == 200, answer
+    assert [one["type"] for one in answer["status"]["conditions"]] == ["Ready", "Valid"]
+
+
+def test_what_is_written_through_v1alpha1_is_read_through_v1beta1(server: ApiServer) -> None:
+    kind = KINDS["ServiceExport"]
+    server.call("POST", path(kind, "v1alpha1"), document(kind, GOOD["ServiceExport"], "old", "v1alpha1"))
+    assert server.call("GET", path(kind, "v1beta1") + "/old")[1]["spec"] == GOOD["ServiceExport"]
+
+
+def test_the_examples_of_the_readme_are_taken(server: ApiServer) -> None:
+    blocks = (CRDS / "README.md").read_text().split("```yaml\n")[1:]
+    text = "\n---\n".join(
+        block.partition("```")[0].replace("namespace: shop", "namespace: default") for block in blocks
+    )
+    done = server.kubectl("create", "--dry-run=server", "-f", "-", text=text)
+    assert (done.returncode, len(done.stdout.splitlines())) == (0, len(blocks)), done.stderr
