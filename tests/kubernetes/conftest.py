@@ -1,4 +1,7 @@
-"""The suite runs on both beds; where the real one is missing, one line at the end says so."""
+"""Two beds for the suite, and one real API server for the tests of what is installed in a cluster.
+
+Where no real API server is to be had, one line at the end says so.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,8 +13,9 @@ from tests.worlds.api_server import ApiServer, api_server
 from tests.worlds.clusters import NOT_TESTED, Bed, api, bed
 from tests.worlds.federated import Federated, federated
 
-CRDS = Path(__file__).parents[2] / "federation" / "crds"
 __all__ = ["api", "bed"]
+
+CRDS = Path(__file__).parents[2] / "federation" / "crds"
 
 
 @pytest.fixture(scope="session")
