@@ -19,13 +19,13 @@ from federation.adapters.kube.reading import Wrong, named_service, read_head, re
 from federation.adapters.kube.tokens import review
 from federation.adapters.kube.writer import Writer
 from federation.adapters.objects import Objects
-from federation.model.local import LocalFacts
+from federation.model.local import Drained, LocalFacts
 from federation.model.names import ServiceKey
 from federation.model.tokens import ServiceAccount
 from federation.ports import Certainty, Wake, Wanted
-from federation.wire.k8s.types import KINDS, K8sObject
+from federation.wire.k8s.types import KINDS, K8sObject, Node
 
-HELD = K8sObject
+HELD = K8sObject | Node
 """What the world is made of."""
 log = logging.getLogger("kube")
 
@@ -62,9 +62,14 @@ class Kube:
         return True
 
     @property
-    def drains(self) -> Mapping[str, str]:
+    def drains(self) -> Mapping[str, Drained]:
         """As the objects say."""
-        return self._objects.drains()
+        return self._objects.drains
+
+    @property
+    def regions(self) -> frozenset[str]:
+        """As the labels of nodes say."""
+        return self._objects.regions
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -90,7 +95,7 @@ class Kube:
         self._writer.want(owner, objects)
 
     def complete(self) -> None:
-        """Every owner has said once what it wants: from now on what nobody wants is deleted."""
+        """Everything was wanted once: what bears our mark and nobody wants is deleted from now on."""
         self._writer.complete()
 
     async def review(self, token: str) -> ServiceAccount:
@@ -115,16 +120,15 @@ class Kube:
             self._judge(key, raw, str(wrong))
             return key, meta.resource_version
         self._judge(key, raw, None)
-        for service in self._objects.put(value) if isinstance(value, HELD) else ():
-            self._wake(service)
+        if isinstance(value, HELD):
+            self._tell(self._objects.put(value))
         return key, meta.resource_version
 
     def drop(self, key: ObjectKey) -> None:
         """This object is gone."""
         self._judge(key, None, None)
         self._writer.lost(key)
-        for service in self._objects.drop(key):
-            self._wake(service)
+        self._tell(self._objects.drop(key))
 
     def listed(self, kind: Kind) -> None:
         """Everything that there is of this kind has been told."""
@@ -157,8 +161,16 @@ class Kube:
             self._rejected[key] = wrong
             log.error("object rejected", extra={"code": "E125", "object": title(key), "reason": wrong})
         about = (named_service(key, raw) if raw is not None else None) or ServiceKey(key[1], key[2])
-        for service in self._objects.fault(key, about, wrong) if key[0] in KINDS else {about}:
-            self._wake(service if service.namespace else None)
+        if key[1] and key[0] in KINDS:
+            self._tell(self._objects.fault(key, about, wrong))
+        else:
+            self._wake(None)
+
+    def _tell(self, changed: set[ServiceKey]) -> None:
+        for service in changed:
+            self._wake(service)
+        if self._objects.take_whole():
+            self._wake(None)
 
 
 def open_kube(kubeconfig: Path, context: str | None, default_az: str) -> Kube:
