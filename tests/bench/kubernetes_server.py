@@ -1,6 +1,7 @@
-"""An API server of many EndpointSlices, as a process of its own: lists by pages, WatchList when told to, silent watches.
+"""An API server of many EndpointSlices, as a process of its own: lists by pages, WatchList when told to, quiet watches.
 
-`python kubernetes_server.py SLICES ENDPOINTS STREAMS` prints its port.
+`python kubernetes_server.py SLICES ENDPOINTS streams|pages BOOKMARK_SECONDS` prints its port. Bookmarks come for
+EndpointSlices and Services only, as with a real API server: for a kind that nothing ever happened to it sends none.
 """
 
 import asyncio
@@ -80,9 +81,10 @@ def _endpoint(number: int, index: int) -> dict[str, Any]:
 class Server:
     """Answers `list` and `watch`; all other kinds are empty."""
 
-    def __init__(self, slices: int, endpoints: int, streams: bool) -> None:
+    def __init__(self, slices: int, endpoints: int, streams: bool, bookmarks: float) -> None:
         self._slices = [json.dumps(endpoint_slice(number, endpoints)).encode() for number in range(slices)]
         self._streams = streams
+        self._bookmarks = bookmarks
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Any GET."""
@@ -97,10 +99,19 @@ class Server:
             for item in items:
                 await response.write(b'{"type":"ADDED","object":' + item + b"}\n")
             mark = {"resourceVersion": "99999", "annotations": {"k8s.io/initial-events-end": "true"}}
-            event = {"type": "BOOKMARK", "object": {"metadata": mark}}
-            await response.write(json.dumps(event).encode() + b"\n")
-        await asyncio.Event().wait()
+            await response.write(_bookmark(mark))
+        try:
+            async with asyncio.timeout(float(request.query.get("timeoutSeconds", "1800"))):
+                await self._rest(response, request.path in (SLICES, "/api/v1/services"))
+        except TimeoutError:
+            pass
         return response
+
+    async def _rest(self, response: web.StreamResponse, bookmarks: bool) -> None:
+        while True:
+            await asyncio.sleep(self._bookmarks)
+            if bookmarks:
+                await response.write(_bookmark({"resourceVersion": "99999"}))
 
     def _page(self, request: web.Request, items: list[bytes]) -> web.Response:
         start, limit = int(request.query.get("continue") or 0), int(request.query.get("limit") or len(items) or 1)
@@ -112,9 +123,13 @@ class Server:
         return response
 
 
+def _bookmark(metadata: dict[str, Any]) -> bytes:
+    return json.dumps({"type": "BOOKMARK", "object": {"metadata": metadata}}).encode() + b"\n"
+
+
 async def main() -> None:
     """Serve until killed."""
-    server = Server(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "streams")
+    server = Server(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "streams", float(sys.argv[4]))
     app = web.Application()
     app.router.add_get("/{path:.*}", server.answer)
     runner = web.AppRunner(app)
