@@ -33,8 +33,9 @@ REGION_LABEL, ZONE_LABEL = "topology.kubernetes.io/region", "topology.kubernetes
 
 
 def object_key(value: K8sObject | Node) -> ObjectKey:
-    """(kind, namespace, name)."""
-    return (value.kind, value.metadata.namespace, value.metadata.name)
+    """(kind, namespace, name); the namespace of what is cluster-wide is ""."""
+    namespace = "" if isinstance(value, Drain | Node) else value.metadata.namespace
+    return (value.kind, namespace, value.metadata.name)
 
 
 class Objects:

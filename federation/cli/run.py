@@ -21,7 +21,8 @@ METRICS = click.option("--metrics", help="ADDRESS:PORT for Prometheus metrics.")
 @click.command()
 @STATE
 @METRICS
-def signer(state: Path, metrics: str | None) -> None:
+@click.option("--socket-group", type=click.IntRange(0, 2**32 - 2), help="Group (GID) that may ask it as well.")
+def signer(state: Path, metrics: str | None, socket_group: int | None) -> None:
     """Hold the anchor's key and sign what its policy allows, on a unix socket."""
     from federation.config import Folder
     from federation.process import until_stopped
@@ -39,7 +40,7 @@ def signer(state: Path, metrics: str | None) -> None:
     serve_metrics(metrics)
 
     async def serve() -> None:
-        await until_stopped([server.serve(folder.signer)])
+        await until_stopped([server.serve(folder.signer, socket_group)])
 
     asyncio.run(serve())
 

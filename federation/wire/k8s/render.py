@@ -73,15 +73,13 @@ def derived_name(service: ServiceKey) -> str:
 
 
 def conditions(found: Iterable[Condition], generation: int) -> list[Json]:
-    """Conditions of a status (meta/v1 Condition), without the time of their last change."""
+    """Conditions of a status (meta/v1 Condition), without the time of their last change. `generation` 0: of no spec that
+    somebody else writes.
+    """
+    seen = {"observedGeneration": generation} if generation else {}
     return [
-        {
-            "type": one.type,
-            "status": "True" if one.status else "False",
-            "reason": one.reason,
-            "message": one.message,
-            "observedGeneration": generation,
-        }
+        {"type": one.type, "status": "True" if one.status else "False", "reason": one.reason, "message": one.message}
+        | seen
         for one in found
     ]
 

@@ -249,7 +249,7 @@ def test_a_drain_of_ourselves_is_said_to_all_and_of_another_stays_here(world: Wo
         "us-east": True,
         EU: False,
     }
-    world.cluster.drop(("Drain", "default", "maintenance"))
+    world.cluster.drop(("Drain", "", "maintenance"))
     world.cluster.put(drain("far", EU))
     world.cluster.put(drain("typo", "eu-centrall"))
     assert not world.record()["about"].draining
