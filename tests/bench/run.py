@@ -38,7 +38,6 @@ MODULES: tuple[ModuleType, ...] = (
     failover,
     resident,
     help_time,
-    kubernetes,
     path_overhead,
     plan_one_change,
     probing,
