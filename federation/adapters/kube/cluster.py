@@ -57,6 +57,11 @@ class Kube:
         return "unknown" if "unknown" in found else "stale" if "stale" in found else "fresh"
 
     @property
+    def settled(self) -> bool:
+        """True when every kind was listed and everything wanted is so, or waits for somebody else."""
+        return "unknown" not in self._certainty.values() and self._writer.idle
+
+    @property
     def native(self) -> bool:
         """True: it gives clusterset IPs and holds imports."""
         return True

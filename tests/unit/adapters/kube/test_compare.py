@@ -123,3 +123,12 @@ def test_a_status_is_compared_with_its_times() -> None:
     for message, same in (("fine", True), ("not so fine", False)):
         want = stamped({"conditions": [CONDITION | {"message": message}]}, have, NOW)
         assert status_is({"status": want}, have) is same
+
+
+def test_two_ports_of_one_number_are_told_apart_though_one_leaves_its_protocol_out() -> None:
+    keys: dict[str, Any] = {"f:port": {}, "f:name": {}}
+    ports = {'k:{"port":80,"protocol":"TCP"}': keys, 'k:{"port":80,"protocol":"UDP"}': keys | {"f:protocol": {}}}
+    want = [{"name": "a", "port": 80}, {"name": "b", "port": 80, "protocol": "UDP"}]
+    have = there({"ports": [want[0] | {"protocol": "TCP"}, want[1]]}, {"f:spec": {"f:ports": ports}})
+    assert body_is({"spec": {"ports": want}}, have)
+    assert not body_is({"spec": {"ports": [want[0], want[1] | {"name": "c"}]}}, have)

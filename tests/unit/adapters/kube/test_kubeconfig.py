@@ -46,3 +46,23 @@ def test_a_kubeconfig_that_cannot_be_used_is_refused(tmp_path: Path, case: str) 
         read_kubeconfig(path)
     assert message in str(caught.value)
     assert str(path) in str(caught.value)
+
+
+def test_a_context_is_chosen_by_name_and_a_token_file_is_relative_to_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "config"
+    more = "{name: d, context: {cluster: k, user: v}}"
+    text = KUBECONFIG.replace("user: u}}]", f"user: u}}}}, {more}]").replace(
+        "token: secret}}]", "token: secret}}, {name: v, user: {tokenFile: t}}]"
+    )
+    path.write_text(text)
+    (tmp_path / "t").write_text("of the file\n")
+    assert read_kubeconfig(path, "d").headers()["Authorization"] == "Bearer of the file"
+    assert read_kubeconfig(path).headers()["Authorization"] == "Bearer secret"
+
+
+def test_several_files_are_one_and_the_first_word_holds(tmp_path: Path) -> None:
+    lines = KUBECONFIG.splitlines(keepends=True)
+    (tmp_path / "a").write_text("".join(lines[:2]))
+    (tmp_path / "b").write_text("current-context: other\n" + "".join(lines[2:]))
+    access = read_kubeconfig(Path(f"{tmp_path}/a:{tmp_path}/b"))
+    assert (access.server, access.token) == ("http://127.0.0.1:8001", "secret")
