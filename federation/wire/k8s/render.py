@@ -73,8 +73,8 @@ def derived_name(service: ServiceKey) -> str:
 
 
 def conditions(found: Iterable[Condition], generation: int) -> list[Json]:
-    """Conditions of a status (meta/v1 Condition), without the time of their last change. `generation` 0: of no spec that
-    somebody else writes.
+    """Conditions of a status (meta/v1 Condition), without the time of their last change. `generation` 0: of an
+    object that has no spec of somebody else.
     """
     seen = {"observedGeneration": generation} if generation else {}
     return [
