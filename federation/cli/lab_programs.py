@@ -100,7 +100,8 @@ def client(
 @click.option("--service-range", "ranges", multiple=True, metavar="CIDR", help="Of ClusterIPs; one for each family.")
 @click.option("--kubeconfig-out", "config", type=click.Path(path_type=Path), default=None, help="Write a kubeconfig.")
 @click.option("--token-file", type=click.Path(path_type=Path), default=None, help="CSV: token,user,uid,groups.")
-def kubernetes(listen: str, ranges: tuple[str, ...], config: Path | None, token_file: Path | None) -> None:
+@click.option("--tls", is_flag=True, help="Serve https; the kubeconfig bears the certificate.")
+def kubernetes(listen: str, ranges: tuple[str, ...], config: Path | None, token_file: Path | None, tls: bool) -> None:
     """An HTTP double of the Kubernetes API; without --token-file everybody may do everything."""
     import asyncio
 
@@ -109,7 +110,7 @@ def kubernetes(listen: str, ranges: tuple[str, ...], config: Path | None, token_
 
     host, port = address(listen)
     try:
-        asyncio.run(serve(server(ranges, token_file), host, port, config))
+        asyncio.run(serve(server(ranges, token_file), host, port, tls, config))
     except OSError as error:
         raise errors.cannot_serve(listen, error.strerror or str(error)) from None
 

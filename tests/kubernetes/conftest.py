@@ -1,4 +1,7 @@
-"""The contract suite runs on both beds; where the real one is missing, one line at the end says so."""
+"""Two beds for the contract suite, and one real API server for the tests of what is installed in a cluster.
+
+Where no real API server is to be had, one line at the end says so.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,12 +13,13 @@ from tests.worlds.api_server import ApiServer, api_server
 from tests.worlds.clusters import NOT_TESTED, api, bed
 
 __all__ = ["api", "bed"]
+
 CRDS = Path(__file__).parents[2] / "federation" / "crds"
 
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
-    """One real API server with our definitions installed."""
+    """With our definitions installed."""
     with api_server(tmp_path_factory.mktemp("api-server")) as found:
         done = found.kubectl("apply", "--server-side", "-f", str(CRDS))
         assert done.returncode == 0, done.stderr

@@ -31,7 +31,7 @@ def of(kind: str, name: str, meta: Object | None = None, **body: Any) -> Object:
 
 def config(name: str, meta: Object | None = None, **data: str) -> Object:
     """A ConfigMap."""
-    return of("ConfigMap", name, meta, data=data)
+    return of("ConfigMap", name, meta, **({"data": data} if data else {}))
 
 
 def service(name: str = "web", **spec: Any) -> Object:

@@ -8,6 +8,7 @@ part without a colon being of the file before). In those, only what a test made 
 A test takes the fixture `bed` (session-wide, both sorts) and asks it for members; each test makes namespaces of its own.
 """
 
+import base64
 import contextlib
 import http.client
 import itertools
@@ -187,11 +188,13 @@ class Bed:
         (folder / "tokens.csv").write_text(TOKENS)
         config = folder / "kubeconfig"
         program = Path(sys.executable).parent / "isthmus"
-        command = [str(program), "lab", "kubernetes", "--service-range", SERVICE_RANGE]
+        command = [str(program), "lab", "kubernetes", "--tls", "--service-range", SERVICE_RANGE]
         self._spawn(folder, [*command, "--kubeconfig-out", str(config), "--token-file", str(folder / "tokens.csv")])
         _await(lambda: config.exists() and config.read_text().endswith("}\n"), folder)
-        url = json.loads(config.read_text())["clusters"][0]["cluster"]["server"]
-        return Cluster(folder.name, url, config, ADMIN, double=True)
+        said = json.loads(config.read_text())["clusters"][0]["cluster"]
+        ca = folder / "ca.pem"
+        ca.write_bytes(base64.b64decode(said["certificate-authority-data"]))
+        return Cluster(folder.name, said["server"], config, ADMIN, ca, double=True)
 
     def _real(self, folder: Path, index: int) -> Cluster:
         if contexts := named_contexts():

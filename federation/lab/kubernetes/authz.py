@@ -135,4 +135,4 @@ def review(store: Store, user: User, asked: Object) -> Object:
         act = Act(
             about.get("verb", ""), about.get("group", ""), resource, about.get("namespace", ""), about.get("name", "")
         )
-    return {**asked, "metadata": {"creationTimestamp": None}, "status": {"allowed": allowed(store, user, act)}}
+    return {**asked, "metadata": {}, "status": {"allowed": allowed(store, user, act)}}

@@ -4,7 +4,7 @@ import base64
 from collections.abc import Iterator
 from typing import Any
 
-from federation.lab.kubernetes import clock, names, services, slices
+from federation.lab.kubernetes import clock, names, services, slices, validate
 from federation.lab.kubernetes.kinds import Kind
 from federation.lab.kubernetes.status import Cause, bad_value, required, too_long, unsupported
 
@@ -142,6 +142,10 @@ def _definition_causes(value: Object, old: Object | None) -> Iterator[Cause]:
     for index, one in enumerate(versions):
         if not one.get("schema", {}).get("openAPIV3Schema"):
             yield required(f"spec.versions[{index}].schema.openAPIV3Schema", "schemas are required")
+        else:
+            yield from validate.unreadable(
+                one["schema"]["openAPIV3Schema"], f"spec.versions[{index}].schema.openAPIV3Schema"
+            )
     for field in ("plural", "kind"):
         if not named.get(field):
             yield required(f"spec.names.{field}")

@@ -107,7 +107,7 @@ def _consistent(match: str, version: int | None, initial: str | None, watching: 
     elif match == "Exact" and version == 0:
         why = 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"'
     elif match not in ("", "Exact", "NotOlderThan"):
-        raise _options([status.unsupported("resourceVersionMatch", match, ["", "Exact", "NotOlderThan"])])
+        raise _options([status.unsupported("resourceVersionMatch", match, ["Exact", "NotOlderThan", ""])])
     if why:
         raise _options([Cause("resourceVersionMatch", status.FORBIDDEN, f"Forbidden: {why}")])
 

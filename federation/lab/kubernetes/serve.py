@@ -1,11 +1,13 @@
 """The double as a process: `isthmus lab kubernetes`."""
 
 import asyncio
+import base64
 import json
 import signal
 from ipaddress import ip_network
 from pathlib import Path
 
+from federation.lab.kubernetes import certificate
 from federation.lab.kubernetes.server import ApiServer
 from federation.lab.kubernetes.users import read_tokens
 from federation.model.errors import InputError
@@ -13,13 +15,16 @@ from federation.model.errors import InputError
 RANGE = "10.96.0.0/16"
 
 
-def kubeconfig(url: str, token: str, name: str = "double") -> str:
-    """A kubeconfig (JSON is YAML) with one context, for one server and perhaps a token."""
+def kubeconfig(url: str, token: str, pem: bytes, name: str = "double") -> str:
+    """A kubeconfig (JSON is YAML) with one context; without token or certificate where those are empty."""
+    cluster = {"server": url}
+    if pem:
+        cluster["certificate-authority-data"] = base64.b64encode(pem).decode()
     said = {
         "apiVersion": "v1",
         "kind": "Config",
         "current-context": name,
-        "clusters": [{"name": name, "cluster": {"server": url}}],
+        "clusters": [{"name": name, "cluster": cluster}],
         "users": [{"name": name, "user": {"token": token} if token else {}}],
         "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
     }
@@ -49,12 +54,13 @@ def server(ranges: tuple[str, ...], token_file: Path | None) -> ApiServer:
     return ApiServer(networks, users)
 
 
-async def serve(double: ApiServer, host: str, port: int, config: Path | None) -> None:
-    """Listen until SIGTERM or SIGINT; OSError when the address cannot be had."""
-    await double.start(host, port)
+async def serve(double: ApiServer, host: str, port: int, tls: bool, config: Path | None) -> None:
+    """Listen, with a certificate of its own if asked to, until SIGTERM or SIGINT; OSError without the address."""
+    context, pem = certificate.context(host) if tls else (None, b"")
+    await double.start(host, port, context)
     if config is not None:
         masters = (token for token, user in double.tokens.known.items() if "system:masters" in user.groups)
-        config.write_text(kubeconfig(double.url, next(masters, "")))
+        config.write_text(kubeconfig(double.url, next(masters, ""), pem))
     print(f"Kubernetes API double at {double.url}", flush=True)
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -1,7 +1,7 @@
 """EndpointSlices: defaults and what the API server refuses."""
 
 from collections.abc import Iterator
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any
 
 from federation.lab.kubernetes import names
@@ -9,11 +9,11 @@ from federation.lab.kubernetes.status import Cause, bad_value, duplicate, requir
 
 Object = dict[str, Any]
 TYPES = ["FQDN", "IPv4", "IPv6"]
-MOST_ENDPOINTS, MOST_PORTS, MOST_ADDRESSES = 1000, 100, 100
+MOST_ENDPOINTS, MOST_PORTS, MOST_ADDRESSES = 1000, 20_000, 100
 RANGES = (
-    ("is_loopback", "may not be in the loopback range (127.0.0.0/8, ::1/128)"),
-    ("is_link_local", "may not be in the link-local range (169.254.0.0/16, fe80::/10)"),
-    ("is_multicast", "may not be in the multicast range (224.0.0.0/4, ff00::/8)"),
+    (("127.0.0.0/8", "::1/128"), "may not be in the loopback range (127.0.0.0/8, ::1/128)"),
+    (("169.254.0.0/16", "fe80::/10"), "may not be in the link-local range (169.254.0.0/16, fe80::/10)"),
+    (("224.0.0.0/24", "ff02::/16"), "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)"),
 )
 
 
@@ -94,6 +94,6 @@ def _address(text: str, kind: str, path: str, index: int) -> Iterator[Cause]:
 def _special(address: IPv4Address | IPv6Address, text: str, at: str) -> Iterator[Cause]:
     if address.is_unspecified:
         yield bad_value(at, text, f"may not be unspecified ({text})")
-    for attribute, why in RANGES:
-        if getattr(address, attribute):
+    for networks, why in RANGES:
+        if any(address in ip_network(one) for one in networks):
             yield bad_value(at, text, why)

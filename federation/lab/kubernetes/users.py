@@ -82,12 +82,13 @@ class Tokens:
             options: Any = {"require": wanted, "verify_aud": False}
             claims = jwt.decode(token, self.key.public_key(), ["ES256"], options=options, issuer=ISSUER)
         except jwt.ExpiredSignatureError:
-            raise BadToken("service account token has expired") from None
+            raise BadToken("[invalid bearer token, service account token has expired]") from None
         except jwt.PyJWTError:
             raise BadToken("invalid bearer token") from None
         fit = [one for one in audiences if one in claims["aud"]]
         if not fit:
-            raise BadToken(f"token audiences {claims['aud']} is invalid for the target audiences {list(audiences)}")
+            said = f"token audiences {status.shown(claims['aud'])} is invalid for the target audiences"
+            raise BadToken(f"[invalid bearer token, {said} {status.shown(list(audiences))}]")
         return self._account(claims), fit
 
     def _account(self, claims: Object) -> User:
@@ -95,13 +96,13 @@ class Tokens:
         namespace, account = bound["namespace"], bound["serviceaccount"]
         live = self.store.get(ACCOUNTS, (namespace, account["name"]))
         if live is None or live["metadata"]["uid"] != account["uid"]:
-            raise BadToken("service account has been deleted")
+            raise BadToken("[invalid bearer token, service account has been deleted]")
         extra = {f"{EXTRA}credential-id": [f"JTI={claims['jti']}"]}
         pod = bound.get("pod")
         if pod:
             found = self.store.get(PODS, (namespace, pod["name"]))
             if found is None or found["metadata"]["uid"] != pod["uid"]:
-                raise BadToken("pod has been deleted")
+                raise BadToken("[invalid bearer token, pod has been deleted]")
         for sort in ("node", "pod"):
             if sort in bound:
                 extra |= {f"{EXTRA}{sort}-name": [bound[sort]["name"]]}
@@ -142,7 +143,7 @@ class Tokens:
             return {}
         collections = {"Pod": PODS, "Secret": ("", "secrets"), "Node": ("", "nodes")}
         if to.get("kind") not in collections:
-            raise status.bad_request(f"cannot bind token for serviceaccount to object of kind {to.get('kind')}")
+            raise status.bad_request(f"cannot bind token to object of type /v1, Kind={to.get('kind')}")
         group, plural = collections[to["kind"]]
         key = ("" if to["kind"] == "Node" else namespace, to.get("name", ""))
         found = self.store.get((group, plural), key)
@@ -163,14 +164,16 @@ class Tokens:
     def review(self, asked: Object) -> Object:
         """Answer a TokenReview with its status filled in."""
         spec = asked.get("spec") or {}
+        if not spec.get("token"):
+            raise status.bad_request("token is required for TokenReview in authentication")
         wanted = tuple(spec.get("audiences") or (ISSUER,))
         try:
             user, fit = self.read(spec.get("token", ""), wanted)
         except BadToken as error:
-            said: Object = {"user": {}, "error": f"[{error}]" if "[" not in str(error) else str(error)}
+            said: Object = {"user": {}, "error": str(error)}
         else:
             said = {"authenticated": True, "user": user.said(), "audiences": fit}
-        return {**asked, "metadata": {"creationTimestamp": None}, "status": said}
+        return {**asked, "metadata": {}, "status": said}
 
 
 def _reference(value: Object) -> Object:

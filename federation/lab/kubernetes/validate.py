@@ -1,5 +1,6 @@
 """What a CustomResourceDefinition's schema forbids, in the API server's words; CEL rules beside it."""
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
@@ -15,7 +16,9 @@ from federation.lab.kubernetes.status import (
     INVALID,
     REQUIRED,
     TOO_LONG,
+    TOO_MANY,
     TYPE_INVALID,
+    UNSUPPORTED,
     Cause,
     bad_value,
     duplicate,
@@ -28,12 +31,25 @@ from federation.lab.kubernetes.status import (
 
 Object = dict[str, Any]
 ABSENT: Any = object()
+BLOCKING = {UNSUPPORTED, REQUIRED, TOO_LONG, TOO_MANY, TYPE_INVALID}
+NOT_CHECKED = Cause(
+    "<nil>",
+    INVALID,
+    "Invalid value: null: some validation rules were not checked because the object was invalid; "
+    "correct the existing errors to complete validation",
+)
 
 
 def causes(schema: Object, value: Any, old: Any = ABSENT) -> list[Cause]:
     """All that is wrong with a custom object; `old` is its state before, for transition rules."""
-    found = list(_shape(schema, value, ""))
-    return found or list(_rules(schema, value, old, ""))
+    found = list(_shape(schema, value, "")) + list(_twice(schema, value, ""))
+    if any(one.reason in BLOCKING for one in found):
+        return [*found, NOT_CHECKED] if _ruled(schema) else found
+    return found + list(_rules(schema, value, old, ""))
+
+
+def _ruled(schema: Object) -> bool:
+    return '"x-kubernetes-validations"' in json.dumps(schema)
 
 
 def _shape(schema: Object, value: Any, path: str) -> Iterator[Cause]:
@@ -88,7 +104,8 @@ def _text(schema: Object, value: str, path: str) -> Iterator[Cause]:
         yield bad_value(path, value, f"{path} in body should match '{pattern}'")
     form = schema.get("format", "")
     if form in FORMATS and not FORMATS[form](value):
-        yield bad_value(path, value, f"{path} in body must be of type {form}: {shown(value)}")
+        said = f"{path} in body must be of type {form}: {shown(value)}"
+        yield Cause(path, TYPE_INVALID, f"Invalid value: {shown(value)}: {said}")
 
 
 def _is_time(text: str) -> bool:
@@ -139,9 +156,20 @@ def _list(schema: Object, value: list[Any], path: str) -> Iterator[Cause]:
     if most is not None and len(value) > most:
         yield too_many(path, len(value), most)
     if len(value) < least:
-        yield bad_value(path, value, f"{path} in body should have at least {least} items")
+        yield bad_value(path, len(value), f"{path} in body should have at least {least} items")
     for index, one in enumerate(value):
         yield from _shape(structural.items(schema), one, f"{path}[{index}]")
+
+
+def _twice(schema: Object, value: Any, path: str) -> Iterator[Cause]:
+    if isinstance(value, dict):
+        for name, one in value.items():
+            yield from _twice(structural.child(schema, name) or {}, one, structural.joined(path, name))
+        return
+    if not isinstance(value, list):
+        return
+    for index, one in enumerate(value):
+        yield from _twice(structural.items(schema), one, f"{path}[{index}]")
     seen: list[Any] = []
     for index, one in enumerate(value):
         key = _identity(schema, one)
@@ -162,7 +190,7 @@ def _rules(schema: Object, value: Any, old: Any, path: str) -> Iterator[Cause]:
     for rule in schema.get("x-kubernetes-validations", ()):
         yield from _rule(rule, value, old, path)
     if isinstance(value, dict):
-        for name, one in value.items():
+        for name, one in sorted(value.items()):
             inner = structural.child(schema, name)
             if inner and not (path == "" and name == "metadata"):
                 before = old.get(name, ABSENT) if isinstance(old, dict) else ABSENT
@@ -209,8 +237,25 @@ def _said(reason: str, value: Any, why: str) -> str:
         return f"Forbidden: {why}"
     if reason == REQUIRED:
         return f"Required value: {why}"
-    quoted = _json_type(value) if isinstance(value, dict | list) else value
-    return f"Invalid value: {shown(quoted)}: {why}"
+    return f"Invalid value: {why}" if isinstance(value, dict | list) else f"Invalid value: {shown(value)}: {why}"
+
+
+def unreadable(schema: Any, path: str) -> Iterator[Cause]:
+    """The rules of a schema that do not parse, for its definition to be refused."""
+    if isinstance(schema, list):
+        return
+    for index, rule in enumerate(schema.get("x-kubernetes-validations", ())):
+        for word in ("rule", "messageExpression"):
+            try:
+                compiled(rule.get(word) or "true")
+            except ValueError as error:
+                at = f"{path}.x-kubernetes-validations[{index}].{word}"
+                yield bad_value(at, rule[word], f"compilation failed: {error}")
+    for name, one in schema.get("properties", {}).items():
+        yield from unreadable(one, f"{path}.properties[{name}]")
+    for name in ("items", "additionalProperties"):
+        if isinstance(schema.get(name), dict):
+            yield from unreadable(schema[name], f"{path}.{name}")
 
 
 def evaluated(text: str, names: Object) -> Any:

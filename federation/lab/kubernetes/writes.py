@@ -324,22 +324,25 @@ def _isolated_config(kind: Kind, config: Object, subresource: str) -> Object:
 
 
 def _spec_differs(kind: Kind, live: Object, value: Object) -> bool:
+    if kind.plural == "endpointslices" and bare(live)["metadata"] != bare(value)["metadata"]:
+        return True
     skipped = ("metadata", "apiVersion", "kind", *(("status",) if kind.status else ()))
     return {k: v for k, v in live.items() if k not in skipped} != {k: v for k, v in value.items() if k not in skipped}
 
 
-def _same(live: Object, value: Object) -> bool:
-    def bare(one: Object) -> Object:
-        meta = {
-            name: said for name, said in one["metadata"].items() if name not in ("resourceVersion", "managedFields")
-        }
-        entries = [
-            {name: said for name, said in entry.items() if name != "time"}
-            for entry in one["metadata"].get("managedFields") or []
-        ]
-        return {**one, "metadata": {**meta, "managedFields": sorted(entries, key=str)}}
+def bare(one: Object) -> Object:
+    """An object without its version, its managers and its generation."""
+    skipped = ("resourceVersion", "managedFields", "generation")
+    return {**one, "metadata": {name: said for name, said in one["metadata"].items() if name not in skipped}}
 
-    return bare(live) == bare(value)
+
+def _same(live: Object, value: Object) -> bool:
+    return bare(live) == bare(value) and _entries(live) == _entries(value)
+
+
+def _entries(one: Object) -> list[Object]:
+    found = one["metadata"].get("managedFields") or []
+    return sorted(({name: said for name, said in entry.items() if name != "time"} for entry in found), key=str)
 
 
 def _preconditions(kind: Kind, live: Object, asked: Object) -> None:

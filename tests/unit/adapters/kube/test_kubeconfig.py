@@ -1,5 +1,6 @@
 """How an API server is reached: kubeconfig, and in the cluster."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -38,7 +39,10 @@ BAD_CONFIGS = {
 
 
 @pytest.mark.parametrize("case", BAD_CONFIGS)
-def test_a_kubeconfig_that_cannot_be_used_is_refused(tmp_path: Path, case: str) -> None:
+def test_a_kubeconfig_that_cannot_be_used_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str
+) -> None:
+    monkeypatch.setitem(sys.modules, "kubernetes", None)
     text, message = BAD_CONFIGS[case]
     path = tmp_path / "config"
     path.write_text(text)
