@@ -2,11 +2,12 @@
 
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from federation.adapters.kube.kubeconfig import read_kubeconfig
-from federation.model.errors import InputError
+from federation.model.errors import InputError, Unavailable
 
 KUBECONFIG = """\
 current-context: c
@@ -70,3 +71,41 @@ def test_several_files_are_one_and_the_first_word_holds(tmp_path: Path) -> None:
     (tmp_path / "b").write_text("current-context: other\n" + "".join(lines[2:]))
     access = read_kubeconfig(Path(f"{tmp_path}/a:{tmp_path}/b"))
     assert (access.server, access.token) == ("http://127.0.0.1:8001", "secret")
+
+
+class Plugged:
+    """What the official client gives after it ran a plugin: its Configuration, as far as we ask it."""
+
+    def __init__(self) -> None:
+        self.api_key: dict[str, str] = {}
+
+    def get_api_key_with_prefix(self, name: str, other: str) -> str | None:
+        """The token under the first of two names."""
+        return self.api_key.get(name) or self.api_key.get(other)
+
+
+@pytest.mark.parametrize("given", ["Bearer of the plugin", ""])
+def test_a_plugin_is_run_by_the_official_client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+    runs: list[tuple[str, str]] = []
+
+    def load(path: str, context: str, *, client_configuration: Plugged, persist_config: bool) -> None:
+        assert not persist_config
+        runs.append((path, context))
+        client_configuration.api_key = {"BearerToken": given}
+
+    client, config = ModuleType("kubernetes.client"), ModuleType("kubernetes.config")
+    vars(client)["Configuration"] = Plugged
+    vars(config).update(load_kube_config=load, ConfigException=ValueError)
+    for module in (ModuleType("kubernetes"), client, config):
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+    path = tmp_path / "config"
+    path.write_text(KUBECONFIG.replace("token: secret", "exec: {}"))
+    access = read_kubeconfig(path)
+    assert runs == []
+    if given:
+        assert [access.headers()["Authorization"] for _ in range(2)] == ["Bearer of the plugin"] * 2
+        assert runs == [(str(path), "c")]
+    else:
+        with pytest.raises(Unavailable) as caught:
+            access.headers()
+        assert str(caught.value) == f'E190 --kubeconfig "{path}": its "exec" gave no token'
