@@ -103,15 +103,15 @@ class _World(Struct, frozen=True):
 
 
 def _capture(situation: Situation, item: Import, port: Listener, problems: list[str]) -> Iterable[Capture]:
-    if not item.address:
-        return
-    if ip_address(item.address).version != ip_address(situation.address).version:
+    version = ip_address(situation.address).version
+    caught = [address for address in item.addresses if ip_address(address).version == version]
+    if item.addresses and not caught:
         problems.append(
-            f"E122 service {item.service}: clusterset IP {item.address} and agent address {situation.address} "
-            "are of different families; it is not captured"
+            f"E122 service {item.service}: clusterset IP {', '.join(item.addresses)} and agent address "
+            f"{situation.address} are of different families; it is not captured"
         )
-        return
-    yield Capture(item.address, port.port, port.listener)
+    for address in caught:
+        yield Capture(address, port.port, port.listener)
 
 
 def _base_name(item: Import, port: Listener) -> str:

@@ -32,11 +32,13 @@ def piece_of(item: Import) -> Piece:
     A service answers with its clusterset IP as long as it is imported, whatever its readiness: which member serves a
     request is decided by the node's proxy, and a live name never vanishes.
     """
-    if item.kind != "ClusterSetIP" or not item.address:
+    if item.kind != "ClusterSetIP" or not item.addresses:
         return NOTHING
     host = item.service.host
-    kind = A if ip_address(item.address).version == 4 else AAAA
-    names: dict[str, dict[int, Rows]] = {host: {kind: ((host, kind, TTL_SECONDS, item.address),)}}
+    names: dict[str, dict[int, Rows]] = {host: {}}
+    for address in item.addresses:
+        kind = A if ip_address(address).version == 4 else AAAA
+        names[host][kind] = ((host, kind, TTL_SECONDS, address),)
     bare = sorted({port.port for port in item.ports})
     if bare:
         names[host][SRV] = tuple((host, SRV, SRV_TTL, f"0 10 {port} {host}.") for port in bare)

@@ -49,7 +49,11 @@ def signer(state: Path, metrics: str | None, socket_group: int | None) -> None:
 @STATE
 @METRICS
 @click.option("--manifests", type=click.Path(path_type=Path), help="Folder of Kubernetes manifests to watch.")
-@click.option("--kubeconfig", type=click.Path(path_type=Path), help="Watch a Kubernetes cluster instead.")
+@click.option(
+    "--kubeconfig", type=click.Path(path_type=Path), help="Join a Kubernetes cluster instead; FILE or FILE:FILE."
+)
+@click.option("--context", help="Context of the kubeconfig; without it the current one.")
+@click.option("--in-cluster", is_flag=True, help="Join the Kubernetes cluster in which this is a pod.")
 @click.option("--listen", required=True, help="ADDRESS:PORT for peers and agents.")
 @click.option("--join-listen", help="ADDRESS:PORT for members that join with a token (on the registrar).")
 @click.option("--bundle-listen", help="ADDRESS:PORT where foreign trust domains get our bundle, at /bundle.json.")
@@ -62,6 +66,8 @@ def controller(
     metrics: str | None,
     manifests: Path | None,
     kubeconfig: Path | None,
+    context: str | None,
+    in_cluster: bool,
     listen: str,
     join_listen: str | None,
     bundle_listen: str | None,
@@ -84,7 +90,7 @@ def controller(
         Folder(state).registrar_key()
     serving = bundle_serving(bundle_listen, bundle_profile, bundle_cert, bundle_key)
     folder = Folder(state)
-    cluster = open_cluster(manifests, kubeconfig, folder.own().az)
+    cluster = open_cluster(manifests, kubeconfig, context, in_cluster, folder.own().az)
     access = None if etcd is None else read_access(etcd)
     serve_metrics(metrics)
     asyncio.run(run_controller(folder, cluster, listen, access, join_listen, serving))

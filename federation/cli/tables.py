@@ -38,7 +38,7 @@ def print_status(answer: dict[str, Any]) -> None:
         shares = ", ".join(f"{s['member']} {s['ppm'] / 10_000:g} %" for s in row.get("shares", ()))
         services.add_row(
             row["service"],
-            row.get("address", "-"),
+            ", ".join(row.get("clusterset_ips", ())) or "-",
             shares or "nobody ready",
             "yes" if row["exported"] else "no",
         )
@@ -106,7 +106,7 @@ def print_explain(answer: dict[str, Any]) -> None:
     """Print the law's inputs, its rules and the shares."""
     console = Console()
     moment = datetime.fromtimestamp(answer["at"] / 1_000, UTC).isoformat(timespec="milliseconds")
-    where = answer.get("address", "") or ("headless" if "address" in answer else f"TTL {answer.get('ttl')} s")
+    where = f"TTL {answer['ttl']} s" if "ttl" in answer else ", ".join(answer["clusterset_ips"]) or "headless"
     console.print(
         f"[bold]{answer.get('name', answer['service'])}[/] from {answer['from']} at {moment}: "
         f"{answer.get('host', answer['service'])} is {where}"

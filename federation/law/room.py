@@ -15,6 +15,11 @@ LOSS_COUNTS_FROM = 10
 """Per cent; less loss than this says nothing of a link (design section 6)."""
 
 
+def drained(candidate: Candidate, policy: Policy) -> bool:
+    """True when it gets nothing while anyone else is ready: by its own word, a Drain here, or the policy."""
+    return candidate.draining or candidate.region in policy.drain
+
+
 def fraction(ready: int, total: int) -> int:
     """The part of a member's endpoints that is ready, in parts per million."""
     return 0 if total <= 0 else min(PPM, ready * PPM // total)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct, structs
 
 from federation.law import words
-from federation.law.room import PPM, fraction, next_step, room_now
+from federation.law.room import PPM, drained, fraction, next_step, room_now
 from federation.model.handout import Candidate
 from federation.model.policy import Policy
 from federation.model.standing import UNKNOWN, Standing
@@ -96,12 +96,12 @@ def _eligible(order: list[Candidate], case: Case) -> tuple[list[Candidate], list
     """Who may get requests: never the drained or the unreachable while another is left, never nobody."""
     ready = [c for c in order if c.ready > 0]
     reached = [c for c in ready if case.path(c.member).up]
-    kept = [c for c in reached if c.region not in case.policy.drain]
+    kept = [c for c in reached if not drained(c, case.policy)]
     if kept:
         return kept, []
     if reached:
         return reached, ["only drained members can be reached: the drain is left aside"]
-    undrained = [c for c in ready if c.region not in case.policy.drain]
+    undrained = [c for c in ready if not drained(c, case.policy)]
     return undrained or ready, ["every way is down: evidence is left aside"] if ready else []
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from federation.law.room import line, risen, room_now, room_of
+from federation.law.room import drained, line, risen, room_now, room_of
 from federation.model.handout import Candidate
 from federation.model.policy import Policy
 from federation.model.standing import Standing
@@ -22,7 +22,7 @@ def percent(ppm: int) -> str:
 def inputs(candidate: Candidate, path: Standing, policy: Policy, now: int) -> str:
     """A candidate's inputs and what they allow it."""
     said = f"{candidate.member}: {candidate.ready} of {candidate.total} ready, cost {candidate.cost}"
-    if candidate.region in policy.drain:
+    if drained(candidate, policy):
         return f"{said}, drained"
     if not path.up:
         return f"{said}, the way there is down{_since(path, now)}"

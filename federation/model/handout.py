@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from federation.model.names import MemberName, ServiceKey
 from federation.model.policy import GlobalName, Policy, Probe
-from federation.model.record import Endpoint, Evidence, Port, Signed
+from federation.model.record import Endpoint, Evidence, Port, Protocol, ServiceKind, Signed
 from federation.model.tokens import JwtKey
 
 Role = Literal["gateway", "node", "dns"]
@@ -74,7 +74,7 @@ class Listener(Struct, frozen=True, kw_only=True):
 
     name: str
     port: int
-    protocol: str
+    protocol: Protocol
     app_protocol: str
     listener: int
 
@@ -85,7 +85,8 @@ class Candidate(Struct, frozen=True, kw_only=True):
     `cost` orders candidates (smaller is nearer); `ready` and `total` count endpoints; `ports` are those that this
     member exposes, so that traffic to a port only goes where the port is. While the member comes back from a loss,
     `floor` is the part of its endpoints that was ready at its lowest (parts per million) and `since` the Unix
-    millisecond from which it has been on its way up; `since` 0: it is not coming back from anything.
+    millisecond from which it has been on its way up; `since` 0: it is not coming back from anything. A
+    `draining` member gets nothing while anyone else is ready.
     """
 
     member: MemberName
@@ -96,16 +97,29 @@ class Candidate(Struct, frozen=True, kw_only=True):
     ports: tuple[str, ...] = ()
     floor: int = 0
     since: int = 0
+    draining: bool = False
 
 
-class Import(Struct, frozen=True, kw_only=True):
-    """The merged view of one service. Key `import/<namespace>/<name>`. `address` is the clusterset IP ("" if
-    headless).
+class HeadlessSlice(Struct, frozen=True, kw_only=True):
+    """Endpoints of one candidate of a headless import, for DNS; `ports` are those that they listen on. Key
+    `headless/<namespace>/<name>/<member>/<az>/<ports>`.
     """
 
     service: ServiceKey
-    kind: Literal["ClusterSetIP", "Headless"]
-    address: str
+    member: MemberName
+    az: str
+    ports: tuple[Port, ...]
+    endpoints: tuple[Endpoint, ...]
+
+
+class Import(Struct, frozen=True, kw_only=True):
+    """The merged view of one service. Key `import/<namespace>/<name>`. `addresses` are its clusterset IPs, one a family
+    (none if it is headless, or its cluster has given none yet).
+    """
+
+    service: ServiceKey
+    kind: ServiceKind
+    addresses: tuple[str, ...]
     ports: tuple[Listener, ...]
     candidates: tuple[Candidate, ...]
     policy: Policy = Policy()
@@ -210,7 +224,20 @@ class ForeignBundle(Struct, frozen=True):
     keys: tuple[JwtKey, ...]
 
 
-Handout = Site | Peer | Pool | Import | Offer | Workload | Place | Steered | Witness | JwtBundle | ForeignBundle
+Handout = (
+    Site
+    | Peer
+    | Pool
+    | Import
+    | HeadlessSlice
+    | Offer
+    | Workload
+    | Place
+    | Steered
+    | Witness
+    | JwtBundle
+    | ForeignBundle
+)
 
 
 class NodeReport(Struct, frozen=True, kw_only=True):

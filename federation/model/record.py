@@ -9,10 +9,12 @@ from federation.model.names import MemberName, ServiceKey
 from federation.model.policy import GlobalName
 
 Protocol = Literal["TCP", "UDP", "SCTP"]
+ServiceKind = Literal["ClusterSetIP", "Headless"]
 EndpointState = Literal["ready", "unready", "draining"]
 SLICE_ENDPOINTS_MAX = 10_000
 """Endpoints of one slice: about 500 KB of a message."""
 EvidenceKind = Literal["link", "target"]
+IpFamily = Literal["IPv4", "IPv6"]
 
 
 class Port(Struct, frozen=True, order=True):
@@ -32,6 +34,11 @@ class Endpoint(Struct, frozen=True, order=True):
     hostname: str = ""
 
 
+def family_of(address: str) -> IpFamily:
+    """The family of an IP address in its text form."""
+    return "IPv6" if ":" in address else "IPv4"
+
+
 def with_unready(endpoints: Iterable[Endpoint], addresses: Container[str]) -> tuple[Endpoint, ...]:
     """These endpoints, those that are ready at one of the addresses as unready: a probe never makes one ready."""
     return tuple(
@@ -40,11 +47,12 @@ def with_unready(endpoints: Iterable[Endpoint], addresses: Container[str]) -> tu
 
 
 class About(Struct, frozen=True):
-    """The member itself. Key `about`."""
+    """The member itself. Key `about`. While it is `draining` nobody sends it requests that another can take."""
 
     member: MemberName
     region: str
     version: str
+    draining: bool = False
 
 
 class Gateway(Struct, frozen=True, kw_only=True):
@@ -63,13 +71,38 @@ class Gateway(Struct, frozen=True, kw_only=True):
     proof: bytes = b""
 
 
+class Traits(Struct, frozen=True, kw_only=True):
+    """What a Service says of itself beside ports and endpoints, and an import repeats (KEP-1645).
+
+    `affinity_seconds` is the timeout of ClientIP affinity, 0 when none is said; empty strings are unset. `labels` and
+    `annotations` are those that the ServiceExport exports, and no others.
+    """
+
+    session_affinity: str = "None"
+    affinity_seconds: int = 0
+    families: tuple[IpFamily, ...] = ()
+    internal_traffic_policy: str = ""
+    traffic_distribution: str = ""
+    labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
+
+
 class Export(Struct, frozen=True, kw_only=True):
     """A service offered to the federation. Key `export/<namespace>/<name>`."""
 
     service: ServiceKey
-    kind: Literal["ClusterSetIP", "Headless"] = "ClusterSetIP"
+    kind: ServiceKind = "ClusterSetIP"
     ports: tuple[Port, ...] = ()
-    session_affinity: str = "None"
+    traits: Traits = Traits()
+
+
+class Numbers(Struct, frozen=True):
+    """The admission numbers that the registrar gave the exports of one service: the lower is the older. Key
+    `number/<namespace>/<name>`; counts only in the record of the member that the ledger calls the registrar.
+    """
+
+    service: ServiceKey
+    numbers: dict[MemberName, int]
 
 
 class Slice(Struct, frozen=True, kw_only=True):
@@ -166,7 +199,9 @@ SINGLE: dict[type[Struct], str] = {
     JwtKeys: "jwt",
 }
 
-Resource = About | Gateway | Export | Slice | Evidence | Distance | PublicName | JwtKeys | Rotation | Leave | Seen
+Resource = (
+    About | Gateway | Export | Numbers | Slice | Evidence | Distance | PublicName | JwtKeys | Rotation | Leave | Seen
+)
 
 
 def key_of(resource: Resource) -> str:
@@ -178,6 +213,8 @@ def key_of(resource: Resource) -> str:
             return f"gateway/{resource.id}"
         case Export():
             return f"export/{resource.service}"
+        case Numbers():
+            return f"number/{resource.service}"
         case Slice():
             return f"slice/{resource.service}/{resource.az}/{ports_mark(resource)}"
         case Evidence(kind="link"):

@@ -1,46 +1,141 @@
-"""Merging the exports of one service (KEP-1645, conflict resolution): the union of ports, the earliest admitted
-wins. Pure.
+"""Merging the exports of one service (KEP-1645, conflict resolution): ports are united, of everything else the oldest
+export's whole value holds, and whoever says otherwise is a conflict. Pure.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
-from federation.model.record import Export, Port
+from federation.model.names import MemberName
+from federation.model.record import Export, IpFamily, Port, ServiceKind, Traits
+
+PROVISIONAL = 1 << 62
+"""Where exports that the registrar has not numbered yet rank: after all that it has."""
 
 
-class MergedPorts(Struct, frozen=True):
-    """The ports of the import, and one line per conflict."""
+class Conflict(Struct, frozen=True):
+    """A property in which exports differ: the reason as KEP-1645 names it, and who won."""
 
+    reason: str
+    message: str
+
+
+class Merged(Struct, frozen=True):
+    """What the import is: `kind` and `traits` of the oldest export, families and ports of all."""
+
+    kind: ServiceKind
     ports: tuple[Port, ...]
-    conflicts: tuple[str, ...]
+    traits: Traits
+    conflicts: tuple[Conflict, ...]
 
 
-def merge_ports(exports: Sequence[Export]) -> MergedPorts:
-    """Union by name, then by (protocol, port); the first export that names either keeps it. Exports come in order of
-    rank.
-    """
+Exporter = tuple[MemberName, Export]
+_PROPERTIES: tuple[tuple[str, str, Callable[[Export], Hashable]], ...] = (
+    ("TypeConflict", "type", lambda e: e.kind),
+    ("SessionAffinityConflict", "sessionAffinity", lambda e: e.traits.session_affinity),
+    ("SessionAffinityConfigConflict", "sessionAffinityConfig", lambda e: e.traits.affinity_seconds),
+    ("InternalTrafficPolicyConflict", "internalTrafficPolicy", lambda e: e.traits.internal_traffic_policy),
+    ("TrafficDistributionConflict", "trafficDistribution", lambda e: e.traits.traffic_distribution),
+    ("LabelsConflict", "labels", lambda e: tuple(sorted(e.traits.labels.items()))),
+    ("AnnotationsConflict", "annotations", lambda e: tuple(sorted(e.traits.annotations.items()))),
+)
+_SHOWN = ("type", "sessionAffinity", "internalTrafficPolicy", "trafficDistribution")
+
+
+def merge(exporters: Sequence[Exporter]) -> Merged:
+    """The import of these exports, the oldest first; at least one."""
+    _, first = exporters[0]
+    conflicts = [_differing(exporters, *of) for of in _PROPERTIES]
+    families = tuple(dict.fromkeys(family for _, export in exporters for family in export.traits.families))
+    return Merged(
+        kind=first.kind,
+        ports=_ports([export for _, export in exporters]),
+        traits=structs.replace(first.traits, families=families),
+        conflicts=tuple(c for c in (_port_conflict(exporters), *conflicts, _family_conflict(exporters, families)) if c),
+    )
+
+
+def _differing(
+    exporters: Sequence[Exporter], reason: str, name: str, value: Callable[[Export], Hashable]
+) -> Conflict | None:
+    oldest, first = exporters[0]
+    others = [member for member, export in exporters if value(export) != value(first)]
+    if not others:
+        return None
+    shown = f' "{value(first)}"' if name in _SHOWN else ""
+    return Conflict(reason, f"Using {name}{shown} from oldest export in {oldest}. {_disagree(others, exporters)}")
+
+
+def _port_conflict(exporters: Sequence[Exporter]) -> Conflict | None:
+    oldest, first = exporters[0]
+    others = [member for member, export in exporters if set(export.ports) != set(first.ports)]
+    if not others:
+        return None
+    text = f"Using the union of ports, on a clash those of the oldest export, in {oldest}."
+    lost = [
+        f" {_shown(port)} of {member} is left out."
+        for member, export in exporters
+        for port in export.ports
+        if not _is_kept(port, exporters, member)
+    ]
+    return Conflict("PortConflict", f"{text}{''.join(lost)} {_disagree(others, exporters)}")
+
+
+def _family_conflict(exporters: Sequence[Exporter], families: tuple[IpFamily, ...]) -> Conflict | None:
+    """A family that reaches only part of the exporters (KEP-1645, Exporting)."""
+    partial = [f for f in families if any(f not in export.traits.families for _, export in exporters)]
+    if not partial:
+        return None
+    without = [m for m, export in exporters if any(f not in export.traits.families for f in partial)]
+    text = f"{' and '.join(partial)} endpoints exist in part of the clusters only."
+    return Conflict(
+        "IPFamilyConflict", f"{text} {len(without)}/{len(exporters)} clusters are without: {_list(without)}"
+    )
+
+
+def _disagree(others: Sequence[MemberName], exporters: Sequence[Exporter]) -> str:
+    return f"{len(others)}/{len(exporters)} clusters disagree: {_list(others)}"
+
+
+def _list(members: Sequence[MemberName]) -> str:
+    more = f" and {len(members) - 5} more" if len(members) > 5 else ""
+    return ", ".join(members[:5]) + more
+
+
+def _is_kept(port: Port, exporters: Sequence[Exporter], member: MemberName) -> bool:
+    before = []
+    for other, export in exporters:
+        if other == member:
+            break
+        before.append(export)
+    return all(_key(kept) == _key(port) or not _clash(kept, port) for kept in _ports(before))
+
+
+def _ports(exports: Sequence[Export]) -> tuple[Port, ...]:
+    """Union by name, then by (protocol, port); the first export that names either keeps it."""
     ports: list[Port] = []
-    conflicts: list[str] = []
     for export in exports:
-        for port in export.ports:
-            same = next((p for p in ports if p.name == port.name or _number(p) == _number(port)), None)
-            if same is None:
-                ports.append(port)
-            elif (same.name, _number(same)) != (port.name, _number(port)):
-                conflicts.append(
-                    f"{export.service}: PortConflict: port {port.name or port.port} is {port.port}/{port.protocol} "
-                    "here and "
-                    f"{same.port}/{same.protocol} as {same.name or same.port} in an export admitted earlier; ignored"
-                )
-    return MergedPorts(tuple(ports), tuple(conflicts))
+        ports += [port for port in export.ports if not any(_clash(kept, port) for kept in ports)]
+    return tuple(ports)
 
 
 def usable_ports(export: Export, merged: Sequence[Port]) -> tuple[str, ...]:
     """The names of the merged ports that this export exposes under the same name and number."""
-    own = {(port.name, _number(port)) for port in export.ports}
-    return tuple(port.name for port in merged if (port.name, _number(port)) in own)
+    own = {_key(port) for port in export.ports}
+    return tuple(port.name for port in merged if _key(port) in own)
+
+
+def _clash(one: Port, other: Port) -> bool:
+    return one.name == other.name or _number(one) == _number(other)
+
+
+def _key(port: Port) -> tuple[str, tuple[str, int]]:
+    return (port.name, _number(port))
 
 
 def _number(port: Port) -> tuple[str, int]:
     return (port.protocol, port.port)
+
+
+def _shown(port: Port) -> str:
+    return f"{port.name or 'the unnamed port'} {port.port}/{port.protocol}"

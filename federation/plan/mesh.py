@@ -70,9 +70,9 @@ def seen(mark: int, programs: Mapping[str, NodeReport | None]) -> Seen:
     return Seen(min((mark, *reached.values())), tuple(behind[:BEHIND_MAX]))
 
 
-def about(own: Member, version: str) -> About:
+def about(own: Member, version: str, draining: bool) -> About:
     """What our record says of ourselves."""
-    return About(own.name, own.region, version)
+    return About(own.name, own.region, version, draining)
 
 
 def place(member: Member, costs: Mapping[MemberName, int], own: bool = False) -> Place:

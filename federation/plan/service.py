@@ -2,19 +2,36 @@
 service.
 """
 
+from collections.abc import Mapping
+
 from msgspec import Struct, structs
 
-from federation.model.handout import Candidate, Import, Listener, Offer, Pool, Steered
+from federation.model.handout import Candidate, HeadlessSlice, Import, Listener, Offer, Pool, Steered
+from federation.model.imported import ClusterObject, Said
 from federation.model.local import LocalFacts
 from federation.model.names import MemberName, ServiceKey
 from federation.model.policy import GlobalName, Policy, Probe
-from federation.model.record import SLICE_ENDPOINTS_MAX, Export, Port, PublicName, Resource, Slice, key_of, with_unready
-from federation.plan.exports import merge_ports, usable_ports
+from federation.model.record import (
+    SLICE_ENDPOINTS_MAX,
+    Export,
+    Numbers,
+    Port,
+    PublicName,
+    Resource,
+    Slice,
+    key_of,
+    with_unready,
+)
+from federation.plan.conditions import EXPORT, NAME, POLICY, accepted, export_conditions, said
+from federation.plan.exports import PROVISIONAL, Conflict, merge, usable_ports
+from federation.plan.imports import Exporter, Nodes, cluster_objects, headless_slices
 from federation.plan.steering import Bounds, Definition, Kept, accept_policy, followed, steered
 
 
 class Offered(Struct, frozen=True, kw_only=True):
-    """What one member exports of the service. `order` is its admission number: the lower wins a conflict."""
+    """What one member exports of the service. `order` is the member's number in the ledger, `number` the one that the
+    registrar gave this export (0: none yet): the lower is the older.
+    """
 
     member: MemberName
     region: str
@@ -22,12 +39,18 @@ class Offered(Struct, frozen=True, kw_only=True):
     cost: int
     export: Export
     slices: tuple[Slice, ...]
+    number: int = 0
+    draining: bool = False
 
 
 class ServiceInputs(Struct, frozen=True, kw_only=True):
     """Everything that the plan of one service depends on.
 
-    `address` is its clusterset IP and `listeners` the node port of each service port, by name and number. `names` are
+    `addresses` are its clusterset IPs where we give them ourselves, and `listeners` the node port of each service port,
+    by name and number. `numbers` are those of all exports, which we say in our record when our
+    member `registers`. `native`: the cluster is a Kubernetes API, which gives the
+    addresses and holds the import; `nodes` are our node agents there. `granted`: the ledger lets us export from the
+    namespace. `names` are
     the public names that we define for it (by object), `definitions` those of anyone that are in force for it.
     `ingress` has each member's public addresses. `kept` is what its last plan remembered; `now` in Unix milliseconds.
     """
@@ -37,23 +60,36 @@ class ServiceInputs(Struct, frozen=True, kw_only=True):
     order: int
     local: LocalFacts
     peers: tuple[Offered, ...]
-    address: str
+    addresses: tuple[str, ...]
     listeners: dict[str, int]
     bounds: Bounds = Bounds((), ())
     names: dict[str, GlobalName] = {}
     definitions: tuple[Definition, ...] = ()
     ingress: dict[MemberName, tuple[str, ...]] = {}
+    refused_names: dict[str, str] = {}
     kept: Kept = Kept()
     now: int = 0
+    numbers: Mapping[MemberName, int] = {}
+    registers: bool = False
+    draining: bool = False
+    native: bool = False
+    granted: bool = True
+    nodes: Nodes = ()
+
+
+Told = Import | HeadlessSlice | Pool | Offer | Steered
 
 
 class ServicePlan(Struct, frozen=True, kw_only=True):
-    """`record` is what peers shall read, `handout` what agents shall read (by key), `notes` what a person should
-    know, `kept` what the next plan must remember of this one.
+    """`record` is what peers shall read, `handout` what agents shall read (by key), `cluster` what shall stand in our
+    own cluster, `exporters` who exports the service, the oldest export first, `notes` what a person should know, `kept`
+    what the next plan must remember of this one.
     """
 
     record: dict[str, Resource]
-    handout: dict[str, Import | Pool | Offer | Steered]
+    handout: dict[str, Told]
+    cluster: tuple[ClusterObject, ...] = ()
+    exporters: tuple[MemberName, ...] = ()
     notes: tuple[str, ...] = ()
     kept: Kept = Kept()
 
@@ -65,14 +101,14 @@ class ServicePlan(Struct, frozen=True, kw_only=True):
     @property
     def offers(self) -> bool:
         """True when our record says anything of the service: that we offer it, or a public name of it."""
-        return bool(self.record)
+        return any(not isinstance(item, Numbers) for item in self.record.values())
 
 
 def own_export(local: LocalFacts) -> Export | None:
     """The export that our cluster makes of this service, or None (KEP-1645: no ServiceExport, no export)."""
     if not local.exported or local.kind is None or local.kind == "ExternalName":
         return None
-    return Export(service=local.key, kind=local.kind, ports=local.ports, session_affinity=local.session_affinity)
+    return Export(service=local.key, kind=local.kind, ports=local.ports, traits=local.traits)
 
 
 def without_failing(local: LocalFacts, addresses: frozenset[str]) -> LocalFacts:
@@ -101,8 +137,8 @@ def bounded(local: LocalFacts) -> tuple[LocalFacts, tuple[str, ...]]:
 def wanted_listeners(local: LocalFacts, peers: tuple[Offered, ...]) -> tuple[str, ...]:
     """The service ports that need a node listener, as `name.number`."""
     export = own_export(local)
-    ports = merge_ports([*([export] if export else []), *(peer.export for peer in peers)]).ports
-    return tuple(port_mark(port) for port in ports)
+    ports = [port for offered in (export, *(peer.export for peer in peers)) if offered for port in offered.ports]
+    return tuple(dict.fromkeys(port_mark(port) for port in ports))
 
 
 def port_mark(port: Port) -> str:
@@ -114,6 +150,45 @@ def plan_service(inputs: ServiceInputs) -> ServicePlan:
     """The plan of one service from its inputs."""
     local, left_out = bounded(inputs.local)
     export = own_export(local)
+    offered = _ranked(inputs, export, local.slices)
+    policy, refused = accept_policy(local.policy, inputs.kept, inputs.bounds)
+    fresh, made = _merged(inputs, offered, policy)
+    names, targets = _names(inputs, fresh)
+    record: dict[str, Resource] = {key_of(item): item for item in map(PublicName, inputs.names.values())}
+    handout: dict[str, Told] = {**made.handout, **names}
+    if export is not None:
+        said: tuple[Resource, ...] = (export, *local.slices)
+        record |= {key_of(item): item for item in said}
+        handout |= _own(export, local.slices, policy.probe)
+    if inputs.registers and inputs.numbers:
+        numbers = Numbers(local.key, dict(inputs.numbers))
+        record[key_of(numbers)] = numbers
+    kept = Kept(
+        policy=policy,
+        names=inputs.names,
+        candidates=made.candidates,
+        targets=targets,
+        ranked=tuple(item.member for item in offered) if any(not item.number for item in offered) else (),
+        addresses=made.addresses,
+    )
+    noted = [f"TrafficPolicy {local.key}: {refused}"] if refused else []
+    return ServicePlan(
+        record=record,
+        handout=handout,
+        cluster=(*made.objects, *_said(inputs, export, made.conflicts, refused)) if inputs.native else (),
+        exporters=tuple(item.member for item in offered),
+        notes=(
+            *_local_notes(local),
+            *left_out,
+            *noted,
+            *(f"{local.key}: {c.reason}: {c.message}" for c in made.conflicts),
+        ),
+        kept=kept,
+    )
+
+
+def _ranked(inputs: ServiceInputs, export: Export | None, slices: tuple[Slice, ...]) -> list[Offered]:
+    """Everyone who exports the service, the oldest export first. Those without a number keep the order they had."""
     offered = list(inputs.peers)
     if export is not None:
         own = Offered(
@@ -122,26 +197,67 @@ def plan_service(inputs: ServiceInputs) -> ServicePlan:
             order=inputs.order,
             cost=0,
             export=export,
-            slices=local.slices,
+            slices=slices,
+            number=inputs.numbers.get(inputs.own, 0),
+            draining=inputs.draining,
         )
         offered.append(own)
-    policy, refused = accept_policy(local.key, local.policy, inputs.kept, inputs.bounds)
-    notes = [*_local_notes(local), *left_out, *refused]
-    offered.sort(key=lambda item: (item.order, item.member))
-    merged = merge_ports([item.export for item in offered])
+    before = {member: place for place, member in enumerate(inputs.kept.ranked)}
+    last = len(before)
+    return sorted(offered, key=lambda o: (o.number or PROVISIONAL, before.get(o.member, last), o.order, o.member))
+
+
+class _Made(Struct, frozen=True):
+    """What follows from the merged exports; nothing while nobody exports the service."""
+
+    handout: dict[str, Told] = {}
+    candidates: tuple[Candidate, ...] = ()
+    conflicts: tuple[Conflict, ...] = ()
+    objects: tuple[ClusterObject, ...] = ()
+    addresses: tuple[str, ...] = ()
+
+
+def _merged(inputs: ServiceInputs, offered: list[Offered], policy: Policy) -> tuple[tuple[Candidate, ...], _Made]:
+    """The candidates as they are now, and what is made of the import."""
+    if not offered:
+        return (), _Made()
+    merged = merge([(item.member, item.export) for item in offered])
     fresh = tuple(_candidate(item, merged.ports) for item in sorted(offered, key=lambda o: (o.cost, o.member)))
     candidates = followed(fresh, inputs.kept.candidates, policy, inputs.now)
-    handout: dict[str, Import | Pool | Offer | Steered] = {}
-    if offered:
-        handout[f"import/{local.key}"] = _import(inputs, offered, merged.ports, candidates, policy)
-    names, targets = _names(inputs, fresh)
-    record: dict[str, Resource] = {key_of(item): item for item in map(PublicName, inputs.names.values())}
-    if export is not None:
-        said: tuple[Resource, ...] = (export, *local.slices)
-        record |= {key_of(item): item for item in said}
-        handout |= _own(export, local.slices, policy.probe)
-    kept = Kept(policy=policy, names=inputs.names, candidates=candidates, targets=targets)
-    return ServicePlan(record=record, handout=handout | names, notes=(*notes, *merged.conflicts), kept=kept)
+    given = inputs.local.addresses if inputs.native else inputs.addresses
+    addresses = () if merged.kind == "Headless" else given or (inputs.kept.addresses if inputs.native else ())
+    imported = Import(
+        service=inputs.local.key,
+        kind=merged.kind,
+        addresses=() if merged.kind == "Headless" else given,
+        ports=_listeners(inputs, merged.ports),
+        candidates=candidates,
+        policy=policy,
+    )
+    exporters = [
+        Exporter(member=o.member, slices=o.slices, ports=usable_ports(o.export, merged.ports)) for o in offered
+    ]
+    handout: dict[str, Told] = {f"import/{inputs.local.key}": imported, **headless_slices(imported, exporters)}
+    objects: tuple[ClusterObject, ...] = ()
+    if inputs.native:
+        objects = cluster_objects(
+            inputs.local.key, merged, exporters, imported.ports, addresses, bool(given), inputs.nodes
+        )
+    return fresh, _Made(handout, candidates, merged.conflicts, objects, addresses if inputs.native else ())
+
+
+def _said(inputs: ServiceInputs, export: Export | None, conflicts: tuple[Conflict, ...], refused: str) -> list[Said]:
+    """What is said of the objects in our cluster that ask for something of this service."""
+    local, found = inputs.local, []
+    if local.exported or (EXPORT, local.key.name) in local.faults:
+        conditions = export_conditions(
+            local, inputs.granted, export is not None and not inputs.numbers.get(inputs.own), conflicts
+        )
+        found.append(said(local, EXPORT, local.key.name, conditions))
+    if local.policy is not None or (POLICY, local.key.name) in local.faults:
+        found.append(accepted(local, POLICY, local.key.name, refused))
+    labels = {*local.names, *(name for kind, name in local.faults if kind == NAME)}
+    return found + [accepted(local, NAME, label, inputs.refused_names.get(label, "")) for label in sorted(labels)]
 
 
 def _names(
@@ -166,15 +282,8 @@ def _own(export: Export, slices: tuple[Slice, ...], probe: Probe | None) -> dict
     return handout
 
 
-def _import(
-    inputs: ServiceInputs,
-    offered: list[Offered],
-    ports: tuple[Port, ...],
-    candidates: tuple[Candidate, ...],
-    policy: Policy,
-) -> Import:
-    kind = offered[0].export.kind
-    listeners = tuple(
+def _listeners(inputs: ServiceInputs, ports: tuple[Port, ...]) -> tuple[Listener, ...]:
+    return tuple(
         Listener(
             name=port.name,
             port=port.port,
@@ -183,14 +292,6 @@ def _import(
             listener=inputs.listeners[port_mark(port)],
         )
         for port in ports
-    )
-    return Import(
-        service=inputs.local.key,
-        kind=kind,
-        address=inputs.address if kind == "ClusterSetIP" else "",
-        ports=listeners,
-        candidates=candidates,
-        policy=policy,
     )
 
 
@@ -202,6 +303,7 @@ def _candidate(item: Offered, ports: tuple[Port, ...]) -> Candidate:
         ready=sum(part.count("ready") for part in item.slices),
         total=sum(part.count("ready") + part.count("unready") for part in item.slices),
         ports=usable_ports(item.export, ports),
+        draining=item.draining,
     )
 
 

@@ -7,19 +7,23 @@ from msgspec import Struct
 
 from federation.law.recovery import follow
 from federation.model.handout import Candidate, Steered, Target
-from federation.model.names import MemberName, ServiceKey, zone_of
+from federation.model.names import MemberName, zone_of
 from federation.model.policy import GlobalName, Policy
 
 
 class Kept(Struct, frozen=True, kw_only=True):
     """What the plan of a service must remember: its last good policy and public names (by object), and how far each
-    candidate is on its way back, for the service and for each host.
+    candidate is on its way back, for the service and for each host. `ranked` are the exporters in the order of the last
+    plan while some have no number, so that nobody who waits for one displaces another; `addresses` are the clusterset
+    IPs that the cluster gave.
     """
 
     policy: Policy = Policy()
     names: dict[str, GlobalName] = {}
     candidates: tuple[Candidate, ...] = ()
     targets: dict[str, tuple[Candidate, ...]] = {}
+    ranked: tuple[MemberName, ...] = ()
+    addresses: tuple[str, ...] = ()
 
 
 class Bounds(Struct, frozen=True):
@@ -37,32 +41,30 @@ class Definition(Struct, frozen=True):
     name: GlobalName
 
 
-def accept_policy(key: ServiceKey, asked: Policy | None, kept: Kept, bounds: Bounds) -> tuple[Policy, tuple[str, ...]]:
-    """The policy in force and one line if that is not the one asked for."""
+def accept_policy(asked: Policy | None, kept: Kept, bounds: Bounds) -> tuple[Policy, str]:
+    """The policy in force, and why it is not the one asked for ("" when it is)."""
     if asked is None:
-        return Policy(), ()
+        return Policy(), ""
     wrong = _region_fault(asked, bounds.regions)
-    if wrong is None:
-        return asked, ()
-    return kept.policy, (f"TrafficPolicy {key}: {wrong}; the last good policy stays in force",)
+    return (asked, "") if wrong is None else (kept.policy, f"{wrong}; the last good policy stays in force")
 
 
 def accept_names(
-    key: ServiceKey, asked: Mapping[str, GlobalName], kept: Kept, bounds: Bounds
-) -> tuple[dict[str, GlobalName], tuple[str, ...]]:
-    """The public names in force, by object, and one line for each that is not as asked for."""
+    asked: Mapping[str, GlobalName], kept: Kept, bounds: Bounds
+) -> tuple[dict[str, GlobalName], dict[str, str]]:
+    """The public names in force, and why those that are not as asked for are not, both by object."""
     accepted: dict[str, GlobalName] = {}
-    notes = []
+    refused: dict[str, str] = {}
     for label, name in asked.items():
         wrong = _zone_fault(name.host, bounds.zones) or _region_fault(name.policy, bounds.regions)
         if wrong is None:
             accepted[label] = name
             continue
         stays = "the last good one stays in force" if label in kept.names else "it is not served"
-        notes.append(f"GlobalName {key.namespace}/{label}: {wrong}; {stays}")
+        refused[label] = f"{wrong}; {stays}"
         if label in kept.names:
             accepted[label] = kept.names[label]
-    return accepted, tuple(notes)
+    return accepted, refused
 
 
 def _zone_fault(host: str, zones: tuple[str, ...]) -> str | None:

@@ -12,17 +12,15 @@ import logging
 from collections.abc import Mapping
 
 import msgspec
-from msgspec import Struct
+from msgspec import structs
 from prometheus_client import Counter, Gauge, Histogram
 
 from federation.config import Enrolment, Enrolments
 from federation.model.errors import InputError, IsthmusError
-from federation.model.handout import NodeReport, Place
 from federation.model.ledger import Member
 from federation.model.local import LocalFacts
 from federation.model.names import MemberName, ServiceKey
-from federation.model.record import Gateway, Resource, key_of
-from federation.plan import mesh
+from federation.model.record import About
 from federation.plan.guard import Held, judge
 from federation.plan.service import (
     Offered,
@@ -37,16 +35,21 @@ from federation.plan.steering import Bounds
 from federation.ports import PeerState, Store
 from federation.reconcile.allocations import Allocations
 from federation.reconcile.bundles import Bundles
-from federation.reconcile.desired import NOTHING, Desired, told
+from federation.reconcile.desired import NOTHING, Desired
 from federation.reconcile.links import Links
+from federation.reconcile.members import Members
 from federation.reconcile.memory import Memory
+from federation.reconcile.mesh import plan_mesh
 from federation.reconcile.names import OwnNames
+from federation.reconcile.native import Native
+from federation.reconcile.nodes import KnownNodes
+from federation.reconcile.noted import note_places, note_services
+from federation.reconcile.numbers import ExportNumbers, numbered
 from federation.reconcile.observed import PeerIndex, Rank
 from federation.reconcile.parts import Parts
 from federation.reconcile.publish import Batch, Publications
 from federation.reconcile.trust import Trust
 from federation.session.tree import Change
-from federation.wire.keyed import encode
 
 log = logging.getLogger("reconcile")
 passes_total = Counter("isthmus_reconcile_passes_total", "Passes of the loop")
@@ -58,10 +61,7 @@ TICK = 1.0
 REST, REST_MAX = 3, 0.25
 """After a pass the sessions are given so many times as long as it took, and no more seconds than that."""
 RESYNC = 300.0
-VERSION = "0.1.0"
 EXPORTED = "exported"
-TOLD = ("import/", "steered/")
-EVIDENCE_SECONDS = 60.0
 MESH_KEYS = ("gateway/", "distance/", "evidence/", "jwt")
 
 
@@ -81,6 +81,10 @@ class Loop:
         self.problem = ""
         self.unplanned: dict[ServiceKey, str] = {}
         self.allocations = Allocations(parts.own, parts.store)
+        self.numbers = ExportNumbers(parts.own.name, parts.store)
+        self.native = Native(parts.cluster)
+        self._members = Members()
+        self.nodes = KnownNodes(parts.store)
         self.bundles = Bundles(parts.own.name, parts.store, self._mesh_changed)
         self._enrolled = Enrolments(parts.folder.agents)
         self.enrolments: dict[str, Enrolment] = {}
@@ -109,7 +113,10 @@ class Loop:
             self._all = self._mesh = True
         else:
             keys = [*change.changed, *change.removed]
+            self._all = self._all or "about" in keys
             self._dirty |= self.index.note(member, keys, states[member].view)
+            if member == self.parts.ledger.ledger.registrar:
+                self._dirty |= self.numbers.learn(filter(None, map(numbered, keys)), states[member].view)
             self._dirty |= self.names.hosts.follow(member, keys, states[member].view)
             self._mesh = self._mesh or any(key.startswith(MESH_KEYS) for key in keys)
         self._wake.set()
@@ -138,6 +145,11 @@ class Loop:
         self._dirty |= moved
         self._failing = failing
 
+    def _follow_nodes(self) -> None:
+        """The derived Services of all imports lead to our node agents."""
+        if self.parts.cluster.native and self._mesh and self.nodes.look(self.enrolments, self.parts.agents.states()):
+            self._all = True
+
     async def run(self) -> None:
         """Loop until cancelled."""
         resync = self.parts.clock.monotonic() + RESYNC
@@ -160,7 +172,11 @@ class Loop:
                 return
             self._follow_enrolments()
             self._follow_reports()
-            if self.parts.cluster.certainty == "unknown" or not (self._all or self._dirty or self._mesh or self.held):
+            self._follow_nodes()
+            if self.parts.cluster.certainty == "unknown":
+                return
+            if not (self._all or self._dirty or self._mesh or self.held):
+                self._tell_cluster()
                 return
             passes_total.inc()
             with pass_seconds.time():
@@ -168,6 +184,7 @@ class Loop:
                 await self.parts.store.flush()
                 if batch is not None:
                     self.out.send(batch)
+                    self._tell_cluster()
             self.problem = ""
         except (IsthmusError, OSError) as error:
             self._all = self._mesh = True
@@ -186,13 +203,17 @@ class Loop:
             self._reindex(states)
             dirty = {*self.parts.cluster.services(), *self.index.services(), *self.desired.plans, *self._before}
         self._measure_costs(dirty)
+        draining = self._draining(states)
         near = self.parts.ledger.ledger.seen_from(self.parts.own.name)
-        rank = {m.name: Rank(m.number, self.links.cost(m), m.region) for m in near}
+        rank = {m.name: Rank(m.number, self.links.cost(m), m.region, m.name in draining) for m in near}
         facts = [
             without_failing(local, self._failing.get(local.key, frozenset()))
             for local in self.names.facts(dirty, self.parts.cluster)
         ]
-        plans = self._plan_services([(local, self.index.offered(local.key, views, rank)) for local in facts])
+        plans = self._plan_services(
+            [(local, self.index.offered(local.key, views, rank, self.numbers.of(local.key))) for local in facts],
+            self.parts.own.name in draining,
+        )
         held = self._hold(plans)
         if held and not self.out.started:
             self._all = True
@@ -200,7 +221,7 @@ class Loop:
         for key in (*held, *self.names.restore(held)):
             plans.pop(key, None)
             self._dirty.add(key)
-        self._note(plans)
+        note_services(self, plans)
         hosts = set(self.desired.steered)
         for key, plan in plans.items():
             self.desired.put_service(key, plan)
@@ -208,12 +229,50 @@ class Loop:
             if not plan.handout:
                 self.allocations.release(key)
         self._remember_exports(plans)
+        self._give_numbers(plans, states)
+        self.native.put_services(plans)
         if mesh_dirty or everything or hosts != self.desired.steered.keys():
-            self._plan_mesh(states)
+            record, handout = plan_mesh(self, states, self.parts.own.name in draining)
+            note_places(self, handout)
+            self.desired.put_mesh(record, handout)
+            self.links.write_down()
         services_gauge.set(len(self.desired.plans))
         return self.out.batch(self.desired.record, self.desired.roles, self.enrolments)
 
-    def _plan_services(self, services: list[tuple[LocalFacts, tuple[Offered, ...]]]) -> dict[ServiceKey, ServicePlan]:
+    def _draining(self, states: Mapping[MemberName, PeerState]) -> set[MemberName]:
+        """Who gets no requests that another can take: by its own word, or for our clients by a Drain here."""
+        named = {MemberName(drain.member or self.parts.own.name) for drain in self.parts.cluster.drains.values()}
+        said = {name: state.view.get("about") for name, state in states.items()}
+        return named | {name for name, about in said.items() if isinstance(about, About) and about.draining}
+
+    def _tell_cluster(self) -> None:
+        """What our own cluster shall hold; nothing before the first pass over everything, nor of one who left."""
+        if not (self.parts.cluster.native and self.out.started):
+            return
+        if self.parts.ledger.ledger.members[self.parts.own.name].state == "active":
+            self.native.put_federation(self._members.objects(self, self._draining(self.parts.peers.states())))
+        else:
+            self.native.withdraw()
+        self.native.send()
+
+    def _give_numbers(self, plans: dict[ServiceKey, ServicePlan], states: Mapping[MemberName, PeerState]) -> None:
+        """As the registrar, number the exports that have no number; one whose owner's record is unknown keeps its."""
+        if not self._registers:
+            return
+        unknown = [name for name, state in states.items() if state.head is None]
+        for key, plan in plans.items():
+            kept = [name for name in self.numbers.of(key) if name in unknown]
+            if self.numbers.give(key, dict.fromkeys((*plan.exporters, *kept))):
+                self._dirty.add(key)
+                self._wake.set()
+
+    @property
+    def _registers(self) -> bool:
+        return self.parts.ledger.ledger.registrar == self.parts.own.name
+
+    def _plan_services(
+        self, services: list[tuple[LocalFacts, tuple[Offered, ...]]], draining: bool
+    ) -> dict[ServiceKey, ServicePlan]:
         """The plan of each service, our own exports first. One that cannot be planned keeps its last, says why, and
         holds up no other.
         """
@@ -223,7 +282,8 @@ class Loop:
         for local, offered in services:
             key = local.key
             try:
-                plans[key] = plan_service(self._inputs(local, offered, members, ingress, bounds))
+                inputs = self._inputs(local, offered, members, ingress, bounds)
+                plans[key] = plan_service(structs.replace(inputs, draining=draining))
             except InputError as error:
                 if self.unplanned.get(key) != str(error):
                     log.error("service cannot be planned", extra={"service": str(key), "reason": str(error)})
@@ -252,12 +312,18 @@ class Loop:
             order=own.number,
             local=local,
             peers=peers,
-            address=self.allocations.address(key) if imported else "",
+            addresses=(self.allocations.address(key),) if imported and not self.parts.cluster.native else (),
             listeners={mark: self.allocations.listener(key, mark) for mark in marks},
             bounds=bounds,
             names=self.names.accepted(key),
             definitions=self.names.hosts.won(key, members),
             ingress=ingress,
+            refused_names=self.names.refused(key),
+            numbers=self.numbers.of(key),
+            registers=self._registers,
+            native=self.parts.cluster.native,
+            granted=own.granted(key.namespace),
+            nodes=self.nodes.all,
             kept=self.memory.of(key),
             now=int(self.parts.clock.wall() * 1_000),
         )
@@ -289,46 +355,6 @@ class Loop:
             self._before = (self._before - gone) | new
             self.parts.store.put(EXPORTED, msgspec.msgpack.encode(sorted(self._before)))
 
-    def _plan_mesh(self, states: dict[MemberName, PeerState]) -> None:
-        ledger = self.parts.ledger.ledger
-        own = ledger.members[self.parts.own.name]
-        reports = {name: state.node for name, state in self.parts.agents.states().items()}
-        gateways = self._own_gateways(own, reports)
-        record: dict[str, Resource] = {"about": mesh.about(own, VERSION)}
-        ours: list[Resource] = [*gateways, *self.links.distances(), *self.links.evidence(), *self.trust.record]
-        ours.append(mesh.seen(ledger.mark, {name: reports.get(name) for name in (*self.enrolments, *self.unread)}))
-        record |= {key_of(item): item for item in ours} | self.bundles.record()
-        ids = {name: self.allocations.gateway(name) for name, e in self.enrolments.items() if e.role == "gateway"}
-        handout: dict[str, Struct] = {"site": mesh.site(own, ledger, ids, self.trust.issuer)}
-        handout[f"place/{own.name}"] = mesh.place(own, self.links.costs, own=True)
-        hosts = self.desired.steered.keys()
-        for name in states:
-            member, said = ledger.members[name], self.index.about(name).values()
-            handout[f"peer/{name}"] = mesh.peer(member, ledger, said)
-            handout[f"place/{name}"] = mesh.place(member, mesh.distances(said, ledger.members.keys()))
-            if _fresh(states[name]):
-                handout |= mesh.witnesses(name, said, ledger.members.keys(), hosts)
-        handout |= self.bundles.handout(states)
-        self._note_places(handout)
-        self.desired.put_mesh(record, handout)
-        self.links.write_down()
-
-    def _own_gateways(self, own: Member, reports: Mapping[str, NodeReport | None]) -> list[Gateway]:
-        """Each enrolled gateway as last reported: an agent that is not connected now is unknown, not gone."""
-        found = []
-        for name, enrolment in self.enrolments.items():
-            if enrolment.role != "gateway":
-                continue
-            number = self.allocations.gateway(name)
-            report = reports.get(name)
-            gateway = mesh.own_gateway(own, number, report) if report else None
-            known = _known_gateway(self.parts.store.get(f"known/{name}"))
-            if gateway is not None and gateway != known:
-                self.parts.store.put(f"known/{name}", encode(gateway))
-            if gateway or known:
-                found.append(gateway or known)
-        return [gateway for gateway in found if gateway is not None]
-
     def _follow_enrolments(self) -> None:
         self._enrolled.look()
         found, unread = self._enrolled.known, dict(self._enrolled.unread)
@@ -343,6 +369,9 @@ class Loop:
     def _reindex(self, states: dict[MemberName, PeerState]) -> None:
         self.index = PeerIndex()
         self.names.forget()
+        registrar = states.get(MemberName(self.parts.ledger.ledger.registrar))
+        if registrar is not None:
+            self.numbers.learn(filter(None, map(numbered, registrar.view)), registrar.view)
         for name, state in states.items():
             self.index.note(name, state.view, state.view)
             self.names.hosts.follow(name, state.view, state.view)
@@ -351,45 +380,11 @@ class Loop:
         """What a person should know of this service."""
         return (*self.desired.plans.get(key, NOTHING).notes, *self.names.notes(key))
 
-    def _note_places(self, handout: dict[str, Struct]) -> None:
-        """Write down where clients of public names stand, where it is new."""
-        before = {f"place/{place.member}": place for place in self.desired.places()}
-        moved: dict[str, Struct | None] = {
-            key: value for key, value in handout.items() if isinstance(value, Place) and before.get(key) != value
-        }
-        if moved:
-            self.parts.journal.note(int(self.parts.clock.wall() * 1_000), moved)
-
-    def _note(self, plans: dict[ServiceKey, ServicePlan]) -> None:
-        """Write down what the law is told anew of these services; a host may go from one to the other."""
-        gone: dict[str, Struct | None] = {}
-        new: dict[str, Struct | None] = {}
-        for key, plan in plans.items():
-            old, made = told(self.desired.plans.get(key, NOTHING)), told(plan)
-            gone.update((name, None) for name in old.keys() - made.keys())
-            new.update((name, value) for name, value in made.items() if old.get(name) != value)
-        if not self.out.started:
-            gone.update((name, None) for name in self.parts.journal.standing() if name.startswith(TOLD))
-        if gone or new:
-            self.parts.journal.note(int(self.parts.clock.wall() * 1_000), gone | new)
-
     def _measure_costs(self, dirty: set[ServiceKey]) -> None:
         if self.links.measure():
             dirty.update(self.desired.plans)
 
 
-def _known_gateway(kept: bytes | None) -> Gateway | None:
-    """The gateway that was written down; None for nothing, and for what another version wrote."""
-    with contextlib.suppress(msgspec.MsgspecError):
-        return None if kept is None else msgspec.msgpack.decode(kept, type=Gateway)
-    return None
-
-
 def _kept_exports(store: Store) -> set[ServiceKey]:
     data = store.get(EXPORTED)
     return set() if data is None else set(msgspec.msgpack.decode(data, type=list[ServiceKey]))
-
-
-def _fresh(state: PeerState) -> bool:
-    """True while what a peer finds down still counts: its record may be old, its evidence may not."""
-    return state.connected or (state.age is not None and state.age < EVIDENCE_SECONDS)

@@ -65,4 +65,4 @@ class Memory:
 
 def _worth_keeping(kept: Kept) -> bool:
     coming = any(c.since for found in (kept.candidates, *kept.targets.values()) for c in found)
-    return coming or kept.policy != Policy() or bool(kept.names)
+    return coming or kept.policy != Policy() or bool(kept.names or kept.addresses or kept.ranked)

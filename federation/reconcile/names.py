@@ -19,7 +19,7 @@ class OwnNames:
         self._ledger = ledger
         self._memory = memory
         self._accepted: dict[ServiceKey, dict[str, GlobalName]] = {}
-        self._refused: dict[ServiceKey, tuple[str, ...]] = {}
+        self._refused: dict[ServiceKey, dict[str, str]] = {}
         self.hosts = Hosts()
 
     def forget(self) -> None:
@@ -56,7 +56,12 @@ class OwnNames:
     def notes(self, key: ServiceKey) -> tuple[str, ...]:
         """What keeps our names for this service from being as asked for."""
         members = {member.name: member for member in self._ledger.ledger.seen_from(self._own)}
-        return (*self._refused.get(key, ()), *self.hosts.lost(self._own, key, members))
+        said = (f"GlobalName {key.namespace}/{name}: {why}" for name, why in self.refused(key).items())
+        return (*said, *self.hosts.lost(self._own, key, members))
+
+    def refused(self, key: ServiceKey) -> dict[str, str]:
+        """Why names that we define for this service are not in force as asked for, by object."""
+        return self._refused.get(key, {})
 
     def bounds(self) -> Bounds:
         """What the ledger allows us."""
@@ -69,4 +74,4 @@ class OwnNames:
         self._refused.pop(local.key, None)
         if local.names:
             bounds, kept = self.bounds(), self._memory.of(local.key)
-            self._accepted[local.key], self._refused[local.key] = accept_names(local.key, local.names, kept, bounds)
+            self._accepted[local.key], self._refused[local.key] = accept_names(local.names, kept, bounds)

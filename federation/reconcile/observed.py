@@ -1,5 +1,6 @@
 """Peers' records indexed by service, kept up by the keys that changed."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
@@ -9,11 +10,12 @@ from federation.plan.service import Offered, service_of
 
 
 class Rank(NamedTuple):
-    """Where a member stands: its admission number, what it costs to reach it (ms), its region."""
+    """Where a member stands: its admission number, what it costs to reach it (ms), its region, whether it drains."""
 
     number: int
     cost: int
     region: str
+    draining: bool
 
 
 class PeerIndex:
@@ -21,6 +23,7 @@ class PeerIndex:
 
     def __init__(self) -> None:
         self._keys: dict[ServiceKey, dict[MemberName, set[str]]] = {}
+        self._count: Counter[MemberName] = Counter()
         self._apart: dict[MemberName, dict[str, Resource]] = {}
 
     def about(self, member: MemberName) -> Mapping[str, Resource]:
@@ -36,7 +39,11 @@ class PeerIndex:
                 self._note_apart(member, key, view.get(key))
                 continue
             changed.add(service)
-            held = self._keys.setdefault(service, {}).setdefault(member, set())
+            said = self._keys.setdefault(service, {})
+            if member not in said:
+                said[member] = set()
+                self._count[member] += 1
+            held = said[member]
             if key in view:
                 held.add(key)
             else:
@@ -44,6 +51,10 @@ class PeerIndex:
         for service in changed:
             self._tidy(service, member)
         return changed
+
+    def exports(self, member: MemberName) -> int:
+        """How many services this member says something of."""
+        return self._count.get(member, 0)
 
     def services(self) -> set[ServiceKey]:
         """Every service that a peer says something about."""
@@ -54,8 +65,9 @@ class PeerIndex:
         service: ServiceKey,
         views: Mapping[MemberName, Mapping[str, Resource]],
         rank: Mapping[MemberName, Rank],
+        numbers: Mapping[MemberName, int],
     ) -> tuple[Offered, ...]:
-        """What each peer exports of this service. `rank` has each active member."""
+        """What each peer exports of this service. `rank` has each active member, `numbers` this service's exports."""
         found = []
         for member, keys in self._keys.get(service, {}).items():
             if member not in views or member not in rank:
@@ -64,9 +76,19 @@ class PeerIndex:
             export = view.get(f"export/{service}")
             if isinstance(export, Export):
                 slices = tuple(part for key in sorted(keys) if isinstance(part := view.get(key), Slice))
-                order, cost, region = rank[member]
-                offered = Offered(member=member, region=region, order=order, cost=cost, export=export, slices=slices)
-                found.append(offered)
+                order, cost, region, draining = rank[member]
+                found.append(
+                    Offered(
+                        member=member,
+                        region=region,
+                        order=order,
+                        cost=cost,
+                        export=export,
+                        slices=slices,
+                        number=numbers.get(member, 0),
+                        draining=draining,
+                    )
+                )
         return tuple(sorted(found, key=lambda item: (item.order, item.member)))
 
     def _note_apart(self, member: MemberName, key: str, resource: Resource | None) -> None:
@@ -80,5 +102,6 @@ class PeerIndex:
         members = self._keys[service]
         if not members.get(member):
             members.pop(member, None)
+            self._count[member] -= 1
         if not members:
             del self._keys[service]

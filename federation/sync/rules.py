@@ -14,6 +14,7 @@ from federation.model import policy as limits
 from federation.model.cidr import forbidden_address, inside, is_canonical
 from federation.model.errors import Refused
 from federation.model.ledger import Member
+from federation.model.metadata import is_value, metadata_fault
 from federation.model.names import ServiceKey, is_host, is_label, zone_of
 from federation.model.policy import GlobalName, Probe
 from federation.model.record import (
@@ -26,6 +27,7 @@ from federation.model.record import (
     Head,
     JwtKeys,
     Leave,
+    Numbers,
     Port,
     PublicName,
     Resource,
@@ -33,12 +35,14 @@ from federation.model.record import (
     Seen,
     Signed,
     Slice,
+    Traits,
     key_of,
 )
 from federation.registrar.signing import RECORD, verified
 from federation.trust.anchor import check_form
 
 PEM_MAX = 8_192
+AFFINITY_SECONDS_MAX = 86_400
 REGIONS_MAX = 100
 RESOURCE_BYTES_MAX = 1024 * 1024
 PORTS_MAX = 100
@@ -90,14 +94,8 @@ def check_resource(key: str, resource: Resource, member: Member, reader: Member)
     match resource:
         case Gateway():
             _check_gateway(resource, member)
-        case Export():
-            _check_service(resource.service, member)
-            _check_ports(resource.ports, f"service {resource.service} of member {member.name}")
-        case Slice():
-            _check_service(resource.service, member)
-            _check_slice(resource, member)
-            for endpoint in resource.endpoints:
-                _check_address(endpoint.address, resource, member, reader)
+        case Export() | Slice() | Numbers():
+            _check_offer(resource, member, reader)
         case Evidence() | Distance():
             _check_observation(resource, member)
         case PublicName():
@@ -106,6 +104,22 @@ def check_resource(key: str, resource: Resource, member: Member, reader: Member)
             _check_jwt_keys(resource, member)
         case Rotation() | Leave() | Seen():
             _check_trust(resource, member)
+
+
+def _check_offer(resource: Export | Slice | Numbers, member: Member, reader: Member) -> None:
+    where = f"service {resource.service} of member {member.name}"
+    match resource:
+        case Export():
+            _check_service(resource.service, member)
+            _check_ports(resource.ports, where)
+            _check_traits(resource.traits, where)
+        case Slice():
+            _check_service(resource.service, member)
+            _check_slice(resource, member)
+            for endpoint in resource.endpoints:
+                _check_address(endpoint.address, resource, member, reader)
+        case Numbers():
+            _check_numbers(resource, member)
 
 
 def _check_trust(resource: Rotation | Leave | Seen, member: Member) -> None:
@@ -206,15 +220,43 @@ def _check_slice(resource: Slice, member: Member) -> None:
         raise Refused(f"{where}: {bad[:80]!r} is not a DNS label; last good kept", "E114")
 
 
+def _check_traits(traits: Traits, where: str) -> None:
+    """What a ServiceImport of ours repeats must be what our API server takes."""
+    if traits.session_affinity not in ("None", "ClientIP") or not 0 <= traits.affinity_seconds <= AFFINITY_SECONDS_MAX:
+        said = f"{traits.session_affinity[:80]!r} of {traits.affinity_seconds} s"
+        raise Refused(f"{where}: session affinity {said} is none; last good kept", "E120")
+    if traits.internal_traffic_policy not in ("", "Cluster", "Local"):
+        said = traits.internal_traffic_policy[:80]
+        raise Refused(f"{where}: internalTrafficPolicy {said!r} is neither Cluster nor Local; last good kept", "E120")
+    if traits.traffic_distribution and not is_value(traits.traffic_distribution):
+        said = traits.traffic_distribution[:80]
+        raise Refused(f"{where}: trafficDistribution {said!r} is no name; last good kept", "E120")
+    if len(set(traits.families)) < len(traits.families):
+        raise Refused(f"{where}: an IP family stands there twice; last good kept", "E120")
+    wrong = metadata_fault(traits.labels, traits.annotations)
+    if wrong is not None:
+        raise Refused(f"{where}: {wrong}; last good kept", "E120")
+
+
+def _check_numbers(resource: Numbers, member: Member) -> None:
+    _check_form(resource.service, member)
+    if not all(is_label(name) and 1 <= number < 1 << 53 for name, number in resource.numbers.items()):
+        raise Refused(f'numbers of {resource.service} by member "{member.name}": not members\' numbers', "E120")
+
+
 def _check_service(service: ServiceKey, member: Member) -> None:
-    if not (is_label(service.namespace) and is_label(service.name)):
-        raise Refused(f'service "{service}" of member "{member.name}": not a DNS label; last good kept', "E114")
+    _check_form(service, member)
     if not member.granted(service.namespace):
         raise Refused(
             f'service {service}: namespace "{service.namespace}" is not granted to member "{member.name}" '
             f"[{', '.join(member.namespaces)}]; last good kept",
             "E102",
         )
+
+
+def _check_form(service: ServiceKey, member: Member) -> None:
+    if not (is_label(service.namespace) and is_label(service.name)):
+        raise Refused(f'service "{service}" of member "{member.name}": not a DNS label; last good kept', "E114")
 
 
 def _check_address(address: str, resource: Slice, member: Member, reader: Member) -> None:

@@ -5,6 +5,7 @@ from msgspec import Struct
 from federation.model.handout import (
     EndpointReport,
     ForeignBundle,
+    HeadlessSlice,
     Import,
     JwtBundle,
     LinkReport,
@@ -32,6 +33,7 @@ HANDOUT = Codec(
         "peer": Peer,
         "pool": Pool,
         "import": Import,
+        "headless": HeadlessSlice,
         "offer": Offer,
         "workload": Workload,
         "place": Place,

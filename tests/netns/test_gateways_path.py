@@ -153,7 +153,7 @@ def test_a_peers_identity_from_another_peers_tunnel_is_refused(world: GatewaysWo
 
 def test_a_resource_that_envoy_refuses_leaves_the_rest_serving(world: GatewaysWorld) -> None:
     bad = structs.replace(
-        web_import(candidate(world.eu, 1, 1)), service=ServiceKey("shop", "wiki"), address="10.96.0.2"
+        web_import(candidate(world.eu, 1, 1)), service=ServiceKey("shop", "wiki"), addresses=("10.96.0.2",)
     )
     port = Listener(name="http", port=80, protocol="TCP", app_protocol="http", listener=70_000)
     before = world.east_node()

@@ -12,7 +12,7 @@ from federation.lkg.disk import Disk
 from federation.model.handout import Workload
 from federation.model.ledger import Ledger
 from federation.model.names import MemberName
-from federation.model.record import Resource, key_of
+from federation.model.record import Head, Numbers, Resource, key_of
 from federation.ports import AgentState, PeerState
 from federation.reconcile.loop import Loop
 from federation.reconcile.parts import Parts
@@ -23,6 +23,7 @@ from tests.worlds.acme import Acme
 from tests.worlds.objects import endpoint_slice, export, service
 
 EU = MemberName("eu-central")
+HEAD = Head(member=EU, epoch=1, generation=1, root=b"")
 
 
 class Peers:
@@ -35,7 +36,7 @@ class Peers:
         self.published: list[Tree] = []
 
     def states(self) -> dict[MemberName, PeerState]:
-        return {EU: PeerState(view=self.view, head=None, connected=True, age=0.0, refusals=())}
+        return {EU: PeerState(view=self.view, head=HEAD, connected=True, age=0.0, refusals=())}
 
     def publish(self, tree: Tree, head: bytes) -> None:
         self.published.append(tree)
@@ -133,6 +134,11 @@ class World:
         entry = structs.replace(ledger.members[MemberName(member)], **fields)
         self.source.ledger = structs.replace(ledger, members=ledger.members | {entry.name: entry})
 
+    def registrar(self, member: MemberName) -> None:
+        """From now on this member is the registrar."""
+        self.source.ledger = structs.replace(self.source.ledger, registrar=member)
+        self.loop.peer_changed(EU, None)
+
     def peer_says(self, *resources: Resource) -> None:
         new = {key_of(item): item for item in resources}
         change = Change({key: b"" for key in new}, frozenset(self.peers.view.keys() - new.keys()))
@@ -144,9 +150,17 @@ class World:
         return dict(HANDOUT.decode_tree(self.agents.given[node]))
 
     def record(self) -> dict[str, Any]:
-        """What our record says, but for how far the ledger was seen."""
+        """What our record says, but for how far the ledger was seen and for the numbers of exports."""
         self.step()
-        return {key: value for key, value in RECORD.decode_tree(self.peers.published[-1]).items() if key != "seen"}
+        said = RECORD.decode_tree(self.peers.published[-1]).items()
+        return {key: value for key, value in said if key != "seen" and not key.startswith("number/")}
+
+    def numbers(self) -> dict[str, dict[MemberName, int]]:
+        """The numbers of exports that our record says, by service, two passes on."""
+        self.step()
+        self.step()
+        said = RECORD.decode_tree(self.peers.published[-1]).values()
+        return {str(value.service): dict(value.numbers) for value in said if isinstance(value, Numbers)}
 
     def local(self, *addresses: str, unready: tuple[str, ...] = ()) -> None:
         self.cluster.put(service())

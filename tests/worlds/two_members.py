@@ -12,6 +12,7 @@ from federation.model.handout import (
     Candidate,
     ForeignBundle,
     Handout,
+    HeadlessSlice,
     Import,
     JwtBundle,
     Listener,
@@ -132,7 +133,7 @@ def candidate(own: MemberKeys, ready: int, total: int, cost: int = 10) -> Candid
 
 def web_import(*candidates: Candidate, app_protocol: str = "http", listener: int = 16001) -> Import:
     port = Listener(name="http", port=80, protocol="TCP", app_protocol=app_protocol, listener=listener)
-    return Import(service=WEB, kind="ClusterSetIP", address="10.96.0.1", ports=(port,), candidates=candidates)
+    return Import(service=WEB, kind="ClusterSetIP", addresses=("10.96.0.1",), ports=(port,), candidates=candidates)
 
 
 def web_pool(*endpoints: Endpoint, az: str = "a", port: int = 8080) -> Pool:
@@ -157,8 +158,8 @@ def _key(value: Handout, index: int) -> str:
             return "site"
         case Peer() | Place() | JwtBundle():
             return f"{MEMBERS[type(value)]}/{value.member}"
-        case Pool():
-            return f"pool/{value.service}/{value.az}/{index}"
+        case Pool() | HeadlessSlice():
+            return f"{'pool' if isinstance(value, Pool) else 'headless'}/{value.service}/{value.az}/{index}"
         case Import():
             return f"import/{value.service}"
         case Offer():

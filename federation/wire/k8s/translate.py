@@ -1,25 +1,32 @@
 """Kubernetes objects to the model: what our own cluster says of one service."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from msgspec import Struct, structs
 
 from federation.model import policy as model
 from federation.model.names import ServiceKey
-from federation.model.record import Endpoint, EndpointState, Port, Slice
+from federation.model.record import Endpoint, EndpointState, Port, ServiceKind, Slice, Traits
 from federation.wire.k8s.types import (
     EndpointConditions,
     EndpointSlice,
     GlobalName,
     Service,
+    ServiceExport,
     SteeringSpec,
 )
 
 SERVICE_LABEL = "kubernetes.io/service-name"
 MCS_SERVICE_LABEL = "multicluster.kubernetes.io/service-name"
+MCS_SOURCE_LABEL = "multicluster.kubernetes.io/source-cluster"
+SLICE_MANAGER_LABEL, SLICE_MANAGER = "endpointslice.kubernetes.io/managed-by", "isthmus.dev"
+MANAGER_LABEL, MANAGER = "app.kubernetes.io/managed-by", "isthmus"
 
-ServiceType = Literal["ClusterSetIP", "Headless", "ExternalName"]
+AFFINITY_SECONDS = 10_800
+"""ClientIP affinity without a timeout (core/v1 ClientIPConfig)."""
+
+ServiceType = ServiceKind | Literal["ExternalName"]
 
 
 class LocalService(Struct, frozen=True, kw_only=True):
@@ -28,7 +35,14 @@ class LocalService(Struct, frozen=True, kw_only=True):
     key: ServiceKey
     kind: ServiceType
     ports: tuple[Port, ...]
-    session_affinity: str
+    traits: Traits
+
+
+def derived_from(service: Service) -> ServiceKey | None:
+    """The import whose derived Service this is; None for a Service that is not ours."""
+    labels = service.metadata.labels
+    name = labels.get(MCS_SERVICE_LABEL)
+    return ServiceKey(service.metadata.namespace, name) if name and labels.get(MANAGER_LABEL) == MANAGER else None
 
 
 def local_service(service: Service) -> LocalService:
@@ -40,26 +54,54 @@ def local_service(service: Service) -> LocalService:
         kind = "Headless"
     ports = tuple(Port(p.name, p.port, p.protocol, p.app_protocol or "") for p in service.spec.ports)
     key = ServiceKey(service.metadata.namespace, service.metadata.name)
-    return LocalService(key=key, kind=kind, ports=ports, session_affinity=service.spec.session_affinity)
+    return LocalService(key=key, kind=kind, ports=ports, traits=_traits(service))
+
+
+def _traits(service: Service) -> Traits:
+    """With what the API server puts in where nothing is said (core/v1 defaults): a folder of manifests has no server."""
+    spec = service.spec
+    affinity = (spec.session_affinity_config or {}).get("clientIP") or {}
+    seconds = affinity.get("timeoutSeconds") if isinstance(affinity, dict) else None
+    return Traits(
+        session_affinity=spec.session_affinity,
+        affinity_seconds=0
+        if spec.session_affinity == "None"
+        else seconds
+        if isinstance(seconds, int)
+        else AFFINITY_SECONDS,
+        families=tuple(spec.ip_families or ("IPv4",)),
+        internal_traffic_policy=spec.internal_traffic_policy or "Cluster",
+        traffic_distribution=spec.traffic_distribution or "",
+    )
+
+
+def exported_traits(traits: Traits, export: ServiceExport) -> Traits:
+    """With the labels and annotations that the export names, and no others (KEP-1645, Exporting)."""
+    return structs.replace(traits, labels=export.spec.exported_labels, annotations=export.spec.exported_annotations)
 
 
 def slice_owner(endpoint_slice: EndpointSlice) -> ServiceKey | None:
     """The service whose endpoints these are; None for slices of imports and of nothing."""
-    name = endpoint_slice.metadata.labels.get(SERVICE_LABEL)
-    if not name or MCS_SERVICE_LABEL in endpoint_slice.metadata.labels:
+    labels = endpoint_slice.metadata.labels
+    name = labels.get(SERVICE_LABEL)
+    if not name or MCS_SERVICE_LABEL in labels or labels.get(SLICE_MANAGER_LABEL) == SLICE_MANAGER:
         return None
     return ServiceKey(endpoint_slice.metadata.namespace, name)
 
 
-def local_slices(key: ServiceKey, slices: Iterable[EndpointSlice], default_az: str) -> tuple[Slice, ...]:
-    """The endpoints of one service, merged by availability zone and set of ports, without duplicates, sorted."""
+def local_slices(
+    key: ServiceKey, slices: Iterable[EndpointSlice], default_az: str, zones: Mapping[str, str]
+) -> tuple[Slice, ...]:
+    """The endpoints of one service, merged by availability zone and set of ports, without duplicates, sorted. An
+    endpoint that names no zone is in that of its node, by `zones`, or else in `default_az`.
+    """
     merged: dict[tuple[str, tuple[Port, ...]], dict[str, Endpoint]] = {}
     for endpoint_slice in slices:
         ports = tuple(
             sorted(Port(p.name, p.port, p.protocol, p.app_protocol or "") for p in endpoint_slice.ports or () if p.port)
         )
         for item in endpoint_slice.endpoints or ():
-            group = merged.setdefault((item.zone or default_az, ports), {})
+            group = merged.setdefault((item.zone or zones.get(item.node_name or "") or default_az, ports), {})
             for address in item.addresses[:1]:
                 group[address] = Endpoint(address, state_of(item.conditions), item.hostname or "")
     return tuple(

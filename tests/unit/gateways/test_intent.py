@@ -121,7 +121,7 @@ def test_two_ports_cannot_share_a_listener() -> None:
 
 
 def test_a_clusterset_ip_of_the_other_family_is_not_captured() -> None:
-    web = structs.replace(web_import(), address="fd00::10")
+    web = structs.replace(web_import(), addresses=("fd00::10",))
     state = intend(NODE, keyed(site(US), web, CLIENT))
     assert state.captures == () and state.problems[0].startswith("E122 service shop/web")
 

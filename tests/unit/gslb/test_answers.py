@@ -19,7 +19,7 @@ def imported(name: str, address: str, *ports: tuple[str, int]) -> Import:
     return Import(
         service=ServiceKey("shop", name),
         kind="ClusterSetIP" if address else "Headless",
-        address=address,
+        addresses=(address,) if address else (),
         ports=tuple(Listener(name=n, port=p, protocol="TCP", app_protocol="", listener=20_000 + p) for n, p in ports),
         candidates=(
             Candidate(member=MemberName("eu-central"), region="eu-central", cost=1, ready=0, total=0, ports=()),

@@ -42,7 +42,7 @@ def test_a_peers_export_becomes_an_import_for_nodes_and_dns(world: World) -> Non
     node, dns, gateway = world.handout("node1"), world.handout("dns1"), world.handout("gw1")
     made = node["import/shop/web"]
     assert isinstance(made, Import)
-    assert made.address.startswith("10.101.")
+    assert made.addresses[0].startswith("10.101.")
     assert made.candidates == (Candidate(member=EU, region="eu-central", cost=1002, ready=1, total=2, ports=("http",)),)
     assert made.ports[0].app_protocol == "http"
     assert dns["import/shop/web"] == made
@@ -87,7 +87,8 @@ def test_a_port_that_two_members_number_differently_is_the_earlier_admitted_ones
     assert [(p.name, p.port) for p in made.ports] == [("http", 80)]
     assert {c.member: c.ports for c in made.candidates} == {"us-east": ("http",), EU: ()}
     assert status(world.loop)["services"][0]["notes"] == [
-        "shop/web: PortConflict: port http is 8080/TCP here and 80/TCP as http in an export admitted earlier; ignored"
+        "shop/web: PortConflict: Using the union of ports, on a clash those of the oldest export, in us-east. "
+        "http 8080/TCP of eu-central is left out. 1/2 clusters disagree: eu-central"
     ]
 
 

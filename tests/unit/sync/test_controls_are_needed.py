@@ -29,7 +29,7 @@ from federation.model.record import (
     Signed,
     key_of,
 )
-from federation.plan.exports import merge_ports
+from federation.plan.exports import merge
 from federation.plan.service import Offered, ServiceInputs, plan_service
 from federation.registrar.admit import admit
 from federation.registrar.ledger import append, read_ledger
@@ -152,7 +152,7 @@ def a_later_member_sets_the_port() -> bool:
     )  # fmt: skip
     inputs = ServiceInputs(
         own=MemberName("us-east"), region="us-east", order=1, local=LocalFacts(key=service), peers=peers,
-        address="10.101.0.1", listeners={"http.TCP.80": 10_001, "http.TCP.81": 10_002},
+        addresses=("10.101.0.1",), listeners={"http.TCP.80": 10_001, "http.TCP.81": 10_002},
     )  # fmt: skip
     made: Any = plan_service(inputs).handout[f"import/{service}"]
     return [port.port for port in made.ports] == [81]
@@ -262,7 +262,7 @@ def any_order(signed: bytes, member: Member, root: bytes, last: Any) -> Any:
 
 
 def last_first(exports: Any) -> Any:
-    return merge_ports(exports[::-1])
+    return merge(exports[::-1])
 
 
 CONTROLS: dict[str, tuple[Callable[[], bool], str, object]] = {
@@ -291,7 +291,7 @@ CONTROLS: dict[str, tuple[Callable[[], bool], str, object]] = {
     "C5 granted zones": (
         a_name_is_defined_in_anothers_zone, "federation.sync.rules.zone_of", yes),
     "C6 the elder's export comes first": (
-        a_later_member_sets_the_port, "federation.plan.service.merge_ports", last_first),
+        a_later_member_sets_the_port, "federation.plan.service.merge", last_first),
     "C7 a record bears its owner's signature": (
         anothers_record_is_written, "federation.sync.rules.verified", yes),
     "C7 the ledger bears the federation's signature": (

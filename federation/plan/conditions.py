@@ -1,0 +1,84 @@
+"""What is said of the objects that asked for something: conditions (KEP-1645 for exports and imports). Pure."""
+
+from collections.abc import Sequence
+
+from federation.model.imported import Condition, Said
+from federation.model.local import LocalFacts
+from federation.plan.exports import Conflict
+
+EXPORT, POLICY, NAME = "ServiceExport", "TrafficPolicy", "GlobalName"
+
+
+def import_conditions(ready: bool) -> tuple[Condition, ...]:
+    """Those of a ServiceImport."""
+    if ready:
+        return (Condition("Ready", True, "Ready", "The import is in force in this cluster."),)
+    return (Condition("Ready", False, "Pending", "The clusterset IP is not given yet."),)
+
+
+def export_conditions(
+    local: LocalFacts, granted: bool, provisional: bool, conflicts: Sequence[Conflict]
+) -> tuple[Condition, ...]:
+    """Those of a ServiceExport: Valid, Ready and, while it is valid, Conflict."""
+    valid = _valid(local)
+    if not valid.status:
+        return (valid, Condition("Ready", False, "Failed", "It is not exported: see Valid."))
+    return (valid, _ready(local, granted, provisional), _conflict(conflicts))
+
+
+def _valid(local: LocalFacts) -> Condition:
+    name = local.key.name
+    wrong = local.faults.get((EXPORT, name))
+    if wrong is not None:
+        return Condition("Valid", False, "InvalidField", wrong)
+    if local.kind is None:
+        return Condition("Valid", False, "NoService", f'There is no Service "{name}" in this namespace.')
+    if local.kind == "ExternalName":
+        return Condition("Valid", False, "InvalidServiceType", f'Service "{name}" is of type ExternalName.')
+    return Condition("Valid", True, "Valid", "The service can be exported.")
+
+
+def _ready(local: LocalFacts, granted: bool, provisional: bool) -> Condition:
+    if not granted:
+        text = (
+            f'The ledger does not grant this member namespace "{local.key.namespace}": every reader refuses the export.'
+        )
+        return Condition("Ready", False, "Failed", text)
+    wrong = next(
+        (f"{kind} {name}: {text}" for (kind, name), text in sorted(local.faults.items()) if kind != POLICY), ""
+    )
+    if wrong:
+        return Condition("Ready", False, "Failed", wrong)
+    if provisional:
+        text = "Exported; the registrar has not numbered it yet, until then it ranks after all that it has."
+        return Condition("Ready", True, "Exported", text)
+    return Condition("Ready", True, "Exported", "Exported to the federation.")
+
+
+def _conflict(conflicts: Sequence[Conflict]) -> Condition:
+    if not conflicts:
+        return Condition("Conflict", False, "NoConflicts", "All exports of this service agree.")
+    reasons, texts = ",".join(c.reason for c in conflicts), " ".join(c.message for c in conflicts)
+    return Condition("Conflict", True, reasons, texts)
+
+
+def accepted(local: LocalFacts, kind: str, name: str, refused: str) -> Said:
+    """What is said of a TrafficPolicy or GlobalName: whether it is in force as written."""
+    wrong = local.faults.get((kind, name), refused)
+    condition = (
+        Condition("Accepted", False, "Invalid", wrong)
+        if wrong
+        else Condition("Accepted", True, "Accepted", "In force as written.")
+    )
+    return said(local, kind, name, (condition,))
+
+
+def said(local: LocalFacts, kind: str, name: str, conditions: tuple[Condition, ...]) -> Said:
+    """Conditions of an object about this service, as of the generation that we have seen."""
+    return Said(
+        kind=kind,
+        namespace=local.key.namespace,
+        name=name,
+        generation=local.generations.get((kind, name), 0),
+        conditions=conditions,
+    )

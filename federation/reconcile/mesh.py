@@ -1,0 +1,78 @@
+"""Everything of our record and handouts that is about no service: ourselves, gateways, peers."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec import Struct
+
+from federation.model.handout import NodeReport
+from federation.model.ledger import Member
+from federation.model.names import MemberName
+from federation.model.record import Gateway, Resource, key_of
+from federation.plan import mesh
+from federation.ports import PeerState
+from federation.wire.keyed import encode
+
+if TYPE_CHECKING:
+    from federation.reconcile.loop import Loop
+
+VERSION = "0.1.0"
+EVIDENCE_SECONDS = 60.0
+
+
+def plan_mesh(
+    loop: Loop, states: Mapping[MemberName, PeerState], draining: bool
+) -> tuple[dict[str, Resource], dict[str, Struct]]:
+    """What our record and our agents' handouts say of it, by key."""
+    ledger = loop.parts.ledger.ledger
+    own = ledger.members[loop.parts.own.name]
+    reports = {name: state.node for name, state in loop.parts.agents.states().items()}
+    record: dict[str, Resource] = {"about": mesh.about(own, VERSION, draining)}
+    ours: list[Resource] = [*_gateways(loop, own, reports), *loop.links.distances(), *loop.links.evidence()]
+    ours += loop.trust.record
+    ours.append(mesh.seen(ledger.mark, {name: reports.get(name) for name in (*loop.enrolments, *loop.unread)}))
+    record |= {key_of(item): item for item in ours} | loop.bundles.record()
+    ids = {name: loop.allocations.gateway(name) for name, e in loop.enrolments.items() if e.role == "gateway"}
+    handout: dict[str, Struct] = {"site": mesh.site(own, ledger, ids, loop.trust.issuer)}
+    handout[f"place/{own.name}"] = mesh.place(own, loop.links.costs, own=True)
+    hosts = loop.desired.steered.keys()
+    for name in states:
+        member, said = ledger.members[name], loop.index.about(name).values()
+        handout[f"peer/{name}"] = mesh.peer(member, ledger, said)
+        handout[f"place/{name}"] = mesh.place(member, mesh.distances(said, ledger.members.keys()))
+        if _fresh(states[name]):
+            handout |= mesh.witnesses(name, said, ledger.members.keys(), hosts)
+    return record, handout | loop.bundles.handout(states)
+
+
+def _gateways(loop: Loop, own: Member, reports: Mapping[str, NodeReport | None]) -> list[Gateway]:
+    """Each enrolled gateway as last reported: an agent that is not connected now is unknown, not gone."""
+    found = []
+    store = loop.parts.store
+    for name, enrolment in loop.enrolments.items():
+        if enrolment.role != "gateway":
+            continue
+        report = reports.get(name)
+        gateway = mesh.own_gateway(own, loop.allocations.gateway(name), report) if report else None
+        known = _known_gateway(store.get(f"known/{name}"))
+        if gateway is not None and gateway != known:
+            store.put(f"known/{name}", encode(gateway))
+        if gateway or known:
+            found.append(gateway or known)
+    return [gateway for gateway in found if gateway is not None]
+
+
+def _known_gateway(kept: bytes | None) -> Gateway | None:
+    """The gateway that was written down; None for nothing, and for what another version wrote."""
+    with contextlib.suppress(msgspec.MsgspecError):
+        return None if kept is None else msgspec.msgpack.decode(kept, type=Gateway)
+    return None
+
+
+def _fresh(state: PeerState) -> bool:
+    """True while what a peer finds down still counts: its record may be old, its evidence may not."""
+    return state.connected or (state.age is not None and state.age < EVIDENCE_SECONDS)
