@@ -58,7 +58,7 @@ def local_service(service: Service) -> LocalService:
 
 
 def _traits(service: Service) -> Traits:
-    """With what the API server puts in where nothing is said (core/v1 defaults): a folder of manifests has no server."""
+    """With what an API server puts in where nothing is said (core/v1 defaults): a folder of manifests has none."""
     spec = service.spec
     affinity = (spec.session_affinity_config or {}).get("clientIP") or {}
     seconds = affinity.get("timeoutSeconds") if isinstance(affinity, dict) else None

@@ -42,7 +42,7 @@ CONFLICTS: dict[str, tuple[Export, str]] = {
     ),
     "InternalTrafficPolicyConflict": (
         export(internal_traffic_policy="Local"),
-        'Using internalTrafficPolicy "" from oldest export in east. 1/2 clusters disagree: eu',
+        'Using internalTrafficPolicy "Cluster" from oldest export in east. 1/2 clusters disagree: eu',
     ),
     "TrafficDistributionConflict": (
         export(traffic_distribution="PreferClose"),
