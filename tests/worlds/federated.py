@@ -58,7 +58,9 @@ class Member:
         ports = ports or [{"name": "tcp", "port": 42}, {"name": "udp", "port": 42, "protocol": "UDP"}]
         affinity = {"sessionAffinity": "ClientIP", "sessionAffinityConfig": {"clientIP": {"timeoutSeconds": 10}}}
         headless = spec.get("clusterIP") == "None"
-        self.apply("Service", name, spec={"ports": ports, **({} if headless else affinity), **spec})
+        self.apply(
+            "Service", name, spec={"selector": {"app": name}, "ports": ports, **({} if headless else affinity), **spec}
+        )
         endpoints = [
             {
                 "addresses": [f"{PODS[self.name]}.{n}"],
