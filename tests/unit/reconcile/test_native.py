@@ -69,6 +69,7 @@ def test_a_peers_export_stands_here_as_an_import_with_the_address_that_the_clust
             "ipFamilies": ["IPv4"],
             "sessionAffinity": "ClientIP",
             "sessionAffinityConfig": {"clientIP": {"timeoutSeconds": 30}},
+            "internalTrafficPolicy": "Cluster",
         },
     }
     assert made.status is not None and made.status["clusters"] == [{"cluster": "eu-central"}]
