@@ -42,7 +42,9 @@ class Desk(Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Home:
-    """What enrolling needs of its member. `anchor` gives the PEM to trust, `agents` is the folder of `isthmus enroll`."""
+    """What enrolling needs of its member. `anchor` gives the PEM to trust, `agents` is where `isthmus enroll` keeps its
+    files.
+    """
 
     trust_domain: str
     signer: Path
