@@ -1,4 +1,4 @@
-"""Two beds for the contract suite, and one real API server for the tests of what is installed in a cluster.
+"""Two beds for the suite, and one real API server for the tests of what is installed in a cluster.
 
 Where no real API server is to be had, one line at the end says so.
 """
@@ -10,11 +10,19 @@ from typing import Any
 import pytest
 
 from tests.worlds.api_server import ApiServer, api_server
-from tests.worlds.clusters import NOT_TESTED, api, bed
+from tests.worlds.clusters import NOT_TESTED, Bed, api, bed
+from tests.worlds.federated import Federated, federated
 
 __all__ = ["api", "bed"]
 
 CRDS = Path(__file__).parents[2] / "federation" / "crds"
+
+
+@pytest.fixture(scope="session")
+def both(bed: Bed) -> Iterator[Federated]:
+    """Two members of a bed in one federation, their controllers running."""
+    with federated(bed) as found:
+        yield found
 
 
 @pytest.fixture(scope="session")
