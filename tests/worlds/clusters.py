@@ -174,7 +174,7 @@ class Bed:
         while len(self.clusters) < count:
             index = len(self.clusters)
             folder = self.folder / f"member{index}"
-            folder.mkdir()
+            folder.mkdir(exist_ok=True)
             cluster = self._double(folder) if self.sort == "double" else self._real(folder, index)
             self.clusters.append(cluster)
             define(cluster)
