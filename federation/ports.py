@@ -10,7 +10,7 @@ from msgspec import Struct
 from federation.model.errors import Refused
 from federation.model.handout import EndpointReport, LinkReport, NodeReport, TargetReport
 from federation.model.ledger import Ledger
-from federation.model.local import LocalFacts
+from federation.model.local import Drained, LocalFacts
 from federation.model.names import MemberName, ServiceKey
 from federation.model.record import Head, Resource
 from federation.model.tokens import JwtKey, ServiceAccount
@@ -55,8 +55,12 @@ class ClusterApi(Protocol):
         """True for a Kubernetes API: it gives clusterset IPs, and holds imports and conditions."""
 
     @property
-    def drains(self) -> Mapping[str, str]:
-        """The member that each Drain names ("": our own), by the object's name."""
+    def drains(self) -> Mapping[str, Drained]:
+        """Every Drain, by its name."""
+
+    @property
+    def regions(self) -> frozenset[str]:
+        """The regions that the labels of the cluster's nodes name; none where nodes are not known."""
 
     def services(self) -> Iterable[ServiceKey]:
         """Every service that has a Service, an EndpointSlice or a ServiceExport."""
@@ -70,6 +74,9 @@ class ClusterApi(Protocol):
         A source that cannot be written to (a folder of manifests) does nothing. Returns at once; `problems` says what
         could not be done. Owners never want the same object.
         """
+
+    def complete(self) -> None:
+        """Everything was wanted once: what bears our mark and was not is deleted."""
 
     async def run(self, wake: Wake) -> None:
         """Watch until cancelled."""

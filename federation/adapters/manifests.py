@@ -4,14 +4,14 @@ A file is taken whole or not at all: one mistake in it, and its last good object
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from watchfiles import awatch
 
 from federation.adapters.objects import ObjectKey, Objects, object_key
 from federation.model.errors import InputError
-from federation.model.local import LocalFacts
+from federation.model.local import Drained, LocalFacts
 from federation.model.names import ServiceKey
 from federation.ports import Certainty, Wake, Wanted
 from federation.wire.k8s.strict import Found, read_manifest
@@ -47,9 +47,14 @@ class Manifests:
         return False
 
     @property
-    def drains(self) -> dict[str, str]:
+    def drains(self) -> Mapping[str, Drained]:
         """As the manifests say."""
-        return self._objects.drains()
+        return self._objects.drains
+
+    @property
+    def regions(self) -> frozenset[str]:
+        """As the labels of nodes say."""
+        return self._objects.regions
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -66,6 +71,9 @@ class Manifests:
 
     def want(self, owner: str, objects: Iterable[Wanted]) -> None:
         """Nothing: a folder of manifests is its author's."""
+
+    def complete(self) -> None:
+        """Nothing."""
 
     async def run(self, wake: Wake) -> None:
         """Read the folder, then again at every change in it and every few seconds."""
@@ -104,7 +112,7 @@ class Manifests:
     def _pass(self, wake: Wake) -> None:
         first = self._certainty == "unknown"
         changed = self.scan()
-        if first:
+        if self._objects.take_whole() or first:
             wake(None)
         for key in sorted(changed):
             wake(key)

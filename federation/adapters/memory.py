@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from federation.adapters.objects import ObjectKey, Objects
 from federation.model.errors import Unavailable
-from federation.model.local import LocalFacts
+from federation.model.local import Drained, LocalFacts
 from federation.model.names import ServiceKey
 from federation.ports import Certainty, Wake, Wanted
 from federation.wire.k8s.types import K8sObject
@@ -23,22 +23,32 @@ class MemoryCluster:
         self._wake: Wake = lambda key: None
         self.certainty: Certainty = "fresh"
         self.problems: tuple[str, ...] = ()
+        self.completed = False
         self.wanted: dict[str, tuple[Wanted, ...]] = {}
 
     @property
-    def drains(self) -> dict[str, str]:
+    def drains(self) -> Mapping[str, Drained]:
         """As the objects say."""
-        return self._objects.drains()
+        return self._objects.drains
+
+    @property
+    def regions(self) -> frozenset[str]:
+        """As the labels of nodes say."""
+        return self._objects.regions
 
     def put(self, value: K8sObject) -> None:
         """Create or replace an object."""
-        for key in self._objects.put(value):
-            self._wake(key)
+        self._tell(self._objects.put(value))
 
     def drop(self, key: ObjectKey) -> None:
         """Delete an object."""
-        for service in self._objects.drop(key):
+        self._tell(self._objects.drop(key))
+
+    def _tell(self, changed: set[ServiceKey]) -> None:
+        for service in changed:
             self._wake(service)
+        if self._objects.take_whole():
+            self._wake(None)
 
     def services(self) -> Iterable[ServiceKey]:
         """Every service that any object names."""
@@ -53,6 +63,10 @@ class MemoryCluster:
         self.wanted[owner] = tuple(objects)
         if not self.wanted[owner]:
             del self.wanted[owner]
+
+    def complete(self) -> None:
+        """Note it, for a test to look at."""
+        self.completed = True
 
     async def run(self, wake: Wake) -> None:
         """Wake on every change until cancelled."""

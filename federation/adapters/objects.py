@@ -1,9 +1,9 @@
 """The Kubernetes objects that an adapter has seen, indexed by service. A change touches only the service it names."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from federation.model import policy as model
-from federation.model.local import LocalFacts
+from federation.model.local import Drained, LocalFacts
 from federation.model.names import ServiceKey
 from federation.model.policy import Policy
 from federation.model.record import Traits
@@ -17,14 +17,25 @@ from federation.wire.k8s.translate import (
     policy_of,
     slice_owner,
 )
-from federation.wire.k8s.types import EndpointSlice, GlobalName, K8sObject, Service, ServiceExport, TrafficPolicy
+from federation.wire.k8s.types import (
+    Drain,
+    EndpointSlice,
+    GlobalName,
+    K8sObject,
+    Node,
+    Service,
+    ServiceExport,
+    TrafficPolicy,
+)
 
 ObjectKey = tuple[str, str, str]
+REGION_LABEL, ZONE_LABEL = "topology.kubernetes.io/region", "topology.kubernetes.io/zone"
 
 
-def object_key(value: K8sObject) -> ObjectKey:
-    """(kind, namespace, name)."""
-    return (value.kind, value.metadata.namespace, value.metadata.name)
+def object_key(value: K8sObject | Node) -> ObjectKey:
+    """(kind, namespace, name); the namespace of what is cluster-wide is ""."""
+    namespace = "" if isinstance(value, Drain | Node) else value.metadata.namespace
+    return (value.kind, namespace, value.metadata.name)
 
 
 class Objects:
@@ -41,7 +52,17 @@ class Objects:
         self._names: dict[ServiceKey, dict[str, model.GlobalName]] = {}
         self._all: dict[ObjectKey, K8sObject] = {}
         self._faults: dict[ServiceKey, dict[tuple[str, str], str]] = {}
+        self.drains: dict[str, Drained] = {}
+        self._zones: dict[str, str] = {}
+        self._regions: dict[str, str] = {}
+        self._zoneless: dict[str, set[ServiceKey]] = {}
+        self._whole = False
         self._faulty: dict[ObjectKey, tuple[ServiceKey, str]] = {}
+
+    @property
+    def regions(self) -> frozenset[str]:
+        """Those that the labels of nodes name."""
+        return frozenset(self._regions.values())
 
     def keys(self, kind: str) -> set[ObjectKey]:
         """The keys of every object of this kind."""
@@ -51,9 +72,11 @@ class Objects:
         """The object, or None."""
         return self._all.get(key)
 
-    def put(self, value: K8sObject) -> set[ServiceKey]:
+    def put(self, value: K8sObject | Node) -> set[ServiceKey]:
         """Take this object; the services that it changes."""
         key = object_key(value)
+        if isinstance(value, Node):
+            return self._put_node(value.metadata.name, value.metadata.labels)
         old = self._all.get(key)
         if old == value:
             return set()
@@ -71,6 +94,10 @@ class Objects:
             case TrafficPolicy():
                 self._policies[name] = policy_of(value.spec)
                 return changed | {name}
+            case Drain():
+                self.drains[name.name] = Drained(value.spec.member, value.metadata.generation)
+                self._whole = True
+                return changed
             case GlobalName():
                 made = global_name(value)
                 self._names.setdefault(made.service, {})[name.name] = made
@@ -78,6 +105,8 @@ class Objects:
 
     def drop(self, key: ObjectKey) -> set[ServiceKey]:
         """Forget this object; the services that it changes."""
+        if key[0] == "Node":
+            return self._put_node(key[2], {})
         old = self._all.pop(key, None)
         if old is None:
             return set()
@@ -88,15 +117,20 @@ class Objects:
             self._exports.pop(name, None)
         elif isinstance(old, TrafficPolicy):
             self._policies.pop(name, None)
+        elif isinstance(old, Drain):
+            del self.drains[key[2]]
+            self._whole = True
+            return set()
         elif isinstance(old, GlobalName):
             return self._drop_name(name.name, global_name(old).service)
         else:
             return self._drop_slice(key, old)
         return {name}
 
-    def drains(self) -> dict[str, str]:
-        """The member that each Drain names, by object."""
-        return {}
+    def take_whole(self) -> bool:
+        """True when, since the last look, something changed that concerns every service."""
+        whole, self._whole = self._whole, False
+        return whole
 
     def services(self) -> Iterable[ServiceKey]:
         """Every service that any object names."""
@@ -105,7 +139,7 @@ class Objects:
     def service(self, key: ServiceKey) -> LocalFacts:
         """What the objects say of this service."""
         service = self._services.get(key)
-        slices = local_slices(key, self._slices.get(key, {}).values(), self._default_az, {})
+        slices = local_slices(key, self._slices.get(key, {}).values(), self._default_az, self._zones)
         export = self._exports.get(key)
         traits = service.traits if service else Traits()
         return LocalFacts(
@@ -143,6 +177,16 @@ class Objects:
         found = {one: self._all.get((one[0], key.namespace, one[1])) for one in names}
         return {one: value.metadata.generation for one, value in found.items() if value is not None}
 
+    def _put_node(self, name: str, labels: Mapping[str, str]) -> set[ServiceKey]:
+        """The services of whose endpoints the node tells the zone, where it tells another one."""
+        for label, held in ((REGION_LABEL, self._regions), (ZONE_LABEL, self._zones)):
+            old, new = held.pop(name, None), labels.get(label)
+            if new:
+                held[name] = new
+            if label == ZONE_LABEL and new != old:
+                return set(self._zoneless.get(name, ()))
+        return set()
+
     def _put_service(self, name: ServiceKey, value: Service) -> ServiceKey:
         imported = derived_from(value)
         if imported is None:
@@ -164,6 +208,9 @@ class Objects:
         if owner is None:
             return set()
         self._slices.setdefault(owner, {})[key] = value
+        for endpoint in value.endpoints or ():
+            if endpoint.node_name and not endpoint.zone:
+                self._zoneless.setdefault(endpoint.node_name, set()).add(owner)
         return {owner}
 
     def _drop_slice(self, key: ObjectKey, old: EndpointSlice) -> set[ServiceKey]:

@@ -28,6 +28,7 @@ COMMANDS = {
     "members": ("federation.cli.look:members", "Show the members as a controller sees them."),
     "status": ("federation.cli.look:status", "Show members, nodes, links and services."),
     "explain": ("federation.cli.look:explain", "Explain where requests for a service go, and why."),
+    "deploy": ("federation.cli.deploy:deploy", "What a Kubernetes cluster needs of a state folder."),
     "lab": ("federation.cli.lab:lab", "A whole federation on this machine."),
 }
 PLUGINS = {

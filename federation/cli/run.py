@@ -21,7 +21,8 @@ METRICS = click.option("--metrics", help="ADDRESS:PORT for Prometheus metrics.")
 @click.command()
 @STATE
 @METRICS
-def signer(state: Path, metrics: str | None) -> None:
+@click.option("--socket-group", type=click.IntRange(0, 2**32 - 2), help="Group (GID) that may ask it as well.")
+def signer(state: Path, metrics: str | None, socket_group: int | None) -> None:
     """Hold the anchor's key and sign what its policy allows, on a unix socket."""
     from federation.config import Folder
     from federation.process import until_stopped
@@ -39,7 +40,7 @@ def signer(state: Path, metrics: str | None) -> None:
     serve_metrics(metrics)
 
     async def serve() -> None:
-        await until_stopped([server.serve(folder.signer)])
+        await until_stopped([server.serve(folder.signer, socket_group)])
 
     asyncio.run(serve())
 
@@ -48,7 +49,11 @@ def signer(state: Path, metrics: str | None) -> None:
 @STATE
 @METRICS
 @click.option("--manifests", type=click.Path(path_type=Path), help="Folder of Kubernetes manifests to watch.")
-@click.option("--kubeconfig", type=click.Path(path_type=Path), help="Watch a Kubernetes cluster instead.")
+@click.option(
+    "--kubeconfig", type=click.Path(path_type=Path), help="Join a Kubernetes cluster instead; FILE or FILE:FILE."
+)
+@click.option("--context", help="Context of the kubeconfig; without it the current one.")
+@click.option("--in-cluster", is_flag=True, help="Join the Kubernetes cluster in which this is a pod.")
 @click.option("--listen", required=True, help="ADDRESS:PORT for peers and agents.")
 @click.option("--join-listen", help="ADDRESS:PORT for members that join with a token (on the registrar).")
 @click.option("--bundle-listen", help="ADDRESS:PORT where foreign trust domains get our bundle, at /bundle.json.")
@@ -61,6 +66,8 @@ def controller(
     metrics: str | None,
     manifests: Path | None,
     kubeconfig: Path | None,
+    context: str | None,
+    in_cluster: bool,
     listen: str,
     join_listen: str | None,
     bundle_listen: str | None,
@@ -83,7 +90,7 @@ def controller(
         Folder(state).registrar_key()
     serving = bundle_serving(bundle_listen, bundle_profile, bundle_cert, bundle_key)
     folder = Folder(state)
-    cluster = open_cluster(manifests, kubeconfig, folder.own().az)
+    cluster = open_cluster(manifests, kubeconfig, context, in_cluster, folder.own().az)
     access = None if etcd is None else read_access(etcd)
     serve_metrics(metrics)
     asyncio.run(run_controller(folder, cluster, listen, access, join_listen, serving))

@@ -86,4 +86,26 @@ class Said(Struct, frozen=True, kw_only=True):
     conditions: tuple[Condition, ...]
 
 
-ClusterObject = ImportObject | DerivedService | ListenerSlice | SourceSlice | Said
+class MemberObject(Struct, frozen=True, kw_only=True):
+    """A member of the federation as a MemberCluster. `last_heard` is the Unix second in which it was last heard, 0
+    while it is connected or when it never was.
+    """
+
+    member: MemberName
+    number: int
+    region: str
+    addresses: tuple[str, ...]
+    connected: bool
+    last_heard: int
+    exports: int
+    conditions: tuple[Condition, ...]
+
+
+class Property(Struct, frozen=True):
+    """A ClusterProperty (KEP-2149)."""
+
+    name: str
+    value: str
+
+
+ClusterObject = ImportObject | DerivedService | ListenerSlice | SourceSlice | Said | MemberObject | Property

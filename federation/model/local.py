@@ -9,6 +9,13 @@ from federation.model.policy import GlobalName, Policy
 from federation.model.record import Port, ServiceKind, Slice, Traits
 
 
+class Drained(Struct, frozen=True):
+    """What a Drain asks for: the member ("": our own), by the object's generation."""
+
+    member: str
+    generation: int
+
+
 class LocalFacts(Struct, frozen=True, kw_only=True):
     """What our own cluster says of one service. `kind` is None when there is no such Service.
 

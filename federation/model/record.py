@@ -74,14 +74,14 @@ class Gateway(Struct, frozen=True, kw_only=True):
 class Traits(Struct, frozen=True, kw_only=True):
     """What a Service says of itself beside ports and endpoints, and an import repeats (KEP-1645).
 
-    `affinity_seconds` is the timeout of ClientIP affinity, 0 when none is said; empty strings are unset. `labels` and
-    `annotations` are those that the ServiceExport exports, and no others.
+    Defaults are those that an API server puts in. `affinity_seconds` is the timeout of ClientIP affinity, else 0.
+    `labels` and `annotations` are those that the ServiceExport exports, and no others.
     """
 
     session_affinity: str = "None"
     affinity_seconds: int = 0
-    families: tuple[IpFamily, ...] = ()
-    internal_traffic_policy: str = ""
+    families: tuple[IpFamily, ...] = ("IPv4",)
+    internal_traffic_policy: str = "Cluster"
     traffic_distribution: str = ""
     labels: dict[str, str] = {}
     annotations: dict[str, str] = {}

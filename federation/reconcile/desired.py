@@ -20,7 +20,8 @@ NOTHING = ServicePlan(record={}, handout={})
 
 
 class Desired:
-    """The trees, and the plan of each service that they were made from; `offering` of these are in our record.
+    """The trees, and the plan of each service that they were made from; `offering` of these are in our record, and
+    `exporting` offer a service there.
 
     `steered` are the public names in force, by host.
     """
@@ -29,7 +30,7 @@ class Desired:
         self.record = Tree()
         self.roles: dict[Role, Tree] = {role: Tree() for role in KINDS}
         self.plans: dict[ServiceKey, ServicePlan] = {}
-        self.offering = 0
+        self.offering = self.exporting = 0
         self.steered: dict[str, Steered] = {}
         self._mesh_record: dict[str, Resource] = {}
         self._mesh_handout: dict[str, Struct] = {}
@@ -40,6 +41,7 @@ class Desired:
         self._move(old.record, plan.record, old.handout, plan.handout)
         self._move_names(old, plan)
         self.offering += plan.offers - old.offers
+        self.exporting += plan.exported - old.exported
         if plan == NOTHING:
             self.plans.pop(key, None)
         else:

@@ -37,6 +37,7 @@ from federation.reconcile.allocations import Allocations
 from federation.reconcile.bundles import Bundles
 from federation.reconcile.desired import NOTHING, Desired
 from federation.reconcile.links import Links
+from federation.reconcile.members import Members
 from federation.reconcile.memory import Memory
 from federation.reconcile.mesh import plan_mesh
 from federation.reconcile.names import OwnNames
@@ -82,6 +83,7 @@ class Loop:
         self.allocations = Allocations(parts.own, parts.store)
         self.numbers = ExportNumbers(parts.own.name, parts.store)
         self.native = Native(parts.cluster)
+        self._members = Members()
         self.nodes = KnownNodes(parts.store)
         self.bundles = Bundles(parts.own.name, parts.store, self._mesh_changed)
         self._enrolled = Enrolments(parts.folder.agents)
@@ -171,7 +173,10 @@ class Loop:
             self._follow_enrolments()
             self._follow_reports()
             self._follow_nodes()
-            if self.parts.cluster.certainty == "unknown" or not (self._all or self._dirty or self._mesh or self.held):
+            if self.parts.cluster.certainty == "unknown":
+                return
+            if not (self._all or self._dirty or self._mesh or self.held):
+                self._tell_cluster()
                 return
             passes_total.inc()
             with pass_seconds.time():
@@ -179,7 +184,7 @@ class Loop:
                 await self.parts.store.flush()
                 if batch is not None:
                     self.out.send(batch)
-                    self.native.send()
+                    self._tell_cluster()
             self.problem = ""
         except (IsthmusError, OSError) as error:
             self._all = self._mesh = True
@@ -225,7 +230,7 @@ class Loop:
                 self.allocations.release(key)
         self._remember_exports(plans)
         self._give_numbers(plans, states)
-        self.native.put(plans)
+        self.native.put_services(plans)
         if mesh_dirty or everything or hosts != self.desired.steered.keys():
             record, handout = plan_mesh(self, states, self.parts.own.name in draining)
             note_places(self, handout)
@@ -236,9 +241,19 @@ class Loop:
 
     def _draining(self, states: Mapping[MemberName, PeerState]) -> set[MemberName]:
         """Who gets no requests that another can take: by its own word, or for our clients by a Drain here."""
-        named = {MemberName(member or self.parts.own.name) for member in self.parts.cluster.drains.values()}
+        named = {MemberName(drain.member or self.parts.own.name) for drain in self.parts.cluster.drains.values()}
         said = {name: state.view.get("about") for name, state in states.items()}
         return named | {name for name, about in said.items() if isinstance(about, About) and about.draining}
+
+    def _tell_cluster(self) -> None:
+        """What our own cluster shall hold; nothing before the first pass over everything, nor of one who left."""
+        if not (self.parts.cluster.native and self.out.started):
+            return
+        if self.parts.ledger.ledger.members[self.parts.own.name].state == "active":
+            self.native.put_federation(self._members.objects(self, self._draining(self.parts.peers.states())))
+        else:
+            self.native.withdraw()
+        self.native.send()
 
     def _give_numbers(self, plans: dict[ServiceKey, ServicePlan], states: Mapping[MemberName, PeerState]) -> None:
         """As the registrar, number the exports that have no number; one whose owner's record is unknown keeps its."""

@@ -1,5 +1,6 @@
 """Peers' records indexed by service, kept up by the keys that changed."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
@@ -22,6 +23,7 @@ class PeerIndex:
 
     def __init__(self) -> None:
         self._keys: dict[ServiceKey, dict[MemberName, set[str]]] = {}
+        self._count: Counter[MemberName] = Counter()
         self._apart: dict[MemberName, dict[str, Resource]] = {}
 
     def about(self, member: MemberName) -> Mapping[str, Resource]:
@@ -37,7 +39,11 @@ class PeerIndex:
                 self._note_apart(member, key, view.get(key))
                 continue
             changed.add(service)
-            held = self._keys.setdefault(service, {}).setdefault(member, set())
+            said = self._keys.setdefault(service, {})
+            if member not in said:
+                said[member] = set()
+                self._count[member] += 1
+            held = said[member]
             if key in view:
                 held.add(key)
             else:
@@ -45,6 +51,10 @@ class PeerIndex:
         for service in changed:
             self._tidy(service, member)
         return changed
+
+    def exports(self, member: MemberName) -> int:
+        """How many services this member says something of."""
+        return self._count.get(member, 0)
 
     def services(self) -> set[ServiceKey]:
         """Every service that a peer says something about."""
@@ -92,5 +102,6 @@ class PeerIndex:
         members = self._keys[service]
         if not members.get(member):
             members.pop(member, None)
+            self._count[member] -= 1
         if not members:
             del self._keys[service]

@@ -28,7 +28,7 @@ def status(loop: Loop) -> dict[str, Any]:
             "index": parts.ledger.ledger.index,
             "registrar": parts.ledger.ledger.registrar,
         },
-        "cluster": {"certainty": parts.cluster.certainty, "problems": list(parts.cluster.problems)},
+        "cluster": {"certainty": parts.cluster.certainty, "problems": [*parts.cluster.problems, *_regions(loop)]},
         "store": {"problems": list(parts.store.problems)},
         "disk": {
             "problems": [
@@ -56,6 +56,13 @@ def status(loop: Loop) -> dict[str, Any]:
         "membership": list(loop.trust.membership),
         "unplanned": [f"{key}: {text}" for key, text in sorted(loop.unplanned.items())],
     }
+
+
+def _regions(loop: Loop) -> list[str]:
+    """What nodes say of their region, held against the ledger."""
+    own = loop.parts.ledger.ledger.members.get(loop.parts.own.name)
+    others = sorted(loop.parts.cluster.regions - {own.region}) if own else []
+    return [f'nodes are in region "{name}", the ledger has this member in "{own.region}"' for name in others if own]
 
 
 def _unread(loop: Loop) -> list[str]:

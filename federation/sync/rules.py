@@ -225,7 +225,7 @@ def _check_traits(traits: Traits, where: str) -> None:
     if traits.session_affinity not in ("None", "ClientIP") or not 0 <= traits.affinity_seconds <= AFFINITY_SECONDS_MAX:
         said = f"{traits.session_affinity[:80]!r} of {traits.affinity_seconds} s"
         raise Refused(f"{where}: session affinity {said} is none; last good kept", "E120")
-    if traits.internal_traffic_policy not in ("", "Cluster", "Local"):
+    if traits.internal_traffic_policy not in ("Cluster", "Local"):
         said = traits.internal_traffic_policy[:80]
         raise Refused(f"{where}: internalTrafficPolicy {said!r} is neither Cluster nor Local; last good kept", "E120")
     if traits.traffic_distribution and not is_value(traits.traffic_distribution):

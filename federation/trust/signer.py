@@ -5,16 +5,17 @@ Checked inside: proof of possession, the trust domain, the form of the identity 
 for which identity is the controller's to say (`policy.py`): whoever acts as the controller's user gets any identity
 of this member, and of no other.
 
-It listens on a unix socket that only its own user may open. A frame is a 4-byte length and that many bytes; the
-answer's first byte is 0 for what was asked and 1 for a refusal (text). What is asked: a leaf (PEM) by a PKCS #10
-request in DER, whose first byte is 0x30; by TOKEN and a `TokenRequest` a JWT-SVID; by KEYS alone the anchor's statement
-of the keys that sign these (`link/statement.py`); by COMMAND and a `Command` about the rotation of the anchor the
-`Held` anchors.
+It listens on a unix socket that only its own user may open, or also one group. A frame is a 4-byte length and that
+many bytes; the answer's first byte is 0 for what was asked and 1 for a refusal (text). What is asked: a leaf (PEM) by
+a PKCS #10 request in DER, whose first byte is 0x30; by TOKEN and a `TokenRequest` a JWT-SVID; by KEYS alone the
+anchor's statement of the keys that sign these (`link/statement.py`); by COMMAND and a `Command` about the rotation of
+the anchor the `Held` anchors.
 """
 
 import asyncio
 import contextlib
 import logging
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -130,13 +131,17 @@ class Signer:
                 return self._slots.prove(command.anchor, command.next_anchor)
         return b"", b""
 
-    async def serve(self, socket: Path) -> None:
-        """Listen on this unix socket until cancelled. InputError when another signer answers there."""
+    async def serve(self, socket: Path, group: int | None = None) -> None:
+        """Listen on this unix socket until cancelled, for our own user and, if given, this group. InputError when
+        another signer answers there, or when we are not of the group.
+        """
         if await answers(socket):
             raise InputError(f"{socket}: another signer is running on this state folder; stop it first", "E122")
         socket.unlink(missing_ok=True)
         server = await asyncio.start_unix_server(self._connection, socket)
-        socket.chmod(0o600)
+        if group is not None:
+            _give(socket, group)
+        socket.chmod(0o600 if group is None else 0o660)
         self.listening.set()
         async with server:
             await server.serve_forever()
@@ -147,6 +152,13 @@ class Signer:
                 writer.write(_frame(self.answer(await _read_frame(reader))))
                 await writer.drain()
         writer.close()
+
+
+def _give(socket: Path, group: int) -> None:
+    try:
+        os.chown(socket, -1, group)
+    except OSError as error:
+        raise InputError(f"{socket}: cannot be given to group {group}: {error.strerror}", "E122") from None
 
 
 async def ask_signer(socket: Path, request: bytes) -> str:

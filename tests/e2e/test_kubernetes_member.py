@@ -8,9 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from tests.netns.spaces import await_true
-from tests.unit.adapters.test_kube import KUBECONFIG, endpoint_slice, export, service
 from tests.worlds.api_double import ApiDouble
+from tests.worlds.kube_following import endpoint_slice, export, service
 from tests.worlds.public_cli import Site
+
+KUBECONFIG = """\
+current-context: c
+contexts: [{name: c, context: {cluster: k, user: u}}]
+clusters: [{name: k, cluster: {server: "http://127.0.0.1:8001/"}}]
+users: [{name: u, user: {token: secret}}]
+"""
 
 
 class Served:

@@ -6,8 +6,10 @@ from typing import Any
 
 from aiohttp import web
 
-from federation.adapters.kube import PATHS
-from federation.adapters.kube_tokens import PATH as REVIEWS
+from federation.adapters.kube.kinds import FOLLOWED
+from federation.adapters.kube.tokens import PATH as REVIEWS
+
+PATHS = {name: kind.path for name, kind in FOLLOWED.items()}
 
 Object = dict[str, Any]
 
@@ -25,6 +27,8 @@ class ApiDouble:
         self.moved = asyncio.Condition()
         self.url = ""
         self.tokens: dict[str, Object] = {}
+        self.streams = False
+        self.silent = False
         self._cut = 0
         self._runner: web.AppRunner | None = None
 
@@ -93,6 +97,9 @@ class ApiDouble:
         self.requests.append(request.path_qs)
         if self.fail_next:
             return web.Response(status=self.fail_next.pop(0), headers={"Retry-After": "0"})
+        if "sendInitialEvents" in request.query and not self.streams:
+            text = "sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled"
+            return web.json_response({"kind": "Status", "code": 422, "reason": "Invalid", "message": text}, status=422)
         if request.query.get("watch") == "true":
             return await self._watch(request)
         return self._list(request)
@@ -105,10 +112,13 @@ class ApiDouble:
         return web.json_response({"kind": "List", "metadata": meta, "items": items[start:end]})
 
     async def _watch(self, request: web.Request) -> web.StreamResponse:
-        seen = int(request.query["resourceVersion"])
         response = web.StreamResponse()
         await response.prepare(request)
         cut = self._cut
+        if "sendInitialEvents" in request.query:
+            seen = await self._initial(request, response)
+        else:
+            seen = int(request.query["resourceVersion"])
         if seen < self.oldest:
             await response.write(
                 _line({"type": "ERROR", "object": {"kind": "Status", "code": 410, "message": "too old"}})
@@ -117,13 +127,22 @@ class ApiDouble:
         while cut == self._cut:
             async with self.moved:
                 due = [(version, event) for version, event in self.events[request.path] if version > seen]
-                if not due:
+                if not due or self.silent:
                     await self.moved.wait()
                     continue
             for version, event in due:
                 await response.write(_line(event))
                 seen = version
         return response
+
+    async def _initial(self, request: web.Request, response: web.StreamResponse) -> int:
+        """What a WatchList says first: every object, then the bookmark that ends them."""
+        version = self.version
+        for _, value in sorted(self.objects[request.path].items()):
+            await response.write(_line({"type": "ADDED", "object": value}))
+        mark = {"resourceVersion": str(version), "annotations": {"k8s.io/initial-events-end": "true"}}
+        await response.write(_line({"type": "BOOKMARK", "object": {"metadata": mark}}))
+        return version
 
 
 def _line(event: Object) -> bytes:

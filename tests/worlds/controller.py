@@ -134,6 +134,11 @@ class World:
         entry = structs.replace(ledger.members[MemberName(member)], **fields)
         self.source.ledger = structs.replace(ledger, members=ledger.members | {entry.name: entry})
 
+    def registrar(self, member: MemberName) -> None:
+        """From now on this member is the registrar."""
+        self.source.ledger = structs.replace(self.source.ledger, registrar=member)
+        self.loop.peer_changed(EU, None)
+
     def peer_says(self, *resources: Resource) -> None:
         new = {key_of(item): item for item in resources}
         change = Change({key: b"" for key in new}, frozenset(self.peers.view.keys() - new.keys()))

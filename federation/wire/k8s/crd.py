@@ -290,7 +290,19 @@ def _plain(key: str) -> bool:
     return key in _PLAIN or key.startswith("x-kubernetes-")
 
 
+_HEAD = "# Generated from federation/wire/k8s/ by `make crds`.\n"
+
+
 def text(kind: Kind) -> str:
     """The definition as YAML."""
-    head = "# Generated from federation/wire/k8s/ by `make crds`.\n"
-    return head + yaml.safe_dump(definition(kind), sort_keys=False, width=120)
+    return _HEAD + yaml.safe_dump(definition(kind), sort_keys=False, width=120)
+
+
+def kustomization() -> str:
+    """The list of all definitions for kustomize. Its file has no suffix, so that `kubectl apply -f` passes it by."""
+    content = {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "resources": sorted(kind.file for kind in KINDS.values()),
+    }
+    return _HEAD + yaml.safe_dump(content, sort_keys=False)

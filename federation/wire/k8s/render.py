@@ -1,6 +1,7 @@
 """What shall stand in our cluster, as Kubernetes objects (core/v1, discovery/v1, mcs-api v0.5.0). Pure."""
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
@@ -11,7 +12,9 @@ from federation.model.imported import (
     DerivedService,
     ImportObject,
     ListenerSlice,
+    MemberObject,
     Placed,
+    Property,
     Said,
     SourceSlice,
 )
@@ -32,6 +35,7 @@ Json = dict[str, Any]
 MCS = "multicluster.x-k8s.io/v1beta1"
 API_VERSIONS = {"ServiceExport": MCS}
 OURS = "isthmus.dev/v1alpha1"
+ABOUT = "about.k8s.io/v1beta1"
 SLICES = "discovery.k8s.io/v1"
 NAME_KEPT = 40
 """Characters of a service's name that the names of objects made for it repeat, for people."""
@@ -55,6 +59,12 @@ def render(wanted: ClusterObject) -> Wanted:
             return _source_slice(wanted)
         case Said():
             return _said(wanted)
+        case MemberObject():
+            return _member(wanted)
+        case Property():
+            spec = {"value": wanted.value}
+            body = {"metadata": {"labels": {MANAGER_LABEL: MANAGER}}, "spec": spec}
+            return Wanted(api_version=ABOUT, kind="ClusterProperty", namespace="", name=wanted.name, body=body)
 
 
 def derived_name(service: ServiceKey) -> str:
@@ -63,15 +73,13 @@ def derived_name(service: ServiceKey) -> str:
 
 
 def conditions(found: Iterable[Condition], generation: int) -> list[Json]:
-    """Conditions of a status (meta/v1 Condition), without the time of their last change."""
+    """Conditions of a status (meta/v1 Condition), without the time of their last change. `generation` 0: of an
+    object that has no spec of somebody else.
+    """
+    seen = {"observedGeneration": generation} if generation else {}
     return [
-        {
-            "type": one.type,
-            "status": "True" if one.status else "False",
-            "reason": one.reason,
-            "message": one.message,
-            "observedGeneration": generation,
-        }
+        {"type": one.type, "status": "True" if one.status else "False", "reason": one.reason, "message": one.message}
+        | seen
         for one in found
     ]
 
@@ -175,6 +183,28 @@ def _said(wanted: Said) -> Wanted:
         name=wanted.name,
         body=None,
         status={"conditions": conditions(wanted.conditions, wanted.generation)},
+    )
+
+
+def _member(wanted: MemberObject) -> Wanted:
+    status: Json = {
+        "number": wanted.number,
+        "region": wanted.region,
+        "connected": wanted.connected,
+        "addresses": list(wanted.addresses),
+        "exports": wanted.exports,
+        "conditions": conditions(wanted.conditions, 0),
+    }
+    if wanted.last_heard:
+        heard = datetime.fromtimestamp(wanted.last_heard, UTC)
+        status["lastHeard"] = heard.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return Wanted(
+        api_version=OURS,
+        kind="MemberCluster",
+        namespace="",
+        name=wanted.member,
+        body={"metadata": {"labels": {MANAGER_LABEL: MANAGER}}},
+        status=status,
     )
 
 

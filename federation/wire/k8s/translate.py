@@ -23,6 +23,9 @@ MCS_SOURCE_LABEL = "multicluster.kubernetes.io/source-cluster"
 SLICE_MANAGER_LABEL, SLICE_MANAGER = "endpointslice.kubernetes.io/managed-by", "isthmus.dev"
 MANAGER_LABEL, MANAGER = "app.kubernetes.io/managed-by", "isthmus"
 
+AFFINITY_SECONDS = 10_800
+"""ClientIP affinity without a timeout (core/v1 ClientIPConfig)."""
+
 ServiceType = ServiceKind | Literal["ExternalName"]
 
 
@@ -55,14 +58,19 @@ def local_service(service: Service) -> LocalService:
 
 
 def _traits(service: Service) -> Traits:
+    """With what an API server puts in where nothing is said (core/v1 defaults): a folder of manifests has none."""
     spec = service.spec
     affinity = (spec.session_affinity_config or {}).get("clientIP") or {}
     seconds = affinity.get("timeoutSeconds") if isinstance(affinity, dict) else None
     return Traits(
         session_affinity=spec.session_affinity,
-        affinity_seconds=seconds if isinstance(seconds, int) else 0,
-        families=tuple(spec.ip_families or ()),
-        internal_traffic_policy=spec.internal_traffic_policy or "",
+        affinity_seconds=0
+        if spec.session_affinity == "None"
+        else seconds
+        if isinstance(seconds, int)
+        else AFFINITY_SECONDS,
+        families=tuple(spec.ip_families or ("IPv4",)),
+        internal_traffic_policy=spec.internal_traffic_policy or "Cluster",
         traffic_distribution=spec.traffic_distribution or "",
     )
 

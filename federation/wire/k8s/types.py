@@ -91,20 +91,20 @@ __all__ = [
     "TrafficPolicySpec",
 ]
 
-K8sObject = Service | EndpointSlice | ServiceExport | TrafficPolicy | GlobalName
+K8sObject = Service | EndpointSlice | ServiceExport | TrafficPolicy | GlobalName | Drain
 KINDS: dict[str, type[K8sObject]] = {
     "Service": Service,
     "EndpointSlice": EndpointSlice,
     "ServiceExport": ServiceExport,
     "TrafficPolicy": TrafficPolicy,
     "GlobalName": GlobalName,
+    "Drain": Drain,
 }
-"""What a user writes of services: from a cluster or from a folder of manifests."""
+"""What a user writes: from a cluster or from a folder of manifests."""
 
-ClusterObject = K8sObject | Drain | MemberCluster | ServiceImport | ClusterProperty | Namespace | Node | Lease
+ClusterObject = K8sObject | MemberCluster | ServiceImport | ClusterProperty | Namespace | Node | Lease
 CLUSTER_KINDS: dict[str, type[ClusterObject]] = {
     **KINDS,
-    "Drain": Drain,
     "MemberCluster": MemberCluster,
     "ServiceImport": ServiceImport,
     "ClusterProperty": ClusterProperty,

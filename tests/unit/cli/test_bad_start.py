@@ -11,7 +11,7 @@ from tests.worlds.public_cli import free_port
 
 PORT = "write it as ADDRESS:PORT or [IPV6]:PORT with a port of 1 to 65535"
 TAKEN = "Address already in use; choose another address or port"
-ONE = "E125 give exactly one of --manifests FOLDER and --kubeconfig FILE"
+ONE = "E125 give exactly one of --manifests FOLDER, --kubeconfig FILE and --in-cluster"
 
 
 @pytest.fixture(scope="module", autouse=True)

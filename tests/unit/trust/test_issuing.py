@@ -1,6 +1,7 @@
 """Who gets which certificate: the signer's policy, the controller's policy, and the exact refusals."""
 
 import asyncio
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -187,6 +188,23 @@ def test_an_anchor_without_its_constraints_is_refused(anchor: tuple[str, str]) -
     with pytest.raises(Refused, match="E107 anchor of member us-east holds 2 certificates, must be 1"):
         check_anchor(anchor[1] * 2, EAST, "us-east", NOW)
     check_anchor(anchor[1], EAST, "us-east", NOW)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="NOT TESTED: only root may name a group that it is not of")
+def test_the_socket_is_also_for_one_group_when_told_so(anchor: tuple[str, str], tmp_path: Path) -> None:
+    socket = tmp_path / "signer.sock"
+
+    async def main() -> None:
+        signer = Signer(slots_of(tmp_path, anchor), tmp_path / "jwt.json")
+        task = asyncio.create_task(signer.serve(socket, 10_000))
+        async with asyncio.timeout(5):
+            await signer.listening.wait()
+        found = socket.stat()
+        assert (found.st_mode & 0o777, found.st_gid) == (0o660, 10_000)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(main())
 
 
 def test_the_signer_process_signs_refuses_and_is_alone_on_its_socket(anchor: tuple[str, str], tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from federation.wire.k8s.check import fault
-from federation.wire.k8s.crd import KINDS, definition, text
+from federation.wire.k8s.crd import KINDS, definition, kustomization, text
 from federation.wire.k8s.rules import FIELDS, TYPES
 from federation.wire.k8s.strict import read_manifest
 from federation.wire.k8s.types import Drain
@@ -24,6 +24,7 @@ def test_what_is_on_disk_is_not_stale(kind: str) -> None:
 
 def test_nothing_else_is_on_disk() -> None:
     assert {path.name for path in FOLDER.glob("*.yaml")} == {kind.file for kind in KINDS.values()}
+    assert (FOLDER / "Kustomization").read_text() == kustomization(), "run `make crds`"
 
 
 def parts(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from federation.adapters.kube_tokens import review
-from federation.adapters.kubeconfig import KubeAccess
+from federation.adapters.kube.access import KubeAccess
+from federation.adapters.kube.tokens import review
 from federation.model.errors import IsthmusError
 from federation.model.tokens import ServiceAccount
 from tests.worlds.api_double import ApiDouble

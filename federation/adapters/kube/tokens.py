@@ -6,7 +6,7 @@ import aiohttp
 import msgspec
 from msgspec import Struct
 
-from federation.adapters.kubeconfig import KubeAccess
+from federation.adapters.kube.access import KubeAccess
 from federation.model.errors import Refused, Unavailable
 from federation.model.names import is_label
 from federation.model.tokens import ServiceAccount

@@ -1,0 +1,1 @@
+"""Our own cluster over the Kubernetes API."""

@@ -1,0 +1,181 @@
+"""The cluster as a Kubernetes API: every kind followed, what we want written."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+import msgspec
+
+from federation.adapters.kube.access import KubeAccess, in_cluster
+from federation.adapters.kube.follow import Follower
+from federation.adapters.kube.http import Http
+from federation.adapters.kube.kinds import FOLLOWED, Kind, ObjectKey, title
+from federation.adapters.kube.kubeconfig import read_kubeconfig
+from federation.adapters.kube.pace import Pace
+from federation.adapters.kube.reading import Wrong, named_service, read_head, read_object
+from federation.adapters.kube.tokens import review
+from federation.adapters.kube.writer import Writer
+from federation.adapters.objects import Objects
+from federation.model.local import Drained, LocalFacts
+from federation.model.names import ServiceKey
+from federation.model.tokens import ServiceAccount
+from federation.ports import Certainty, Wake, Wanted
+from federation.wire.k8s.types import KINDS, K8sObject, Node
+
+HELD = K8sObject | Node
+"""What the world is made of."""
+log = logging.getLogger("kube")
+
+
+class Kube:
+    """A ClusterApi over one API server. Nothing is written while `may_write()` is False."""
+
+    def __init__(
+        self,
+        access: KubeAccess,
+        default_az: str,
+        pace: Pace | None = None,
+        may_write: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self._access = access
+        self._pace = pace or Pace()
+        self._objects = Objects(default_az)
+        self._certainty: dict[str, Certainty] = {name: "unknown" for name in FOLLOWED}
+        self._rejected: dict[ObjectKey, str] = {}
+        self._troubles: dict[str, str] = {}
+        self._wake: Wake = lambda key: None
+        self._http = Http(access, self._pace)
+        self._writer = Writer(self._http, self._pace, may_write)
+
+    @property
+    def certainty(self) -> Certainty:
+        """The worst of the kinds without which nothing is known."""
+        found = {self._certainty[kind.name] for kind in FOLLOWED.values() if kind.required}
+        return "unknown" if "unknown" in found else "stale" if "stale" in found else "fresh"
+
+    @property
+    def native(self) -> bool:
+        """True: it gives clusterset IPs and holds imports."""
+        return True
+
+    @property
+    def drains(self) -> Mapping[str, Drained]:
+        """As the objects say."""
+        return self._objects.drains
+
+    @property
+    def regions(self) -> frozenset[str]:
+        """As the labels of nodes say."""
+        return self._objects.regions
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """One line per object that was rejected or cannot be written and per kind that cannot be read."""
+        kept = "; the last good state stays in force"
+        wrong = [f"{title(key)}: {text}{kept}" for key, text in self._rejected.items()]
+        return (*sorted((*wrong, *self._troubles.values())), *self._writer.problems)
+
+    def rejected(self) -> Mapping[ObjectKey, str]:
+        """Every object that is not in force as it stands, with field and reason."""
+        return self._rejected
+
+    def services(self) -> Iterable[ServiceKey]:
+        """Every service that any object names."""
+        return self._objects.services()
+
+    def service(self, key: ServiceKey) -> LocalFacts:
+        """What the objects say of this service."""
+        return self._objects.service(key)
+
+    def want(self, owner: str, objects: Iterable[Wanted]) -> None:
+        """From now on this owner wants these and no others."""
+        self._writer.want(owner, objects)
+
+    def complete(self) -> None:
+        """Every owner has said once what it wants: from now on what nobody wants is deleted."""
+        self._writer.complete()
+
+    async def review(self, token: str) -> ServiceAccount:
+        """Whose this service account token is (TokenReview)."""
+        return await review(self._access, token)
+
+    async def run(self, wake: Wake) -> None:
+        """Follow every kind and write what is wanted, until cancelled."""
+        self._wake = wake
+        async with self._http.opened(), asyncio.TaskGroup() as group:
+            group.create_task(self._writer.run())
+            for kind in FOLLOWED.values():
+                group.create_task(Follower(kind, self._http, self, self._pace).run())
+
+    def take(self, kind: Kind, raw: msgspec.Raw) -> tuple[ObjectKey, str]:
+        """This object is there; its key and version."""
+        key, meta = read_head(kind, raw)
+        self._writer.saw(kind, key, meta, raw)
+        try:
+            value = read_object(kind, raw)
+        except Wrong as wrong:
+            self._judge(key, raw, str(wrong))
+            return key, meta.resource_version
+        self._judge(key, raw, None)
+        if isinstance(value, HELD):
+            self._moved(self._objects.put(value))
+        return key, meta.resource_version
+
+    def drop(self, key: ObjectKey) -> None:
+        """This object is gone."""
+        self._judge(key, None, None)
+        self._writer.lost(key)
+        self._moved(self._objects.drop(key))
+
+    def _moved(self, services: Iterable[ServiceKey]) -> None:
+        for service in services:
+            self._wake(service)
+        if self._objects.take_whole():
+            self._wake(None)
+
+    def listed(self, kind: Kind) -> None:
+        """Everything that there is of this kind has been told."""
+        self._writer.listed(kind)
+        self._certain(kind, "fresh")
+
+    def trouble(self, kind: Kind, text: str, stale: bool) -> None:
+        """What is wrong with reading this kind; "" for nothing."""
+        if text != self._troubles.get(kind.name, ""):
+            self._troubles[kind.name] = text
+            if not text:
+                del self._troubles[kind.name]
+            log.log(logging.WARNING if text else logging.INFO, "reading", extra={"kind": kind.name, "problem": text})
+            self._wake(None)
+        if self._certainty[kind.name] != "unknown":
+            self._certain(kind, "stale" if stale else "fresh")
+
+    def _certain(self, kind: Kind, now: Certainty) -> None:
+        if self._certainty[kind.name] != now:
+            self._certainty[kind.name] = now
+            self._wake(None)
+
+    def _judge(self, key: ObjectKey, raw: msgspec.Raw | None, wrong: str | None) -> None:
+        """Keep what is wrong with this object; who writes its status is woken when that changes."""
+        if self._rejected.get(key) == wrong:
+            return
+        if wrong is None:
+            del self._rejected[key]
+        else:
+            self._rejected[key] = wrong
+            log.error("object rejected", extra={"code": "E125", "object": title(key), "reason": wrong})
+        about = (named_service(key, raw) if raw is not None else None) or ServiceKey(key[1], key[2])
+        for service in self._objects.fault(key, about, wrong) if key[0] in KINDS else {about}:
+            self._wake(service if service.namespace else None)
+
+
+def open_kube(kubeconfig: Path, context: str | None, default_az: str) -> Kube:
+    """The adapter for a context of this kubeconfig. InputError when it cannot be used."""
+    return Kube(read_kubeconfig(kubeconfig, context), default_az)
+
+
+def open_in_cluster(default_az: str) -> Kube:
+    """The adapter for the cluster in which we are a pod. InputError when we are none."""
+    return Kube(in_cluster(), default_az)

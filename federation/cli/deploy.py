@@ -1,0 +1,103 @@
+"""`isthmus deploy`: what a Kubernetes cluster needs of a folder, as manifests on standard output."""
+
+from __future__ import annotations
+
+import base64
+import io
+import tarfile
+from pathlib import Path
+
+import click
+
+from federation.model.errors import InputError
+
+SECRET_MAX = 1_048_576
+"""Bytes that a Secret may hold (core/v1 MaxSecretSize)."""
+SIGNER = ("member.json", "anchor.pem", "ca")
+CONTROLLER = (
+    "member.json",
+    "anchor.pem",
+    "ledger",
+    "record.key",
+    "federation.key",
+    "rotations.json",
+    "agents",
+    "foreign",
+    "tokens",
+)
+PROGRAM = ("enrolled.json", "leaf.json", "lkg")
+
+
+@click.group()
+def deploy() -> None:
+    """Print what a Kubernetes cluster needs of a folder."""
+
+
+@deploy.command()
+@click.option("--state", required=True, type=click.Path(path_type=Path), help="State folder, or one of `enroll`.")
+@click.option("--namespace", default="isthmus-system", show_default=True, help="Namespace of the Secrets.")
+def secret(state: Path, namespace: str) -> None:
+    """Print the Secrets that hold this folder, for `kubectl apply --server-side -f -`. They are secret: pipe them.
+
+    Of a member: isthmus-state for the controller, isthmus-anchor with the anchor's key, which only the signer mounts.
+    Of a DNS server made by `isthmus enroll`: isthmus-dns.
+    """
+    from federation.model.names import parse_label
+
+    parse_label(namespace, "--namespace")
+    for document in manifests(state, namespace):
+        click.echo(document, nl=False)
+
+
+def manifests(state: Path, namespace: str) -> list[str]:
+    """The Secrets of this folder as YAML. InputError for a folder that is neither a member's nor a DNS server's."""
+    if (state / "enrolled.json").exists():
+        return [_of_program(state, namespace)]
+    from federation.config import Folder
+
+    folder = Folder(state)
+    folder.own()
+    folder.private_text(folder.anchor_key)
+    return [
+        _manifest("isthmus-state", namespace, "state.tar", packed(state, CONTROLLER)),
+        _manifest("isthmus-anchor", namespace, "anchor.tar", packed(state, SIGNER)),
+    ]
+
+
+def _of_program(state: Path, namespace: str) -> str:
+    from federation.link.enrolled import load_enrolled
+
+    role = load_enrolled(state).role
+    if role != "dns":
+        raise InputError(f'--state "{state}": enrolled as {role}; only a DNS server has its folder in a Secret', "E122")
+    return _manifest("isthmus-dns", namespace, "state.tar", packed(state, PROGRAM))
+
+
+def packed(folder: Path, names: tuple[str, ...]) -> bytes:
+    """These files and folders as tar, for their owner only; the same content gives the same bytes."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        for name in names:
+            if (folder / name).exists():
+                tar.add(folder / name, name, filter=_private)
+    return buffer.getvalue()
+
+
+def _private(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
+    if not (entry.isfile() or entry.isdir()):
+        return None
+    entry.mode = 0o700 if entry.isdir() else 0o600
+    entry.uid = entry.gid = entry.mtime = 0
+    entry.uname = entry.gname = ""
+    return entry
+
+
+def _manifest(name: str, namespace: str, key: str, data: bytes) -> str:
+    if len(data) > SECRET_MAX:
+        raise InputError(f"Secret {name}: {len(data)} bytes, a Secret holds at most {SECRET_MAX}", "E118")
+    value = base64.b64encode(data).decode()
+    return (
+        "apiVersion: v1\nkind: Secret\ntype: Opaque\n"
+        f"metadata:\n  name: {name}\n  namespace: {namespace}\n"
+        f"  labels:\n    app.kubernetes.io/part-of: isthmus\ndata:\n  {key}: {value}\n---\n"
+    )

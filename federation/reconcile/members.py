@@ -1,0 +1,91 @@
+"""What our own cluster is told of the federation as a whole: its members, its name, and what came of each Drain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from federation.model.imported import ClusterObject, Condition, MemberObject, Property, Said
+from federation.model.ledger import Member
+from federation.model.names import MemberName
+from federation.ports import PeerState
+
+if TYPE_CHECKING:
+    from federation.reconcile.loop import Loop
+
+CLUSTER_ID, CLUSTERSET = "cluster.clusterset.k8s.io", "clusterset.k8s.io"
+"""KEP-2149: the name of the cluster, and of the set while it is in one."""
+
+
+class Members:
+    """Remembers since when a member is away, so that its object stays the same while it is."""
+
+    def __init__(self) -> None:
+        self._last_heard: dict[MemberName, int] = {}
+
+    def objects(self, loop: Loop, draining: set[MemberName]) -> tuple[ClusterObject, ...]:
+        """What shall stand in our cluster."""
+        own, ledger = loop.parts.own, loop.parts.ledger.ledger
+        states = loop.parts.peers.states()
+        members = ledger.seen_from(own.name)
+        made: list[ClusterObject] = [Property(CLUSTER_ID, own.name), Property(CLUSTERSET, ledger.domain)]
+        for member in members:
+            state = states.get(member.name)
+            exports = loop.desired.exporting if state is None else loop.index.exports(member.name)
+            heard = 0 if state is None else self._heard(member.name, state, loop.parts.clock.wall())
+            made.append(
+                MemberObject(
+                    member=member.name,
+                    number=member.number,
+                    region=member.region,
+                    addresses=(*member.reachable, *member.local),
+                    connected=state is None or state.connected,
+                    last_heard=heard,
+                    exports=exports,
+                    conditions=_conditions(member, state, member.name in draining),
+                )
+            )
+        return (*made, *_drains(loop, {member.name: member for member in members}))
+
+    def _heard(self, member: MemberName, state: PeerState, now: float) -> int:
+        if state.connected or state.age is None:
+            self._last_heard.pop(member, None)
+            return 0
+        return self._last_heard.setdefault(member, int(now - state.age))
+
+
+def _conditions(member: Member, state: PeerState | None, draining: bool) -> tuple[Condition, ...]:
+    if state is None:
+        ready, reachable = Condition("Ready", True, "Self", "This cluster."), None
+    elif state.head is None:
+        ready = Condition("Ready", False, "NoRecord", "Nothing was ever heard of its services.")
+        reachable = _reachable(state)
+    else:
+        ready = Condition("Ready", True, "RecordHeld", "Its services are known.")
+        reachable = _reachable(state)
+    text = "It gets no requests while another is ready." if draining else "It gets its share of requests."
+    drain = Condition("Draining", draining, "Drained" if draining else "NotDrained", text)
+    return tuple(one for one in (ready, reachable, drain) if one)
+
+
+def _reachable(state: PeerState) -> Condition:
+    if state.connected:
+        return Condition("Reachable", True, "Connected", "Its controller has a session with ours.")
+    if state.via:
+        return Condition("Reachable", True, "Relayed", f"Its record comes through {state.via}.")
+    return Condition("Reachable", False, "Away", "No session with its controller; its last record is in force.")
+
+
+def _drains(loop: Loop, members: Mapping[MemberName, Member]) -> list[Said]:
+    """What is said of each Drain: in force, or of nobody."""
+    found = []
+    for name, drain in sorted(loop.parts.cluster.drains.items()):
+        member = drain.member or loop.parts.own.name
+        if member in members:
+            condition = Condition("Accepted", True, "Accepted", f'Member "{member}" is drained.')
+        else:
+            known = ", ".join(sorted(members))
+            text = f'field "spec.member": there is no member "{member}"; known: {known}'
+            condition = Condition("Accepted", False, "Invalid", text)
+        found.append(Said(kind="Drain", namespace="", name=name, generation=drain.generation, conditions=(condition,)))
+    return found

@@ -1,0 +1,209 @@
+"""deploy/: every right is needed and none is dangerous; every argument exists; pods are what their namespace allows."""
+
+import re
+from typing import Any
+
+import click
+import pytest
+import yaml
+
+from federation.cli.main import cli
+from tests.worlds.deployed import DEPLOY, containers, named, objects, pods
+
+Rule = dict[str, Any]
+PODS = {name: (namespace, spec) for namespace, name, spec in pods()}
+RUN = [
+    (f"{pod}/{one['name']}", one) for pod, (_, spec) in PODS.items() for one in containers(spec) if "command" not in one
+]
+
+
+def rules(kind: str) -> list[Rule]:
+    return [rule for one in objects() if one["kind"] == kind for rule in one["rules"]]
+
+
+def rights(kind: str) -> set[tuple[str, str, str]]:
+    return {
+        (group, resource, verb)
+        for rule in rules(kind)
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+
+
+READ = ("get", "list", "watch")
+WRITE = (*READ, "create", "patch", "delete")
+NEEDED: dict[tuple[str, str], tuple[str, ...]] = {
+    ("", "namespaces"): READ,
+    ("", "nodes"): READ,
+    ("", "services"): WRITE,
+    ("discovery.k8s.io", "endpointslices"): WRITE,
+    ("multicluster.x-k8s.io", "serviceexports"): READ,
+    ("multicluster.x-k8s.io", "serviceexports/status"): ("patch",),
+    ("multicluster.x-k8s.io", "serviceimports"): WRITE,
+    ("multicluster.x-k8s.io", "serviceimports/status"): ("patch",),
+    ("about.k8s.io", "clusterproperties"): WRITE,
+    ("isthmus.dev", "trafficpolicies"): READ,
+    ("isthmus.dev", "trafficpolicies/status"): ("patch",),
+    ("isthmus.dev", "globalnames"): READ,
+    ("isthmus.dev", "globalnames/status"): ("patch",),
+    ("isthmus.dev", "drains"): READ,
+    ("isthmus.dev", "drains/status"): ("patch",),
+    ("isthmus.dev", "memberclusters"): WRITE,
+    ("isthmus.dev", "memberclusters/status"): ("patch",),
+    ("authentication.k8s.io", "tokenreviews"): ("create",),
+}
+
+
+def test_the_controller_may_do_cluster_wide_what_it_needs_and_nothing_else() -> None:
+    assert rights("ClusterRole") == {(*key, verb) for key, verbs in NEEDED.items() for verb in verbs}
+
+
+def test_the_rest_is_its_lease_by_name() -> None:
+    assert rights("Role") == {("coordination.k8s.io", "leases", verb) for verb in ("create", "get", "patch", "update")}
+    unnamed = [rule["verbs"] for rule in rules("Role") if not rule.get("resourceNames")]
+    assert unnamed == [["create"]], "the API cannot bind create to a name; everything else is bound"
+
+
+def test_nothing_dangerous_is_granted() -> None:
+    for group, resource, verb in rights("ClusterRole") | rights("Role"):
+        assert "*" not in (group, resource, verb)
+        assert resource.partition("/")[0] not in ("secrets", "pods", "clusterroles", "roles", "serviceaccounts"), (
+            resource
+        )
+        assert resource not in ("nodes/proxy", "services/proxy") and verb not in ("escalate", "bind", "impersonate")
+        assert verb != "deletecollection"
+    assert not [rule for rule in rules("ClusterRole") if "nonResourceURLs" in rule]
+
+
+def test_rights_go_to_the_controller_alone() -> None:
+    bound = {
+        (one["kind"], subject["name"], subject["namespace"])
+        for one in objects()
+        if one["kind"] in ("ClusterRoleBinding", "RoleBinding")
+        for subject in one["subjects"]
+    }
+    controller = ("isthmus-controller", "isthmus-system")
+    assert bound == {("ClusterRoleBinding", *controller), ("RoleBinding", *controller)}
+    assert [name for name, (_, spec) in PODS.items() if spec.get("automountServiceAccountToken", True)] == [
+        controller[0]
+    ]
+
+
+@pytest.mark.parametrize(("where", "container"), RUN, ids=[where for where, _ in RUN])
+def test_every_argument_is_one_of_the_program(where: str, container: dict[str, Any]) -> None:
+    command: click.Command = cli
+    arguments, path = list(container["args"]), ["isthmus"]
+    while isinstance(command, click.Group):
+        found = command.get_command(click.Context(command), arguments[0])
+        assert found is not None, f"{where}: {' '.join(path)} has no {arguments[0]}"
+        command, path = found, [*path, arguments.pop(0)]
+    context = command.make_context(" ".join(path), arguments)
+    assert not context.args
+
+
+def test_the_argument_check_finds_what_does_not_exist() -> None:
+    with pytest.raises(click.NoSuchOption):
+        signer = cli.get_command(click.Context(cli), "signer")
+        assert signer is not None
+        signer.make_context("signer", ["--state", "/x", "--nonsense"])
+
+
+SYSTEM = [(name, one) for name, (space, spec) in PODS.items() if space == "isthmus-system" for one in containers(spec)]
+
+
+@pytest.mark.parametrize(("pod", "container"), SYSTEM, ids=[f"{pod}/{one['name']}" for pod, one in SYSTEM])
+def test_containers_are_restricted(pod: str, container: dict[str, Any]) -> None:
+    held = container["securityContext"]
+    assert held["runAsUser"] >= 10_000 and held["readOnlyRootFilesystem"] and not held["allowPrivilegeEscalation"]
+    assert held["capabilities"] == {"drop": ["ALL"]}
+    assert PODS[pod][1]["securityContext"]["runAsNonRoot"]
+    assert PODS[pod][1]["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert container["resources"]["requests"] and container["resources"]["limits"]["memory"]
+
+
+def test_only_the_signer_sees_the_anchors_key() -> None:
+    _, spec = PODS["isthmus-controller"]
+    seen = {one["name"] for one in containers(spec) if any(m["name"] == "anchor-secret" for m in one["volumeMounts"])}
+    users = {one["name"]: one["securityContext"]["runAsUser"] for one in containers(spec)}
+    assert seen == {"anchor"}
+    assert users["anchor"] == users["signer"] != users["controller"] == users["state"]
+
+
+@pytest.mark.parametrize("name", PODS)
+def test_every_mount_has_its_volume_and_every_volume_its_mount(name: str) -> None:
+    spec = PODS[name][1]
+    mounted = {mount["name"] for one in containers(spec) for mount in one["volumeMounts"]}
+    assert mounted == {volume["name"] for volume in spec["volumes"]}
+
+
+def test_every_long_running_program_but_envoy_is_probed() -> None:
+    unprobed = [where for where, one in RUN if "livenessProbe" not in one]
+    assert unprobed == ["isthmus-gateway/envoy", "isthmus-node/envoy"]
+
+
+def test_agents_have_one_capability_and_a_namespace_of_their_own() -> None:
+    agents = {name: spec for name, (space, spec) in PODS.items() if space == "isthmus-gateway"}
+    assert set(agents) == {"isthmus-gateway", "isthmus-node"}
+    for spec in agents.values():
+        added = {one["name"]: one["securityContext"]["capabilities"].get("add") for one in spec["containers"]}
+        assert added == {"agent": ["NET_ADMIN"], "envoy": None}
+        assert all("privileged" not in one["securityContext"] for one in spec["containers"])
+    levels = {
+        space: named("Namespace", space)["metadata"]["labels"]["pod-security.kubernetes.io/enforce"]
+        for space in ("isthmus-system", "isthmus-gateway")
+    }
+    assert levels == {"isthmus-system": "restricted", "isthmus-gateway": "privileged"}
+
+
+def test_services_reach_ports_that_are_there() -> None:
+    for service in (one for one in objects() if one["kind"] == "Service"):
+        spec = PODS[service["spec"]["selector"]["app.kubernetes.io/name"]][1]
+        ports = {p["name"]: p.get("protocol", "TCP") for one in spec["containers"] for p in one["ports"]}
+        assert all(ports[port["targetPort"]] == port["protocol"] for port in service["spec"]["ports"])
+
+
+DOCKERFILE = (DEPLOY / "Dockerfile").read_text()
+
+
+def test_the_dockerfile_copies_what_exists_and_the_build_context_lets_it_in() -> None:
+    sources = [
+        source
+        for line in DOCKERFILE.splitlines()
+        if line.startswith("COPY ") and "--from=" not in line
+        for source in line.split()[1:-1]
+    ]
+    let_in = [line[1:] for line in (DEPLOY.parent / ".dockerignore").read_text().splitlines() if line.startswith("!")]
+    assert sorted(sources) == sorted(let_in)
+    assert all((DEPLOY.parent / source).exists() for source in sources)
+
+
+def test_the_dockerfile_pins_runs_as_a_number_and_is_our_command() -> None:
+    froms = re.findall(r"^FROM (\S+) AS (\S+)$", DOCKERFILE, re.M)
+    assert froms == [("python:3.11-slim", "build"), ("python:3.11-slim", "controller"), ("controller", "gateway")]
+    users = re.findall(r"^USER (.*)$", DOCKERFILE, re.M)
+    assert users[0] == users[-1] == "10001:10001"
+    assert re.findall(r"^ENTRYPOINT (.*)$", DOCKERFILE, re.M) == ['["isthmus"]']
+    setup = (DEPLOY.parent / "scripts" / "setup").read_text()
+    assert re.findall(r"uv==([0-9.]+)", DOCKERFILE) == re.findall(r"UV_VERSION=([0-9.]+)", setup)
+    assert "--require-hashes" in DOCKERFILE
+
+
+def test_the_images_of_the_manifests_are_those_that_the_dockerfile_names() -> None:
+    built = set(re.findall(r"-t (\S+) \.", DOCKERFILE))
+    assert {one["image"] for _, spec in PODS.values() for one in containers(spec)} == built
+
+
+def test_the_stub_domain_goes_to_the_service_port_of_dns() -> None:
+    block = (DEPLOY / "coredns" / "Corefile").read_text()
+    assert re.search(r"^clusterset\.local:53 \{$", block, re.M) and re.search(
+        r"^    forward \. 10\.96\.0\.53 \{$", block, re.M
+    )
+    assert {port["port"] for port in named("Service", "isthmus-dns")["spec"]["ports"]} == {53}
+
+
+def test_the_kubeconfig_reads_what_kubernetes_mounts() -> None:
+    config = yaml.safe_load(named("ConfigMap", "isthmus-kubeconfig")["data"]["kubeconfig"])
+    account = "/var/run/secrets/kubernetes.io/serviceaccount"
+    assert config["clusters"][0]["cluster"]["certificate-authority"] == f"{account}/ca.crt"
+    assert config["users"][0]["user"] == {"tokenFile": f"{account}/token"}
