@@ -23,6 +23,7 @@ DISTRIBUTIONS = {
     "dns": "dnspython",
     "OpenSSL": "pyOpenSSL",
     "jwt": "PyJWT",
+    "cel": "common-expression-language",
 }
 LINE = re.compile(r"^Libraries:\s*(.*?)\.?\s*$", re.MULTILINE)
 

@@ -95,4 +95,24 @@ def client(
         raise errors.bad_argument(str(error)) from None
 
 
-ALL = (shim, endpoint, ingress, client)
+@click.command(hidden=True)
+@click.option("--listen", default="127.0.0.1:0", metavar="ADDR:PORT", help="Port 0 takes a free one.")
+@click.option("--service-range", "ranges", multiple=True, metavar="CIDR", help="Of ClusterIPs; one for each family.")
+@click.option("--kubeconfig-out", "config", type=click.Path(path_type=Path), default=None, help="Write a kubeconfig.")
+@click.option("--token-file", type=click.Path(path_type=Path), default=None, help="CSV: token,user,uid,groups.")
+@click.option("--tls", is_flag=True, help="Serve https; the kubeconfig bears the certificate.")
+def kubernetes(listen: str, ranges: tuple[str, ...], config: Path | None, token_file: Path | None, tls: bool) -> None:
+    """An HTTP double of the Kubernetes API; without --token-file everybody may do everything."""
+    import asyncio
+
+    from federation.lab import errors
+    from federation.lab.kubernetes.serve import address, serve, server
+
+    host, port = address(listen)
+    try:
+        asyncio.run(serve(server(ranges, token_file), host, port, tls, config))
+    except OSError as error:
+        raise errors.cannot_serve(listen, error.strerror or str(error)) from None
+
+
+ALL = (shim, endpoint, ingress, client, kubernetes)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from federation.adapters.kube.kinds import FOLLOWED
 from federation.cli.deploy import manifests
 from federation.config import Folder, Own
 from federation.files import write_private
@@ -93,6 +94,29 @@ def test_what_the_controller_may_do(installed: ApiServer, verb: str, what: str, 
     }
     status, answer = installed.call("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", review)
     assert (status, answer["status"]["allowed"]) == (201, said == "yes")
+
+
+def test_the_rights_are_enough_for_what_the_client_asks(installed: ApiServer) -> None:
+    """By a token of the service account itself: every kind followed, what is ours applied, its status, deleted."""
+    account = "/api/v1/namespaces/isthmus-system/serviceaccounts/isthmus-controller/token"
+    ask = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"audiences": []}}
+    status, answer = installed.call("POST", account, ask)
+    assert status == 201, answer
+    token = answer["status"]["token"]
+    for kind in FOLLOWED.values():
+        assert installed.call("GET", kind.path, token=token)[0] == 200, kind.name
+        version = (
+            "watch=1&timeoutSeconds=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true"
+        )
+        assert installed.watch(f"{kind.path}?{version}", token) == 200, kind.name
+    kind = FOLLOWED["MemberCluster"]
+    path = kind.path_of(("MemberCluster", "", "us-east"))
+    body = {"apiVersion": kind.api_version, "kind": kind.name, "metadata": {"name": "us-east"}}
+    apply = "application/apply-patch+yaml"
+    assert installed.call("PATCH", path + "?fieldManager=isthmus", body, apply, token)[0] == 201
+    seen = body | {"status": {"number": 1}}
+    assert installed.call("PATCH", path + "/status?fieldManager=isthmus", seen, apply, token)[0] == 200
+    assert installed.call("DELETE", path, token=token)[0] == 200
 
 
 def test_the_secrets_are_taken_and_hold_the_folder(installed: ApiServer, tmp_path: Path) -> None:

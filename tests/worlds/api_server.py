@@ -32,13 +32,15 @@ class ApiServer:
     port: int
     kubeconfig: Path
 
-    def call(self, method: str, path: str, body: Any = None, media: str = "application/json") -> tuple[int, Any]:
-        """Status and decoded answer of one request."""
+    def call(
+        self, method: str, path: str, body: Any = None, media: str = "application/json", token: str = TOKEN
+    ) -> tuple[int, Any]:
+        """Status and decoded answer of one request, as the administrator or by another token."""
         request = urllib.request.Request(
             f"https://127.0.0.1:{self.port}{path}",
             method=method,
             data=None if body is None else json.dumps(body).encode(),
-            headers={"Authorization": f"Bearer {TOKEN}", "Content-Type": media},
+            headers={"Authorization": f"Bearer {token}", "Content-Type": media},
         )
         tls = ssl._create_unverified_context()
         try:
@@ -47,6 +49,15 @@ class ApiServer:
         except urllib.error.HTTPError as error:
             with error:
                 return error.code, json.loads(error.read())
+
+    def watch(self, path: str, token: str) -> int:
+        """The status with which a watch is answered; it is read to its end."""
+        request = urllib.request.Request(
+            f"https://127.0.0.1:{self.port}{path}", headers={"Authorization": f"Bearer {token}"}
+        )
+        with urllib.request.urlopen(request, context=ssl._create_unverified_context(), timeout=10) as answer:
+            answer.read()
+            return int(answer.status)
 
     def kubectl(self, *arguments: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
         """`kubectl` as the administrator, with `text` on its standard input."""

@@ -57,6 +57,11 @@ class Kube:
         return "unknown" if "unknown" in found else "stale" if "stale" in found else "fresh"
 
     @property
+    def settled(self) -> bool:
+        """True when every kind was listed and everything wanted is so, or waits for somebody else."""
+        return "unknown" not in self._certainty.values() and self._writer.idle
+
+    @property
     def native(self) -> bool:
         """True: it gives clusterset IPs and holds imports."""
         return True
@@ -95,7 +100,7 @@ class Kube:
         self._writer.want(owner, objects)
 
     def complete(self) -> None:
-        """Every owner has said once what it wants: from now on what nobody wants is deleted."""
+        """Everything was wanted once: what bears our mark and nobody wants is deleted from now on."""
         self._writer.complete()
 
     async def review(self, token: str) -> ServiceAccount:
@@ -121,20 +126,14 @@ class Kube:
             return key, meta.resource_version
         self._judge(key, raw, None)
         if isinstance(value, HELD):
-            self._moved(self._objects.put(value))
+            self._tell(self._objects.put(value))
         return key, meta.resource_version
 
     def drop(self, key: ObjectKey) -> None:
         """This object is gone."""
         self._judge(key, None, None)
         self._writer.lost(key)
-        self._moved(self._objects.drop(key))
-
-    def _moved(self, services: Iterable[ServiceKey]) -> None:
-        for service in services:
-            self._wake(service)
-        if self._objects.take_whole():
-            self._wake(None)
+        self._tell(self._objects.drop(key))
 
     def listed(self, kind: Kind) -> None:
         """Everything that there is of this kind has been told."""
@@ -167,8 +166,16 @@ class Kube:
             self._rejected[key] = wrong
             log.error("object rejected", extra={"code": "E125", "object": title(key), "reason": wrong})
         about = (named_service(key, raw) if raw is not None else None) or ServiceKey(key[1], key[2])
-        for service in self._objects.fault(key, about, wrong) if key[0] in KINDS else {about}:
-            self._wake(service if service.namespace else None)
+        if key[1] and key[0] in KINDS:
+            self._tell(self._objects.fault(key, about, wrong))
+        else:
+            self._wake(None)
+
+    def _tell(self, changed: set[ServiceKey]) -> None:
+        for service in changed:
+            self._wake(service)
+        if self._objects.take_whole():
+            self._wake(None)
 
 
 def open_kube(kubeconfig: Path, context: str | None, default_az: str) -> Kube:

@@ -1,0 +1,1 @@
+"""An HTTP double of the Kubernetes API, for the lab and the tests."""
