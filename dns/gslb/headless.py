@@ -63,16 +63,12 @@ def headless_of(item: Import, slices: Iterable[HeadlessSlice]) -> Headless | Non
     members = _members(item.service, slices)
     if not members:
         return None
-    hosts = {host.name: host for found in members.values() for host in found if len(host.name) <= NAME_MAX}
-    ports = {
-        f"_{port.name}._{port.protocol.lower()}.{item.service.host}": port
-        for found in members.values()
-        for host in found
-        for port in host.ports
-        if port.name
-    }
+    every = [host for found in members.values() for host in found]
+    hosts = {host.name: host for host in every if len(host.name) <= NAME_MAX}
+    named = {port for host in every for port in host.ports if port.name}
+    ports = {f"_{port.name}._{port.protocol.lower()}.{item.service.host}": port for port in named}
     above = {parent for name in (*hosts, *ports) for parent in parents(name, item.service.host)}
-    too_long = [host.name for found in members.values() for host in found if host.name not in hosts]
+    too_long = [host.name for host in every if host.name not in hosts]
     return Headless(
         item=item,
         hosts=hosts,

@@ -32,22 +32,21 @@ def parse_resolver(text: str | None) -> Address:
     """`ADDRESS`, `ADDRESS:PORT` or `[IPV6]:PORT`; without one the first of resolv.conf. InputError."""
     if text is None:
         return _first_of_resolv_conf(), 53
-    bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
+    for host, port in ((text, "53"), text.rpartition(":")[::2]):
+        bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+        six, bracketed = ":" in bare, bare != host
+        if _is_address(bare) and _is_port(port) and (six == bracketed or bare == text):
+            return str(ip_address(bare)), int(port)
+    shape = "write it as ADDRESS, ADDRESS:PORT or [IPV6]:PORT with an IP address and a port of 1 to 65535"
+    raise InputError(f'--resolver "{text}": {shape}', "E122")
+
+
+def _is_address(text: str) -> bool:
     try:
-        return str(ip_address(bare)), 53
+        ip_address(text)
     except ValueError:
-        pass
-    host, _, port = text.rpartition(":")
-    host = host[1:-1] if host.startswith("[") and host.endswith("]") else host
-    try:
-        address = ip_address(host)
-    except ValueError:
-        address = None
-    bracketed = text.startswith("[")
-    if address is None or bracketed != (address.version == 6) or not _is_port(port):
-        shape = "write it as ADDRESS, ADDRESS:PORT or [IPV6]:PORT with an IP address and a port of 1 to 65535"
-        raise InputError(f'--resolver "{text}": {shape}', "E122")
-    return str(address), int(port)
+        return False
+    return True
 
 
 def _is_port(text: str) -> bool:
