@@ -71,6 +71,7 @@ class Cluster:
     double: bool = False
     tokens: bool = True
     made: list[str] = field(default_factory=list)
+    defined: list[str] = field(default_factory=list)
 
     def call(
         self,
@@ -173,7 +174,7 @@ class Bed:
         while len(self.clusters) < count:
             index = len(self.clusters)
             folder = self.folder / f"member{index}"
-            folder.mkdir()
+            folder.mkdir(exist_ok=True)
             cluster = self._double(folder) if self.sort == "double" else self._real(folder, index)
             self.clusters.append(cluster)
             define(cluster)
@@ -248,10 +249,11 @@ class Bed:
         self.processes.append(process)
 
     def end(self) -> None:
-        """Delete the namespaces that tests made in clusters that stay, and end what was started, last first."""
+        """Delete the namespaces and definitions that tests made in clusters that stay, and end what was started, last first."""
         for cluster in self.clusters:
-            for name in cluster.made if not cluster.tokens else ():
-                cluster.call("DELETE", f"/api/v1/namespaces/{name}")
+            if not cluster.tokens:
+                for path in [*(f"/api/v1/namespaces/{name}" for name in cluster.made), *cluster.defined]:
+                    cluster.call("DELETE", path)
         for process in reversed(self.processes):
             process.send_signal(signal.SIGTERM)
             try:
@@ -280,6 +282,8 @@ def define(cluster: Cluster) -> None:
 def establish(cluster: Cluster, crd: Object) -> None:
     """Apply one CustomResourceDefinition and wait until each of its served versions can be listed."""
     base = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{crd['metadata']['name']}"
+    if cluster.call("GET", base).code == 404:
+        cluster.defined.append(base)
     cluster.ok("PATCH", f"{base}?fieldManager=bed&force=true", crd, APPLY)
     spec = crd["spec"]
     paths = [

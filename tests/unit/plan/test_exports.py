@@ -30,11 +30,11 @@ def test_exports_that_agree_conflict_in_nothing() -> None:
 CONFLICTS: dict[str, tuple[Export, str]] = {
     "TypeConflict": (
         export(kind="Headless"),
-        'Using type "ClusterSetIP" from oldest export in east. 1/2 clusters disagree: eu',
+        'Using type "ClusterSetIP" from oldest export in east. 1/2 clusters disagree: eu.',
     ),
     "SessionAffinityConflict": (
         export(session_affinity="ClientIP"),
-        'Using sessionAffinity "None" from oldest export in east. 1/2 clusters disagree: eu',
+        'Using sessionAffinity "None" from oldest export in east. 1/2 clusters disagree: eu.',
     ),
     "SessionAffinityConfigConflict": (
         export(affinity_seconds=30),
@@ -42,11 +42,11 @@ CONFLICTS: dict[str, tuple[Export, str]] = {
     ),
     "InternalTrafficPolicyConflict": (
         export(internal_traffic_policy="Local"),
-        'Using internalTrafficPolicy "Cluster" from oldest export in east. 1/2 clusters disagree: eu',
+        'Using internalTrafficPolicy "Cluster" from oldest export in east. 1/2 clusters disagree: eu.',
     ),
     "TrafficDistributionConflict": (
         export(traffic_distribution="PreferClose"),
-        'Using trafficDistribution "" from oldest export in east. 1/2 clusters disagree: eu',
+        'Using trafficDistribution "" from oldest export in east. 1/2 clusters disagree: eu.',
     ),
     "LabelsConflict": (
         export(labels={"a": "b"}),
