@@ -14,7 +14,7 @@ from tests.worlds.enrolling import BELOW, Town, enrolled, town
 
 pytestmark = pytest.mark.skipif(why_not() is not None, reason=f"ENROLLING NOT TESTED: {why_not()}")
 N1, N2 = "ip-10-0-1-23.ec2.internal", "n2"
-NODE = "node-ip-10-0-1-23-ec2-internal-55ff39b9d2e2ba26"
+NODE = "node-ip-10-0-1-23-ec2-internal-50fb9056cf3a89b3"
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def test_every_role_enrols_and_connects(place: Town) -> None:
     assert sorted(place.sessions().values()) == ["dns", "gateway", "node"]
     assert place.sessions()[f"dns-{pod}"] == "dns"
     found = enrolled(node)
-    assert place.sessions()[found["node"]] == "node"
+    assert found["node"] == NODE and place.sessions()[NODE] == "node"
     assert (found["member"], found["domain"], found["attests"]) == ("us-east", "acme.mesh", True)
 
 
@@ -64,6 +64,19 @@ def test_a_controller_that_starts_again_knows_who_enrolled(place: Town) -> None:
     assert [one["message"] for one in place.site.log("steady")].count("enrolled") == 1
 
 
+def test_one_that_was_forgotten_enrols_again_by_itself(place: Town) -> None:
+    pod = place.pod("dns", N1)
+    place.dns(place.token("dns", pod), "stranger")
+    await_true("it is connected", lambda: f"dns-{pod}" in place.sessions())
+    place.site.kill("us-east-controller")
+    for path in place.site.folder("us-east").path.glob("store.sqlite*"):
+        path.unlink()
+    place.site.run_controller("us-east", place.cluster.kubeconfig)
+    await_true("it is connected again", lambda: f"dns-{pod}" in place.sessions())
+    said = [one["message"] for one in place.site.log("stranger")]
+    assert said.count("enrolled") == 2 and "enrolling anew" in said
+
+
 REFUSED = {
     "another account": ("other", "dns", N1, "isthmus", "the role dns is for {namespace}/dns"),
     "another role": ("node", "gateway", N1, "isthmus", "the role gateway is for {namespace}/gateway"),
@@ -80,10 +93,10 @@ def test_who_may_not_is_told_why_and_keeps_asking(place: Town, case: str) -> Non
     state = ("--state", str(place.site.path / name))
     how = place.how(name, token)
     if role == "dns":
-        place.site.start(name, "dns", "serve", *state, "--listen", "127.0.0.1:1", *how)
+        place.site.launch(name, "dns", "serve", *state, "--listen", "127.0.0.1:1", *how)
     else:
         more = ("--address", "127.0.0.1", "--underlay", "127.0.0.1:1", "--role", role)
-        place.site.start(name, "agent", "run", *state, *more, *how)
+        place.site.launch(name, "agent", "run", *state, *more, *how)
     said = text.format(namespace=place.namespace)
 
     def reasons() -> list[str]:

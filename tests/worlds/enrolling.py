@@ -68,14 +68,14 @@ class Town:
         state = self.site.path / f"agent-{role}"
         where = ("--state", str(state), "--address", BELOW, "--role", role)
         inside = ("ip", "netns", "exec", self.space.name)
-        self.site.start(f"agent-{role}", "agent", "run", *where, *more, *self.how(role, token), inside=inside)
+        self.site.launch(f"agent-{role}", "agent", "run", *where, *more, *self.how(role, token), inside=inside)
         return state
 
     def dns(self, token: str, name: str = "dns") -> Path:
         """A DNS server; its folder."""
         state = self.site.path / name
         where = ("--state", str(state), "--listen", f"127.0.0.1:{free_port()}")
-        self.site.start(name, "dns", "serve", *where, *self.how(name, token))
+        self.site.launch(name, "dns", "serve", *where, *self.how(name, token))
         return state
 
     def sessions(self) -> dict[str, str]:

@@ -101,14 +101,14 @@ class Site:
         source = ("--kubeconfig", str(kubeconfig)) if kubeconfig else ("--manifests", str(manifests))
         joining = ("--join-listen", self.join_listen) if self.join_listen else ()
         where = ("--state", str(folder.path), "--listen", self.listens[member], *joining, *self.enrolling)
-        self.start(f"{member}-controller", "controller", *where, *source)
+        self.launch(f"{member}-controller", "controller", *where, *source)
         await_true("the controller's socket", folder.api.exists)
         await_true("the cluster is known", lambda: self.status(member)["cluster"]["certainty"] == "fresh")
 
     def run_signer(self, member: str) -> None:
         """Start this member's signer; it serves at return."""
         folder = self.folder(member)
-        self.start(f"{member}-signer", "signer", "--state", str(folder.path))
+        self.launch(f"{member}-signer", "signer", "--state", str(folder.path))
         await_true("the signer's socket", folder.signer.exists)
 
     def status(self, member: str) -> Any:
@@ -166,7 +166,7 @@ class Site:
         ranges = ("--reachable", f"10.{number}.0.0/16", "--clusterset", f"10.10{number}.0.0/16")
         return ("--domain", DOMAIN, "--name", name, "--region", name, "--az", "a", *ranges, "--sync", self.sync[name])
 
-    def start(self, name: str, *arguments: str, inside: tuple[str, ...] = ()) -> None:
+    def launch(self, name: str, *arguments: str, inside: tuple[str, ...] = ()) -> None:
         """Start a program by its public command, which `inside` runs; its log is kept under this name."""
         with (self.path / f"{name}.log").open("ab") as log:
             started = subprocess.Popen([*inside, ISTHMUS, *arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log)

@@ -47,7 +47,7 @@ def state(tmp_path: Path) -> Path:
 def secrets(path: Path) -> dict[str, dict[str, Any]]:
     told = CliRunner().invoke(cli, ["deploy", "secret", "--state", str(path)])
     assert told.exit_code == 0, told.output
-    return {one["metadata"]["name"]: one for one in yaml.safe_load_all(told.output) if one}
+    return {one["metadata"]["name"]: one for one in yaml.safe_load_all(told.output) if one and one["kind"] == "Secret"}
 
 
 def files(secret: dict[str, Any]) -> dict[str, int]:
@@ -90,6 +90,17 @@ def test_what_the_init_containers_unpack_is_the_folder(state: Path, tmp_path: Pa
     assert not controller.anchor_key.exists() and not signer.record_key.exists()
     assert controller.signer.is_symlink() and controller.signer.readlink() == signer.signer
     assert stat.S_IMODE(signer.path.stat().st_mode) == 0o750
+
+
+def test_programs_know_the_controller_by_public_words_in_both_namespaces(state: Path) -> None:
+    told = CliRunner().invoke(cli, ["deploy", "secret", "--state", str(state), "--agents-namespace", "agents"])
+    found = [one for one in yaml.safe_load_all(told.output) if one and one["kind"] == "ConfigMap"]
+    assert [(one["metadata"]["name"], one["metadata"]["namespace"]) for one in found] == [
+        ("isthmus-enroll", "isthmus-system"),
+        ("isthmus-enroll", "agents"),
+    ]
+    anchors = Folder(state).anchor.read_text()
+    assert all(one["data"] == {"member": "us-east.acme.mesh", "anchors.pem": anchors} for one in found)
 
 
 def test_the_same_folder_gives_the_same_secret(state: Path) -> None:
