@@ -108,7 +108,7 @@ def test_the_rights_are_enough_for_what_the_client_asks(installed: ApiServer) ->
         version = (
             "watch=1&timeoutSeconds=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true"
         )
-        assert installed.watch(f"{kind.path}?{version}", token) == 200, kind.name
+        await_true(kind.name, lambda path=kind.path: installed.watch(f"{path}?{version}", token) == 200)  # type: ignore[misc]
     kind = FOLLOWED["MemberCluster"]
     path = kind.path_of(("MemberCluster", "", "us-east"))
     body = {"apiVersion": kind.api_version, "kind": kind.name, "metadata": {"name": "us-east"}}
