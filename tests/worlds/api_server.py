@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from tests.worlds.kubectl import KUBECTL
 from tests.worlds.public_cli import free_port
 
 ASSETS = os.environ.get("KUBEBUILDER_ASSETS", "")
@@ -61,7 +62,7 @@ class ApiServer:
 
     def kubectl(self, *arguments: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
         """`kubectl` as the administrator, with `text` on its standard input."""
-        command = ["kubectl", "--kubeconfig", str(self.kubeconfig), *arguments]
+        command = [KUBECTL, "--kubeconfig", str(self.kubeconfig), *arguments]
         return subprocess.run(command, input=text, capture_output=True, text=True, timeout=60, check=False)
 
 
