@@ -26,7 +26,6 @@ CONTROLLER = (
     "foreign",
     "tokens",
 )
-PROGRAM = ("enrolled.json", "leaf.json", "lkg")
 ENROLL = "isthmus-enroll"
 
 
@@ -36,7 +35,7 @@ def deploy() -> None:
 
 
 @deploy.command()
-@click.option("--state", required=True, type=click.Path(path_type=Path), help="State folder, or one of `enroll`.")
+@click.option("--state", required=True, type=click.Path(path_type=Path), help="State folder of the member.")
 @click.option("--namespace", default="isthmus-system", show_default=True, help="Namespace of the Secrets.")
 @click.option("--agents-namespace", default="isthmus-gateway", show_default=True, help="Namespace of node agents.")
 def secret(state: Path, namespace: str, agents_namespace: str) -> None:
@@ -44,7 +43,7 @@ def secret(state: Path, namespace: str, agents_namespace: str) -> None:
 
     Of a member: isthmus-state for the controller, isthmus-anchor with the anchor's key, which only the signer mounts.
     With them, in both namespaces, the ConfigMap isthmus-enroll: the member and the anchors by which its programs know
-    the controller. Of a DNS server made by `isthmus enroll`: isthmus-dns.
+    the controller.
     """
     from federation.model.names import parse_label
 
@@ -55,9 +54,7 @@ def secret(state: Path, namespace: str, agents_namespace: str) -> None:
 
 
 def manifests(state: Path, namespace: str) -> list[str]:
-    """The Secrets of this folder as YAML. InputError for a folder that is neither a member's nor a DNS server's."""
-    if (state / "enrolled.json").exists():
-        return [_of_program(state, namespace)]
+    """The Secrets of this folder as YAML. InputError for a folder that is no member's."""
     from federation.config import Folder
 
     folder = Folder(state)
@@ -70,14 +67,12 @@ def manifests(state: Path, namespace: str) -> list[str]:
 
 
 def enrolling(state: Path, namespaces: Iterable[str]) -> list[str]:
-    """By what the programs of a member know its controller: its name, and all its anchors that the ledger has now. None
-    for a folder of `isthmus enroll`. InputError for one of a member that was not admitted yet.
+    """By what the programs of a member know its controller: its name, and all its anchors that the ledger has now.
+    InputError for a folder of a member that was not admitted yet.
     """
     from federation.config import Folder
     from federation.registrar.ledger import ledger_in
 
-    if (state / "enrolled.json").exists():
-        return []
     folder = Folder(state)
     own = folder.own()
     anchors = ledger_in(folder.ledger_bytes(), own.federation).members[own.name].trusted
@@ -92,15 +87,6 @@ def _config(member: str, anchors: str, namespace: str) -> str:
         "  labels:\n    app.kubernetes.io/part-of: isthmus\n"
         f"data:\n  member: {member}\n  anchors.pem: |\n{lines}---\n"
     )
-
-
-def _of_program(state: Path, namespace: str) -> str:
-    from federation.link.enrolled import load_enrolled
-
-    role = load_enrolled(state).role
-    if role != "dns":
-        raise InputError(f'--state "{state}": enrolled as {role}; only a DNS server has its folder in a Secret', "E122")
-    return _manifest("isthmus-dns", namespace, "state.tar", packed(state, PROGRAM))
 
 
 def packed(folder: Path, names: tuple[str, ...]) -> bytes:

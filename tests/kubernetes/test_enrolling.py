@@ -32,7 +32,7 @@ def test_every_role_enrols_and_connects(place: Town) -> None:
     place.agent("gateway", tokens["gateway"], "--underlay", f"{BELOW}:51820")
     node = place.agent("node", tokens["node"])
     place.dns(place.token("dns", pod))
-    await_true("all three are connected", lambda: len(place.sessions()) == 3)
+    await_true("all three are connected", lambda: len(place.sessions()) == 3, 60)
     assert sorted(place.sessions().values()) == ["dns", "gateway", "node"]
     assert place.sessions()[f"dns-{pod}"] == "dns"
     found = enrolled(node)
@@ -43,12 +43,12 @@ def test_every_role_enrols_and_connects(place: Town) -> None:
 def test_a_pod_that_lost_its_disk_is_the_same_program(place: Town) -> None:
     pod = place.pod("dns", N1)
     state = place.dns(place.token("dns", pod), "forgetful")
-    await_true("it is connected", lambda: f"dns-{pod}" in place.sessions())
+    await_true("it is connected", lambda: f"dns-{pod}" in place.sessions(), 60)
     place.site.kill("forgetful")
     shutil.rmtree(state)
-    await_true("it is gone", lambda: f"dns-{pod}" not in place.sessions())
+    await_true("it is gone", lambda: f"dns-{pod}" not in place.sessions(), 60)
     place.dns(place.token("dns", pod), "forgetful")
-    await_true("it is back under its name", lambda: f"dns-{pod}" in place.sessions())
+    await_true("it is back under its name", lambda: f"dns-{pod}" in place.sessions(), 60)
     assert [one for one in place.site.log("us-east-controller") if one.get("node") == f"dns-{pod}" and "new" in one][
         -1
     ]["new"] is False
@@ -57,22 +57,22 @@ def test_a_pod_that_lost_its_disk_is_the_same_program(place: Town) -> None:
 def test_a_controller_that_starts_again_knows_who_enrolled(place: Town) -> None:
     pod = place.pod("dns", N1)
     place.dns(place.token("dns", pod), "steady")
-    await_true("it is connected", lambda: f"dns-{pod}" in place.sessions())
+    await_true("it is connected", lambda: f"dns-{pod}" in place.sessions(), 60)
     place.site.kill("us-east-controller")
     place.site.run_controller("us-east", place.cluster.kubeconfig)
-    await_true("it is connected again", lambda: f"dns-{pod}" in place.sessions())
+    await_true("it is connected again", lambda: f"dns-{pod}" in place.sessions(), 60)
     assert [one["message"] for one in place.site.log("steady")].count("enrolled") == 1
 
 
 def test_one_that_was_forgotten_enrols_again_by_itself(place: Town) -> None:
     pod = place.pod("dns", N1)
     place.dns(place.token("dns", pod), "stranger")
-    await_true("it is connected", lambda: f"dns-{pod}" in place.sessions())
+    await_true("it is connected", lambda: f"dns-{pod}" in place.sessions(), 60)
     place.site.kill("us-east-controller")
     for path in place.site.folder("us-east").path.glob("store.sqlite*"):
         path.unlink()
     place.site.run_controller("us-east", place.cluster.kubeconfig)
-    await_true("it is connected again", lambda: f"dns-{pod}" in place.sessions())
+    await_true("it is connected again", lambda: f"dns-{pod}" in place.sessions(), 60)
     said = [one["message"] for one in place.site.log("stranger")]
     assert said.count("enrolled") == 2 and "enrolling anew" in said
 
@@ -102,7 +102,7 @@ def test_who_may_not_is_told_why_and_keeps_asking(place: Town, case: str) -> Non
     def reasons() -> list[str]:
         return [one["reason"] for one in place.site.log(name) if one["message"] == "not enrolled yet"]
 
-    await_true("it was refused twice", lambda: len(reasons()) > 1)
+    await_true("it was refused twice", lambda: len(reasons()) > 1, 60)
     assert all(said in reason for reason in reasons()), reasons()
     place.site.kill(name)
     assert not (place.site.path / name / "enrolled.json").exists()
@@ -114,9 +114,9 @@ def test_a_pod_on_the_node_gets_its_identity_without_a_registration(place: Town)
         place.agent("node", place.token("node", place.pod("node", N1)))
     socket = place.site.path / "agent-node" / "workload.sock"
     await_true("the Workload API is there", socket.exists)
-    await_true("the agent is connected", lambda: "node" in place.sessions().values())
+    await_true("the agent is connected", lambda: "node" in place.sessions().values(), 60)
     here, there = place.pod("client", N1), place.pod("other", N2)
-    said = await_true("an answer", lambda: answered(socket, place.token("client", here, "")))
+    said = await_true("an answer", lambda: answered(socket, place.token("client", here, "")), 60)
     assert said == f"spiffe://us-east.acme.mesh/ns/{place.namespace}/sa/client"
     said = told(socket, place.token("other", there, ""))
     assert f'its pod runs on node "{N2}", and was shown on "{N1}"' in said

@@ -15,7 +15,6 @@ from click.testing import CliRunner
 from federation.cli.deploy import SECRET_MAX, manifests, packed
 from federation.cli.main import cli
 from federation.config import Folder
-from federation.link.enrolled import Enrolled, save_enrolled
 from federation.model.errors import InputError
 from tests.worlds.deployed import named
 
@@ -107,15 +106,6 @@ def test_the_same_folder_gives_the_same_secret(state: Path) -> None:
     assert manifests(state, "isthmus-system") == manifests(state, "isthmus-system")
 
 
-def test_a_dns_server_has_one_secret(tmp_path: Path) -> None:
-    save_enrolled(
-        tmp_path, Enrolled(node="dns1", role="dns", member="us-east", domain="acme.mesh", controllers=(), anchor="")
-    )
-    (tmp_path / "leaf.json").write_text("{}")
-    found = secrets(tmp_path)
-    assert {name: set(files(one)) for name, one in found.items()} == {"isthmus-dns": {"enrolled.json", "leaf.json"}}
-
-
 def test_sockets_and_links_stay_out(tmp_path: Path) -> None:
     (tmp_path / "agents").mkdir()
     (tmp_path / "agents" / "link").symlink_to("/etc/passwd")
@@ -125,17 +115,10 @@ def test_sockets_and_links_stay_out(tmp_path: Path) -> None:
 
 def test_bad_input_is_one_line(state: Path, tmp_path: Path) -> None:
     missing = tmp_path / "none"
-    save_enrolled(
-        tmp_path / "gw", Enrolled(node="gw1", role="gateway", member="a", domain="b.c", controllers=(), anchor="")
-    )
     rows = [
         (
             missing,
             f"E125 {missing}/member.json does not exist: make it with `isthmus init` or `isthmus member request`",
-        ),
-        (
-            tmp_path / "gw",
-            f'E122 --state "{tmp_path}/gw": enrolled as gateway; only a DNS server has its folder in a Secret',
         ),
     ]
     for path, text in rows:
