@@ -1,4 +1,4 @@
-"""deploy/ on a real API server: taken whole, pods allowed by their namespaces, and rights as RBAC itself decides."""
+"""deploy/ on an API server: taken whole, pods allowed by their namespaces, and rights as RBAC itself decides."""
 
 import base64
 import json
@@ -14,10 +14,9 @@ from federation.files import write_private
 from federation.model.names import MemberName
 from federation.wire.k8s.crd import KINDS
 from tests.netns.spaces import await_true
-from tests.worlds.api_server import ApiServer, needs_api_server
+from tests.worlds.api_server import ApiServer
 from tests.worlds.deployed import DEPLOY, objects, pods
 
-pytestmark = needs_api_server
 WHO = "system:serviceaccount:isthmus-system:isthmus-controller"
 
 
@@ -43,6 +42,7 @@ def test_everything_is_taken_by_server_side_dry_run(installed: ApiServer) -> Non
 def test_pod_security_lets_every_pod_in(
     installed: ApiServer, namespace: str, name: str, spec: dict[str, object]
 ) -> None:
+    installed.real("Pod Security admission")
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": {**spec, "priorityClassName": ""}}
     status, answer = installed.call("POST", f"/api/v1/namespaces/{namespace}/pods?dryRun=All", pod)
     assert status == 201, answer["message"]
@@ -50,6 +50,7 @@ def test_pod_security_lets_every_pod_in(
 
 def test_pod_security_is_awake(installed: ApiServer) -> None:
     """A node agent is not let into the namespace of the controller."""
+    installed.real("Pod Security admission")
     spec = {**next(spec for _, name, spec in pods() if name == "isthmus-gateway"), "priorityClassName": ""}
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "agent"}, "spec": spec}
     status, answer = installed.call("POST", "/api/v1/namespaces/isthmus-system/pods?dryRun=All", pod)
