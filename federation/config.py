@@ -1,5 +1,6 @@
 """The state folder of a member's controller, and what it says of the member; parsed once."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -133,12 +134,18 @@ ENROLMENT = "enrolment/"
 
 
 class SelfEnrolled:
-    """The programs that enrolled themselves, by name, kept in the store. `known` is another dict after each change."""
+    """The programs that enrolled themselves, by name, kept in the store. `known` is another dict after each change.
+
+    One that cannot be read is left out: it enrols again.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        kept = [msgspec.json.decode(data, type=Enrolment) for data in store.items(ENROLMENT).values()]
-        self.known: dict[str, Enrolment] = {one.name: one for one in kept}
+        self.known: dict[str, Enrolment] = {}
+        for data in store.items(ENROLMENT).values():
+            with suppress(msgspec.MsgspecError):
+                one = msgspec.json.decode(data, type=Enrolment)
+                self.known[one.name] = one
 
     def put(self, enrolment: Enrolment) -> None:
         """Remember this program; durable after the store's `flush`. Unavailable."""
