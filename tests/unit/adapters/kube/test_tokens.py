@@ -12,6 +12,7 @@ from federation.model.tokens import ServiceAccount
 from tests.worlds.api_double import ApiDouble
 
 CLIENT = "system:serviceaccount:shop:client"
+POD = "authentication.kubernetes.io/pod-name"
 
 
 def asked(token: str, arrange: Callable[[ApiDouble], None]) -> ServiceAccount:
@@ -66,3 +67,19 @@ def test_an_api_server_that_fails_is_unavailable_and_says_no_token() -> None:
         asked("secret", lambda double: double.fail_next.append(500))
     assert str(caught.value).startswith("E190 the API server did not review a token: ClientResponseError: 500")
     assert "secret" not in str(caught.value)
+
+
+def test_a_token_for_another_audience_is_refused() -> None:
+    """Both an API server that does not know audiences, whose answer names none, and one that names others."""
+    said = {"authenticated": True, "user": {"username": CLIENT, "extra": {POD: ["client-0"]}}}
+
+    async def main(audiences: list[str]) -> ServiceAccount:
+        async with ApiDouble() as double:
+            double.tokens["t"] = said | {"audiences": audiences}
+            return await review(KubeAccess(double.url.rstrip("/"), False), "t", "isthmus")
+
+    assert asyncio.run(main(["isthmus"])).name == "client"
+    for audiences in ([], ["https://kubernetes.default.svc"]):
+        with pytest.raises(IsthmusError) as caught:
+            asyncio.run(main(audiences))
+        assert str(caught.value) == 'E105 service account token: is not for the audience "isthmus"'
