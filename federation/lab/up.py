@@ -61,7 +61,8 @@ def _raise(lab: Lab, options: Options, say: Say, topology: Topology) -> None:
     if lab.kubernetes:
         servers.start_servers(lab, topology)
     for member in topology.members:
-        folder(lab, member.name).mkdir(parents=True)
+        given = lab.member(member.name) if lab.kubernetes else lab.member(member.name) / "manifests"
+        given.mkdir(parents=True, exist_ok=True)
         for pod in programs.pods(lab.lab, member):
             start(lab, pod)
     process.wait_for(lab, lambda: wan_ready(lab), START_SECONDS, ["wan"])
@@ -87,11 +88,8 @@ def _raise(lab: Lab, options: Options, say: Say, topology: Topology) -> None:
     with changing(lab.directory) as state:
         state.state, state.federation = UP, lab.federation
     say(f"lab {lab.lab} is up in {lab.directory} ({time.monotonic() - begin:.1f} s)")
-
-
-def folder(lab: Lab, member: str) -> Path:
-    """A member's manifests, where it has no API server."""
-    return lab.member(member) / "manifests"
+    if lab.kubernetes:
+        say(f"its API servers: isthmus lab kubectl --dir {lab.directory} {AWAY} get serviceimports -A")
 
 
 def start(lab: Lab, wanted: Wanted) -> None:
