@@ -10,6 +10,8 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,14 @@ NOTES = {
 }
 Event = dict[str, Any]
 Found = Callable[[Event], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Milliseconds to the event: since the write returned, and since it began."""
+
+    after: float
+    whole: float
 
 
 def measure(names: tuple[str, ...]) -> list[Row]:
@@ -73,20 +83,24 @@ def members(sort: str) -> Iterator[tuple[Member, Member]]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def row(kind: str, sort: str, samples: list[float], floor: list[float]) -> Row:
+def row(kind: str, sort: str, samples: list[Sample], floor: list[Sample]) -> Row:
     """The median; p99 and the watch alone beside it."""
     name = f"kubernetes-{kind}-{sort}"
-    if len(samples) < 0.9 * CHANGES:
-        return median_row(name, "ms", samples, CHANGES, NOTES[kind])
-    p99 = f"p50 (the value), p99 {rounded(quantile(samples, 0.99)):g}; "
+    after = [one.after for one in samples]
+    if not samples:
+        return median_row(name, "ms", after, CHANGES, NOTES[kind])
+    p99 = f"p50 (the value), p99 {rounded(quantile(after, 0.99)):g}; "
     own = "" if kind == "watch" or not floor else beside(samples, floor)
-    return median_row(name, "ms", samples, CHANGES, f"{p99}{NOTES[kind]}{own}")
+    return median_row(name, "ms", after, CHANGES, f"{p99}{NOTES[kind]}{own}")
 
 
-def beside(samples: list[float], floor: list[float]) -> str:
-    """How many times the watch alone."""
-    own = statistics.median(floor)
-    return f"; {statistics.median(samples) / own:.0f} times the watch alone ({rounded(own):g} ms, measured in the same run)"
+def beside(samples: list[Sample], floor: list[Sample]) -> str:
+    """How many times write and watch alone; both since the write began, for an event may come before the write returns."""
+    own, ours = (statistics.median(one.whole for one in some) for some in (floor, samples))
+    return (
+        f"; since the write began {rounded(ours):g} ms, {ours / own:.0f} times the {rounded(own):g} ms "
+        "of a write and its event at one such API server in the same run"
+    )
 
 
 def pauses() -> Iterator[tuple[int, float]]:
@@ -95,14 +109,17 @@ def pauses() -> Iterator[tuple[int, float]]:
         yield number, number * 37 % 100 / 500
 
 
-def until(events: Iterator[Event], found: Found) -> list[float]:
-    """Milliseconds from now to the event; none when it does not come."""
+def timed(act: Callable[[], None], events: Iterator[Event], found: Found) -> list[Sample]:
+    """Write, then wait for the event; none when it does not come."""
     begin = time.monotonic()
+    act()
+    returned = time.monotonic()
     try:
         next(event for event in events if found(event["object"]))
-    except OSError:
+    except (OSError, StopIteration):
         return []
-    return [(time.monotonic() - begin) * 1000]
+    end = time.monotonic()
+    return [Sample((end - returned) * 1000, (end - begin) * 1000)]
 
 
 def watching(member: Member, kind: str, labels: str = "") -> Any:
@@ -125,43 +142,39 @@ def holds(address: str) -> Found:
     return lambda value: any(address in one["addresses"] for one in value.get("endpoints") or ())
 
 
-def watched(far: Member) -> list[float]:
+def watched(far: Member) -> list[Sample]:
     """The API server's own watch: nobody imports or exports this slice."""
-    samples: list[float] = []
+    samples: list[Sample] = []
     with watching(far, "EndpointSlice", "kubernetes.io/service-name=alone") as events:
         for number, pause in pauses():
             time.sleep(pause)
             address = f"10.2.2.{number + 1}"
-            offer(far, "alone", address)
-            samples += until(events, holds(address))
+            samples += timed(partial(offer, far, "alone", address), events, holds(address))
     return samples
 
 
-def changed(near: Member, far: Member) -> list[float]:
+def changed(near: Member, far: Member) -> list[Sample]:
     """One endpoint takes the place of another."""
     near.hello(pods=1, ports=[{"name": "tcp", "port": 42}])
-    near.export()
-    samples: list[float] = []
+    samples: list[Sample] = []
     with watching(far, "EndpointSlice", f"{SERVICE_OF}=hello,{SOURCE}={MEMBERS[0]}") as events:
-        assert until(events, lambda value: bool(value.get("endpoints"))), "the service is not imported"
+        assert timed(near.export, events, holds("10.1.1.11")), "the service is not imported"
         for number, pause in pauses():
             time.sleep(pause)
             address = f"10.1.2.{number + 1}"
-            offer(near, "hello", address)
-            samples += until(events, holds(address))
+            samples += timed(partial(offer, near, "hello", address), events, holds(address))
     return samples
 
 
-def exported(near: Member, far: Member) -> list[float]:
+def exported(near: Member, far: Member) -> list[Sample]:
     """A further service is exported; the Service and its slice stood before."""
-    samples: list[float] = []
+    samples: list[Sample] = []
     with watching(far, "ServiceImport") as events:
         for number, pause in pauses():
             name = f"further-{number}"
             near.hello(name, pods=1, ports=[{"name": "tcp", "port": 42}])
             time.sleep(pause)
-            near.export(name)
-            samples += until(events, complete(name))
+            samples += timed(partial(near.export, name), events, complete(name))
     return samples
 
 

@@ -81,9 +81,9 @@ def test_kubectl_shows_what_stands(lab: Path) -> None:
         await_true(f"{member} resolves", lambda m=member: resolved(lab, m).addresses)  # type: ignore[misc]
         address = resolved(lab, member).addresses[0]
         assert rows(lab, member, "svcim", "-n", "shop") == [["web", "ClusterSetIP", f'["{address}"]']]
-        [derived] = rows(lab, member, "svc", "-n", "shop", "-l", "app.kubernetes.io/managed-by=isthmus")
-        assert derived[1:3] == ["ClusterIP", address]
-        assert sorted(row[0] for row in rows(lab, member, "mc")) == sorted(MEMBERS)
+    [derived] = rows(lab, "us-east", "svc", "-n", "shop", "-l", "app.kubernetes.io/managed-by=isthmus")
+    assert derived[1:3] == ["ClusterIP", resolved(lab, "us-east").addresses[0]]
+    assert sorted(row[0] for row in rows(lab, "us-west", "mc")) == sorted(MEMBERS)
     assert rows(lab, "eu-central", "svcex", "-n", "shop") == [["web"]]
     assert rows(lab, "us-east", "svcex", "-n", "shop") == []
 
