@@ -3,6 +3,7 @@
 import os
 import secrets
 import shutil
+import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,7 @@ def start_servers(lab: Lab, topology: Topology) -> None:
             _start(lab, member, "kubernetes", double(member, lab.member(member.name)))
         else:
             _start(lab, member, "etcd", etcd(programs[1], lab.member(member.name)))
-            _make_key(lab.member(member.name) / "accounts.key")
+            _make_keys(lab.member(member.name))
             _start(lab, member, "kubernetes", real(programs[0], member, lab.member(member.name)))
 
 
@@ -72,7 +73,6 @@ def etcd(program: Path, folder: Path) -> list[str]:
 
 def real(program: Path, member: Member, folder: Path) -> list[str]:
     """The command line of kube-apiserver; its ClusterIPs are the member's clusterset range."""
-    key = f"{folder}/accounts.key"
     return [
         str(program),
         f"--etcd-servers={STORE}",
@@ -81,8 +81,8 @@ def real(program: Path, member: Member, folder: Path) -> list[str]:
         f"--cert-dir={folder}/certs",
         f"--service-cluster-ip-range={member.clusterset_prefix}",
         "--service-account-issuer=https://kubernetes.default.svc",
-        f"--service-account-signing-key-file={key}",
-        f"--service-account-key-file={key}",
+        f"--service-account-signing-key-file={folder}/accounts.key",
+        f"--service-account-key-file={folder}/accounts.pub",
         "--authorization-mode=RBAC",
         f"--token-auth-file={folder}/tokens.csv",
         "--disable-admission-plugins=ServiceAccount",
@@ -94,12 +94,13 @@ def _start(lab: Lab, member: Member, what: str, argv: list[str]) -> None:
     process.start(lab, f"{member.name}-{what}", space, process.wrapped(space, argv))
 
 
-def _make_key(path: Path) -> None:
+def _make_keys(folder: Path) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
-    path.touch(0o600)
-    path.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
+    private, public = folder / "accounts.key", folder / "accounts.pub"
+    private.touch(0o600)
+    pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
+    private.write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain))
+    public.write_bytes(key.public_key().public_bytes(pem, serialization.PublicFormat.SubjectPublicKeyInfo))
 
 
 def prepare_servers(lab: Lab, topology: Topology) -> None:
@@ -145,14 +146,15 @@ def _unserved(lab: Lab, member: str) -> str:
 
 
 def kubectl(lab: Lab, member: str, arguments: tuple[str, ...]) -> None:
-    """Become kubectl against a member's API server; LabError when there is none."""
+    """Become kubectl, that of this installation or else of PATH, against a member's API server; LabError without one."""
     if not lab.kubernetes:
         raise errors.no_servers(lab.directory)
     if not kubeconfig(lab, member).is_file():
         known = sorted(path.parent.name for path in lab.path.glob("*/kubeconfig"))
         raise errors.unknown_name("member", member, known)
-    if shutil.which("kubectl") is None:
+    program = shutil.which(str(Path(sys.executable).with_name("kubectl"))) or shutil.which("kubectl")
+    if program is None:
         raise errors.missing_kubectl()
     config = f"--kubeconfig={kubeconfig(lab, member)}"
-    line = ["kubectl", config, f"--cache-dir={lab.member(member)}/kubectl", *arguments]
+    line = [program, config, f"--cache-dir={lab.member(member)}/kubectl", *arguments]
     os.execvp("ip", process.wrapped(netns.machine(lab.lab, member), line))  # noqa: S606

@@ -17,10 +17,11 @@ from federation.lab.topology import LAB
 from tests.netns.spaces import await_true
 from tests.netns.test_journey import STEPS, left_of
 from tests.netns.test_live_lab import ISTHMUS, MEMBERS, isthmus
+from tests.worlds.kubectl import KUBECTL
 
 pytestmark = [
     pytest.mark.netns,
-    pytest.mark.skipif(shutil.which("kubectl") is None, reason="NOT TESTED: kubectl is not on PATH"),
+    pytest.mark.skipif(shutil.which(KUBECTL) is None, reason="NOT TESTED: kubectl is not on PATH"),
 ]
 
 STATEFUL = """\

@@ -100,6 +100,7 @@ def test_kubectl_that_cannot_run_is_one_line(
     sort: str, member: str, line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
+    monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
     (tmp_path / "us-east").mkdir()
     (tmp_path / "us-east" / "kubeconfig").touch()
     with pytest.raises(LabError) as caught:
