@@ -146,7 +146,7 @@ def _unserved(lab: Lab, member: str) -> str:
 
 
 def kubectl(lab: Lab, member: str, arguments: tuple[str, ...]) -> None:
-    """Become kubectl, that of this installation or else of PATH, against a member's API server; LabError without one."""
+    """Become kubectl (that of this installation, else that of PATH) against a member's API server; or LabError."""
     if not lab.kubernetes:
         raise errors.no_servers(lab.directory)
     if not kubeconfig(lab, member).is_file():
