@@ -29,7 +29,10 @@ def metadata_fault(labels: Mapping[str, str], annotations: Mapping[str, str]) ->
                 return f"{what} {key[:80]!r} is not a qualified name"
             if what == "label" and value and not is_value(value):
                 return f"label {key[:80]!r} has the value {value[:80]!r}, which is not a label value"
-    size = sum(
-        len(key.encode()) + len(value.encode()) for found in (labels, annotations) for key, value in found.items()
-    )
+    size = text_size(labels, annotations)
     return f"labels and annotations of {size} bytes > {TEXT_MAX}" if size > TEXT_MAX else None
+
+
+def text_size(*found: Mapping[str, str]) -> int:
+    """Bytes of all keys and values."""
+    return sum(len(key.encode()) + len(value.encode()) for one in found for key, value in one.items())

@@ -4,13 +4,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from federation.adapters.kube.kinds import FOLLOWED
 from federation.adapters.kube.kubeconfig import read_kubeconfig
 from federation.model.names import ServiceKey
 from federation.ports import Wanted
 from tests.worlds.clusters import ALICE, APPLY, Cluster
-from tests.worlds.kube_client import running, writes
+from tests.worlds.kube_client import BRISK, running, writes
 
 MCS = "multicluster.x-k8s.io/v1beta1"
 OLD = "2026-01-01T00:00:00Z"
@@ -198,6 +199,39 @@ def test_a_field_that_another_manager_holds_is_told_and_not_forced(api: Cluster)
         assert problem.startswith(f"ServiceExport {namespace}/web: field status.conditions")
         assert problem.endswith('is held by "other", so it is left alone: take it out there')
         assert there(api, namespace, EXPORT)["status"]["conditions"][0]["reason"] == "Theirs"
+
+
+def test_a_new_service_gets_another_address_when_somebody_has_the_one_that_it_asks_for(api: Cluster) -> None:
+    namespace = api.namespace()
+    body = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "thief"}, "spec": {"ports": [{"port": 80}]}}
+    taken = api.ok("POST", path(namespace, "services"), body)["spec"]["clusterIP"]
+    again = wanted_service(namespace)
+    assert again.body is not None
+    spec = {**again.body["spec"], "clusterIP": taken, "clusterIPs": [taken]}
+    with running(api.kubeconfig) as client:
+        client.want("web", structs.replace(again, body=again.body | {"spec": spec}))
+        client.until("it is settled", client.settled)
+        assert client.problems() == ()
+        assert there(api, namespace, SERVICE)["spec"]["clusterIP"] != taken
+
+
+@pytest.mark.parametrize("code", [401, 429, 503])
+def test_after_an_outage_what_waits_is_written_soon(api: Cluster, code: int) -> None:
+    if not api.double:
+        pytest.skip("only the double fails on demand")
+    namespace = api.namespace()
+    before = writes()
+    with running(api.kubeconfig, pace=structs.replace(BRISK, write_longest=300.0)) as client:
+        api.faults(answers=[{"code": code, "count": 1_000_000, "method": "PATCH"}])
+        try:
+            client.want("web", wanted_slice(namespace))
+            client.until("it was tried often", lambda: writes() > before + 20)
+            (line,) = client.problems()
+            assert line.startswith(f"the API server cannot be written to ({code} ")
+        finally:
+            api.faults()
+        client.until("it is written", lambda: there(api, namespace, SLICE))
+        client.until("nothing to tell", lambda: client.problems() == ())
 
 
 def test_objects_wait_for_their_namespace(api: Cluster) -> None:

@@ -32,7 +32,7 @@ class Complaints:
 
     def unreachable(self, why: str) -> None:
         """The API server takes no writes."""
-        self._outage = f"the API server cannot be written to ({why}); what waits is written when it answers"
+        self._outage = f"the API server cannot be written to ({why[:_TEXT_MAX]}); what waits is written when it answers"
 
     def gone(self, key: ObjectKey) -> None:
         """Nothing is wrong with this object any more."""
@@ -68,8 +68,8 @@ class Complaints:
             pass
         elif error.code == 404:
             self._objects[key] = f"{title(key)}: the API server does not know {kind.resource}: install the definitions"
-        elif error.code == 429 or error.code >= 500:
-            self.unreachable(str(error)[:_TEXT_MAX])
+        elif error.code >= 500:
+            self.unreachable(str(error))
         elif "FieldManagerConflict" in reasons:
             self._objects[key] = _conflict(key, error)
         else:

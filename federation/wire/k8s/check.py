@@ -7,6 +7,7 @@ do not.
 import re
 
 from federation.model.cidr import forbidden_address
+from federation.model.metadata import is_key, text_size
 from federation.model.names import LABEL_MAX, NAME_MAX, is_host, is_label
 from federation.model.policy import is_path
 from federation.wire.k8s.mcs import EXPORTED_BYTES_MAX, ServiceExportSpec
@@ -27,8 +28,6 @@ from federation.wire.k8s.types import (
 )
 
 PORTS_MAX = 100
-APP_PROTOCOL_MAX = 253
-_KEY = re.compile(r"([a-z0-9]([a-z0-9.-]*[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
 _VALUE = re.compile(r"([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?")
 _OURS = ".isthmus.dev"
 
@@ -71,11 +70,9 @@ def _ports_fault(field: str, ports: list[tuple[str, str]]) -> str | None:
     for index, (name, protocol) in enumerate(ports):
         if name and not is_label(name):
             return f'field "{field}[{index}].name": "{name[:LABEL_MAX]}" is not a DNS label'
-        if len(protocol) > APP_PROTOCOL_MAX or not (protocol.isascii() and protocol.isprintable()):
+        if protocol and not is_key(protocol):
             shown = protocol[:LABEL_MAX]
-            return (
-                f'field "{field}[{index}].appProtocol": {shown!r} is not printable ASCII of at most {APP_PROTOCOL_MAX}'
-            )
+            return f'field "{field}[{index}].appProtocol": {shown!r} is no name such as http or example.com/protocol'
     return None
 
 
@@ -84,23 +81,23 @@ def _export_fault(spec: ServiceExportSpec) -> str | None:
         if not _VALUE.fullmatch(value):
             return f'field "spec.exportedLabels": {value[:LABEL_MAX]!r} of {key[:NAME_MAX]!r} is no value of a label'
     labels = _pairs_fault("spec.exportedLabels", spec.exported_labels)
-    return labels or _pairs_fault("spec.exportedAnnotations", spec.exported_annotations)
+    return labels or _pairs_fault("spec.exportedAnnotations", spec.exported_annotations) or _size_fault(spec)
+
+
+def _size_fault(spec: ServiceExportSpec) -> str | None:
+    size = text_size(spec.exported_labels, spec.exported_annotations)
+    if size > EXPORTED_BYTES_MAX:
+        return f'field "spec": labels and annotations of {size} bytes, at most {EXPORTED_BYTES_MAX} can be exported'
+    return None
 
 
 def _pairs_fault(field: str, pairs: Text) -> str | None:
     for key in pairs:
-        if not _is_key(key):
+        if not is_key(key):
             return f'field "{field}": {key[:NAME_MAX]!r} is not a key such as example.com/team'
         if f".{key}".partition("/")[0].endswith(_OURS) and "/" in key:
             return f'field "{field}": "{key}" is ours: keys of isthmus.dev are not exported'
-    size = sum(len(key.encode()) + len(value.encode()) for key, value in pairs.items())
-    if size > EXPORTED_BYTES_MAX:
-        return f'field "{field}": {size} bytes, at most {EXPORTED_BYTES_MAX} can be exported'
     return None
-
-
-def _is_key(text: str) -> bool:
-    return len(text.partition("/")[0]) <= NAME_MAX and _KEY.fullmatch(text) is not None
 
 
 def _drain_fault(value: Drain) -> str | None:
