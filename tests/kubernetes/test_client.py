@@ -303,3 +303,33 @@ def test_missing_rights_are_named(api: Cluster) -> None:
             "grant it (deploy/, ClusterRole)"
         )
         assert client.do(lambda: client.kube.certainty) == "unknown"
+
+
+def test_a_missing_right_to_write_is_named_with_its_subresource(api: Cluster) -> None:
+    if not api.tokens:
+        pytest.skip("needs a user with few rights")
+    namespace = api.namespace()
+    export(api, namespace)
+    version = "rbac.authorization.k8s.io/v1"
+    name = {"name": f"reader-{namespace}"}
+    role = {"kind": "ClusterRole", **name, "apiGroup": "rbac.authorization.k8s.io"}
+    rules = [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["list", "watch"]}]
+    subjects = [{"kind": "User", "name": "alice", "apiGroup": "rbac.authorization.k8s.io"}]
+    bindings = f"/apis/{version}/clusterrolebindings"
+    made = {"apiVersion": version, "kind": "ClusterRole", "metadata": name, "rules": rules}
+    api.ok("POST", f"/apis/{version}/clusterroles", made)
+    bound = {"apiVersion": version, "kind": "ClusterRoleBinding", "metadata": name}
+    api.ok("POST", bindings, bound | {"roleRef": role, "subjects": subjects})
+    access = replace(read_kubeconfig(api.kubeconfig), token=ALICE)
+    try:
+        with running(api.kubeconfig, access=access) as client:
+            client.want("web", wanted_condition(namespace), wanted_slice(namespace))
+            client.until("both are told", lambda: len(client.problems()) == 2)
+            assert client.problems() == (
+                "EndpointSlice: the API server does not let us patch endpointslices.discovery.k8s.io: "
+                "grant it (deploy/, ClusterRole)",
+                "ServiceExport: the API server does not let us patch serviceexports.multicluster.x-k8s.io/status: "
+                "grant it (deploy/, ClusterRole)",
+            )
+    finally:
+        api.ok("DELETE", f"{bindings}/{name['name']}")
