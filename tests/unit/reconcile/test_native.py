@@ -229,13 +229,18 @@ def test_members_and_the_name_of_the_set_stand_in_the_cluster(world: World) -> N
     assert conditions(found[("MemberCluster", "eu-central")])["Reachable"] == ("True", "Connected")
 
 
-def test_who_left_leaves_nothing_in_the_cluster(world: World) -> None:
-    world.local("10.1.1.11")
-    world.step()
+def test_who_left_leaves_nothing_in_the_cluster_but_what_its_exports_say(world: World) -> None:
+    world.local("10.1.1.1")
+    assert conditions(wanted(world)[("ServiceExport", "web")])["Ready"] == ("True", "Exported")
     world.grant("us-east", state="left")
     world.loop.peer_changed(EU, None)
-    world.step()
-    assert world.cluster.wanted == {}
+    found = wanted(world)
+    assert set(world.cluster.wanted) == {"shop/web"}
+    assert set(found) == {("ServiceExport", "web")}
+    (said,) = found.values()
+    assert conditions(said) == {"Valid": ("True", "Valid"), "Ready": ("False", "Failed")}
+    assert said.status is not None
+    assert said.status["conditions"][1]["message"] == "This cluster is no member of the federation any more."
 
 
 def drain(name: str, member: str = "") -> Drain:
