@@ -5,27 +5,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
-import secrets
-import socket
 import time
 from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
 from federation.adapters.clock import SystemClock
-from federation.adapters.etcd.access import EtcdAccess
-from federation.adapters.etcd.client import EtcdClient
-from federation.adapters.etcd.mirror import Mirror
-from federation.adapters.etcd.store import Deposed, EtcdStore
 from federation.adapters.journal import FileJournal
+from federation.adapters.leadership import Deposed, Replicas
 from federation.adapters.sqlite import SqliteStore
+from federation.api.health import Health
 from federation.api.serve import Api
 from federation.config import Enrolments, Folder
-from federation.link.dial import ATTEST, ISSUE, TOKEN
+from federation.link.dial import ATTEST, ISSUE, READ, TOKEN
 from federation.link.join import JoinServer
 from federation.link.leaf import Leaf
 from federation.link.serve import LinkServer
@@ -35,7 +31,7 @@ from federation.model.names import MemberName
 from federation.model.record import Leave, Resource, Rotation
 from federation.model.spiffe import SpiffeId, agent_id, controller_id
 from federation.ports import ClusterApi, Store, TokenReviewer
-from federation.process import until_stopped
+from federation.process import until_one_ends, until_stopped
 from federation.reconcile.bundles import own_statement
 from federation.reconcile.explain import Asked, explain
 from federation.reconcile.loop import Loop
@@ -48,6 +44,8 @@ from federation.registrar.register import Appender
 from federation.registrar.signing import RECORD, SigningKey
 from federation.registrar.token import Tickets
 from federation.registrar.wishes import Wishes
+from federation.replica.leader import Answers
+from federation.replica.standby import Leads, Standby
 from federation.sync.agents import AgentSync
 from federation.sync.ledger import HeldLedger
 from federation.sync.own import OwnRecord
@@ -73,8 +71,10 @@ JWT_KEYS_PERIOD = 30.0
 class Controller:
     """Everything that one controller process holds."""
 
-    def __init__(self, folder: Folder, cluster: ClusterApi, store: Store, shared: bool = False) -> None:
-        """InputError when the folder is not that of an admitted member."""
+    def __init__(self, folder: Folder, cluster: ClusterApi, store: Store, replica: str = "") -> None:
+        """`replica` is who this is among several controllers of one store. InputError when the folder is not that of an
+        admitted member.
+        """
         self.folder = folder
         self.own = folder.own()
         self.ledger = HeldLedger(folder.ledger, self.own.federation)
@@ -121,7 +121,8 @@ class Controller:
         self.leaving = Leaving(self.own.name, self.ledger, self.peers, self.store)
         self._rotating: Rotating | None = None
         self._anchor_moved = asyncio.Event()
-        self._shared = shared
+        self._replica = replica
+        self._answers = Answers(identity, folder, self._status, self._explain)
 
     @property
     def rotating(self) -> Rotating:
@@ -139,7 +140,7 @@ class Controller:
             store=self.store,
             signer=self.folder.signer,
             leaf=self.leaf,
-            shared=self._shared,
+            shared=bool(self._replica),
         )
         rotating = Rotating(around, self._rotation_moved)
         self._rotation_moved(rotating.told)
@@ -158,20 +159,21 @@ class Controller:
                 log.info("membership", extra=self.leaving.status())
             self.loop.trust_moved(trust)
 
-    async def run(
-        self, listen: str, join_listen: str | None, serving: BundleServing | None, *beside: Awaitable[None]
-    ) -> None:
-        """Serve until SIGTERM or SIGINT, or until what runs beside it fails; a registrar also those who join."""
+    async def run(self, listen: str, join_listen: str | None, serving: BundleServing | None) -> None:
+        """Serve until cancelled; a registrar also those who join."""
         self._check_admitted()
+        beside: tuple[Awaitable[None], ...] = ()
         await self.leaf.ready()
         self._rotating = self._open_rotation()
         async with contextlib.AsyncExitStack() as ended:
             server = LinkServer(
-                self._credentials, self._exchange, {ISSUE: self._issue, TOKEN: self._token, ATTEST: self._attest}
+                self._credentials,
+                self._exchange,
+                {ISSUE: self._issue, TOKEN: self._token, ATTEST: self._attest, READ: self._answers.answer},
             )
             ended.push_async_callback(server.stop)
             await server.start(listen)
-            asked = Api(lambda: status(self.loop), lambda *what: explain(self.loop, Asked(*what)), self)
+            asked = Api(self._status, self._explain, self)
             api = await asked.start(self.folder.api)
             ended.callback(self.folder.api.unlink, missing_ok=True)
             ended.push_async_callback(api.cleanup)
@@ -187,6 +189,19 @@ class Controller:
                 await endpoint.start(serving.listen)
                 beside = (*beside, endpoint.keep_fresh())
             await self._work(listen, *beside)
+
+    def unready(self) -> str:
+        """Why this controller cannot be relied on yet; empty after its first pass."""
+        if self.loop.out.started:
+            return ""
+        return self.loop.problem or f"no pass yet: what is known of the cluster is {self.cluster.certainty}"
+
+    def _status(self) -> dict[str, Any]:
+        here = {"replica": {"role": "leader", "identity": self._replica}} if self._replica else {}
+        return status(self.loop) | here
+
+    def _explain(self, *what: Any) -> dict[str, Any]:
+        return explain(self.loop, Asked(*what))
 
     def _admit(self, secret: bytes, request: bytes) -> bytes:
         """Let in whoever has a ticket for his name. Refused, InputError."""
@@ -215,7 +230,7 @@ class Controller:
             *beside,
         ]
         log.info("controller is up", extra={"member": self.own.name, "listen": listen})
-        await until_stopped(work)
+        await until_one_ends(work)
 
     def _credentials(self) -> tuple[Leaf, str]:
         anchors = "".join(member.trusted for member in self.ledger.ledger.seen_from(self.own.name))
@@ -342,42 +357,49 @@ class Controller:
         return self.leaving.status()
 
 
-async def run_controller(
-    folder: Folder,
-    cluster: ClusterApi,
-    listen: str,
-    etcd: EtcdAccess | None,
-    join_listen: str | None = None,
-    serving: BundleServing | None = None,
-) -> None:
-    """Run the controller of the member in this folder; its store is in the folder, or in etcd."""
-    if etcd is None:
-        await Controller(folder, cluster, SqliteStore(folder.store)).run(listen, join_listen, serving)
-        return
-    while await _lead(folder, cluster, listen, etcd, join_listen, serving):
-        pass
+@dataclass(frozen=True)
+class Places:
+    """Where a controller listens: for peers and agents, for those who join, for foreign trust domains, for probes."""
+
+    listen: str
+    join: str | None = None
+    bundle: BundleServing | None = None
+    health: str | None = None
 
 
-async def _lead(
-    folder: Folder,
-    cluster: ClusterApi,
-    listen: str,
-    etcd: EtcdAccess,
-    join_listen: str | None,
-    serving: BundleServing | None,
-) -> bool:
-    """Follow, lead, serve. True when another controller led and this one shall follow again."""
-    own = folder.own()
-    holder = f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(4)}"
-    prefix = f"isthmus/{own.federation}/{own.name}/"
-    store = EtcdStore(EtcdClient(etcd), prefix, Mirror(folder.etcd_mirror), holder)
-    try:
-        await until_stopped([store.follow()])
-        if store.leads:
-            await Controller(folder, cluster, store, shared=True).run(listen, join_listen, serving, store.keep())
-    except Deposed as error:
-        log.warning("stopped serving", extra={"reason": str(error)})
-        return True
-    finally:
-        await store.resign()
-    return False
+async def run_controller(folder: Folder, cluster: ClusterApi, places: Places, replicas: Replicas | None = None) -> None:
+    """Run the controller of the member in this folder until SIGTERM or SIGINT; its store is in the folder, or shared by
+    its replicas.
+    """
+    health = Health()
+    async with contextlib.AsyncExitStack() as ended:
+        if places.health is not None:
+            ended.push_async_callback((await health.start(places.health)).cleanup)
+        if replicas is not None:
+            await until_stopped([_replicate(folder, cluster, places, replicas, health)])
+        else:
+            controller = Controller(folder, cluster, SqliteStore(folder.store))
+            await until_stopped([_serve(controller, places, health)])
+
+
+async def _serve(controller: Controller, places: Places, health: Health) -> None:
+    health.unready = controller.unready
+    await controller.run(places.listen, places.join, places.bundle)
+
+
+async def _replicate(folder: Folder, cluster: ClusterApi, places: Places, replicas: Replicas, health: Health) -> None:
+    """Stand by and lead, again and again."""
+    async with replicas.running():
+        while True:
+            store = replicas.store()
+            try:
+                leads = Leads(replicas.identity, store, replicas.warm)
+                standby = Standby(folder, folder.own(), cluster, leads)
+                health.unready = standby.unready
+                await until_one_ends([store.follow(), standby.run()])
+                controller = Controller(folder, cluster, store, replicas.identity)
+                await until_one_ends([store.keep(), _serve(controller, places, health)])
+            except Deposed as error:
+                log.warning("stopped serving", extra={"reason": str(error)})
+            finally:
+                await store.resign()

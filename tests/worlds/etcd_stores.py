@@ -8,7 +8,7 @@ from pathlib import Path
 
 from federation.adapters.etcd.access import EtcdAccess, EtcdOptions, read_access
 from federation.adapters.etcd.client import EtcdClient
-from federation.adapters.etcd.mirror import Mirror
+from federation.adapters.mirror import Mirror
 from federation.adapters.etcd.store import EtcdStore
 from tests.worlds.etcd import Etcd
 
