@@ -110,6 +110,11 @@ class Pair:
             found |= read_secret("", member, raw).content
         return found
 
+    def secrets(self) -> list[Any]:
+        """The Secrets as they are, versions and all."""
+        path = f"/api/v1/namespaces/{self.namespace}/secrets"
+        return [self.cluster.ok("GET", f"{path}/{name_of(number)}") for number in range(SHARDS)]
+
     @property
     def member(self) -> str:
         """As the Secrets name it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -115,7 +116,7 @@ class Http:
     ) -> bytes:
         """The answer's body. ApiError, Broken, Stopped."""
         content = APPLY if verb == "apply" else JSON
-        data = None if body is None else msgspec.json.encode(body)
+        data = None if body is None else io.BytesIO(msgspec.json.encode(body))
         async with self._gate:
             await self._patience()
             if verb in FENCED and not self._may_write():
@@ -149,7 +150,7 @@ class Http:
         path: str,
         query: Mapping[str, str] | None,
         *,
-        data: bytes | None = None,
+        data: io.BytesIO | None = None,
         content: str = "",
         limits: aiohttp.ClientTimeout | None = None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
