@@ -23,6 +23,7 @@ from tests.bench import (  # noqa: E402
     path_overhead,
     plan_one_change,
     probing,
+    replicas,
     resident,
     revocation,
     rotation,
@@ -47,6 +48,7 @@ MODULES: tuple[ModuleType, ...] = (
     sync,
     slow_peer,
     agents,
+    replicas,
 )
 EXPECTED = (IsthmusError, OSError, RuntimeError, ValueError, subprocess.SubprocessError)
 
