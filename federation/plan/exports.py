@@ -89,12 +89,12 @@ def _family_conflict(exporters: Sequence[Exporter], families: tuple[IpFamily, ..
     without = [m for m, export in exporters if any(f not in export.traits.families for f in partial)]
     text = f"{' and '.join(partial)} endpoints exist in part of the clusters only."
     return Conflict(
-        "IPFamilyConflict", f"{text} {len(without)}/{len(exporters)} clusters are without: {_list(without)}"
+        "IPFamilyConflict", f"{text} {len(without)}/{len(exporters)} clusters are without: {_list(without)}."
     )
 
 
 def _disagree(others: Sequence[MemberName], exporters: Sequence[Exporter]) -> str:
-    return f"{len(others)}/{len(exporters)} clusters disagree: {_list(others)}"
+    return f"{len(others)}/{len(exporters)} clusters disagree: {_list(others)}."
 
 
 def _list(members: Sequence[MemberName]) -> str:

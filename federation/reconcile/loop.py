@@ -36,6 +36,7 @@ from federation.ports import PeerState, Store
 from federation.reconcile.allocations import Allocations
 from federation.reconcile.bundles import Bundles
 from federation.reconcile.desired import NOTHING, Desired
+from federation.reconcile.heard import PATIENCE, Heard
 from federation.reconcile.links import Links
 from federation.reconcile.members import Members
 from federation.reconcile.memory import Memory
@@ -85,6 +86,8 @@ class Loop:
         self.native = Native(parts.cluster)
         self._members = Members()
         self.nodes = KnownNodes(parts.store)
+        self.heard = Heard(parts.store)
+        self._began = parts.clock.monotonic()
         self.bundles = Bundles(parts.own.name, parts.store, self._mesh_changed)
         self._enrolled = Enrolments(parts.folder.agents)
         self.enrolments: dict[str, Enrolment] = {}
@@ -215,9 +218,10 @@ class Loop:
             self.parts.own.name in draining,
         )
         held = self._hold(plans)
-        if held and not self.out.started:
+        if not self.out.started and (held or self._waits(states)):
             self._all = True
             return None
+        self.heard.note(states)
         for key in (*held, *self.names.restore(held)):
             plans.pop(key, None)
             self._dirty.add(key)
@@ -239,6 +243,10 @@ class Loop:
         services_gauge.set(len(self.desired.plans))
         return self.out.batch(self.desired.record, self.desired.roles, self.enrolments)
 
+    def _waits(self, states: Mapping[MemberName, PeerState]) -> bool:
+        """True while the first publication waits for records that an earlier life had."""
+        return bool(self.heard.missing(states)) and self.parts.clock.monotonic() - self._began < PATIENCE
+
     def _draining(self, states: Mapping[MemberName, PeerState]) -> set[MemberName]:
         """Who gets no requests that another can take: by its own word, or for our clients by a Drain here."""
         named = {MemberName(drain.member or self.parts.own.name) for drain in self.parts.cluster.drains.values()}
@@ -253,7 +261,7 @@ class Loop:
             self.native.put_federation(self._members.objects(self, self._draining(self.parts.peers.states())))
         else:
             self.native.withdraw()
-        self.native.send()
+        self.native.send(not self.heard.missing(self.parts.peers.states()))
 
     def _give_numbers(self, plans: dict[ServiceKey, ServicePlan], states: Mapping[MemberName, PeerState]) -> None:
         """As the registrar, number the exports that have no number; one whose owner's record is unknown keeps its."""

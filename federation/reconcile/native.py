@@ -38,8 +38,8 @@ class Native:
         for owner in {*self._told, *self._due}:
             self._put(owner, ())
 
-    def send(self) -> None:
-        """Tell the cluster what is due. The first time is after a pass over everything: from then on what nobody wants
+    def send(self, everything_known: bool) -> None:
+        """Tell the cluster what is due, after a first pass over everything; once every peer is known, what nobody wants
         is not ours to keep.
         """
         for owner, objects in self._due.items():
@@ -49,7 +49,7 @@ class Native:
             else:
                 self._told.pop(owner, None)
         self._due = {}
-        if not self._complete:
+        if everything_known and not self._complete:
             self._complete = True
             self._cluster.complete()
 

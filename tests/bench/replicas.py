@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.bench.row import Row, median_row, rounded
 from tests.netns.spaces import await_true
 from tests.worlds.clusters import Bed
-from tests.worlds.replicas import UP, Pair, pair
+from tests.worlds.replicas import UP, Pair, Replica, pair
 
 NAMES = ("replicas-requests-at-rest", "replicas-other-requests-at-rest", "replicas-takeover-after-kill")
 MOST, MOST_OTHER, TAKEOVER = 25.0, 4.0, 15.0
@@ -62,14 +62,20 @@ def takeover(two: Pair) -> Row:
     """kill -9 of the leader until the standby serves, again and again."""
     leader, standby, samples = two.first, two.second, []
     for _ in range(KILLS):
-        ups, began = len(standby.said(UP)), time.monotonic()
-        leader.kill()
-        await_true("the standby leads", lambda one=standby, before=ups: len(one.said(UP)) > before, 2 * TAKEOVER)
-        samples.append(time.monotonic() - began)
-        leader.start()
-        await_true("the other one follows", lambda one=leader: one.role() == "standby", 30)
+        samples.append(killed(leader, standby))
         leader, standby = standby, leader
     return median_row(NAMES[2], "s", samples, KILLS, "from kill -9 until the other one leads and serves", TAKEOVER)
+
+
+def killed(leader: Replica, standby: Replica) -> float:
+    """Seconds until the standby serves; the killed one is started again and follows."""
+    ups, began = len(standby.said(UP)), time.monotonic()
+    leader.kill()
+    await_true("the standby leads", lambda: len(standby.said(UP)) > ups, 2 * TAKEOVER)
+    took = time.monotonic() - began
+    leader.start()
+    await_true("the other one follows", lambda: leader.role() == "standby", 30)
+    return took
 
 
 def wait(seconds: float) -> None:

@@ -20,6 +20,7 @@ from tests.bench import (  # noqa: E402
     compromised,
     failover,
     help_time,
+    kubernetes,
     path_overhead,
     plan_one_change,
     probing,
@@ -48,6 +49,7 @@ MODULES: tuple[ModuleType, ...] = (
     sync,
     slow_peer,
     agents,
+    kubernetes,
     replicas,
 )
 EXPECTED = (IsthmusError, OSError, RuntimeError, ValueError, subprocess.SubprocessError)

@@ -181,3 +181,16 @@ def test_set_lists_and_map_lists_of_our_own_kinds(api: Cluster) -> None:
     assert sorted(one["name"] for one in both["spec"]["ports"]) == ["x", "y"]
     left = apply(api, home, widget("one"), "them").value
     assert left["spec"]["tags"] == ["b"] and [one["name"] for one in left["spec"]["ports"]] == ["y"]
+
+
+def test_new_items_of_a_list_come_after_those_that_are_there(api: Cluster) -> None:
+    establish(api, widgets())
+    home = api.namespace()
+
+    def names(manager: str, *wanted: str) -> list[str]:
+        ports = [{"name": one} for one in wanted]
+        return [one["name"] for one in apply(api, home, widget("one", ports=ports), manager).value["spec"]["ports"]]
+
+    assert names("them", "b", "d") == ["b", "d"]
+    assert names("us", "a") == ["b", "d", "a"]
+    assert names("others", "c", "d") == ["b", "c", "d", "a"]

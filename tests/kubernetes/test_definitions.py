@@ -169,3 +169,15 @@ def test_definitions_that_are_refused(api: Cluster, change: dict[str, Any], fiel
 def test_apply_validates_too(api: Cluster) -> None:
     at = f"{path('Widget', api.namespace(), 'one')}?fieldManager=us"
     assert api.call("PATCH", at, widget("one", mode="x"), APPLY).code == 422
+
+
+def test_community_groups_need_an_approval(api: Cluster) -> None:
+    crd = widgets()
+    crd["metadata"] = {"name": "things.suite.k8s.io"}
+    crd["spec"] |= {"group": "suite.k8s.io", "names": {"kind": "Thing", "plural": "things"}}
+    answer = api.call("POST", DEFINITIONS, crd)
+    (cause,) = answer.value["details"]["causes"]
+    assert (answer.code, cause["field"]) == (422, "metadata.annotations[api-approved.kubernetes.io]")
+    see = "see https://github.com/kubernetes/enhancements/pull/1111"
+    why = f'protected groups must have approval annotation "api-approved.kubernetes.io", {see}'
+    assert cause["message"] == f"Required value: {why}"

@@ -1,4 +1,4 @@
-"""deploy/ on a real API server: taken whole, pods allowed by their namespaces, and rights as RBAC itself decides."""
+"""deploy/ on an API server: taken whole, pods allowed by their namespaces, and rights as RBAC itself decides."""
 
 import base64
 import json
@@ -7,15 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from federation.adapters.kube.kinds import FOLLOWED
 from federation.cli.deploy import manifests
 from federation.config import Folder, Own
 from federation.files import write_private
 from federation.model.names import MemberName
 from federation.wire.k8s.crd import KINDS
-from tests.worlds.api_server import ApiServer, needs_api_server
+from tests.netns.spaces import await_true
+from tests.worlds.api_server import ApiServer
 from tests.worlds.deployed import DEPLOY, objects, pods
 
-pytestmark = needs_api_server
 WHO = "system:serviceaccount:isthmus-system:isthmus-controller"
 
 
@@ -41,6 +42,7 @@ def test_everything_is_taken_by_server_side_dry_run(installed: ApiServer) -> Non
 def test_pod_security_lets_every_pod_in(
     installed: ApiServer, namespace: str, name: str, spec: dict[str, object]
 ) -> None:
+    installed.real("Pod Security admission")
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": {**spec, "priorityClassName": ""}}
     status, answer = installed.call("POST", f"/api/v1/namespaces/{namespace}/pods?dryRun=All", pod)
     assert status == 201, answer["message"]
@@ -48,6 +50,7 @@ def test_pod_security_lets_every_pod_in(
 
 def test_pod_security_is_awake(installed: ApiServer) -> None:
     """A node agent is not let into the namespace of the controller."""
+    installed.real("Pod Security admission")
     spec = {**next(spec for _, name, spec in pods() if name == "isthmus-gateway"), "priorityClassName": ""}
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "agent"}, "spec": spec}
     status, answer = installed.call("POST", "/api/v1/namespaces/isthmus-system/pods?dryRun=All", pod)
@@ -93,6 +96,32 @@ def test_what_the_controller_may_do(installed: ApiServer, verb: str, what: str, 
     }
     status, answer = installed.call("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", review)
     assert (status, answer["status"]["allowed"]) == (201, said == "yes")
+
+
+def _await_followed(server: ApiServer, path: str, token: str) -> None:
+    """Lists and watches are answered; a server that has just learnt of a kind says 429 for a moment."""
+    watch = "watch=1&timeoutSeconds=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true"
+    await_true(path, lambda: server.call("GET", path, token=token)[0] == 200)
+    await_true(f"watch of {path}", lambda: server.watch(f"{path}?{watch}", token) == 200)
+
+
+def test_the_rights_are_enough_for_what_the_client_asks(installed: ApiServer) -> None:
+    """By a token of the service account itself: every kind followed, what is ours applied, its status, deleted."""
+    account = "/api/v1/namespaces/isthmus-system/serviceaccounts/isthmus-controller/token"
+    ask = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"audiences": []}}
+    status, answer = installed.call("POST", account, ask)
+    assert status == 201, answer
+    token = answer["status"]["token"]
+    for kind in FOLLOWED.values():
+        _await_followed(installed, kind.path, token)
+    kind = FOLLOWED["MemberCluster"]
+    path = kind.path_of(("MemberCluster", "", "us-east"))
+    body = {"apiVersion": kind.api_version, "kind": kind.name, "metadata": {"name": "us-east"}}
+    apply = "application/apply-patch+yaml"
+    assert installed.call("PATCH", path + "?fieldManager=isthmus", body, apply, token)[0] == 201
+    seen = body | {"status": {"number": 1}}
+    assert installed.call("PATCH", path + "/status?fieldManager=isthmus", seen, apply, token)[0] == 200
+    assert installed.call("DELETE", path, token=token)[0] == 200
 
 
 def test_the_secrets_are_taken_and_hold_the_folder(installed: ApiServer, tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ import pytest
 from tests.kubernetes.objects import config, path
 from tests.worlds.clusters import Bed, Cluster
 
-
 pytestmark = pytest.mark.parametrize("bed", ["double"], indirect=True)
 
 

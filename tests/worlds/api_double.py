@@ -29,6 +29,9 @@ class ApiDouble:
         self.tokens: dict[str, Object] = {}
         self.streams = False
         self.silent = False
+        self.pages_expire = False
+        self.unknown: set[str] = set()
+        self.fail_always: dict[str, int] = {}
         self._cut = 0
         self._runner: web.AppRunner | None = None
 
@@ -95,8 +98,16 @@ class ApiDouble:
 
     async def _get(self, request: web.Request) -> web.StreamResponse:
         self.requests.append(request.path_qs)
+        async with self.moved:
+            self.moved.notify_all()
         if self.fail_next:
             return web.Response(status=self.fail_next.pop(0), headers={"Retry-After": "0"})
+        if request.path in self.unknown:
+            return web.Response(status=404, text="404 page not found")
+        if request.path in self.fail_always:
+            return web.Response(status=self.fail_always[request.path])
+        if self.pages_expire and "continue" in request.query:
+            return web.Response(status=410)
         if "sendInitialEvents" in request.query and not self.streams:
             text = "sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled"
             return web.json_response({"kind": "Status", "code": 422, "reason": "Invalid", "message": text}, status=422)

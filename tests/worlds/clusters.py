@@ -30,6 +30,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.worlds.kubectl import KUBECTL
 from tests.worlds.public_cli import free_port
 
 Object = dict[str, Any]
@@ -71,6 +72,7 @@ class Cluster:
     double: bool = False
     tokens: bool = True
     made: list[str] = field(default_factory=list)
+    defined: list[str] = field(default_factory=list)
 
     def call(
         self,
@@ -125,7 +127,7 @@ class Cluster:
     def kubectl(self, *arguments: str, given: str = "", fails: bool = False) -> str:
         """What kubectl prints; its errors too when it is meant to fail."""
         command = [
-            "kubectl",
+            KUBECTL,
             f"--kubeconfig={self.kubeconfig}",
             f"--cache-dir={self.kubeconfig.parent}/cache",
             *arguments,
@@ -173,7 +175,7 @@ class Bed:
         while len(self.clusters) < count:
             index = len(self.clusters)
             folder = self.folder / f"member{index}"
-            folder.mkdir()
+            folder.mkdir(exist_ok=True)
             cluster = self._double(folder) if self.sort == "double" else self._real(folder, index)
             self.clusters.append(cluster)
             define(cluster)
@@ -206,7 +208,7 @@ class Bed:
         return self._started(folder, Path(os.environ["KUBEBUILDER_ASSETS"]))
 
     def _existing(self, folder: Path, source: str, context: str) -> Cluster:
-        kubectl = ["kubectl", f"--kubeconfig={source}", f"--context={context}"]
+        kubectl = [KUBECTL, f"--kubeconfig={source}", f"--context={context}"]
         config = folder / "kubeconfig"
         view = [*kubectl, "config", "view", "--minify", "--flatten", "--raw"]
         config.write_text(subprocess.run(view, check=True, capture_output=True, text=True).stdout)
@@ -248,10 +250,11 @@ class Bed:
         self.processes.append(process)
 
     def end(self) -> None:
-        """Delete the namespaces that tests made in clusters that stay, and end what was started, last first."""
+        """Delete the namespaces and definitions that tests made in clusters that stay, and end what was started, last first."""
         for cluster in self.clusters:
-            for name in cluster.made if not cluster.tokens else ():
-                cluster.call("DELETE", f"/api/v1/namespaces/{name}")
+            if not cluster.tokens:
+                for path in [*(f"/api/v1/namespaces/{name}" for name in cluster.made), *cluster.defined]:
+                    cluster.call("DELETE", path)
         for process in reversed(self.processes):
             process.send_signal(signal.SIGTERM)
             try:
@@ -280,6 +283,8 @@ def define(cluster: Cluster) -> None:
 def establish(cluster: Cluster, crd: Object) -> None:
     """Apply one CustomResourceDefinition and wait until each of its served versions can be listed."""
     base = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{crd['metadata']['name']}"
+    if cluster.call("GET", base).code == 404:
+        cluster.defined.append(base)
     cluster.ok("PATCH", f"{base}?fieldManager=bed&force=true", crd, APPLY)
     spec = crd["spec"]
     paths = [

@@ -33,10 +33,11 @@ class Peers:
 
     def __init__(self) -> None:
         self.view: dict[str, Resource] = {}
+        self.head: Head | None = HEAD
         self.published: list[Tree] = []
 
     def states(self) -> dict[MemberName, PeerState]:
-        return {EU: PeerState(view=self.view, head=HEAD, connected=True, age=0.0, refusals=())}
+        return {EU: PeerState(view=self.view, head=self.head, connected=True, age=0.0, refusals=())}
 
     def publish(self, tree: Tree, head: bytes) -> None:
         self.published.append(tree)

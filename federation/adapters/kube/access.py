@@ -56,9 +56,9 @@ def in_cluster(account: Path = ACCOUNT) -> KubeAccess:
     try:
         tls = ssl.create_default_context(cadata=authority.read_text())
         token.read_text()
+    except (ssl.SSLError, ValueError) as error:
+        raise InputError(f"--in-cluster: {authority} is no CA certificate ({error})") from None
     except OSError as error:
         what = f"{error.filename}: {error.strerror}"
         raise InputError(f"--in-cluster: {what}; give the pod a service account whose token is mounted") from None
-    except (ssl.SSLError, ValueError) as error:
-        raise InputError(f"--in-cluster: {authority} is no CA certificate ({error})") from None
     return KubeAccess(f"https://{f'[{host}]' if ':' in host else host}:{port}", tls, token_file=token)

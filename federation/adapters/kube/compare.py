@@ -84,9 +84,18 @@ def _list_is(want: list[Any], have: list[Any], tree: Tree) -> bool:
 def _item_is(keys: Any, want: list[Any], have: list[Any], tree: Tree) -> bool:
     if not isinstance(keys, dict):
         return keys in want and keys in have
-    mine = next((item for item in want if all(item.get(key, value) == value for key, value in keys.items())), None)
-    there = next((item for item in have if all(item.get(key) == value for key, value in keys.items())), None)
+    there = _keyed(have, keys, exact=True)
+    mine = _keyed(want, keys, exact=True) or _keyed(want, keys, exact=False)
     return mine is not None and there is not None and _map_is(mine, there, tree)
+
+
+def _keyed(items: list[Any], keys: Part, exact: bool) -> Part | None:
+    """The item with these keys; one that leaves a key to its default only where the match need not be `exact`."""
+    for item in items:
+        if all(item.get(key, None if exact else value) == value for key, value in keys.items()):
+            found: Part = item
+            return found
+    return None
 
 
 def _within(want: Any, have: Any) -> bool:

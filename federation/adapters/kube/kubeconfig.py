@@ -10,6 +10,8 @@ import binascii
 import os
 import ssl
 import tempfile
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,8 @@ from federation.adapters.kube.access import KubeAccess
 from federation.model.errors import InputError, Unavailable
 
 PLUGINS = ("exec", "auth-provider")
+PLUGIN_SECONDS = 600.0
+"""How long a plugin's token is kept when it does not say; one that says is renewed when it ends."""
 _FILES = ("certificate-authority", "client-certificate", "client-key", "tokenFile")
 Part = dict[str, Any]
 
@@ -114,12 +118,22 @@ def _plugin_token(path: Path, context: str, plugin: str) -> Callable[[], str]:
         )
         raise InputError(text) from None
 
+    lock, held, born = threading.Lock(), Configuration(), float("-inf")
+
     def token() -> str:
-        held = Configuration()
-        try:
-            load_kube_config(str(path), context, client_configuration=held, persist_config=False)
-        except (ConfigException, OSError, ValueError) as error:
-            raise Unavailable(f'--kubeconfig "{path}": its "{plugin}" gave no token ({error})') from None
-        return str(held.get_api_key_with_prefix("authorization") or "").removeprefix("Bearer ")
+        nonlocal held, born
+        with lock:
+            try:
+                if time.monotonic() > born + PLUGIN_SECONDS:
+                    held = Configuration()
+                    load_kube_config(str(path), context, client_configuration=held, persist_config=False)
+                    born = time.monotonic()
+                found = held.get_api_key_with_prefix("BearerToken", "authorization")
+            except (ConfigException, OSError, ValueError) as error:
+                raise Unavailable(f'--kubeconfig "{path}": its "{plugin}" gave no token ({error})') from None
+            if not found:
+                born = float("-inf")
+                raise Unavailable(f'--kubeconfig "{path}": its "{plugin}" gave no token')
+            return str(found).removeprefix("Bearer ")
 
     return token

@@ -160,7 +160,19 @@ def merge(schema: Object, live: Any, config: Any) -> Any:
         merged[element] = merge(inner, known[element], one) if known.get(element) is not None else one
     if isinstance(config, dict):
         return {element[1]: one for element, one in merged.items()}
-    order = [element for element, _, _ in ours] + [
-        element for element in known if element not in {e for e, _, _ in ours}
-    ]
+    order = _order([element for element, _, _ in theirs], [element for element, _, _ in ours])
     return [merged[element] for element in order]
+
+
+def _order(live: list[fields.Element], config: list[fields.Element]) -> list[fields.Element]:
+    """Live items where they stand; new ones before the next item that both have, else at the end."""
+    order: list[fields.Element] = []
+    rest = list(config)
+    for element in live:
+        if element in rest:
+            upto = rest.index(element) + 1
+            order += rest[:upto]
+            rest = rest[upto:]
+        elif element not in config:
+            order.append(element)
+    return order + rest

@@ -10,6 +10,7 @@ from federation.lab.kubernetes.status import Cause, bad_value, required, too_lon
 
 Object = dict[str, Any]
 DATA_BYTES = 1024 * 1024
+APPROVED = "api-approved.kubernetes.io"
 WITH_GENERATION = {
     "endpointslices",
     "deployments",
@@ -75,10 +76,14 @@ def _definition(value: Object) -> Object:
 def established(value: Object) -> Object:
     """A CustomResourceDefinition as it is once its kind is served."""
     at, old = clock.now(), value.get("status", {}).get("conditions") or []
-    wanted = (
+    wanted: tuple[tuple[str, str, str], ...] = (
         ("NamesAccepted", "NoConflicts", "no conflicts found"),
         ("Established", "InitialNamesAccepted", "the initial names have been accepted"),
     )
+    approval = value["metadata"].get("annotations", {}).get(APPROVED)
+    if approval and _protected(value["spec"]["group"]):
+        text = f"approved in {approval}"
+        wanted = (*wanted, ("KubernetesAPIApprovalPolicyConformant", "ApprovedAnnotation", text))
     conditions = [one for one in old if one.get("type") in {name for name, _, _ in wanted}] or [
         {"type": name, "status": "True", "lastTransitionTime": at, "reason": reason, "message": text}
         for name, reason, text in wanted
@@ -136,12 +141,21 @@ def _binding(value: Object, old: Object | None) -> Iterator[Cause]:
         yield bad_value("roleRef", value.get("roleRef"), "cannot change roleRef")
 
 
+def _protected(group: str) -> bool:
+    """Groups of the Kubernetes community, whose kinds need an approval."""
+    return group.endswith((".k8s.io", ".kubernetes.io")) or group in ("k8s.io", "kubernetes.io")
+
+
 def _definition_causes(value: Object, old: Object | None) -> Iterator[Cause]:
     spec = value["spec"]
     named, versions = spec["names"], spec.get("versions") or []
     wanted = f"{named.get('plural', '')}.{spec.get('group', '')}"
     if value["metadata"].get("name") != wanted:
         yield bad_value("metadata.name", value["metadata"].get("name"), 'must be spec.names.plural+"."+spec.group')
+    if _protected(spec.get("group", "")) and APPROVED not in (value["metadata"].get("annotations") or {}):
+        see = "see https://github.com/kubernetes/enhancements/pull/1111"
+        why = f'protected groups must have approval annotation "{APPROVED}", {see}'
+        yield required(f"metadata.annotations[{APPROVED}]", why)
     if spec.get("scope") not in ("Cluster", "Namespaced"):
         yield unsupported("spec.scope", spec.get("scope", ""), ["Cluster", "Namespaced"])
     if sum(1 for one in versions if one.get("storage")) != 1:

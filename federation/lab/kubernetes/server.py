@@ -1,6 +1,7 @@
 """The server: aiohttp in front of the store, one object for tests to hold and for the lab's command to run."""
 
 import asyncio
+import contextlib
 import json
 import ssl
 from collections.abc import AsyncIterator
@@ -212,6 +213,14 @@ class ApiServer:
             watch.checked()
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         await response.prepare(request)
+        with contextlib.suppress(ConnectionResetError):
+            await self._follow(request, want, watch, response)
+        return response
+
+    async def _follow(
+        self, request: web.Request, want: reads.Asked, watch: Watch, response: web.StreamResponse
+    ) -> None:
+        """Write a watch's events until it ends, its kind is served no longer, or the client is gone."""
         as_table = (requests.media(request) or {}).get("as") == "Table"
         include = request.query.get("includeObject", "Metadata")
         cuts = self.faults.cuts
@@ -225,7 +234,6 @@ class ApiServer:
                 await response.write(piece)
             if _unserved(self, want.kind):
                 break
-        return response
 
     async def _write(self, request: web.Request, target: Target, verb: str, user: User) -> web.StreamResponse:
         kind, namespace = target.kind, target.namespace or ""

@@ -1,5 +1,6 @@
 """Kubernetes objects to the model: what our own cluster says of one service."""
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
@@ -23,6 +24,7 @@ MCS_SOURCE_LABEL = "multicluster.kubernetes.io/source-cluster"
 SLICE_MANAGER_LABEL, SLICE_MANAGER = "endpointslice.kubernetes.io/managed-by", "isthmus.dev"
 MANAGER_LABEL, MANAGER = "app.kubernetes.io/managed-by", "isthmus"
 
+_NO_LABEL = re.compile(r"[^a-z0-9-]")
 AFFINITY_SECONDS = 10_800
 """ClientIP affinity without a timeout (core/v1 ClientIPConfig)."""
 
@@ -101,13 +103,18 @@ def local_slices(
             sorted(Port(p.name, p.port, p.protocol, p.app_protocol or "") for p in endpoint_slice.ports or () if p.port)
         )
         for item in endpoint_slice.endpoints or ():
-            group = merged.setdefault((item.zone or zones.get(item.node_name or "") or default_az, ports), {})
+            group = merged.setdefault((_az(item.zone or zones.get(item.node_name or "")) or default_az, ports), {})
             for address in item.addresses[:1]:
                 group[address] = Endpoint(address, state_of(item.conditions), item.hostname or "")
     return tuple(
         Slice(service=key, az=az, ports=ports, endpoints=tuple(sorted(group.values())))
         for (az, ports), group in sorted(merged.items())
     )
+
+
+def _az(zone: str | None) -> str:
+    """A zone's name as a DNS label: a node's label may hold more than peers take."""
+    return _NO_LABEL.sub("-", (zone or "").lower()).strip("-")
 
 
 def state_of(conditions: EndpointConditions) -> EndpointState:

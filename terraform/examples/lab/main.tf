@@ -1,10 +1,10 @@
-# The lab by Terraform: `terraform init && terraform apply` raises it, `terraform destroy` takes it down.
+# The lab by Terraform: `terraform init && terraform apply` raises three regions, `terraform destroy` takes them down.
 # Built-in resources only: no provider is downloaded. Needs root, as `isthmus lab up` does.
 
 variable "isthmus" {
-  description = "The isthmus command."
+  description = "The isthmus command; null: that of this checkout."
   type        = string
-  default     = "../../../.venv/bin/isthmus"
+  default     = null
 }
 
 variable "folder" {
@@ -14,33 +14,34 @@ variable "folder" {
 }
 
 variable "rtt_ms" {
-  description = "Round trip between the members, in milliseconds."
+  description = "Round trip between all members in milliseconds; null: 60, 90 and 140."
   type        = number
-  default     = 90
-
-  validation {
-    condition     = var.rtt_ms >= 0 && var.rtt_ms <= 2000
-    error_message = "rtt_ms must be 0 to 2000."
-  }
+  default     = null
 }
 
-resource "terraform_data" "lab" {
-  input = {
-    isthmus = var.isthmus
-    folder  = var.folder
-  }
-
-  provisioner "local-exec" {
-    command = "${self.input.isthmus} lab up --dir ${self.input.folder} --rtt ${var.rtt_ms}"
-  }
-
-  provisioner "local-exec" {
-    when    = destroy
-    command = "${self.input.isthmus} lab down --dir ${self.input.folder}"
-  }
+locals {
+  isthmus = coalesce(var.isthmus, abspath("${path.module}/../../../.venv/bin/isthmus"))
 }
 
-output "folder" {
-  description = "Where the lab keeps its state; set ISTHMUS_LAB_DIR to it for `isthmus status`."
-  value       = terraform_data.lab.output.folder
+module "us_east" {
+  source  = "../../modules/lab-cluster"
+  name    = "us-east"
+  raises  = true
+  folder  = var.folder
+  isthmus = local.isthmus
+  rtt_ms  = var.rtt_ms
+}
+
+module "others" {
+  source   = "../../modules/lab-cluster"
+  for_each = toset(["us-west", "eu-central"])
+  name     = each.key
+  folder   = var.folder
+  isthmus  = local.isthmus
+  lab      = module.us_east.lab
+}
+
+output "apis" {
+  description = "Socket of each member's controller, for `isthmus status --api`."
+  value       = merge({ "us-east" = module.us_east.api }, { for name, member in module.others : name => member.api })
 }

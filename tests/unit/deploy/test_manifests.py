@@ -5,8 +5,8 @@ from typing import Any
 
 import click
 import pytest
-import yaml
 
+from federation.adapters.kube.kinds import FOLLOWED
 from federation.cli.main import cli
 from tests.worlds.deployed import DEPLOY, containers, named, objects, pods
 
@@ -31,32 +31,21 @@ def rights(kind: str) -> set[tuple[str, str, str]]:
     }
 
 
-READ = ("get", "list", "watch")
-WRITE = (*READ, "create", "patch", "delete")
-NEEDED: dict[tuple[str, str], tuple[str, ...]] = {
-    ("", "namespaces"): READ,
-    ("", "nodes"): READ,
-    ("", "services"): WRITE,
-    ("discovery.k8s.io", "endpointslices"): WRITE,
-    ("multicluster.x-k8s.io", "serviceexports"): READ,
-    ("multicluster.x-k8s.io", "serviceexports/status"): ("patch",),
-    ("multicluster.x-k8s.io", "serviceimports"): WRITE,
-    ("multicluster.x-k8s.io", "serviceimports/status"): ("patch",),
-    ("about.k8s.io", "clusterproperties"): WRITE,
-    ("isthmus.dev", "trafficpolicies"): READ,
-    ("isthmus.dev", "trafficpolicies/status"): ("patch",),
-    ("isthmus.dev", "globalnames"): READ,
-    ("isthmus.dev", "globalnames/status"): ("patch",),
-    ("isthmus.dev", "drains"): READ,
-    ("isthmus.dev", "drains/status"): ("patch",),
-    ("isthmus.dev", "memberclusters"): WRITE,
-    ("isthmus.dev", "memberclusters/status"): ("patch",),
-    ("authentication.k8s.io", "tokenreviews"): ("create",),
-}
+READ = ("list", "watch")
+WRITTEN = ("Service", "EndpointSlice", "ServiceImport", "ClusterProperty", "MemberCluster")
+STATUSES = ("ServiceExport", "ServiceImport", "TrafficPolicy", "GlobalName", "Drain", "MemberCluster")
+
+
+def needed() -> set[tuple[str, str, str]]:
+    """What the client asks for: it follows its kinds, applies and deletes what is wanted, applies statuses."""
+    rows = {(kind.group, kind.plural, verb) for kind in FOLLOWED.values() for verb in READ}
+    rows |= {(FOLLOWED[n].group, FOLLOWED[n].plural, verb) for n in WRITTEN for verb in ("create", "patch", "delete")}
+    rows |= {(FOLLOWED[name].group, f"{FOLLOWED[name].plural}/status", "patch") for name in STATUSES}
+    return rows | {("authentication.k8s.io", "tokenreviews", "create")}
 
 
 def test_the_controller_may_do_cluster_wide_what_it_needs_and_nothing_else() -> None:
-    assert rights("ClusterRole") == {(*key, verb) for key, verbs in NEEDED.items() for verb in verbs}
+    assert rights("ClusterRole") == needed()
 
 
 def test_the_rest_is_its_lease_by_name() -> None:
@@ -200,10 +189,3 @@ def test_the_stub_domain_goes_to_the_service_port_of_dns() -> None:
         r"^    forward \. 10\.96\.0\.53 \{$", block, re.M
     )
     assert {port["port"] for port in named("Service", "isthmus-dns")["spec"]["ports"]} == {53}
-
-
-def test_the_kubeconfig_reads_what_kubernetes_mounts() -> None:
-    config = yaml.safe_load(named("ConfigMap", "isthmus-kubeconfig")["data"]["kubeconfig"])
-    account = "/var/run/secrets/kubernetes.io/serviceaccount"
-    assert config["clusters"][0]["cluster"]["certificate-authority"] == f"{account}/ca.crt"
-    assert config["users"][0]["user"] == {"tokenFile": f"{account}/token"}

@@ -30,39 +30,39 @@ def test_exports_that_agree_conflict_in_nothing() -> None:
 CONFLICTS: dict[str, tuple[Export, str]] = {
     "TypeConflict": (
         export(kind="Headless"),
-        'Using type "ClusterSetIP" from oldest export in east. 1/2 clusters disagree: eu',
+        'Using type "ClusterSetIP" from oldest export in east. 1/2 clusters disagree: eu.',
     ),
     "SessionAffinityConflict": (
         export(session_affinity="ClientIP"),
-        'Using sessionAffinity "None" from oldest export in east. 1/2 clusters disagree: eu',
+        'Using sessionAffinity "None" from oldest export in east. 1/2 clusters disagree: eu.',
     ),
     "SessionAffinityConfigConflict": (
         export(affinity_seconds=30),
-        "Using sessionAffinityConfig from oldest export in east. 1/2 clusters disagree: eu",
+        "Using sessionAffinityConfig from oldest export in east. 1/2 clusters disagree: eu.",
     ),
     "InternalTrafficPolicyConflict": (
         export(internal_traffic_policy="Local"),
-        'Using internalTrafficPolicy "Cluster" from oldest export in east. 1/2 clusters disagree: eu',
+        'Using internalTrafficPolicy "Cluster" from oldest export in east. 1/2 clusters disagree: eu.',
     ),
     "TrafficDistributionConflict": (
         export(traffic_distribution="PreferClose"),
-        'Using trafficDistribution "" from oldest export in east. 1/2 clusters disagree: eu',
+        'Using trafficDistribution "" from oldest export in east. 1/2 clusters disagree: eu.',
     ),
     "LabelsConflict": (
         export(labels={"a": "b"}),
-        "Using labels from oldest export in east. 1/2 clusters disagree: eu",
+        "Using labels from oldest export in east. 1/2 clusters disagree: eu.",
     ),
     "AnnotationsConflict": (
         export(annotations={"a": "b"}),
-        "Using annotations from oldest export in east. 1/2 clusters disagree: eu",
+        "Using annotations from oldest export in east. 1/2 clusters disagree: eu.",
     ),
     "IPFamilyConflict": (
         export(families=("IPv4", "IPv6")),
-        "IPv6 endpoints exist in part of the clusters only. 1/2 clusters are without: east",
+        "IPv6 endpoints exist in part of the clusters only. 1/2 clusters are without: east.",
     ),
     "PortConflict": (
         export(HTTP, Port("sctp", 142, "SCTP")),
-        "Using the union of ports, on a clash those of the oldest export, in east. 1/2 clusters disagree: eu",
+        "Using the union of ports, on a clash those of the oldest export, in east. 1/2 clusters disagree: eu.",
     ),
 }
 
@@ -79,7 +79,7 @@ def test_what_differs_is_the_oldest_exports_and_a_conflict(reason: str) -> None:
 def test_several_conflicts_stand_side_by_side() -> None:
     found = merged(export(), export(session_affinity="ClientIP", labels={"a": "b"}), export())
     assert [c.reason for c in found.conflicts] == ["SessionAffinityConflict", "LabelsConflict"]
-    assert found.conflicts[1].message == "Using labels from oldest export in east. 1/3 clusters disagree: eu"
+    assert found.conflicts[1].message == "Using labels from oldest export in east. 1/3 clusters disagree: eu."
 
 
 def test_ports_are_united_by_name_then_by_protocol_and_number() -> None:
@@ -90,7 +90,7 @@ def test_ports_are_united_by_name_then_by_protocol_and_number() -> None:
     assert found.ports == (HTTP, Port("dns", 53, "UDP"), Port("dns-tcp", 53, "TCP"))
     assert found.conflicts[0].message == (
         "Using the union of ports, on a clash those of the oldest export, in east. http 8080/TCP of eu is left out. "
-        "domain 53/UDP of eu is left out. 1/2 clusters disagree: eu"
+        "domain 53/UDP of eu is left out. 1/2 clusters disagree: eu."
     )
     assert usable_ports(first, found.ports) == ("http", "dns")
     assert usable_ports(second, found.ports) == ("dns-tcp",)
@@ -105,4 +105,4 @@ def test_families_keep_the_order_of_the_oldest_and_stand_once() -> None:
 def test_many_who_disagree_are_counted_and_some_named() -> None:
     members = [(MemberName(f"m{n}"), export(labels={"n": str(min(n, 1))})) for n in range(9)]
     message = merge(members).conflicts[0].message
-    assert message == "Using labels from oldest export in m0. 8/9 clusters disagree: m1, m2, m3, m4, m5 and 3 more"
+    assert message == "Using labels from oldest export in m0. 8/9 clusters disagree: m1, m2, m3, m4, m5 and 3 more."

@@ -88,7 +88,7 @@ def test_a_port_that_two_members_number_differently_is_the_earlier_admitted_ones
     assert {c.member: c.ports for c in made.candidates} == {"us-east": ("http",), EU: ()}
     assert status(world.loop)["services"][0]["notes"] == [
         "shop/web: PortConflict: Using the union of ports, on a clash those of the oldest export, in us-east. "
-        "http 8080/TCP of eu-central is left out. 1/2 clusters disagree: eu-central"
+        "http 8080/TCP of eu-central is left out. 1/2 clusters disagree: eu-central."
     ]
 
 

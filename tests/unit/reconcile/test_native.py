@@ -11,9 +11,10 @@ from federation.model.handout import NodeReport
 from federation.model.names import MemberName, ServiceKey
 from federation.model.record import About, Endpoint, Export, Port, Slice, Traits
 from federation.ports import AgentState, Wanted
+from federation.reconcile.heard import PATIENCE
 from federation.wire.k8s.render import derived_name
 from federation.wire.k8s.types import Drain, DrainSpec, ObjectMeta, Service, ServiceSpec
-from tests.worlds.controller import EU, World
+from tests.worlds.controller import EU, HEAD, World
 from tests.worlds.objects import endpoint_slice, export, service
 
 WEB = ServiceKey("shop", "web")
@@ -282,3 +283,35 @@ def test_what_is_imported_here_is_never_exported_or_taken_for_a_local_service(wo
     labels = mirrored.metadata.labels | {"endpointslice.kubernetes.io/managed-by": "isthmus.dev"}
     world.cluster.put(structs.replace(mirrored, metadata=structs.replace(mirrored.metadata, labels=labels)))
     assert set(world.record()) == {"about"}
+
+
+def test_a_controller_that_lost_its_disk_waits_for_the_records_that_it_had(world: World) -> None:
+    """As a new pod does: nothing of a peer is taken back before the peer is heard, or has been waited for."""
+    world.peer_says(Export(service=WEB, ports=PORTS))
+    world.step()
+    world.cluster.completed = False
+    world.peers.head, world.peers.view = None, {}
+    world.agents.given.clear()
+    world.loop = world.start()
+    world.step()
+    assert world.agents.given == {}
+    assert not world.cluster.completed
+    assert world.cluster.wanted["shop/web"]
+    world.peers.head = HEAD
+    world.peer_says(Export(service=WEB, ports=PORTS))
+    assert world.handout("node1")["import/shop/web"].candidates[0].member == EU
+    assert world.cluster.completed
+
+
+def test_a_peer_that_does_not_come_is_not_waited_for_longer_than_patience(world: World) -> None:
+    world.peer_says(Export(service=WEB, ports=PORTS))
+    world.step()
+    world.cluster.completed = False
+    world.peers.head, world.peers.view = None, {}
+    world.agents.given.clear()
+    world.loop = world.start()
+    world.step()
+    world.clock.advance(PATIENCE)
+    world.step()
+    assert "import/shop/web" not in world.handout("node1")
+    assert not world.cluster.completed

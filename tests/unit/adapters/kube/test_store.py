@@ -193,7 +193,7 @@ def test_a_secret_set_back_freezes_deletes_until_it_is_accepted(api: Cluster, na
             assert [(one.key, one.now, one.wanted) for one in again.mirror.differences()] == [("key", b"one", None)]
             again.mirror.accept()
             async with asyncio.timeout(10):
-                while store.problems:  # noqa: ASYNC110 - what is awaited is a state
+                while again.mirror.frozen:  # noqa: ASYNC110 - what is awaited is a state
                     await asyncio.sleep(0.02)
         async with leading(Candidate(api, namespace, tmp_path / "b")) as store:
             assert (store.get("key"), store.get("other"), store.problems) == (None, b"x", ())
