@@ -394,7 +394,7 @@ async def _replicate(folder: Folder, cluster: ClusterApi, places: Places, replic
             store = replicas.store()
             try:
                 leads = Leads(replicas.identity, store, replicas.warm)
-                standby = Standby(folder, folder.own(), cluster, leads)
+                standby = Standby(folder, folder.own(), cluster, leads, places.listen)
                 health.unready = standby.unready
                 await until_one_ends([store.follow(), standby.run()])
                 controller = Controller(folder, cluster, store, replicas.identity)

@@ -7,6 +7,7 @@ does not have yet; so it knows them when it leads, even if no peer can be reache
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import ssl
 import time
@@ -32,6 +33,7 @@ from federation.ports import ClusterApi
 from federation.registrar.ledger import decode_ledger
 from federation.replica.leader import DIGEST, digest_of
 from federation.replica.questions import LEDGER, PART, Asked, ExplainAsked, FilesAsked, PartAsked, StatusAsked
+from federation.replica.relay import Relay
 from federation.sync.ledger import HeldLedger, ledger_tree
 from federation.trust.own_leaf import OwnLeaf
 
@@ -57,12 +59,13 @@ class Leads:
 class Standby:
     """Runs until it is cancelled, which it is when this controller leads."""
 
-    def __init__(self, folder: Folder, own: Own, cluster: ClusterApi, leads: Leads) -> None:
-        """InputError when the folder is not that of an admitted member."""
+    def __init__(self, folder: Folder, own: Own, cluster: ClusterApi, leads: Leads, listen: str) -> None:
+        """`listen` is where the link server will be. InputError when the folder is not that of an admitted member."""
         self._folder = folder
         self._own = own
         self._cluster = cluster
         self._leads = leads
+        self._listen = listen
         self._identity = controller_id(own.trust_domain)
         self._ledger = HeldLedger(folder.ledger, own.federation)
         self._leaf = OwnLeaf(self._identity, folder.path / "leaf.json", folder.signer, Disk())
@@ -70,12 +73,14 @@ class Standby:
         self._problem = ""
 
     async def run(self) -> None:
-        """Serve what is read on the API socket, and ask the leader again and again."""
+        """Serve what is read on the API socket, pass links on to the leader, and ask it again and again."""
         api = await StandbyApi(self).start(self._folder.api)
+        relay = Relay(self._address).listening(self._listen) if self._leads.warm else contextlib.nullcontext()
         try:
-            while True:
-                await self._round()
-                await asyncio.sleep(PERIOD)
+            async with relay:
+                while True:
+                    await self._round()
+                    await asyncio.sleep(PERIOD)
         finally:
             await api.cleanup()
             self._folder.api.unlink(missing_ok=True)
@@ -108,6 +113,10 @@ class Standby:
         if leader is None:
             return "this controller stands by, and it is not known who leads."
         return f"this controller stands by; {leader.identity} leads{f' at {leader.address}' * bool(leader.address)}."
+
+    def _address(self) -> str:
+        leader = self._leads.store.leader
+        return leader.address if leader is not None else ""
 
     async def _answer(self, asked: Asked) -> dict[str, Any]:
         try:

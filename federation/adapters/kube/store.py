@@ -223,10 +223,21 @@ class KubeStore(Staged):
         await self._write_out({}, frozen)
 
     async def _write_out(self, due: dict[int, Changes], frozen: bool) -> None:
-        """Write these shards, and every one of which something is staged; deletes wait while they are frozen."""
+        """Write these shards, and every one of which something is staged; deletes wait while they are frozen.
+
+        Deletes come first: a number that was given up is durably free before it is durably another's.
+        """
+        gone: dict[int, Changes] = {}
         for key, value in self._staged.items():
-            if not (frozen and value is None):
+            if value is not None:
                 due.setdefault(shard_of(key), {})[key] = value
+            elif not frozen:
+                gone.setdefault(shard_of(key), {})[key] = None
+        await self._write_shards(gone)
+        await self._write_shards(due)
+
+    async def _write_shards(self, due: Mapping[int, Changes]) -> None:
+        """Write them beside one another. The first error, once all have ended."""
         ended = await asyncio.gather(*(self._change(*one) for one in due.items()), return_exceptions=True)
         written: Changes = {}
         for changes, outcome in zip(due.values(), ended, strict=True):
