@@ -1,4 +1,4 @@
-"""The controller process: wiring only."""
+"""The controller: wiring only."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import logging
 import time
 from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,9 +15,6 @@ import msgspec
 
 from federation.adapters.clock import SystemClock
 from federation.adapters.journal import FileJournal
-from federation.adapters.leadership import Deposed, Replicas
-from federation.adapters.sqlite import SqliteStore
-from federation.api.health import Health
 from federation.api.serve import Api
 from federation.config import Enrolments, Folder
 from federation.link.dial import ATTEST, ISSUE, READ, TOKEN
@@ -31,7 +27,7 @@ from federation.model.names import MemberName
 from federation.model.record import Leave, Resource, Rotation
 from federation.model.spiffe import SpiffeId, agent_id, controller_id
 from federation.ports import ClusterApi, Store, TokenReviewer
-from federation.process import until_one_ends, until_stopped
+from federation.process import until_one_ends
 from federation.reconcile.bundles import own_statement
 from federation.reconcile.explain import Asked, explain
 from federation.reconcile.loop import Loop
@@ -45,7 +41,6 @@ from federation.registrar.signing import RECORD, SigningKey
 from federation.registrar.token import Tickets
 from federation.registrar.wishes import Wishes
 from federation.replica.leader import Answers
-from federation.replica.standby import Leads, Standby
 from federation.sync.agents import AgentSync
 from federation.sync.ledger import HeldLedger
 from federation.sync.own import OwnRecord
@@ -355,51 +350,3 @@ class Controller:
         await self.leaving.abort()
         self._tell_loop(self.rotating.told)
         return self.leaving.status()
-
-
-@dataclass(frozen=True)
-class Places:
-    """Where a controller listens: for peers and agents, for those who join, for foreign trust domains, for probes."""
-
-    listen: str
-    join: str | None = None
-    bundle: BundleServing | None = None
-    health: str | None = None
-
-
-async def run_controller(folder: Folder, cluster: ClusterApi, places: Places, replicas: Replicas | None = None) -> None:
-    """Run the controller of the member in this folder until SIGTERM or SIGINT; its store is in the folder, or shared by
-    its replicas.
-    """
-    health = Health()
-    async with contextlib.AsyncExitStack() as ended:
-        if places.health is not None:
-            ended.push_async_callback((await health.start(places.health)).cleanup)
-        if replicas is not None:
-            await until_stopped([_replicate(folder, cluster, places, replicas, health)])
-        else:
-            controller = Controller(folder, cluster, SqliteStore(folder.store))
-            await until_stopped([_serve(controller, places, health)])
-
-
-async def _serve(controller: Controller, places: Places, health: Health) -> None:
-    health.unready = controller.unready
-    await controller.run(places.listen, places.join, places.bundle)
-
-
-async def _replicate(folder: Folder, cluster: ClusterApi, places: Places, replicas: Replicas, health: Health) -> None:
-    """Stand by and lead, again and again."""
-    async with replicas.running():
-        while True:
-            store = replicas.store()
-            try:
-                leads = Leads(replicas.identity, store, replicas.warm)
-                standby = Standby(folder, folder.own(), cluster, leads, places.listen)
-                health.unready = standby.unready
-                await until_one_ends([store.follow(), standby.run()])
-                controller = Controller(folder, cluster, store, replicas.identity)
-                await until_one_ends([store.keep(), _serve(controller, places, health)])
-            except Deposed as error:
-                log.warning("stopped serving", extra={"reason": str(error)})
-            finally:
-                await store.resign()

@@ -80,7 +80,7 @@ def controller(
     """Run the controller of the member in this state folder."""
     from federation.cli.cluster import Source, open_member
     from federation.config import Folder
-    from federation.daemon import Places, run_controller
+    from federation.running import Places, run_controller
     from federation.telemetry import serve_metrics, setup_logging, split_address
 
     setup_logging("controller")
