@@ -1,13 +1,10 @@
-"""The controller process: wiring only."""
+"""The controller: wiring only."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import logging
-import os
-import secrets
-import socket
 import time
 from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -17,15 +14,10 @@ from typing import Any
 import msgspec
 
 from federation.adapters.clock import SystemClock
-from federation.adapters.etcd.access import EtcdAccess
-from federation.adapters.etcd.client import EtcdClient
-from federation.adapters.etcd.mirror import Mirror
-from federation.adapters.etcd.store import Deposed, EtcdStore
 from federation.adapters.journal import FileJournal
-from federation.adapters.sqlite import SqliteStore
 from federation.api.serve import Api
 from federation.config import Enrolments, Folder
-from federation.link.dial import ATTEST, ISSUE, TOKEN
+from federation.link.dial import ATTEST, ISSUE, READ, TOKEN
 from federation.link.join import JoinServer
 from federation.link.leaf import Leaf
 from federation.link.serve import LinkServer
@@ -35,7 +27,7 @@ from federation.model.names import MemberName
 from federation.model.record import Leave, Resource, Rotation
 from federation.model.spiffe import SpiffeId, agent_id, controller_id
 from federation.ports import ClusterApi, Store, TokenReviewer
-from federation.process import until_stopped
+from federation.process import until_one_ends
 from federation.reconcile.bundles import own_statement
 from federation.reconcile.explain import Asked, explain
 from federation.reconcile.loop import Loop
@@ -48,6 +40,7 @@ from federation.registrar.register import Appender
 from federation.registrar.signing import RECORD, SigningKey
 from federation.registrar.token import Tickets
 from federation.registrar.wishes import Wishes
+from federation.replica.leader import Answers
 from federation.sync.agents import AgentSync
 from federation.sync.ledger import HeldLedger
 from federation.sync.own import OwnRecord
@@ -73,8 +66,10 @@ JWT_KEYS_PERIOD = 30.0
 class Controller:
     """Everything that one controller process holds."""
 
-    def __init__(self, folder: Folder, cluster: ClusterApi, store: Store, shared: bool = False) -> None:
-        """InputError when the folder is not that of an admitted member."""
+    def __init__(self, folder: Folder, cluster: ClusterApi, store: Store, replica: str = "") -> None:
+        """`replica` is who this is among several controllers of one store. InputError when the folder is not that of an
+        admitted member.
+        """
         self.folder = folder
         self.own = folder.own()
         self.ledger = HeldLedger(folder.ledger, self.own.federation)
@@ -121,7 +116,8 @@ class Controller:
         self.leaving = Leaving(self.own.name, self.ledger, self.peers, self.store)
         self._rotating: Rotating | None = None
         self._anchor_moved = asyncio.Event()
-        self._shared = shared
+        self._replica = replica
+        self._answers = Answers(identity, folder, self._status, self._explain)
 
     @property
     def rotating(self) -> Rotating:
@@ -139,7 +135,7 @@ class Controller:
             store=self.store,
             signer=self.folder.signer,
             leaf=self.leaf,
-            shared=self._shared,
+            shared=bool(self._replica),
         )
         rotating = Rotating(around, self._rotation_moved)
         self._rotation_moved(rotating.told)
@@ -158,20 +154,21 @@ class Controller:
                 log.info("membership", extra=self.leaving.status())
             self.loop.trust_moved(trust)
 
-    async def run(
-        self, listen: str, join_listen: str | None, serving: BundleServing | None, *beside: Awaitable[None]
-    ) -> None:
-        """Serve until SIGTERM or SIGINT, or until what runs beside it fails; a registrar also those who join."""
+    async def run(self, listen: str, join_listen: str | None, serving: BundleServing | None) -> None:
+        """Serve until cancelled; a registrar also those who join."""
         self._check_admitted()
+        beside: tuple[Awaitable[None], ...] = ()
         await self.leaf.ready()
         self._rotating = self._open_rotation()
         async with contextlib.AsyncExitStack() as ended:
             server = LinkServer(
-                self._credentials, self._exchange, {ISSUE: self._issue, TOKEN: self._token, ATTEST: self._attest}
+                self._credentials,
+                self._exchange,
+                {ISSUE: self._issue, TOKEN: self._token, ATTEST: self._attest, READ: self._answers.answer},
             )
             ended.push_async_callback(server.stop)
             await server.start(listen)
-            asked = Api(lambda: status(self.loop), lambda *what: explain(self.loop, Asked(*what)), self)
+            asked = Api(self._status, self._explain, self)
             api = await asked.start(self.folder.api)
             ended.callback(self.folder.api.unlink, missing_ok=True)
             ended.push_async_callback(api.cleanup)
@@ -187,6 +184,19 @@ class Controller:
                 await endpoint.start(serving.listen)
                 beside = (*beside, endpoint.keep_fresh())
             await self._work(listen, *beside)
+
+    def unready(self) -> str:
+        """Why this controller cannot be relied on yet; empty after its first pass."""
+        if self.loop.out.started:
+            return ""
+        return self.loop.problem or f"no pass yet: what is known of the cluster is {self.cluster.certainty}"
+
+    def _status(self) -> dict[str, Any]:
+        here = {"replica": {"role": "leader", "identity": self._replica}} if self._replica else {}
+        return status(self.loop) | here
+
+    def _explain(self, *what: Any) -> dict[str, Any]:
+        return explain(self.loop, Asked(*what))
 
     def _admit(self, secret: bytes, request: bytes) -> bytes:
         """Let in whoever has a ticket for his name. Refused, InputError."""
@@ -215,7 +225,7 @@ class Controller:
             *beside,
         ]
         log.info("controller is up", extra={"member": self.own.name, "listen": listen})
-        await until_stopped(work)
+        await until_one_ends(work)
 
     def _credentials(self) -> tuple[Leaf, str]:
         anchors = "".join(member.trusted for member in self.ledger.ledger.seen_from(self.own.name))
@@ -340,44 +350,3 @@ class Controller:
         await self.leaving.abort()
         self._tell_loop(self.rotating.told)
         return self.leaving.status()
-
-
-async def run_controller(
-    folder: Folder,
-    cluster: ClusterApi,
-    listen: str,
-    etcd: EtcdAccess | None,
-    join_listen: str | None = None,
-    serving: BundleServing | None = None,
-) -> None:
-    """Run the controller of the member in this folder; its store is in the folder, or in etcd."""
-    if etcd is None:
-        await Controller(folder, cluster, SqliteStore(folder.store)).run(listen, join_listen, serving)
-        return
-    while await _lead(folder, cluster, listen, etcd, join_listen, serving):
-        pass
-
-
-async def _lead(
-    folder: Folder,
-    cluster: ClusterApi,
-    listen: str,
-    etcd: EtcdAccess,
-    join_listen: str | None,
-    serving: BundleServing | None,
-) -> bool:
-    """Follow, lead, serve. True when another controller led and this one shall follow again."""
-    own = folder.own()
-    holder = f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(4)}"
-    prefix = f"isthmus/{own.federation}/{own.name}/"
-    store = EtcdStore(EtcdClient(etcd), prefix, Mirror(folder.etcd_mirror), holder)
-    try:
-        await until_stopped([store.follow()])
-        if store.leads:
-            await Controller(folder, cluster, store, shared=True).run(listen, join_listen, serving, store.keep())
-    except Deposed as error:
-        log.warning("stopped serving", extra={"reason": str(error)})
-        return True
-    finally:
-        await store.resign()
-    return False

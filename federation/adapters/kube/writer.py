@@ -17,7 +17,7 @@ import msgspec
 
 from federation.adapters.kube.compare import Part, body_is, owned, stamped, status_is
 from federation.adapters.kube.complaints import Complaints
-from federation.adapters.kube.http import ApiError, Broken, Http
+from federation.adapters.kube.http import ApiError, Broken, Http, Stopped
 from federation.adapters.kube.kinds import FOLLOWED, MANAGER, Kind, ObjectKey
 from federation.adapters.kube.pace import Backoff, Pace
 from federation.adapters.kube.queue import WriteQueue
@@ -125,6 +125,20 @@ class Writer:
                 self._note(key)
         self._note_unwanted()
 
+    def forget(self) -> None:
+        """Nothing is wanted, and nothing unwanted, until it is said anew: another leads now."""
+        self._complete = False
+        for key in self._wanted:
+            self._forget(key)
+        for wanted in (self._wanted, self._owner, self._of):
+            wanted.clear()
+
+    async def still(self) -> None:
+        """Wait until no write is under way."""
+        while self._queue.busy:
+            self._moved.clear()
+            await self._moved.wait()
+
     async def run(self) -> None:
         """Write until cancelled."""
         async with asyncio.TaskGroup() as group:
@@ -169,6 +183,8 @@ class Writer:
             try:
                 await self._settle(FOLLOWED[key[0]], key)
                 outage.reset()
+            except Stopped:
+                self._note(key)
             except (ApiError, Broken) as error:
                 if isinstance(error, ApiError) and error.code not in OUTAGE:
                     self._refused(FOLLOWED[key[0]], key, error)

@@ -6,8 +6,8 @@ from federation.model.names import MemberName, ServiceKey
 from federation.model.record import Endpoint, Port, Slice, Traits
 from federation.plan.exports import Merged
 from federation.plan.imports import BUCKET, Exporter, cluster_objects
+from federation.wire.k8s.naming import derived_name
 from federation.wire.k8s.render import render
-from federation.wire.k8s.translate import derived_name
 
 WEB = ServiceKey("shop", "web")
 EU = MemberName("eu-central")
