@@ -67,6 +67,7 @@ class Folder:
         self.foreign = path / "foreign"
         self.store = path / "store.sqlite"
         self.etcd_mirror = path / "etcd-mirror.sqlite"
+        self.kube_mirror = path / "kube-mirror.sqlite"
         self.lkg = path / "lkg"
         self.api = path / "api.sock"
         self.signer = path / "signer.sock"

@@ -1,13 +1,10 @@
-"""The controller process: wiring only."""
+"""The controller: wiring only."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import logging
-import os
-import secrets
-import socket
 import time
 from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -18,15 +15,10 @@ import msgspec
 from msgspec import Struct
 
 from federation.adapters.clock import SystemClock
-from federation.adapters.etcd.access import EtcdAccess
-from federation.adapters.etcd.client import EtcdClient
-from federation.adapters.etcd.mirror import Mirror
-from federation.adapters.etcd.store import Deposed, EtcdStore
 from federation.adapters.journal import FileJournal
-from federation.adapters.sqlite import SqliteStore
 from federation.api.serve import Api
 from federation.config import Enrolment, Enrolments, Folder, SelfEnrolled
-from federation.link.dial import ATTEST, ISSUE, TOKEN
+from federation.link.dial import ATTEST, ISSUE, READ, TOKEN
 from federation.link.enroll import EnrolServer
 from federation.link.join import JoinServer
 from federation.link.leaf import Leaf
@@ -37,7 +29,7 @@ from federation.model.names import MemberName
 from federation.model.record import Leave, Resource, Rotation
 from federation.model.spiffe import SpiffeId, controller_id
 from federation.ports import ClusterApi, Store, TokenReviewer
-from federation.process import until_stopped
+from federation.process import until_one_ends
 from federation.reconcile.bundles import own_statement
 from federation.reconcile.explain import Asked, explain
 from federation.reconcile.loop import Loop
@@ -50,6 +42,7 @@ from federation.registrar.register import Appender
 from federation.registrar.signing import RECORD, SigningKey
 from federation.registrar.token import Tickets
 from federation.registrar.wishes import Wishes
+from federation.replica.leader import Answers
 from federation.sync.agents import AgentSync
 from federation.sync.ledger import HeldLedger
 from federation.sync.own import OwnRecord
@@ -78,14 +71,13 @@ class Also(Struct, frozen=True):
     desk: Desk | None = None
 
 
-NOTHING_ELSE = Also()
-
-
 class Controller:
     """Everything that one controller process holds."""
 
-    def __init__(self, folder: Folder, cluster: ClusterApi, store: Store, shared: bool = False) -> None:
-        """InputError when the folder is not that of an admitted member."""
+    def __init__(self, folder: Folder, cluster: ClusterApi, store: Store, replica: str = "") -> None:
+        """`replica` is who this is among several controllers of one store. InputError when the folder is not that of an
+        admitted member.
+        """
         self.folder = folder
         self.own = folder.own()
         self.ledger = HeldLedger(folder.ledger, self.own.federation)
@@ -144,7 +136,8 @@ class Controller:
         )
         self._rotating: Rotating | None = None
         self._anchor_moved = asyncio.Event()
-        self._shared = shared
+        self._replica = replica
+        self._answers = Answers(identity, folder, self._status, self._explain)
 
     @property
     def rotating(self) -> Rotating:
@@ -162,7 +155,7 @@ class Controller:
             store=self.store,
             signer=self.folder.signer,
             leaf=self.leaf,
-            shared=self._shared,
+            shared=bool(self._replica),
         )
         rotating = Rotating(around, self._rotation_moved)
         self._rotation_moved(rotating.told)
@@ -181,20 +174,26 @@ class Controller:
                 log.info("membership", extra=self.leaving.status())
             self.loop.trust_moved(trust)
 
-    async def run(self, listen: str, also: Also, *beside: Awaitable[None]) -> None:
-        """Serve until SIGTERM or SIGINT, or until what runs beside it fails; a registrar also those who join."""
+    async def run(self, listen: str, also: Also) -> None:
+        """Serve until cancelled; a registrar also those who join."""
         self._check_admitted()
+        beside: tuple[Awaitable[None], ...] = ()
         await self.leaf.ready()
         self._rotating = self._open_rotation()
         async with contextlib.AsyncExitStack() as ended:
             server = LinkServer(
                 self._credentials,
                 self._exchange,
-                {ISSUE: self.programs.issue, TOKEN: self.programs.token, ATTEST: self.programs.attest},
+                {
+                    ISSUE: self.programs.issue,
+                    TOKEN: self.programs.token,
+                    ATTEST: self.programs.attest,
+                    READ: self._answers.answer,
+                },
             )
             ended.push_async_callback(server.stop)
             await server.start(listen)
-            asked = Api(lambda: status(self.loop), lambda *what: explain(self.loop, Asked(*what)), self)
+            asked = Api(self._status, self._explain, self)
             api = await asked.start(self.folder.api)
             ended.callback(self.folder.api.unlink, missing_ok=True)
             ended.push_async_callback(api.cleanup)
@@ -216,6 +215,19 @@ class Controller:
                 await desk.start(also.desk.listen)
                 beside = (*beside, desk.keep_fresh())
             await self._work(listen, *beside)
+
+    def unready(self) -> str:
+        """Why this controller cannot be relied on yet; empty after its first pass."""
+        if self.loop.out.started:
+            return ""
+        return self.loop.problem or f"no pass yet: what is known of the cluster is {self.cluster.certainty}"
+
+    def _status(self) -> dict[str, Any]:
+        here = {"replica": {"role": "leader", "identity": self._replica}} if self._replica else {}
+        return status(self.loop) | here
+
+    def _explain(self, *what: Any) -> dict[str, Any]:
+        return explain(self.loop, Asked(*what))
 
     def _admit(self, secret: bytes, request: bytes) -> bytes:
         """Let in whoever has a ticket for his name. Refused, InputError."""
@@ -245,7 +257,7 @@ class Controller:
             *beside,
         ]
         log.info("controller is up", extra={"member": self.own.name, "listen": listen})
-        await until_stopped(work)
+        await until_one_ends(work)
 
     def _credentials(self) -> tuple[Leaf, str]:
         anchors = "".join(member.trusted for member in self.ledger.ledger.seen_from(self.own.name))
@@ -341,42 +353,3 @@ class Controller:
         await self.leaving.abort()
         self._tell_loop(self.rotating.told)
         return self.leaving.status()
-
-
-async def run_controller(
-    folder: Folder,
-    cluster: ClusterApi,
-    listen: str,
-    etcd: EtcdAccess | None,
-    also: Also = NOTHING_ELSE,
-) -> None:
-    """Run the controller of the member in this folder; its store is in the folder, or in etcd."""
-    if etcd is None:
-        await Controller(folder, cluster, SqliteStore(folder.store)).run(listen, also)
-        return
-    while await _lead(folder, cluster, listen, etcd, also):
-        pass
-
-
-async def _lead(
-    folder: Folder,
-    cluster: ClusterApi,
-    listen: str,
-    etcd: EtcdAccess,
-    also: Also,
-) -> bool:
-    """Follow, lead, serve. True when another controller led and this one shall follow again."""
-    own = folder.own()
-    holder = f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(4)}"
-    prefix = f"isthmus/{own.federation}/{own.name}/"
-    store = EtcdStore(EtcdClient(etcd), prefix, Mirror(folder.etcd_mirror), holder)
-    try:
-        await until_stopped([store.follow()])
-        if store.leads:
-            await Controller(folder, cluster, store, shared=True).run(listen, also, store.keep())
-    except Deposed as error:
-        log.warning("stopped serving", extra={"reason": str(error)})
-        return True
-    finally:
-        await store.resign()
-    return False

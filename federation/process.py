@@ -12,16 +12,24 @@ async def until_stopped(work: Sequence[Awaitable[None]]) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
+    await until_one_ends([*work, _until(stopped)])
+
+
+async def _until(event: asyncio.Event) -> None:
+    await event.wait()
+
+
+async def until_one_ends(work: Sequence[Awaitable[None]]) -> None:
+    """Run all of this until one of them ends or fails; the others are cancelled, and have ended at return."""
     tasks = [asyncio.ensure_future(item) for item in work]
-    waiter = asyncio.create_task(stopped.wait())
     try:
-        done, _ = await asyncio.wait({*tasks, waiter}, return_when=asyncio.FIRST_COMPLETED)
-        for task in done - {waiter}:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
             task.result()
     finally:
-        for task in (*tasks, waiter):
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, waiter, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def answers(socket: Path) -> bool:

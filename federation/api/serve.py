@@ -9,7 +9,7 @@ from aiohttp import web
 from prometheus_client import generate_latest
 
 from federation.model.errors import InputError, IsthmusError
-from federation.model.names import parse_subject
+from federation.model.names import ServiceKey, parse_subject
 from federation.process import answers
 
 
@@ -53,8 +53,6 @@ class Api:
 
     async def start(self, socket: Path) -> web.AppRunner:
         """Listen; the caller cleans the runner up. InputError (E122) when another controller answers there."""
-        if await answers(socket):
-            raise InputError(f"{socket}: another controller is running on this state folder; stop it first", "E122")
         app = web.Application()
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/metrics", self._metrics)
@@ -67,12 +65,7 @@ class Api:
         app.router.add_get("/v1/leave", self._get_leave)
         app.router.add_post("/v1/leave", self._post_leave)
         app.router.add_post("/v1/leave/abort", self._post_stay)
-        runner = web.AppRunner(app, access_log=None)
-        await runner.setup()
-        socket.unlink(missing_ok=True)
-        await web.UnixSite(runner, str(socket)).start()
-        socket.chmod(0o600)
-        return runner
+        return await listen_on(app, socket)
 
     async def _healthz(self, request: web.Request) -> web.Response:
         return web.Response(text="ok\n")
@@ -81,26 +74,22 @@ class Api:
         return web.Response(body=generate_latest(), content_type="text/plain")
 
     async def _get_status(self, request: web.Request) -> web.Response:
-        return _json(self._status())
+        return reply(self._status())
 
     async def _get_explain(self, request: web.Request) -> web.Response:
         try:
-            what = parse_subject(request.query.get("of", ""))
-            at = request.query.get("at", "0")
-            if not (at.isascii() and at.isdigit() and len(at) <= 14):
-                raise InputError(f'at "{at}": must be Unix milliseconds')
-            return _json(self._explain(what, request.query.get("from", ""), int(at)))
+            return reply(self._explain(*explain_asked(request)))
         except IsthmusError as error:
-            return _refusal(error)
+            return refusal(error)
 
     async def _get_trust(self, request: web.Request) -> web.Response:
-        return _json(self._wishing.trust())
+        return reply(self._wishing.trust())
 
     async def _get_wish(self, request: web.Request) -> web.Response:
         try:
-            return _json(self._wishing.wish(request.query.get("member", "")))
+            return reply(self._wishing.wish(request.query.get("member", "")))
         except IsthmusError as error:
-            return _refusal(error)
+            return refusal(error)
 
     async def _post_rotate(self, request: web.Request) -> web.Response:
         return await _answered(self._wishing.rotate(tuple(request.query.getall("exclude", []))))
@@ -109,7 +98,7 @@ class Api:
         return await _answered(self._wishing.abort())
 
     async def _get_leave(self, request: web.Request) -> web.Response:
-        return _json(self._wishing.membership())
+        return reply(self._wishing.membership())
 
     async def _post_leave(self, request: web.Request) -> web.Response:
         return await _answered(self._wishing.leave())
@@ -118,16 +107,39 @@ class Api:
         return await _answered(self._wishing.stay())
 
 
+async def listen_on(app: web.Application, socket: Path) -> web.AppRunner:
+    """Serve this on the socket. InputError (E122) when another controller answers there."""
+    if await answers(socket):
+        raise InputError(f"{socket}: another controller is running on this state folder; stop it first", "E122")
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    socket.unlink(missing_ok=True)
+    await web.UnixSite(runner, str(socket)).start()
+    socket.chmod(0o600)
+    return runner
+
+
+def explain_asked(request: web.Request) -> tuple[ServiceKey | str, str, int]:
+    """Of what, from where, at which Unix millisecond. InputError."""
+    what = parse_subject(request.query.get("of", ""))
+    at = request.query.get("at", "0")
+    if not (at.isascii() and at.isdigit() and len(at) <= 14):
+        raise InputError(f'at "{at}": must be Unix milliseconds')
+    return what, request.query.get("from", ""), int(at)
+
+
 async def _answered(asked: Awaitable[dict[str, Any]]) -> web.Response:
     try:
-        return _json(await asked)
+        return reply(await asked)
     except IsthmusError as error:
-        return _refusal(error)
+        return refusal(error)
 
 
-def _refusal(error: IsthmusError) -> web.Response:
-    return _json({"code": error.code, "error": error.text}, 404 if error.code == "E104" else 400)
+def refusal(error: IsthmusError) -> web.Response:
+    """The answer to a mistake: its code and text."""
+    return reply({"code": error.code, "error": error.text}, 404 if error.code == "E104" else 400)
 
 
-def _json(value: dict[str, Any], code: int = 200) -> web.Response:
+def reply(value: dict[str, Any], code: int = 200) -> web.Response:
+    """This value as JSON."""
     return web.Response(body=msgspec.json.encode(value), content_type="application/json", status=code)

@@ -41,11 +41,18 @@ def members(api: Path | None, output: str) -> None:
     """Show every member that a controller knows: its session, by whom its record comes, and who is registrar."""
     answer = ask(api or lab_sockets()[0], "/v1/status")
     if output == "json":
-        click.echo(json.dumps({key: answer[key] for key in ("ledger", "members", "former")}, indent=2))
+        click.echo(
+            json.dumps(
+                {key: answer[key] for key in ("ledger", "members", "former", "replica") if key in answer}, indent=2
+            )
+        )
         return
-    from federation.cli.tables import print_members
+    from federation.cli.tables import print_members, print_replica
 
-    print_members(answer)
+    if answer.get("replica"):
+        print_replica(answer)
+    if "members" in answer:
+        print_members(answer)
 
 
 @click.command()
@@ -64,8 +71,10 @@ def explain(subject: str, member: str, moment: str | None, api: Path | None, out
     if output == "json":
         click.echo(json.dumps(answer, indent=2))
         return
-    from federation.cli.tables import print_explain
+    from federation.cli.tables import print_explain, print_replica
 
+    if answer.get("replica", {}).get("role") == "standby":
+        print_replica(answer)
     print_explain(answer)
 
 

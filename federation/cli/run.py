@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from federation.adapters.etcd.access import EtcdOptions
-from federation.cli.store import with_store
+from federation.cli.store import StoreOptions, with_store
 
 if TYPE_CHECKING:
     from federation.trust.endpoint import BundleServing
@@ -65,6 +64,7 @@ def signer(state: Path, metrics: str | None, socket_group: int | None) -> None:
 @click.option("--bundle-profile", type=click.Choice(["https_spiffe", "https_web"]), help="How it proves who it is.")
 @click.option("--bundle-cert", type=click.Path(path_type=Path), help="Its certificate chain (PEM); https_web only.")
 @click.option("--bundle-key", type=click.Path(path_type=Path), help="The key of it (PEM); https_web only.")
+@click.option("--health", help="ADDRESS:PORT of /livez and /readyz for Kubernetes probes.")
 @with_store
 def controller(
     state: Path,
@@ -81,13 +81,14 @@ def controller(
     bundle_profile: str | None,
     bundle_cert: Path | None,
     bundle_key: Path | None,
-    etcd: EtcdOptions | None,
+    health: str | None,
+    store: StoreOptions,
 ) -> None:
     """Run the controller of the member in this state folder."""
-    from federation.adapters.etcd.access import read_access
-    from federation.cli.cluster import open_cluster
+    from federation.cli.cluster import Source, open_member
     from federation.config import Folder
-    from federation.daemon import Also, run_controller
+    from federation.daemon import Also
+    from federation.running import Places, run_controller
     from federation.telemetry import serve_metrics, setup_logging, split_address
 
     setup_logging("controller")
@@ -98,10 +99,10 @@ def controller(
     serving = bundle_serving(bundle_listen, bundle_profile, bundle_cert, bundle_key)
     folder = Folder(state)
     desk = enrolment_desk(enroll_listen, enroll, manifests is None)
-    cluster = open_cluster(manifests, kubeconfig, context, in_cluster, folder.own().az)
-    access = None if etcd is None else read_access(etcd)
+    source = Source(manifests, kubeconfig, context, in_cluster)
+    cluster, replicas = open_member(source, store, folder, listen)
     serve_metrics(metrics)
-    asyncio.run(run_controller(folder, cluster, listen, access, Also(join_listen, serving, desk)))
+    asyncio.run(run_controller(folder, cluster, Places(listen, Also(join_listen, serving, desk), health), replicas))
 
 
 def enrolment_desk(listen: str | None, accounts: tuple[str, ...], kubernetes: bool) -> Desk | None:

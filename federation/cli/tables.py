@@ -16,9 +16,32 @@ def table(title: str, *columns: str) -> Table:
     return made
 
 
+def print_replica(answer: dict[str, Any]) -> None:
+    """Print which of its member's controllers answered, who leads, and how old the answer is."""
+    console, replica = Console(), answer["replica"]
+    if replica["role"] == "leader":
+        console.print(f"leader: {escape(replica['identity'])}")
+        return
+    leader = replica["leader"] or {"identity": "nobody that is known", "address": "", "since": "", "age": None}
+    since = f", since {leader['since']}" if leader["since"] else ""
+    heard = f", its Lease changed {leader['age']:.0f} s ago" if leader["age"] is not None else ""
+    where = f" at {leader['address']}" if leader["address"] else ""
+    console.print(f"[bold yellow]standby[/] {escape(replica['identity'])}")
+    console.print(f"leader: {escape(leader['identity'])}{where}{since}{heard}")
+    age = "it never answered" if replica["age"] is None else f"its answer is {replica['age']:g} s old"
+    console.print(f"what follows is what the leader says: {age}")
+    for line in replica["problems"]:
+        console.print(f"[yellow]! {escape(line)}[/]")
+
+
 def print_status(answer: dict[str, Any]) -> None:
     """Print one controller's status."""
     console = Console()
+    if answer.get("replica"):
+        print_replica(answer)
+    if "members" not in answer:
+        console.print(f"[bold]{answer['member']}[/]  nothing is known of it here\n")
+        return
     console.print(
         f"[bold]{answer['member']}[/]  revision {answer['revision']}  cluster {answer['cluster']['certainty']}"
     )

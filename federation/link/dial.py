@@ -19,6 +19,7 @@ from federation.telemetry import split_address
 EXCHANGE = "/isthmus.v1.Link/Exchange"
 ISSUE = "/isthmus.v1.Link/Issue"
 ATTEST = "/isthmus.v1.Link/Attest"
+READ = "/isthmus.v1.Link/Read"
 TOKEN = "/isthmus.v1.Link/Token"  # noqa: S105 - the path of a call
 DIAL_SECONDS = 5.0
 MESSAGE_MAX = 4 * 1024 * 1024

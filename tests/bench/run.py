@@ -25,6 +25,7 @@ from tests.bench import (  # noqa: E402
     path_overhead,
     plan_one_change,
     probing,
+    replicas,
     resident,
     revocation,
     rotation,
@@ -51,6 +52,7 @@ MODULES: tuple[ModuleType, ...] = (
     agents,
     kubernetes,
     kubernetes_changes,
+    replicas,
 )
 EXPECTED = (IsthmusError, OSError, RuntimeError, ValueError, subprocess.SubprocessError)
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from federation.adapters.etcd.access import EtcdAccess, EtcdOptions, read_access
 from federation.adapters.etcd.client import EtcdClient
-from federation.adapters.etcd.mirror import Mirror
 from federation.adapters.etcd.store import EtcdStore
+from federation.adapters.mirror import Mirror
 from tests.worlds.etcd import Etcd
 
 TTL = 2

@@ -6,7 +6,9 @@ import asyncio
 import logging
 
 from federation.adapters.etcd.client import EtcdClient, Found, PutOp
-from federation.adapters.etcd.mirror import Mark, Mirror
+from federation.adapters.leadership import Deposed, Leader
+from federation.adapters.mirror import Mark, Mirror
+from federation.adapters.staged import Staged
 from federation.model.errors import IsthmusError, Unavailable
 
 log = logging.getLogger("etcd")
@@ -16,11 +18,7 @@ OPS_MAX = 100
 BYTES_MAX = 512 * 1024
 
 
-class Deposed(Unavailable):
-    """Another controller led meanwhile: what this one holds in memory is old. Follow anew."""
-
-
-class EtcdStore:
+class EtcdStore(Staged):
     """A Store for as long as this controller leads.
 
     `follow` waits for the leadership, `keep` holds it and raises Deposed when another one led. A transaction writes
@@ -30,6 +28,7 @@ class EtcdStore:
 
     def __init__(self, client: EtcdClient, prefix: str, mirror: Mirror, holder: str, ttl: int = LEASE_SECONDS) -> None:
         """`prefix` ends with a slash and is this member's alone; `holder` is this process and no other."""
+        super().__init__()
         self._client = client
         self._head = f"{prefix}head/".encode()
         self._kept = f"{prefix}kept/".encode()
@@ -42,12 +41,11 @@ class EtcdStore:
         self._lease = self._fence = 0
         self._written = b""
         self._lost = 0
-        self._content: dict[str, bytes] = {}
-        self._staged: dict[str, bytes | None] = {}
         self._batch: dict[str, bytes | None] = {}
         self._frozen = mirror.frozen
         self._lock = asyncio.Lock()
         self._trouble = ""
+        self._other = ""
 
     @property
     def leads(self) -> bool:
@@ -55,28 +53,14 @@ class EtcdStore:
         return self._fence != 0
 
     @property
+    def leader(self) -> Leader | None:
+        """The holder of the leader key, while that is another one."""
+        return None if self.leads or not self._other else Leader(identity=self._other)
+
+    @property
     def problems(self) -> tuple[str, ...]:
         """That the store went backwards; that it does not answer."""
         return tuple(text for text in (self._frozen, self._trouble) if text)
-
-    def get(self, key: str) -> bytes | None:
-        """The value, or None."""
-        return self._content.get(key)
-
-    def items(self, prefix: str) -> dict[str, bytes]:
-        """Every key with this prefix."""
-        return {key: value for key, value in self._content.items() if key.startswith(prefix)}
-
-    def put(self, key: str, value: bytes) -> None:
-        """Set the value; `flush` makes it durable."""
-        if self._content.get(key) != value:
-            self._content[key] = value
-            self._staged[key] = value
-
-    def drop(self, key: str) -> None:
-        """Forget the key; `flush` makes it durable."""
-        if self._content.pop(key, None) is not None:
-            self._staged[key] = None
 
     async def flush(self) -> None:
         """Write what is staged. Unavailable when it cannot be confirmed: it stays staged."""
@@ -93,9 +77,8 @@ class EtcdStore:
                         await self._campaign()
                     elif head.values.get(self._count, b"") != self._written or self._backwards(head):
                         await self._load()
-                self._say(
-                    "" if self.leads else f"another controller leads: {head.values.get(self._leader, b'').decode()}"
-                )
+                self._other = "" if self.leads else head.values.get(self._leader, b"").decode()
+                self._say("" if self.leads else f"another controller leads: {self._other}")
             except Unavailable as error:
                 self._say(str(error))
             if not self.leads:
@@ -180,14 +163,11 @@ class EtcdStore:
         mark, now = self._mirror.mark, self._mark(found)
         if mark is None or self._mirror.frozen:
             return ""
-        command = f"isthmus store accept --state {self._mirror.path.parent}"
-        ask = f"deletes are frozen: `{command}` shows the difference and accepts it"
         if mark.cluster != now.cluster:
-            return f"store is another etcd cluster ({now.cluster:x}, before {mark.cluster:x}); {ask}"
+            return self._mirror.why(f"is another etcd cluster ({now.cluster:x}, before {mark.cluster:x})")
         if now.revision < mark.revision or now.writes < mark.writes:
-            return (
-                f"store went backwards: revision {now.revision} after {mark.revision}, "
-                f"write {now.writes} after {mark.writes}; {ask}"
+            return self._mirror.why(
+                f"went backwards: revision {now.revision} after {mark.revision}, write {now.writes} after {mark.writes}"
             )
         return ""
 

@@ -5,15 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 
 import msgspec
 
-from federation.adapters.kube.access import KubeAccess, in_cluster
+from federation.adapters.kube.access import KubeAccess
 from federation.adapters.kube.follow import Follower
 from federation.adapters.kube.http import Http
 from federation.adapters.kube.kinds import FOLLOWED, Kind, ObjectKey, title
-from federation.adapters.kube.kubeconfig import read_kubeconfig
 from federation.adapters.kube.pace import Pace
 from federation.adapters.kube.reading import Wrong, named_service, read_head, read_object
 from federation.adapters.kube.tokens import review
@@ -46,7 +44,7 @@ class Kube(OverObjects):
         self._rejected: dict[ObjectKey, str] = {}
         self._troubles: dict[str, str] = {}
         self._wake: Wake = lambda key: None
-        self._http = Http(access, self._pace)
+        self._http = Http(access, self._pace, may_write)
         self._writer = Writer(self._http, self._pace, may_write)
 
     @property
@@ -156,13 +154,3 @@ class Kube(OverObjects):
             self._tell(self._objects.fault(key, about, wrong), self._wake)
         else:
             self._wake(None)
-
-
-def open_kube(kubeconfig: Path, context: str | None, default_az: str) -> Kube:
-    """The adapter for a context of this kubeconfig. InputError when it cannot be used."""
-    return Kube(read_kubeconfig(kubeconfig, context), default_az)
-
-
-def open_in_cluster(default_az: str) -> Kube:
-    """The adapter for the cluster in which we are a pod. InputError when we are none."""
-    return Kube(in_cluster(), default_az)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Any, Literal
@@ -18,8 +19,19 @@ from federation.adapters.kube.access import KubeAccess
 from federation.adapters.kube.pace import Pace
 from federation.model.errors import Unavailable
 
-Verb = Literal["list", "watch", "apply", "delete"]
-APPLY = "application/apply-patch+yaml"
+Verb = Literal["list", "watch", "apply", "delete", "get", "create", "replace"]
+APPLY, JSON = "application/apply-patch+yaml", "application/json"
+METHODS: Mapping[Verb, str] = {
+    "list": "GET",
+    "get": "GET",
+    "apply": "PATCH",
+    "delete": "DELETE",
+    "create": "POST",
+    "replace": "PUT",
+}
+FENCED = ("apply", "delete")
+"""What has no compare-and-swap of its own: it is sent by a leader only, on a connection that is there within 2 s."""
+PROMPT = aiohttp.ClientTimeout(total=None, sock_connect=2, sock_read=60)
 PATIENCE_MAX = 60.0
 """Longest Retry-After that is obeyed, in seconds."""
 
@@ -71,15 +83,20 @@ class Broken(Exception):
     """The API server was not reached, or what it said was cut short or is no JSON."""
 
 
+class Stopped(Exception):
+    """Another replica may lead now: the change was not sent."""
+
+
 class Quiet(Exception):
     """A watch is open and says nothing."""
 
 
 class Http:
-    """Requests to one API server, inside `opened`."""
+    """Requests to one API server, inside `opened`. No apply or delete is sent while `may_write()` is False."""
 
-    def __init__(self, access: KubeAccess, pace: Pace) -> None:
+    def __init__(self, access: KubeAccess, pace: Pace, may_write: Callable[[], bool] = lambda: True) -> None:
         self._access = access
+        self._may_write = may_write
         self._pace = pace
         self._session: aiohttp.ClientSession | None = None
         self._gate = asyncio.Semaphore(pace.in_flight)
@@ -97,13 +114,17 @@ class Http:
     async def call(
         self, verb: Verb, kind: str, path: str, query: Mapping[str, str] | None = None, body: object = None
     ) -> bytes:
-        """The answer's body. ApiError, Broken."""
-        method = {"list": "GET", "apply": "PATCH", "delete": "DELETE"}[verb]
-        content = "application/json" if verb == "delete" else APPLY
-        data = None if body is None else msgspec.json.encode(body)
+        """The answer's body. ApiError, Broken, Stopped."""
+        content = APPLY if verb == "apply" else JSON
+        data = None if body is None else io.BytesIO(msgspec.json.encode(body))
         async with self._gate:
             await self._patience()
-            async with self._ask(verb, kind, method, path, query, data=data, content=content) as response:
+            if verb in FENCED and not self._may_write():
+                raise Stopped
+            limits = PROMPT if verb in FENCED else None
+            async with self._ask(
+                verb, kind, METHODS[verb], path, query, data=data, content=content, limits=limits
+            ) as response:
                 return await response.read()
 
     @asynccontextmanager
@@ -129,7 +150,7 @@ class Http:
         path: str,
         query: Mapping[str, str] | None,
         *,
-        data: bytes | None = None,
+        data: io.BytesIO | None = None,
         content: str = "",
         limits: aiohttp.ClientTimeout | None = None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:

@@ -19,6 +19,11 @@ class WriteQueue:
     def __len__(self) -> int:
         return len(self._applies) + len(self._deletes) + len(self._busy)
 
+    @property
+    def busy(self) -> bool:
+        """True while an object is being looked at."""
+        return bool(self._busy)
+
     def note(self, key: ObjectKey, wanted: bool) -> None:
         """Look at this object; `wanted` says whether it shall be."""
         mine, other = (self._applies, self._deletes) if wanted else (self._deletes, self._applies)

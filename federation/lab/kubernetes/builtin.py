@@ -113,11 +113,18 @@ def causes(kind: Kind, value: Object, old: Object | None) -> Iterator[Cause]:
 
 
 def _data(value: Object, old: Object | None) -> Iterator[Cause]:
-    size = sum(len(one) for part in ("data", "binaryData") for one in (value.get(part) or {}).values())
+    encoded = ("binaryData",) if value["kind"] == "ConfigMap" else ("data",)
+    sizes = (_size(one, part in encoded) for part in ("data", "binaryData") for one in (value.get(part) or {}).values())
+    size = sum(sizes)
     if old is not None and old.get("immutable") and value.get("data") != old.get("data"):
         yield Cause("data", "FieldValueForbidden", "Forbidden: field is immutable when `immutable` is set")
     if size > DATA_BYTES:
         yield too_long("[]" if value["kind"] == "ConfigMap" else "data", DATA_BYTES)
+
+
+def _size(text: str, encoded: bool) -> int:
+    """Bytes of a value; of one in base64 those that it stands for."""
+    return len(text) * 3 // 4 - text.count("=") if encoded else len(text.encode())
 
 
 def _lease(value: Object, old: Object | None) -> Iterator[Cause]:

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from federation.adapters.etcd.client import EtcdClient
-from federation.adapters.etcd.mirror import Difference, Mirror
-from federation.adapters.etcd.store import Deposed, EtcdStore
+from federation.adapters.etcd.store import EtcdStore
+from federation.adapters.leadership import Deposed
+from federation.adapters.mirror import Difference, Mirror
 from federation.model.errors import Unavailable
 from tests.worlds.etcd import Etcd, etcd, needs_etcd
 from tests.worlds.etcd_stores import access, candidate, held, leading

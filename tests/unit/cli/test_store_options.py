@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from federation.adapters.etcd.mirror import Mark, Mirror
+from federation.adapters.mirror import Mark, Mirror
 from tests.worlds.command_line import content, inside, prepare, said, said_apart, words
 from tests.worlds.etcd import Certificates
 
@@ -101,7 +101,7 @@ def test_http_and_https_are_not_mixed(place: Path) -> None:
 def test_accept_where_there_is_nothing_to_accept(place: Path) -> None:
     none = "E125 none/member.json does not exist: make it with `isthmus init` or `isthmus member request`"
     assert said("store", "accept", "--state", "none") == (2, "", f"isthmus: {none}\n")
-    sqlite = 'E125 --state "joiner": its controller has no store in etcd; there is nothing to accept'
+    sqlite = 'E125 --state "joiner": its controller shares no store; there is nothing to accept'
     assert said("store", "accept", "--state", "joiner") == (2, "", f"isthmus: {sqlite}\n")
     Mirror(place / "joiner" / "etcd-mirror.sqlite")
     sound = 'E125 --state "joiner": its store is not frozen; there is nothing to accept'
@@ -115,9 +115,9 @@ def test_accept_prints_what_differs(place: Path, monkeypatch: pytest.MonkeyPatch
     mirror.hold({"dropped"})
     shown = (
         "store went backwards\n"
-        'dropped: known "3", etcd has "3", would be nothing\n'
-        'ours: known "2", etcd has 2 bytes (ea5dbf95), would be "2"\n'
-        "theirs: known nothing, etcd has 40 bytes (bd913ff6), would be nothing\n"
+        'dropped: known "3", the store has "3", would be nothing\n'
+        'ours: known "2", the store has 2 bytes (ea5dbf95), would be "2"\n'
+        "theirs: known nothing, the store has 40 bytes (bd913ff6), would be nothing\n"
         "3 keys differ\n"
     )
     monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))

@@ -7,6 +7,8 @@ import click
 import pytest
 
 from federation.adapters.kube.kinds import FOLLOWED
+from federation.adapters.kube.lease import NAME
+from federation.adapters.kube.shards import SHARDS, name_of
 from federation.cli.deploy import ENROLL
 from federation.cli.main import cli
 from federation.trust.enrolment import AUDIENCE, parse_accounts
@@ -33,6 +35,8 @@ def rights(kind: str) -> set[tuple[str, str, str]]:
     }
 
 
+STORE = {("secrets", verb) for verb in ("create", "get", "update")}
+"""By name, in our own namespace (above); never a list of them."""
 READ = ("list", "watch")
 WRITTEN = ("Service", "EndpointSlice", "ServiceImport", "ClusterProperty", "MemberCluster")
 STATUSES = ("ServiceExport", "ServiceImport", "TrafficPolicy", "GlobalName", "Drain", "MemberCluster")
@@ -50,18 +54,25 @@ def test_the_controller_may_do_cluster_wide_what_it_needs_and_nothing_else() -> 
     assert rights("ClusterRole") == needed()
 
 
-def test_the_rest_is_its_lease_by_name() -> None:
-    assert rights("Role") == {("coordination.k8s.io", "leases", verb) for verb in ("create", "get", "patch", "update")}
+def test_the_rest_is_its_lease_and_the_secrets_of_its_store_by_name() -> None:
+    lease = {("coordination.k8s.io", "leases", verb) for verb in ("create", "get", "list", "update", "watch")}
+    assert rights("Role") == lease | {("", "secrets", verb) for verb in ("create", "get", "update")}
+    named = [rule["resourceNames"] for rule in rules("Role") if rule.get("resourceNames")]
+    assert named == [[NAME], [name_of(number) for number in range(SHARDS)]]
     unnamed = [rule["verbs"] for rule in rules("Role") if not rule.get("resourceNames")]
-    assert unnamed == [["create"]], "the API cannot bind create to a name; everything else is bound"
+    assert unnamed == [["create"], ["create"]], "the API cannot bind create to a name; everything else is bound"
 
 
 def test_nothing_dangerous_is_granted() -> None:
     for group, resource, verb in rights("ClusterRole") | rights("Role"):
         assert "*" not in (group, resource, verb)
-        assert resource.partition("/")[0] not in ("secrets", "pods", "clusterroles", "roles", "serviceaccounts"), (
-            resource
-        )
+        assert (resource, verb) in STORE or resource.partition("/")[0] not in (
+            "secrets",
+            "pods",
+            "clusterroles",
+            "roles",
+            "serviceaccounts",
+        ), resource
         assert resource not in ("nodes/proxy", "services/proxy") and verb not in ("escalate", "bind", "impersonate")
         assert verb != "deletecollection"
     assert not [rule for rule in rules("ClusterRole") if "nonResourceURLs" in rule]

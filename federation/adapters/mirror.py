@@ -1,4 +1,4 @@
-"""The local mirror of what etcd confirmed, with its high-water mark: how a store that went backwards is found out."""
+"""The local mirror of what a shared store confirmed, and its high-water mark: so a store set back is found out."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ _MARK, _FROZEN, _ACCEPTED = "mark", "frozen", "accepted"
 
 
 class Mark(Struct, frozen=True):
-    """How far the store had come when it was seen last: cluster id, its revision, and the count of our writes."""
+    """How far the store had come when it was seen last: the count of our writes, and of an etcd also its cluster id and
+    revision (0 where the store has none).
+    """
 
     cluster: int
     revision: int
@@ -23,7 +25,7 @@ class Mark(Struct, frozen=True):
 
 
 class Difference(Struct, frozen=True):
-    """One key: as last known here, as etcd has it now, as accepting would write it. None: absent."""
+    """One key: as last known here, as the store has it now, as accepting would write it. None: absent."""
 
     key: str
     known: bytes | None
@@ -40,7 +42,7 @@ class Mirror:
 
     @property
     def mark(self) -> Mark | None:
-        """None before etcd was seen for the first time."""
+        """None before the store was seen for the first time."""
         data = self._file.get(_MARK)
         return None if data is None else msgspec.json.decode(data, type=Mark)
 
@@ -61,7 +63,7 @@ class Mirror:
         return {key: value for key, value in known.items() if HELD + key not in held}
 
     def note(self, changes: Mapping[str, bytes | None], mark: Mark) -> None:
-        """etcd confirmed these changes. While frozen the mark stays: it is what was lost."""
+        """The store confirmed these changes. While frozen the mark stays: it is what was lost."""
         values = {KEPT + key: value for key, value in changes.items()}
         values |= {HELD + key: None for key in changes}
         if self.frozen:
@@ -71,14 +73,19 @@ class Mirror:
         self._file.change(values)
 
     def replace(self, content: Mapping[str, bytes], mark: Mark) -> None:
-        """This is what etcd has, and it is in force."""
+        """This is what the store has, and it is in force."""
         known = _bare(self._file.items(KEPT), KEPT)
         changes: dict[str, bytes | None] = {KEPT + key: None for key in known.keys() - content.keys()}
         changes |= {KEPT + key: value for key, value in content.items() if known.get(key) != value}
         self._file.change(changes | self._thawed() | {_MARK: msgspec.json.encode(mark)})
 
+    def why(self, what: str) -> str:
+        """Why deletes are frozen, and what to do; `what` is wrong with the store."""
+        command = f"isthmus store accept --state {self.path.parent}"
+        return f"store {what}; deletes are frozen: `{command}` shows the difference and accepts it"
+
     def freeze(self, why: str, now: Mapping[str, bytes]) -> None:
-        """Keep what is known, remember what etcd has instead."""
+        """Keep what is known, remember what the store has instead."""
         changes: dict[str, bytes | None] = dict.fromkeys(self._file.items(NOW))
         changes |= {NOW + key: value for key, value in now.items()}
         self._file.change(changes | {_FROZEN: why.encode()})
@@ -90,7 +97,7 @@ class Mirror:
             self._file.change(dict.fromkeys(new, b""))
 
     def differences(self) -> list[Difference]:
-        """Every key on which etcd and what is in force differ, by name."""
+        """Every key on which the store and what is in force differ, by name."""
         known, now = _bare(self._file.items(KEPT), KEPT), _bare(self._file.items(NOW), NOW)
         wanted = self.content()
         return [
