@@ -1,5 +1,6 @@
 """The state folder of a member's controller, and what it says of the member; parsed once."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -11,6 +12,7 @@ from federation.model.errors import InputError, Unavailable
 from federation.model.handout import Role, Workload
 from federation.model.names import MemberName, is_label
 from federation.model.spiffe import trust_domain
+from federation.ports import Store
 
 
 class Own(Struct, frozen=True, kw_only=True):
@@ -35,14 +37,16 @@ class Own(Struct, frozen=True, kw_only=True):
 
 
 class Enrolment(Struct, frozen=True, kw_only=True):
-    """One enrolled program and the workloads that run on its node (kept in `agents/<name>.json`). `kubernetes` is what
-    Kubernetes calls the node, where that is another name.
+    """One enrolled program and the workloads that run on its node (kept in `agents/<name>.json`, or in the store where
+    it enrolled itself). `kubernetes` is what Kubernetes calls the node, where that is another name. One that `attests`
+    may have the identity of any service account whose token it was shown on its node, while that token counts.
     """
 
     name: str
     role: Role
     workloads: tuple[Workload, ...] = ()
     kubernetes: str = ""
+    attests: bool = False
 
 
 class Folder:
@@ -127,21 +131,64 @@ class Folder:
         write_private(self.agents / f"{enrolment.name}.json", msgspec.json.encode(enrolment))
 
 
-class Enrolments:
-    """The enrolled programs, read again when their folder changed.
+ENROLMENT = "enrolment/"
 
-    A file that cannot be read is that of a program which is enrolled: it stands in `known` as last read, and in
-    `unread` by its name with the reason.
+
+class SelfEnrolled:
+    """The programs that enrolled themselves, by name, kept in the store. `known` is another dict after each change.
+
+    One that cannot be read is left out: it enrols again.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.known: dict[str, Enrolment] = {}
+        for data in store.items(ENROLMENT).values():
+            with suppress(msgspec.MsgspecError):
+                one = msgspec.json.decode(data, type=Enrolment)
+                self.known[one.name] = one
+
+    def put(self, enrolment: Enrolment) -> None:
+        """Remember this program; durable after the store's `flush`. Unavailable."""
+        if self.known.get(enrolment.name) != enrolment:
+            self._store.put(ENROLMENT + enrolment.name, msgspec.json.encode(enrolment))
+            self.known = self.known | {enrolment.name: enrolment}
+
+    def drop(self, name: str) -> None:
+        """Forget this program. Unavailable."""
+        self._store.drop(ENROLMENT + name)
+        self.known = {other: one for other, one in self.known.items() if other != name}
+
+
+class Enrolments:
+    """The enrolled programs: those of a folder, read again when it changed, and those that enrolled themselves.
+
+    A file that cannot be read is that of a program which is enrolled: it stands in `known` as last read, and in
+    `unread` by its name with the reason. A file goes before a self-enrolled program of the same name.
+    """
+
+    def __init__(self, folder: Path, themselves: SelfEnrolled | None = None) -> None:
         self._folder = folder
+        self._themselves = themselves
         self._stamp = 0
+        self._files: dict[str, Enrolment] = {}
+        self._none: dict[str, Enrolment] = {}
+        self._of = (self._files, self._none)
         self.known: dict[str, Enrolment] = {}
         self.unread: dict[str, str] = {}
 
     def look(self) -> None:
-        """Take up what changed. Unavailable when the folder cannot be listed: then nothing does."""
+        """Take up what changed. Unavailable when the folder cannot be listed: then nothing of it does."""
+        try:
+            self._look()
+        finally:
+            themselves = self._none if self._themselves is None else self._themselves.known
+            if self._of[0] is not self._files or self._of[1] is not themselves:
+                self._of = (self._files, themselves)
+                known = themselves | self._files
+                self.known = self.known if known == self.known else known
+
+    def _look(self) -> None:
         try:
             stamp = self._folder.stat().st_mtime_ns
             if stamp == self._stamp and not self.unread:
@@ -149,9 +196,7 @@ class Enrolments:
             names = sorted(path.stem for path in self._folder.iterdir() if path.suffix == ".json")
         except OSError as error:
             raise Unavailable(f"{self._folder}: {error.strerror}: who is enrolled is not known") from None
-        known, self.unread = self._read(names)
-        if known != self.known:
-            self.known = known
+        self._files, self.unread = self._read(names)
         self._stamp = stamp
 
     def names(self) -> tuple[str, ...]:
@@ -169,8 +214,8 @@ class Enrolments:
                 continue
             except (OSError, msgspec.MsgspecError) as error:
                 unread[name] = getattr(error, "strerror", None) or str(error)
-                if name in self.known:
-                    known[name] = self.known[name]
+                if name in self._files:
+                    known[name] = self._files[name]
                 continue
             if is_label(enrolment.name):
                 known[enrolment.name] = enrolment

@@ -12,12 +12,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from federation.adapters.clock import SystemClock
 from federation.adapters.journal import FileJournal
 from federation.api.serve import Api
-from federation.config import Enrolments, Folder
+from federation.config import Enrolment, Enrolments, Folder, SelfEnrolled
 from federation.link.dial import ATTEST, ISSUE, READ, TOKEN
+from federation.link.enroll import EnrolServer
 from federation.link.join import JoinServer
 from federation.link.leaf import Leaf
 from federation.link.serve import LinkServer
@@ -25,7 +27,7 @@ from federation.lkg.disk import Disk
 from federation.model.errors import InputError, IsthmusError, Refused
 from federation.model.names import MemberName
 from federation.model.record import Leave, Resource, Rotation
-from federation.model.spiffe import SpiffeId, agent_id, controller_id
+from federation.model.spiffe import SpiffeId, controller_id
 from federation.ports import ClusterApi, Store, TokenReviewer
 from federation.process import until_one_ends
 from federation.reconcile.bundles import own_statement
@@ -46,21 +48,30 @@ from federation.sync.ledger import HeldLedger
 from federation.sync.own import OwnRecord
 from federation.sync.peers import PeerSync
 from federation.trust.endpoint import BundleEndpoint, BundleServing, OwnBundle
+from federation.trust.enrolling import Desk, Enrolling, Forgetting, Home
 from federation.trust.fetch import fetch
 from federation.trust.foreign import ForeignFolder
-from federation.trust.issue import requested_identity
 from federation.trust.own_leaf import OwnLeaf
-from federation.trust.policy import allowed_identities, check_request
 from federation.trust.poll import Poller
+from federation.trust.programs import Programs
 from federation.trust.rotating import Rotating, Surroundings, Told
-from federation.trust.signer import TOKEN as TOKEN_REQUEST
-from federation.trust.signer import ask_signer, ask_statement, requested_subject
+from federation.trust.signer import ask_statement
 
 log = logging.getLogger("controller")
 Send = Callable[[bytes], Awaitable[None]]
-AGENT_ACCOUNT = "agent-"
 JWT_KEYS_PERIOD = 30.0
 """Seconds between two questions to the signer, a small part of the age at which a new key signs."""
+
+
+class Also(Struct, frozen=True):
+    """What a controller serves beside peers and agents: joining, our bundle, enrolling; None: it does not."""
+
+    join_listen: str | None = None
+    serving: BundleServing | None = None
+    desk: Desk | None = None
+
+
+NOTHING_ELSE = Also()
 
 
 class Controller:
@@ -88,6 +99,8 @@ class Controller:
             lambda member, change: self.loop.peer_changed(member, change),
         )
         self.cluster = cluster
+        self.themselves = SelfEnrolled(store)
+        self.programs = Programs(self.own.trust_domain, folder.signer, cluster, clock, self._enrolment)
         self.loop = Loop(
             Parts(
                 own=self.own,
@@ -101,6 +114,7 @@ class Controller:
                 clock=clock,
                 journal=FileJournal(folder.path / "journal"),
                 disk=disk,
+                enrolled=self.themselves,
             )
         )
         foreign = ForeignFolder(folder.foreign, self.own.domain)
@@ -114,6 +128,15 @@ class Controller:
         )
         self.wishes = Wishes(folder)
         self.leaving = Leaving(self.own.name, self.ledger, self.peers, self.store)
+        self.enrolling = Home(
+            trust_domain=self.own.trust_domain,
+            signer=folder.signer,
+            agents=folder.agents,
+            anchor=lambda: self.ledger.ledger.members[self.own.name].trusted,
+            themselves=self.themselves,
+            store=store,
+            clock=clock,
+        )
         self._rotating: Rotating | None = None
         self._anchor_moved = asyncio.Event()
         self._replica = replica
@@ -131,7 +154,7 @@ class Controller:
             ledger=self.ledger,
             peers=self.peers,
             agents=self.agents,
-            programs=Enrolments(self.folder.agents).names,
+            programs=Enrolments(self.folder.agents, self.themselves).names,
             store=self.store,
             signer=self.folder.signer,
             leaf=self.leaf,
@@ -154,7 +177,7 @@ class Controller:
                 log.info("membership", extra=self.leaving.status())
             self.loop.trust_moved(trust)
 
-    async def run(self, listen: str, join_listen: str | None, serving: BundleServing | None) -> None:
+    async def run(self, listen: str, also: Also) -> None:
         """Serve until cancelled; a registrar also those who join."""
         self._check_admitted()
         beside: tuple[Awaitable[None], ...] = ()
@@ -164,7 +187,12 @@ class Controller:
             server = LinkServer(
                 self._credentials,
                 self._exchange,
-                {ISSUE: self._issue, TOKEN: self._token, ATTEST: self._attest, READ: self._answers.answer},
+                {
+                    ISSUE: self.programs.issue,
+                    TOKEN: self.programs.token,
+                    ATTEST: self.programs.attest,
+                    READ: self._answers.answer,
+                },
             )
             ended.push_async_callback(server.stop)
             await server.start(listen)
@@ -173,16 +201,22 @@ class Controller:
             ended.callback(self.folder.api.unlink, missing_ok=True)
             ended.push_async_callback(api.cleanup)
             ended.push_async_callback(self.peers.stop)
-            if join_listen is not None:
+            if also.join_listen is not None:
                 joining = JoinServer(self.leaf.current, self.folder.ledger_bytes, self._admit)
                 ended.push_async_callback(joining.stop)
-                await joining.start(join_listen)
+                await joining.start(also.join_listen)
                 beside = (*beside, joining.keep_fresh())
-            if serving is not None:
-                endpoint = BundleEndpoint(self.bundle, serving.show(self.leaf.current))
+            if also.serving is not None:
+                endpoint = BundleEndpoint(self.bundle, also.serving.show(self.leaf.current))
                 ended.push_async_callback(endpoint.stop)
-                await endpoint.start(serving.listen)
+                await endpoint.start(also.serving.listen)
                 beside = (*beside, endpoint.keep_fresh())
+            if also.desk is not None and isinstance(self.cluster, TokenReviewer):
+                enrolling = Enrolling(also.desk, self.enrolling, self.cluster)
+                desk = EnrolServer(self.leaf.current, enrolling.answer)
+                ended.push_async_callback(desk.stop)
+                await desk.start(also.desk.listen)
+                beside = (*beside, desk.keep_fresh())
             await self._work(listen, *beside)
 
     def unready(self) -> str:
@@ -222,6 +256,7 @@ class Controller:
             self._keep_jwt_keys(),
             self.foreign.run(),
             self.rotating.run(),
+            Forgetting(self.enrolling, self.cluster, self.agents, self.programs.forget).run(),
             *beside,
         ]
         log.info("controller is up", extra={"member": self.own.name, "listen": listen})
@@ -236,40 +271,11 @@ class Controller:
             if caller == controller_id(self.ledger.ledger.trust_domain(member.name)) and member.name != self.own.name:
                 await self.peers.serve(MemberName(member.name), incoming, send)
                 return
-        await self.agents.serve(self._agent(caller), incoming, send)
+        await self.agents.serve(self.programs.who(caller).name, incoming, send)
 
-    async def _issue(self, caller: SpiffeId, request: bytes) -> bytes:
-        wanted, _ = requested_identity(request)
-        self._check_request(caller, wanted)
-        return (await ask_signer(self.folder.signer, request)).encode()
-
-    async def _token(self, caller: SpiffeId, request: bytes) -> bytes:
-        self._check_request(caller, requested_subject(request))
-        return (await ask_signer(self.folder.signer, TOKEN_REQUEST + request)).encode()
-
-    async def _attest(self, caller: SpiffeId, request: bytes) -> bytes:
-        """Whose the service account token is that an agent was shown on its node."""
-        node = self._agent(caller)
-        if not isinstance(self.cluster, TokenReviewer):
-            raise Refused("this member has no Kubernetes API that could review a token: register by uid", "E105")
-        here = self.loop.enrolments[node].kubernetes or node
-        found = await self.cluster.review(request.decode(errors="replace"))
-        if found.node and found.node != here:
-            what = f"service account token of {found.namespace}/{found.name}"
-            raise Refused(f'{what}: its pod runs on node "{found.node}", and was shown on "{here}"', "E105")
-        return msgspec.msgpack.encode(found)
-
-    def _check_request(self, caller: SpiffeId, wanted: SpiffeId) -> None:
-        enrolment = self.loop.enrolments[self._agent(caller)]
-        allowed = allowed_identities(self.own.trust_domain, enrolment.name, enrolment.role, enrolment.workloads)
-        check_request(caller, wanted, allowed)
-
-    def _agent(self, caller: SpiffeId) -> str:
-        """The enrolled program with this identity. Refused (E105) when there is none."""
-        name = caller.segments[-1].removeprefix(AGENT_ACCOUNT)
-        if caller != agent_id(self.own.trust_domain, name) or name not in self.loop.enrolments:
-            raise Refused(f"{caller} is neither an active member's controller nor an agent enrolled here", "E105")
-        return name
+    def _enrolment(self, name: str) -> Enrolment | None:
+        """Whoever enrolled itself counts before the loop has looked."""
+        return self.loop.enrolments.get(name) or self.themselves.known.get(name)
 
     async def _keep_jwt_keys(self) -> None:
         """Publish the keys of JWT-SVIDs as the signer states them; what was published stands while it is away."""

@@ -84,10 +84,16 @@ class ClusterApi(Protocol):
 
 @runtime_checkable
 class TokenReviewer(Protocol):
-    """A cluster that knows whose a service account token is: Kubernetes."""
+    """A cluster that knows whose a service account token is, and which nodes there are: Kubernetes."""
 
-    async def review(self, token: str) -> ServiceAccount:
-        """The account of this token. Refused when it is none's; Unavailable when the cluster does not say."""
+    @property
+    def nodes(self) -> frozenset[str] | None:
+        """The names of all nodes; None while they are not known for certain."""
+
+    async def review(self, token: str, audience: str = "") -> ServiceAccount:
+        """The account of this token, which must be for this audience ("": for the API server). Refused when it is
+        none's; Unavailable when the cluster does not say.
+        """
 
 
 class Store(Protocol):

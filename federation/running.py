@@ -10,22 +10,20 @@ from federation.adapters.leadership import Deposed, Replicas
 from federation.adapters.sqlite import SqliteStore
 from federation.api.health import Health
 from federation.config import Folder
-from federation.daemon import Controller
+from federation.daemon import NOTHING_ELSE, Also, Controller
 from federation.ports import ClusterApi
 from federation.process import until_one_ends, until_stopped
 from federation.replica.standby import Leads, Standby
-from federation.trust.endpoint import BundleServing
 
 log = logging.getLogger("controller")
 
 
 @dataclass(frozen=True)
 class Places:
-    """Where a controller listens: for peers and agents, for those who join, for foreign trust domains, for probes."""
+    """Where a controller listens: for peers and agents, for others, for probes."""
 
     listen: str
-    join: str | None = None
-    bundle: BundleServing | None = None
+    also: Also = NOTHING_ELSE
     health: str | None = None
 
 
@@ -46,7 +44,7 @@ async def run_controller(folder: Folder, cluster: ClusterApi, places: Places, re
 
 async def _serve(controller: Controller, places: Places, health: Health) -> None:
     health.unready = controller.unready
-    await controller.run(places.listen, places.join, places.bundle)
+    await controller.run(places.listen, places.also)
 
 
 async def _replicate(folder: Folder, cluster: ClusterApi, places: Places, replicas: Replicas, health: Health) -> None:

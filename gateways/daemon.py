@@ -20,6 +20,7 @@ from federation.link.leaf import issuer_of
 from federation.lkg.disk import Disk
 from federation.model.handout import EndpointReport, NodeReport
 from federation.model.names import ServiceKey
+from federation.model.spiffe import account
 from federation.probing import Prober, Target
 from federation.process import until_stopped
 from federation.session.tree import Tree
@@ -28,6 +29,7 @@ from federation.wire.handout import HandoutHead
 from gateways import metrics
 from gateways.evidence import Evidence
 from gateways.identity.answers import Book
+from gateways.identity.attested import Attested
 from gateways.identity.callers import Attestor
 from gateways.identity.keeper import Keeper, LeafSource
 from gateways.identity.serve import WorkloadServer
@@ -38,7 +40,7 @@ from gateways.probe.counters import link_reports, received
 from gateways.probe.echo import EchoProber
 from gateways.probe.traffic import Traffic
 from gateways.render.envoy.resources import Certificate, missing, parts
-from gateways.state import GATEWAY_PORT, Checked, NodeState, Situation
+from gateways.state import GATEWAY_PORT, Checked, NodeState, Registered, Situation
 from gateways.sync import Outcome, Sync, Wanted, wanted_of
 from gateways.xds.encode import Encoder
 from gateways.xds.messages import SDS
@@ -134,7 +136,8 @@ class Agent:
         self._traffic = Traffic()
         self._xds = XdsServer(xds_path)
         self._encoder = Encoder()
-        self._workload = None if workload_path is None else WorkloadServer(workload_path, Tokens(feed), feed)
+        self._attested = Attested(feed)
+        self._workload = None if workload_path is None else WorkloadServer(workload_path, Tokens(feed), self._attested)
         self._made: Made | None = None
         self._offered: Made | None = None
         self._synced: Wanted | None = None
@@ -193,24 +196,42 @@ class Agent:
         made = self._made
         if made is None or made.root != root or not made.stands(evidence):
             state = intend(self._situation, self._feed.values, evidence)
-            self._keeper.want((*state.identities, *(one.identity for one in state.registered)))
             self._checks.want({(c.service, c.address): _target(c) for c in state.checked})
             made = Made(root, evidence, {}, state, wanted_of(state), state.problems)
+        registered = (*made.state.registered, *self._pods(made.state))
+        self._keeper.want((*made.state.identities, *(one.identity for one in registered)))
         if not self._offered_all(made, certificates):
             snapshot, invalid = await asyncio.to_thread(self._encoder.encode, parts(made.state, certificates))
             self._xds.offer(snapshot)
             made = structs.replace(made, certificates=certificates, problems=(*made.state.problems, *invalid))
             self._offered = made
         self._made = made
-        self._offer_workloads(made.state, certificates)
+        self._offer_workloads(made.state, registered, certificates)
         return made
 
-    def _offer_workloads(self, state: NodeState, certificates: Mapping[str, Certificate]) -> None:
+    def _pods(self, state: NodeState) -> tuple[Registered, ...]:
+        """Whose pods were attested here, beside those that are registered."""
+        known = {one.identity for one in state.registered}
+        domain = self._feed.enrolled.trust_domain
+        found = (account(domain, *who) for who in self._attested.accounts())
+        return tuple(Registered(identity, (), True) for identity in found if identity not in known)
+
+    def _offer_workloads(
+        self, state: NodeState, registered: tuple[Registered, ...], certificates: Mapping[str, Certificate]
+    ) -> None:
         if self._workload is not None:
-            names = {str(one.identity) for one in state.registered}
+            names = {str(one.identity) for one in registered}
             held = {name: certificate for name, certificate in certificates.items() if name in names}
             self._workload.offer(
-                Book(state.known, state.registered, state.anchors, held, state.authorities, state.foreign)
+                Book(
+                    known=state.known,
+                    registered=registered,
+                    anchors=state.anchors,
+                    certificates=held,
+                    authorities=state.authorities,
+                    foreign=state.foreign,
+                    attests=self._feed.enrolled.attests,
+                )
             )
 
     def _offered_all(self, made: Made, certificates: Mapping[str, Certificate]) -> bool:
@@ -307,6 +328,7 @@ class Agent:
             self._xds.changed,
             self._prober.changed,
             self._checks.changed,
+            self._attested.changed,
         )
 
     async def _wait(self) -> None:

@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from federation.link.enroll_options import with_enrolling
+
 if TYPE_CHECKING:
+    from federation.link.enroll import How
     from gslb.locality import Line
 
 STATE = click.option(
@@ -28,12 +31,19 @@ def dns() -> None:
     "--outside", multiple=True, help="ADDRESS:PORT (TCP) that answers when we reach the outside; may be repeated."
 )
 @click.option("--metrics", help="ADDRESS:PORT for Prometheus metrics.")
+@with_enrolling("dns")
 def serve(
-    state: Path, listen: tuple[str, ...], subnets: Path | None, outside: tuple[str, ...], metrics: str | None
+    state: Path,
+    listen: tuple[str, ...],
+    subnets: Path | None,
+    outside: tuple[str, ...],
+    metrics: str | None,
+    how: How | None,
 ) -> None:
     """Answer clusterset.local and public names from the controller's handout, or from the last good one on disk."""
     import asyncio
 
+    from federation.link.enroll_options import enrolled_anew
     from federation.telemetry import serve_metrics, setup_logging, split_address
     from gslb.daemon import Daemon
 
@@ -41,8 +51,12 @@ def serve(
     lines = read_subnets(subnets)
     anchors = [anchor(text) for text in outside]
     setup_logging("dns")
-    daemon = Daemon(state, lines, anchors)
-    serve_metrics(metrics)
+    if how is not None:
+        serve_metrics(metrics)
+    again = enrolled_anew(state, how)
+    daemon = Daemon(state, lines, anchors, again)
+    if how is None:
+        serve_metrics(metrics)
     asyncio.run(daemon.run(addresses))
 
 

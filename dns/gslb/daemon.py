@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +38,18 @@ PERIOD = 3.0
 class Daemon:
     """Serves the last good handout from the first moment, and every newer one as it comes."""
 
-    def __init__(self, directory: Path, lines: tuple[Line, ...] = (), outside: Sequence[Address] = ()) -> None:
-        """InputError when the folder was not enrolled for a DNS server."""
+    def __init__(
+        self,
+        directory: Path,
+        lines: tuple[Line, ...] = (),
+        outside: Sequence[Address] = (),
+        again: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        """`again` enrols this server anew, where it can do that by itself. InputError when the folder was not enrolled
+        for a DNS server.
+        """
         self._feed = Feed.open(directory)
+        self._feed.again = again
         if self._feed.enrolled.role != "dns":
             raise InputError(f"{directory}: enrolled as {self._feed.enrolled.role}, which is no DNS server")
         self._compiler = Compiler(lines)

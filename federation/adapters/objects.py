@@ -87,6 +87,7 @@ class Objects:
         self._all: dict[ObjectKey, K8sObject] = {}
         self._faults: dict[ServiceKey, dict[tuple[str, str], str]] = {}
         self.drains: dict[str, Drained] = {}
+        self.nodes: set[str] = set()
         self._zones: dict[str, str] = {}
         self._regions: dict[str, str] = {}
         self._zoneless: dict[str, set[ServiceKey]] = {}
@@ -110,6 +111,7 @@ class Objects:
         """Take this object; the services that it changes."""
         key = object_key(value)
         if isinstance(value, Node):
+            self.nodes.add(value.metadata.name)
             return self._put_node(value.metadata.name, value.metadata.labels)
         old = self._all.get(key)
         if old == value:
@@ -140,6 +142,7 @@ class Objects:
     def drop(self, key: ObjectKey) -> set[ServiceKey]:
         """Forget this object; the services that it changes."""
         if key[0] == "Node":
+            self.nodes.discard(key[2])
             return self._put_node(key[2], {})
         old = self._all.pop(key, None)
         if old is None:

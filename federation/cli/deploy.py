@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import tarfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
@@ -25,7 +26,7 @@ CONTROLLER = (
     "foreign",
     "tokens",
 )
-PROGRAM = ("enrolled.json", "leaf.json", "lkg")
+ENROLL = "isthmus-enroll"
 
 
 @click.group()
@@ -34,25 +35,26 @@ def deploy() -> None:
 
 
 @deploy.command()
-@click.option("--state", required=True, type=click.Path(path_type=Path), help="State folder, or one of `enroll`.")
+@click.option("--state", required=True, type=click.Path(path_type=Path), help="State folder of the member.")
 @click.option("--namespace", default="isthmus-system", show_default=True, help="Namespace of the Secrets.")
-def secret(state: Path, namespace: str) -> None:
+@click.option("--agents-namespace", default="isthmus-gateway", show_default=True, help="Namespace of node agents.")
+def secret(state: Path, namespace: str, agents_namespace: str) -> None:
     """Print the Secrets that hold this folder, for `kubectl apply --server-side -f -`. They are secret: pipe them.
 
     Of a member: isthmus-state for the controller, isthmus-anchor with the anchor's key, which only the signer mounts.
-    Of a DNS server made by `isthmus enroll`: isthmus-dns.
+    With them, in both namespaces, the ConfigMap isthmus-enroll: the member and the anchors by which its programs know
+    the controller.
     """
     from federation.model.names import parse_label
 
     parse_label(namespace, "--namespace")
-    for document in manifests(state, namespace):
+    parse_label(agents_namespace, "--agents-namespace")
+    for document in (*manifests(state, namespace), *enrolling(state, dict.fromkeys((namespace, agents_namespace)))):
         click.echo(document, nl=False)
 
 
 def manifests(state: Path, namespace: str) -> list[str]:
-    """The Secrets of this folder as YAML. InputError for a folder that is neither a member's nor a DNS server's."""
-    if (state / "enrolled.json").exists():
-        return [_of_program(state, namespace)]
+    """The Secrets of this folder as YAML. InputError for a folder that is no member's."""
     from federation.config import Folder
 
     folder = Folder(state)
@@ -64,13 +66,27 @@ def manifests(state: Path, namespace: str) -> list[str]:
     ]
 
 
-def _of_program(state: Path, namespace: str) -> str:
-    from federation.link.enrolled import load_enrolled
+def enrolling(state: Path, namespaces: Iterable[str]) -> list[str]:
+    """By what the programs of a member know its controller: its name, and all its anchors that the ledger has now.
+    InputError for a folder of a member that was not admitted yet.
+    """
+    from federation.config import Folder
+    from federation.registrar.ledger import ledger_in
 
-    role = load_enrolled(state).role
-    if role != "dns":
-        raise InputError(f'--state "{state}": enrolled as {role}; only a DNS server has its folder in a Secret', "E122")
-    return _manifest("isthmus-dns", namespace, "state.tar", packed(state, PROGRAM))
+    folder = Folder(state)
+    own = folder.own()
+    anchors = ledger_in(folder.ledger_bytes(), own.federation).members[own.name].trusted
+    return [_config(own.trust_domain, anchors, namespace) for namespace in namespaces]
+
+
+def _config(member: str, anchors: str, namespace: str) -> str:
+    lines = "".join(f"    {line}\n" for line in anchors.splitlines())
+    return (
+        "apiVersion: v1\nkind: ConfigMap\n"
+        f"metadata:\n  name: {ENROLL}\n  namespace: {namespace}\n"
+        "  labels:\n    app.kubernetes.io/part-of: isthmus\n"
+        f"data:\n  member: {member}\n  anchors.pem: |\n{lines}---\n"
+    )
 
 
 def packed(folder: Path, names: tuple[str, ...]) -> bytes:

@@ -12,6 +12,7 @@ from federation.cli.store import StoreOptions, with_store
 
 if TYPE_CHECKING:
     from federation.trust.endpoint import BundleServing
+    from federation.trust.enrolling import Desk
 
 STATE = click.option("--state", required=True, type=click.Path(path_type=Path), help="State folder of the member.")
 METRICS = click.option("--metrics", help="ADDRESS:PORT for Prometheus metrics.")
@@ -55,6 +56,10 @@ def signer(state: Path, metrics: str | None, socket_group: int | None) -> None:
 @click.option("--in-cluster", is_flag=True, help="Join the Kubernetes cluster in which this is a pod.")
 @click.option("--listen", required=True, help="ADDRESS:PORT for peers and agents.")
 @click.option("--join-listen", help="ADDRESS:PORT for members that join with a token (on the registrar).")
+@click.option("--enroll-listen", help="ADDRESS:PORT where programs of our Kubernetes cluster enrol themselves.")
+@click.option(
+    "--enroll", "enroll", multiple=True, help="ROLE=NAMESPACE/ACCOUNT: whose pods may; roles gateway, node, dns."
+)
 @click.option("--bundle-listen", help="ADDRESS:PORT where foreign trust domains get our bundle, at /bundle.json.")
 @click.option("--bundle-profile", type=click.Choice(["https_spiffe", "https_web"]), help="How it proves who it is.")
 @click.option("--bundle-cert", type=click.Path(path_type=Path), help="Its certificate chain (PEM); https_web only.")
@@ -70,6 +75,8 @@ def controller(
     in_cluster: bool,
     listen: str,
     join_listen: str | None,
+    enroll_listen: str | None,
+    enroll: tuple[str, ...],
     bundle_listen: str | None,
     bundle_profile: str | None,
     bundle_cert: Path | None,
@@ -80,6 +87,7 @@ def controller(
     """Run the controller of the member in this state folder."""
     from federation.cli.cluster import Source, open_member
     from federation.config import Folder
+    from federation.daemon import Also
     from federation.running import Places, run_controller
     from federation.telemetry import serve_metrics, setup_logging, split_address
 
@@ -91,9 +99,29 @@ def controller(
     serving = bundle_serving(bundle_listen, bundle_profile, bundle_cert, bundle_key)
     folder = Folder(state)
     source = Source(manifests, kubeconfig, context, in_cluster)
+    also = Also(join_listen, serving, enrolment_desk(enroll_listen, enroll, manifests is None))
     cluster, replicas = open_member(source, store, folder, listen)
     serve_metrics(metrics)
-    asyncio.run(run_controller(folder, cluster, Places(listen, join_listen, serving, health), replicas))
+    asyncio.run(run_controller(folder, cluster, Places(listen, also, health), replicas))
+
+
+def enrolment_desk(listen: str | None, accounts: tuple[str, ...], kubernetes: bool) -> Desk | None:
+    """Where and who enrols itself; None: nobody does. InputError for options that do not go together."""
+    from federation.model.errors import InputError
+    from federation.telemetry import split_address
+    from federation.trust.enrolling import Desk
+    from federation.trust.enrolment import parse_accounts
+
+    if listen is None:
+        if accounts:
+            raise InputError("--enroll-listen ADDRESS:PORT is missing: --enroll is for it")
+        return None
+    split_address(listen, "--enroll-listen")
+    if not kubernetes:
+        raise InputError("--enroll-listen needs a Kubernetes API, which reviews tokens: --kubeconfig or --in-cluster")
+    if not accounts:
+        raise InputError("--enroll-listen needs --enroll ROLE=NAMESPACE/ACCOUNT: without it nobody may enrol")
+    return Desk(listen, parse_accounts(accounts))
 
 
 def bundle_serving(

@@ -12,7 +12,10 @@ from federation.model.spiffe import trust_domain
 
 
 class Enrolled(Struct, frozen=True, kw_only=True):
-    """`domain` is the federation's, `controllers` are `ip:port`, `anchor` is the PEM of the own member's CA."""
+    """`domain` is the federation's, `controllers` are `ip:port`, `anchor` is the PEM of the own member's CA.
+
+    A node agent that `attests` acts for every service account whose pod's token the API server finds good.
+    """
 
     node: str
     role: Role
@@ -20,6 +23,7 @@ class Enrolled(Struct, frozen=True, kw_only=True):
     domain: str
     controllers: tuple[str, ...]
     anchor: str
+    attests: bool = False
 
     @property
     def trust_domain(self) -> str:

@@ -11,7 +11,7 @@ import contextlib
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 
@@ -28,7 +28,7 @@ from federation.link.line import Line
 from federation.link.tls import client_context
 from federation.lkg import ring
 from federation.lkg.disk import Disk
-from federation.model.errors import InputError, Refused, Unavailable
+from federation.model.errors import InputError, IsthmusError, Refused, Unavailable
 from federation.model.handout import Site
 from federation.model.spiffe import SpiffeId, agent_id, controller_id
 from federation.model.tokens import ServiceAccount, TokenRequest
@@ -71,6 +71,8 @@ class Feed:
         self._saved = enrolled
         self._own = own
         self._svids: dict[SpiffeId, Leaf] = {}
+        self.again: Callable[[], Awaitable[None]] | None = None
+        """Enrols this program anew, where it can do that by itself."""
         self._report = Tree()
         self._line: Line | None = None
         self._channel: PinnedChannel | None = None
@@ -139,6 +141,8 @@ class Feed:
                 try:
                     await self._session(address)
                     backoff = BACKOFF_FIRST
+                except GRPCError as error:
+                    await self._refused(address, error)
                 except Exception as error:  # whatever comes over the wire must not end the loop that dials
                     reason = f"{type(error).__name__}: {error}"
                     log.info("controller does not answer", extra={"address": address, "error": reason})
@@ -147,8 +151,19 @@ class Feed:
             await asyncio.sleep(backoff * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
             backoff = min(2 * backoff, BACKOFF_MAX)
 
+    async def _refused(self, address: str, error: GRPCError) -> None:
+        """A controller that does not know us may have forgotten us while we were away."""
+        log.info("controller does not answer", extra={"address": address, "error": f"GRPCError: {error.message}"})
+        if error.status is Status.PERMISSION_DENIED and self.again is not None:
+            try:
+                await self._enrol_again(str(error.message))
+            except (IsthmusError, OSError) as failed:
+                log.warning("not enrolled yet", extra={"reason": str(failed)})
+
     async def _session(self, address: str) -> None:
         self._take_renewed()
+        if self._own.not_after <= time.time() and self.again is not None:
+            await self._enrol_again("the certificate ran out")
         if self._own.not_after <= time.time():
             raise Unavailable(f"our certificate ran out: run `isthmus renew --out {self.directory}` on the controller")
         domain = self.enrolled.trust_domain
@@ -166,6 +181,18 @@ class Feed:
         finally:
             self._channel = None
             channel.close()
+
+    async def _enrol_again(self, why: str) -> None:
+        assert self.again is not None
+        log.warning("enrolling anew", extra={"reason": why})
+        await self.again()
+        self._take_renewed()
+
+    def forget(self, identity: SpiffeId) -> None:
+        """This identity is not wanted any more."""
+        self._svids.pop(identity, None)
+        with contextlib.suppress(OSError):
+            self._svid_path(identity).unlink(missing_ok=True)
 
     def _take_renewed(self) -> None:
         """Take up what `isthmus renew` left in the folder: a newer leaf, and the anchors to trust."""

@@ -66,13 +66,14 @@ class JoinServer(TlsSite):
             call = msgspec.msgpack.decode(await request.read(), type=Call)
             return web.Response(body=self._admit(call.secret, call.request))
         except msgspec.MsgspecError as error:
-            return _refusal(Refused(f"join call cannot be read: {error}", "E120"))
+            return refusal(Refused(f"join call cannot be read: {error}", "E120"))
         except IsthmusError as error:
-            return _refusal(error)
+            return refusal(error)
 
 
-def _refusal(error: IsthmusError) -> web.Response:
-    return web.json_response({"code": error.code, "error": error.text}, status=403)
+def refusal(error: IsthmusError, status: int = 403) -> web.Response:
+    """What whoever asked is told."""
+    return web.json_response({"code": error.code, "error": error.text}, status=status)
 
 
 def fetch_ledger(address: str) -> bytes:
@@ -80,45 +81,59 @@ def fetch_ledger(address: str) -> bytes:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    return _call(address, context, "GET", LEDGER_PATH, b"", None)
+    return call(address, context, ("GET", LEDGER_PATH, b""), None)
 
 
-def ask_to_join(address: str, anchor: str, registrar: SpiffeId, call: Call) -> bytes:
+def ask_to_join(address: str, anchor: str, registrar: SpiffeId, asked: Call) -> bytes:
     """The ledger with us in it. Refused when the other end is not this registrar, or refuses us."""
+    context = anchored(anchor)
+    return call(address, context, ("POST", JOIN_PATH, msgspec.msgpack.encode(asked)), registrar)
+
+
+def anchored(anchor: str) -> ssl.SSLContext:
+    """For dialling without a certificate of our own: TLS 1.3, these anchors (PEM) alone."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.load_verify_locations(cadata=anchor)
-    return _call(address, context, "POST", JOIN_PATH, msgspec.msgpack.encode(call), registrar)
+    return context
 
 
-def _call(address: str, context: ssl.SSLContext, method: str, path: str, body: bytes, expect: SpiffeId | None) -> bytes:
-    host, port = split_address(address, "registrar")
+def call(
+    address: str,
+    context: ssl.SSLContext,
+    request: tuple[str, str, bytes],
+    expect: SpiffeId | None,
+    whom: str = "registrar",
+) -> bytes:
+    """The answer to this (method, path, body) by `whom` at that address, sent only when it is `expect`. Refused when it
+    is not, or refuses us; Unavailable when it does not answer now.
+    """
+    host, port = split_address(address, whom)
     connection = http.client.HTTPSConnection(host, port, timeout=TIMEOUT, context=context)
     try:
         connection.connect()
         if expect is not None:
             assert isinstance(connection.sock, ssl.SSLSocket)
             check_peer(connection.sock.getpeercert(True), expect)
-        connection.request(method, path, body)
+        connection.request(*request)
         answer = connection.getresponse()
         data = answer.read(LEDGER_MAX)
     except ssl.SSLCertVerificationError as error:
-        raise Refused(
-            f"{address} is not the registrar: {error.verify_message}; the token was not shown", "E105"
-        ) from None
+        raise Refused(f"{address} is not the {whom}: {error.verify_message}; the token was not shown", "E105") from None
     except (OSError, http.client.HTTPException) as error:
-        raise Unavailable(f"registrar {address} does not answer: {error}") from None
+        raise Unavailable(f"{whom} {address} does not answer: {error}") from None
     finally:
         connection.close()
     if answer.status != 200:
-        raise _refused(data, address)
+        raise _refused(data, answer.status, f"{whom} {address}")
     return data
 
 
-def _refused(data: bytes, address: str) -> Refused:
+def _refused(data: bytes, status: int, who: str) -> IsthmusError:
     try:
         said = json.loads(data)
-        return Refused(str(said["error"]), str(said["code"]))
+        code, text = str(said["code"]), str(said["error"])
     except (ValueError, KeyError, TypeError):
-        return Refused(f"registrar {address} refused without a word", "E102")
+        return Refused(f"{who} refused without a word", "E102")
+    return Unavailable(text, code) if status == 503 else Refused(text, code)

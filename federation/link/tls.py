@@ -1,8 +1,7 @@
 """TLS contexts and the strict check of a peer's identity. OpenSSL verifies; cryptography's verifier never does."""
 
+import os
 import ssl
-import tempfile
-from pathlib import Path
 
 from cryptography import x509
 
@@ -24,12 +23,13 @@ def client_context(leaf: Leaf, anchors: str) -> ssl.SSLContext:
 
 
 def show_leaf(context: ssl.SSLContext, leaf: Leaf) -> None:
-    """Show this leaf in handshakes from now on; OpenSSL takes it from a file only."""
-    with tempfile.TemporaryDirectory() as directory:
-        pem = Path(directory) / "leaf.pem"
-        pem.touch(0o600)
-        pem.write_text(leaf.key + leaf.chain)
-        context.load_cert_chain(pem)
+    """Show this leaf in handshakes from now on. OpenSSL takes it from a file only: here from one in memory, since a
+    container's root may be read-only (memfd_create(2)).
+    """
+    with os.fdopen(os.memfd_create("leaf"), "w+b") as pem:
+        pem.write((leaf.key + leaf.chain).encode())
+        pem.flush()
+        context.load_cert_chain(f"/proc/self/fd/{pem.fileno()}")
 
 
 def identity_of(certificate: x509.Certificate) -> SpiffeId:

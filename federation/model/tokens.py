@@ -37,12 +37,17 @@ class TokenRequest(Struct, frozen=True):
 
 
 class ServiceAccount(Struct, frozen=True):
-    """Whose a Kubernetes service account token is: the account, its pod, and the node that runs it ("": not said)."""
+    """Whose a Kubernetes service account token is: the account, its pod, and the node that runs it ("": not said).
+
+    `lasts` is for how many seconds from now the controller gives the node's agent the account's identity because of
+    this token; 0: only where the account is registered for the node.
+    """
 
     namespace: str
     name: str
     pod: str
     node: str = ""
+    lasts: int = 0
 
 
 def check_audiences(audiences: Sequence[str]) -> None:

@@ -89,7 +89,7 @@ class Loop:
         self.heard = Heard(parts.store)
         self._began = parts.clock.monotonic()
         self.bundles = Bundles(parts.own.name, parts.store, self._mesh_changed)
-        self._enrolled = Enrolments(parts.folder.agents)
+        self._enrolled = Enrolments(parts.folder.agents, parts.enrolled)
         self.enrolments: dict[str, Enrolment] = {}
         self.unread: dict[str, str] = {}
         self._held_since: float | None = None

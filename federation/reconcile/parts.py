@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from federation.config import Folder, Own
+from federation.config import Folder, Own, SelfEnrolled
 from federation.ports import Agents, Clock, ClusterApi, Disk, Journal, LedgerSource, Peers, RecordSigner, Store
 
 
@@ -21,3 +21,4 @@ class Parts:
     clock: Clock
     journal: Journal
     disk: Disk
+    enrolled: SelfEnrolled | None = None

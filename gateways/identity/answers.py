@@ -29,7 +29,9 @@ from gateways.state import Anchor, Registered
 
 
 class Book(Struct, frozen=True):
-    """Everything that answers are made of. `anchors`: the own one first; `known` is False before the first handout."""
+    """Everything that answers are made of. `anchors`: the own one first; `known` is False before the first handout;
+    `attests`: every pod is somebody, without a registration.
+    """
 
     known: bool = False
     registered: tuple[Registered, ...] = ()
@@ -37,6 +39,7 @@ class Book(Struct, frozen=True):
     certificates: Mapping[str, Certificate] = {}
     authorities: tuple[Authorities, ...] = ()
     foreign: tuple[ForeignBundle, ...] = ()
+    attests: bool = False
 
 
 def svids_for(book: Book, caller: Caller, now: datetime) -> bytes:
@@ -94,6 +97,8 @@ def entitled(book: Book, caller: Caller) -> tuple[SpiffeId, ...]:
     if not book.known:
         raise Unavailable("no handout yet: who is who on this node is not known")
     identities = identities_of(caller, book.registered)
+    if not identities and is_coming(book, caller):
+        raise Unavailable("the pod was attested; its certificate is on its way")
     if not identities:
         raise Refused(
             f"uid {caller.user.uid}, gid {caller.user.gid} is no registered workload of this node; "
@@ -101,6 +106,11 @@ def entitled(book: Book, caller: Caller) -> tuple[SpiffeId, ...]:
             "E105",
         )
     return identities
+
+
+def is_coming(book: Book, caller: Caller) -> bool:
+    """True for one who was attested, and for whom a certificate is asked."""
+    return book.attests and caller.account is not None and caller.account.lasts > 0
 
 
 def _svid(book: Book, identity: SpiffeId, now: datetime) -> Svid | None:

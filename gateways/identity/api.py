@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from grpclib.const import Cardinality, Handler, Status
 from grpclib.exceptions import GRPCError
@@ -16,6 +17,7 @@ from gateways import metrics
 from gateways.identity.answers import (
     Book,
     bundles_for,
+    is_coming,
     jwt_bundles_for,
     subjects_of,
     svids_for,
@@ -29,7 +31,10 @@ from gateways.identity.tokens import Tokens
 SERVICE = "SpiffeWorkloadAPI"
 HEADER = "workload.spiffe.io"
 Answer = Callable[[Book, Caller, datetime], bytes]
+Made = TypeVar("Made")
 Call = Stream[bytes, bytes]
+COMING_SECONDS = 10.0
+"""Seconds for which a caller who was just attested waits for a certificate."""
 
 
 class Shelf:
@@ -84,7 +89,7 @@ class WorkloadApi:
         check_header(stream)
         with refusing():
             wanted = read_token_request(await stream.recv_message())
-            subjects = subjects_of(self._shelf.book, await self._caller(), wanted.identity)
+            subjects = await self._answered(lambda book, caller, _: subjects_of(book, caller, wanted.identity))
             svids = [(str(one), await self._tokens.get(one, wanted.audiences)) for one in subjects]
             await stream.send_message(tokens_message(svids))
 
@@ -93,14 +98,29 @@ class WorkloadApi:
         check_header(stream)
         with refusing():
             wanted = read_validation(await stream.recv_message())
-            message = validation_for(self._shelf.book, await self._caller(), wanted, datetime.now(UTC))
+            message = await self._answered(lambda book, caller, now: validation_for(book, caller, wanted, now))
             await stream.send_message(message)
 
     async def _caller(self) -> Caller:
         """Who calls: Kubernetes is asked where its word counts and the user alone is nobody."""
         registered = self._shelf.book.registered
         by_user = identities_of(Caller(self._connection.user), registered)
-        return await self._connection.caller(not by_user and any(one.kubernetes for one in registered))
+        by_token = self._shelf.book.attests or any(one.kubernetes for one in registered)
+        return await self._connection.caller(not by_user and by_token)
+
+    async def _answered(self, make: Callable[[Book, Caller, datetime], Made]) -> Made:
+        """What is made of the book in force; for one who was just attested, of that in which he stands."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(COMING_SECONDS):
+                while True:
+                    changed, caller = self._shelf.changed, await self._caller()
+                    try:
+                        return make(self._shelf.book, caller, datetime.now(UTC))
+                    except Unavailable:
+                        if not is_coming(self._shelf.book, caller):
+                            raise
+                    await changed.wait()
+        return make(self._shelf.book, await self._caller(), datetime.now(UTC))
 
     async def _keep_sending(self, stream: Call, answer: Answer) -> None:
         check_header(stream)
@@ -108,12 +128,13 @@ class WorkloadApi:
         with metrics.WORKLOAD_STREAMS.track_inprogress(), refusing():
             while True:
                 changed = self._shelf.changed
-                caller = await self._caller()
-                message = answer(self._shelf.book, caller, datetime.now(UTC))
+                message = await self._answered(answer)
                 if message != sent:
                     await stream.send_message(message)
                     sent = message
-                await changed.wait()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self._connection.due()):
+                        await changed.wait()
 
 
 @contextlib.contextmanager

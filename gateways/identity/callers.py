@@ -18,6 +18,9 @@ REFUSED_FOR = 5.0
 GOOD_FOR = 300.0
 """Seconds for which Kubernetes' word counts on an open connection; then it is asked again."""
 
+ASKED_AFTER = 0.8
+"""The part of what the controller's word lasts after which it is asked again."""
+
 
 class Attestor(Protocol):
     """Who knows whose a token is: `federation.link.feed.Feed`."""
@@ -46,9 +49,18 @@ class Connection:
             age = time.monotonic() - self._asked
             if self._refused is not None and age < REFUSED_FOR:
                 raise self._refused
-            if self._found is None or age > GOOD_FOR:
+            if self._found is None or age > self._good_for():
                 await self._ask()
         return Caller(self.user, self._found)
+
+    def due(self) -> float | None:
+        """Seconds until Kubernetes should be asked again while a call is open; None: it need not be."""
+        lasts = 0 if self._found is None else self._found.lasts
+        return max(1.0, self._asked + ASKED_AFTER * lasts - time.monotonic()) if lasts else None
+
+    def _good_for(self) -> float:
+        lasts = 0 if self._found is None else self._found.lasts
+        return min(GOOD_FOR, ASKED_AFTER * lasts) if lasts else GOOD_FOR
 
     async def _ask(self) -> None:
         """Ask anew. Where nobody can be asked, the last word stands."""

@@ -22,6 +22,9 @@ class LeafSource(Protocol):
     async def svid(self, identity: SpiffeId) -> Leaf:
         """The leaf of this identity; IsthmusError when there is none now."""
 
+    def forget(self, identity: SpiffeId) -> None:
+        """It is not wanted any more."""
+
 
 class Keeper:
     """`certificates` by identity text; `changed` is set when they changed."""
@@ -41,6 +44,8 @@ class Keeper:
             return
         self._wanted = wanted
         self.problems = {name: text for name, text in self.problems.items() if name in wanted}
+        for name in self._wanted.keys() - wanted.keys():
+            self._source.forget(self._wanted[name])
         self._wake.set()
 
     def tried(self) -> bool:

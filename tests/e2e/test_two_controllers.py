@@ -49,10 +49,10 @@ class Replica:
         self.state, self.manifests = site.path / name / "state", site.path / name / "manifests"
         shutil.copytree(site.folder("us-east").path, self.state)
         self.manifests.mkdir()
-        site._start(f"{name}-signer", "signer", "--state", str(self.state))
+        site.launch(f"{name}-signer", "signer", "--state", str(self.state))
         await_true("the signer's socket", (self.state / "signer.sock").exists)
         where = ("--state", str(self.state), "--manifests", str(self.manifests), "--listen", f"127.0.0.1:{free_port()}")
-        site._start(name, "controller", *where, "--store", "etcd", "--etcd-endpoint", server.plain)
+        site.launch(name, "controller", *where, "--store", "etcd", "--etcd-endpoint", server.plain)
         self.process = site._started[-1]
 
     def said(self, message: str) -> list[dict[str, Any]]:

@@ -53,6 +53,7 @@ class Site:
         self.listens = {name: f"127.0.0.1:{free_port()}" for name in members}
         self.sync = dict(self.listens)
         self.join_listen = ""
+        self.enrolling: tuple[str, ...] = ()
         self._started: list[subprocess.Popen[bytes]] = []
         self._pids: dict[str, int] = {}
 
@@ -99,15 +100,15 @@ class Site:
         folder.api.unlink(missing_ok=True)
         source = ("--kubeconfig", str(kubeconfig)) if kubeconfig else ("--manifests", str(manifests))
         joining = ("--join-listen", self.join_listen) if self.join_listen else ()
-        where = ("--state", str(folder.path), "--listen", self.listens[member], *joining)
-        self._start(f"{member}-controller", "controller", *where, *source)
+        where = ("--state", str(folder.path), "--listen", self.listens[member], *joining, *self.enrolling)
+        self.launch(f"{member}-controller", "controller", *where, *source)
         await_true("the controller's socket", folder.api.exists)
         await_true("the cluster is known", lambda: self.status(member)["cluster"]["certainty"] == "fresh")
 
     def run_signer(self, member: str) -> None:
         """Start this member's signer; it serves at return."""
         folder = self.folder(member)
-        self._start(f"{member}-signer", "signer", "--state", str(folder.path))
+        self.launch(f"{member}-signer", "signer", "--state", str(folder.path))
         await_true("the signer's socket", folder.signer.exists)
 
     def status(self, member: str) -> Any:
@@ -165,9 +166,10 @@ class Site:
         ranges = ("--reachable", f"10.{number}.0.0/16", "--clusterset", f"10.10{number}.0.0/16")
         return ("--domain", DOMAIN, "--name", name, "--region", name, "--az", "a", *ranges, "--sync", self.sync[name])
 
-    def _start(self, name: str, *arguments: str) -> None:
+    def launch(self, name: str, *arguments: str, inside: tuple[str, ...] = ()) -> None:
+        """Start a program by its public command, which `inside` runs; its log is kept under this name."""
         with (self.path / f"{name}.log").open("ab") as log:
-            started = subprocess.Popen([ISTHMUS, *arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            started = subprocess.Popen([*inside, ISTHMUS, *arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         self._started.append(started)
         self._pids[name] = started.pid
 

@@ -30,14 +30,14 @@ class Replica:
         self.folder = Folder(site.path / name / "state")
         shutil.copytree(site.folder("us-east").path, self.folder.path)
         self.listen, self.health = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
-        site._start(f"{name}-signer", "signer", "--state", str(self.folder.path))
+        site.launch(f"{name}-signer", "signer", "--state", str(self.folder.path))
         await_true("the signer's socket", self.folder.signer.exists)
-        self.start()
+        self.launch()
 
     def start(self) -> None:
         where = ("--state", str(self.folder.path), "--listen", self.listen, "--health", self.health)
         store = ("--store", "kubernetes", "--namespace", self.namespace)
-        self.site._start(self.name, "controller", *where, "--kubeconfig", str(self.kubeconfig), *store)
+        self.site.launch(self.name, "controller", *where, "--kubeconfig", str(self.kubeconfig), *store)
         self.process: subprocess.Popen[bytes] = self.site._started[-1]
 
     def said(self, message: str) -> list[dict[str, Any]]:

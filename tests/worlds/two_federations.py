@@ -58,13 +58,13 @@ class Lone(Site):
     def start(self) -> None:
         """Start the signer and the controller."""
         folder = self.folder("m1")
-        self._start("signer", "signer", "--state", self.state)
+        self.launch("signer", "signer", "--state", self.state)
         await_true("the signer's socket", folder.signer.exists)
         files = ("--bundle-cert", str(self.path / "web.pem"), "--bundle-key", str(self.path / "web.key"))
         serve = ("--bundle-listen", self.bundles, "--bundle-profile", self.profile)
         where = ("--listen", self.listen, "--manifests", str(self.path / "manifests"))
         shown = files if self.profile == "https_web" else ()
-        self._start("controller", "controller", "--state", self.state, *where, *serve, *shown)
+        self.launch("controller", "controller", "--state", self.state, *where, *serve, *shown)
         await_true("the controller's socket", folder.api.exists)
         await_true("the cluster is known", lambda: self.status("m1")["cluster"]["certainty"] == "fresh")
         await_true("the bundle is served", self.document)

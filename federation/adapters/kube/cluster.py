@@ -82,9 +82,14 @@ class Kube(OverObjects):
         """Everything was wanted once: what bears our mark and nobody wants is deleted from now on."""
         self._writer.complete()
 
-    async def review(self, token: str) -> ServiceAccount:
+    @property
+    def nodes(self) -> frozenset[str] | None:
+        """By name; None while the list of nodes is not fresh."""
+        return frozenset(self._objects.nodes) if self._certainty["Node"] == "fresh" else None
+
+    async def review(self, token: str, audience: str = "") -> ServiceAccount:
         """Whose this service account token is (TokenReview)."""
-        return await review(self._access, token)
+        return await review(self._access, token, audience)
 
     async def run(self, wake: Wake) -> None:
         """Follow every kind and write what is wanted, until cancelled."""

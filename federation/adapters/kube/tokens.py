@@ -26,6 +26,7 @@ class _User(Struct, frozen=True):
 class _Status(Struct, frozen=True):
     authenticated: bool = False
     user: _User = _User()
+    audiences: tuple[str, ...] = ()
     error: str = ""
 
 
@@ -33,11 +34,13 @@ class _Review(Struct, frozen=True):
     status: _Status = _Status()
 
 
-async def review(access: KubeAccess, token: str) -> ServiceAccount:
-    """The service account of this token. Refused (E105) when the API server does not know it, or it belongs to no pod;
-    Unavailable when the API server does not answer, or does not let us ask.
+async def review(access: KubeAccess, token: str, audience: str = "") -> ServiceAccount:
+    """The service account of this token, which must be for this audience ("": for the API server). Refused (E105) when
+    the API server does not know it, or it belongs to no pod; Unavailable when the API server does not answer, or does
+    not let us ask.
     """
-    body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": {"token": token}}
+    spec: dict[str, object] = {"token": token} | ({"audiences": [audience]} if audience else {})
+    body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": spec}
     timeout = aiohttp.ClientTimeout(total=SECONDS)
     try:
         async with (
@@ -51,12 +54,14 @@ async def review(access: KubeAccess, token: str) -> ServiceAccount:
             found = msgspec.json.decode(await response.read(), type=_Review).status
     except (aiohttp.ClientError, TimeoutError, OSError, msgspec.MsgspecError) as error:
         raise Unavailable(f"the API server did not review a token: {type(error).__name__}: {error}") from None
-    return _account(found)
+    return _account(found, audience)
 
 
-def _account(found: _Status) -> ServiceAccount:
+def _account(found: _Status, audience: str) -> ServiceAccount:
     if not found.authenticated:
         raise Refused(f"service account token: the API server does not know it ({found.error or 'no reason'})", "E105")
+    if audience and audience not in found.audiences:
+        raise Refused(f'service account token: is not for the audience "{audience}"', "E105")
     namespace, _, name = found.user.username.removeprefix(_USER).partition(":")
     if not found.user.username.startswith(_USER) or not (is_label(namespace) and name):
         raise Refused(f"service account token: {found.user.username[:160]!r} is no service account", "E105")

@@ -15,7 +15,6 @@ from click.testing import CliRunner
 from federation.cli.deploy import SECRET_MAX, manifests, packed
 from federation.cli.main import cli
 from federation.config import Folder
-from federation.link.enrolled import Enrolled, save_enrolled
 from federation.model.errors import InputError
 from tests.worlds.deployed import named
 
@@ -47,7 +46,7 @@ def state(tmp_path: Path) -> Path:
 def secrets(path: Path) -> dict[str, dict[str, Any]]:
     told = CliRunner().invoke(cli, ["deploy", "secret", "--state", str(path)])
     assert told.exit_code == 0, told.output
-    return {one["metadata"]["name"]: one for one in yaml.safe_load_all(told.output) if one}
+    return {one["metadata"]["name"]: one for one in yaml.safe_load_all(told.output) if one and one["kind"] == "Secret"}
 
 
 def files(secret: dict[str, Any]) -> dict[str, int]:
@@ -92,17 +91,19 @@ def test_what_the_init_containers_unpack_is_the_folder(state: Path, tmp_path: Pa
     assert stat.S_IMODE(signer.path.stat().st_mode) == 0o750
 
 
+def test_programs_know_the_controller_by_public_words_in_both_namespaces(state: Path) -> None:
+    told = CliRunner().invoke(cli, ["deploy", "secret", "--state", str(state), "--agents-namespace", "agents"])
+    found = [one for one in yaml.safe_load_all(told.output) if one and one["kind"] == "ConfigMap"]
+    assert [(one["metadata"]["name"], one["metadata"]["namespace"]) for one in found] == [
+        ("isthmus-enroll", "isthmus-system"),
+        ("isthmus-enroll", "agents"),
+    ]
+    anchors = Folder(state).anchor.read_text()
+    assert all(one["data"] == {"member": "us-east.acme.mesh", "anchors.pem": anchors} for one in found)
+
+
 def test_the_same_folder_gives_the_same_secret(state: Path) -> None:
     assert manifests(state, "isthmus-system") == manifests(state, "isthmus-system")
-
-
-def test_a_dns_server_has_one_secret(tmp_path: Path) -> None:
-    save_enrolled(
-        tmp_path, Enrolled(node="dns1", role="dns", member="us-east", domain="acme.mesh", controllers=(), anchor="")
-    )
-    (tmp_path / "leaf.json").write_text("{}")
-    found = secrets(tmp_path)
-    assert {name: set(files(one)) for name, one in found.items()} == {"isthmus-dns": {"enrolled.json", "leaf.json"}}
 
 
 def test_sockets_and_links_stay_out(tmp_path: Path) -> None:
@@ -114,17 +115,10 @@ def test_sockets_and_links_stay_out(tmp_path: Path) -> None:
 
 def test_bad_input_is_one_line(state: Path, tmp_path: Path) -> None:
     missing = tmp_path / "none"
-    save_enrolled(
-        tmp_path / "gw", Enrolled(node="gw1", role="gateway", member="a", domain="b.c", controllers=(), anchor="")
-    )
     rows = [
         (
             missing,
             f"E125 {missing}/member.json does not exist: make it with `isthmus init` or `isthmus member request`",
-        ),
-        (
-            tmp_path / "gw",
-            f'E122 --state "{tmp_path}/gw": enrolled as gateway; only a DNS server has its folder in a Secret',
         ),
     ]
     for path, text in rows:

@@ -9,7 +9,9 @@ import pytest
 from federation.adapters.kube.kinds import FOLLOWED
 from federation.adapters.kube.lease import NAME
 from federation.adapters.kube.shards import SHARDS, name_of
+from federation.cli.deploy import ENROLL
 from federation.cli.main import cli
+from federation.trust.enrolment import AUDIENCE, parse_accounts
 from tests.worlds.deployed import DEPLOY, containers, named, objects, pods
 
 Rule = dict[str, Any]
@@ -142,12 +144,18 @@ def test_every_long_running_program_but_envoy_is_probed() -> None:
     assert unprobed == ["isthmus-gateway/envoy", "isthmus-node/envoy"]
 
 
-def test_agents_have_one_capability_and_a_namespace_of_their_own() -> None:
+CAPABILITIES = {
+    "isthmus-gateway": ["NET_ADMIN", "NET_RAW"],
+    "isthmus-node": ["NET_ADMIN", "NET_RAW", "SYS_PTRACE", "DAC_READ_SEARCH"],
+}
+
+
+def test_agents_have_few_capabilities_and_a_namespace_of_their_own() -> None:
     agents = {name: spec for name, (space, spec) in PODS.items() if space == "isthmus-gateway"}
     assert set(agents) == {"isthmus-gateway", "isthmus-node"}
-    for spec in agents.values():
+    for name, spec in agents.items():
         added = {one["name"]: one["securityContext"]["capabilities"].get("add") for one in spec["containers"]}
-        assert added == {"agent": ["NET_ADMIN"], "envoy": None}
+        assert added == {"agent": CAPABILITIES[name], "envoy": None}
         assert all("privileged" not in one["securityContext"] for one in spec["containers"])
     levels = {
         space: named("Namespace", space)["metadata"]["labels"]["pod-security.kubernetes.io/enforce"]
@@ -200,3 +208,30 @@ def test_the_stub_domain_goes_to_the_service_port_of_dns() -> None:
         r"^    forward \. 10\.96\.0\.53 \{$", block, re.M
     )
     assert {port["port"] for port in named("Service", "isthmus-dns")["spec"]["ports"]} == {53}
+
+
+def test_each_role_is_for_the_account_of_its_pods_alone() -> None:
+    _, spec = PODS["isthmus-controller"]
+    (controller,) = (one for one in spec["containers"] if one["name"] == "controller")
+    given = parse_accounts(one.removeprefix("--enroll=") for one in controller["args"] if one.startswith("--enroll="))
+    roles = {"isthmus-gateway": "gateway", "isthmus-node": "node", "isthmus-dns": "dns"}
+    assert given == {role: (PODS[name][0], PODS[name][1]["serviceAccountName"]) for name, role in roles.items()}
+    accounts = {
+        (one["metadata"]["namespace"], one["metadata"]["name"]) for one in objects() if one["kind"] == "ServiceAccount"
+    }
+    assert set(given.values()) <= accounts
+
+
+@pytest.mark.parametrize("name", ["isthmus-gateway", "isthmus-node", "isthmus-dns"])
+def test_programs_enrol_where_the_controller_listens_with_what_is_mounted(name: str) -> None:
+    spec = PODS[name][1]
+    args = dict(one.removeprefix("--").split("=", 1) for one in spec["containers"][0]["args"] if "=" in one)
+    for option, service in (("enroll", "isthmus-enroll"), ("controller", "isthmus-controller")):
+        (port,) = named("Service", service)["spec"]["ports"]
+        assert args[option] == f"{service}.isthmus-system.svc:{port['port']}"
+    (volume,) = (one["projected"]["sources"] for one in spec["volumes"] if one["name"] == "enroll")
+    assert volume[0] == {"serviceAccountToken": {"audience": AUDIENCE, "path": "token"}}
+    assert volume[1]["configMap"]["name"] == ENROLL
+    assert (args["enroll-token"], args["enroll-anchor"]) == ("/enroll/token", "/enroll/anchors.pem")
+    (env,) = (one for one in spec["containers"][0]["env"] if one["name"] == "MEMBER")
+    assert env["valueFrom"]["configMapKeyRef"] == {"name": ENROLL, "key": "member"}

@@ -69,6 +69,9 @@ class MemoryFeed:
     async def token(self, identity: SpiffeId, audiences: tuple[str, ...]) -> str:
         raise Unavailable(f"no controller to issue {identity}")
 
+    def forget(self, identity: SpiffeId) -> None:
+        return None
+
     async def attest(self, token: str) -> ServiceAccount:
         raise Unavailable("no controller to ask for a service account token")
 

@@ -1,26 +1,29 @@
 """Whom the controller takes for one of its agents."""
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
+from federation.adapters.clock import SystemClock
+from federation.adapters.memory import MemoryCluster
+from federation.config import Enrolment
 from federation.daemon import Controller
 from federation.model.errors import InputError, Refused
 from federation.model.spiffe import parse_spiffe
+from federation.trust.programs import Programs
 
 EAST = "spiffe://us-east.acme.mesh/ns"
 
 
-def controller() -> Controller:
-    made: Any = Controller.__new__(Controller)
-    made.own = SimpleNamespace(trust_domain="us-east.acme.mesh")
-    made.loop = SimpleNamespace(enrolments={"gw1": None})
-    return cast(Controller, made)
+def programs() -> Programs:
+    known = {"gw1": Enrolment(name="gw1", role="gateway")}
+    return Programs("us-east.acme.mesh", Path("none"), MemoryCluster(), SystemClock(), known.get)
 
 
 def test_an_enrolled_agent_is_known_by_its_exact_identity() -> None:
-    assert controller()._agent(parse_spiffe(f"{EAST}/isthmus/sa/agent-gw1")) == "gw1"
+    assert programs().who(parse_spiffe(f"{EAST}/isthmus/sa/agent-gw1")).name == "gw1"
 
 
 @pytest.mark.parametrize(
@@ -36,12 +39,12 @@ def test_an_enrolled_agent_is_known_by_its_exact_identity() -> None:
 )
 def test_everybody_else_is_refused(text: str) -> None:
     with pytest.raises(Refused) as caught:
-        controller()._agent(parse_spiffe(text))
+        programs().who(parse_spiffe(text))
     assert str(caught.value) == f"E105 {text} is neither an active member's controller nor an agent enrolled here"
 
 
 def test_one_whose_admission_was_overruled_says_so_and_ends() -> None:
-    made = controller()
+    made = Controller.__new__(Controller)
     ledger: Any = SimpleNamespace(members={}, term=2, registrar="eu-central")
     made.own = cast(Any, SimpleNamespace(name="ap-south"))
     made.ledger = cast(Any, SimpleNamespace(ledger=ledger))
