@@ -61,6 +61,18 @@ def directory_option(command: Callable[..., None]) -> Callable[..., None]:
     )
 
 
+def kubernetes_option(command: Callable[..., None]) -> Callable[..., None]:
+    """Add --kubernetes."""
+    return click.option(
+        "--kubernetes",
+        is_flag=False,
+        flag_value="double",
+        default=None,
+        type=click.Choice(["double", "real"]),
+        help="Give each member an API server: the double, or kube-apiserver and etcd of KUBEBUILDER_ASSETS.",
+    )(command)
+
+
 def place(folder: Path | None) -> Path:
     """The folder that was named, else the default."""
     from federation.lab.state import default_directory
@@ -77,12 +89,13 @@ def lab() -> None:
 @directory_option
 @click.option("--rtt", type=click.FloatRange(0, 10_000), default=None, help="Round trip between all, ms (60, 90, 140).")
 @click.option("--bare", is_flag=True, help="Network, WAN, endpoints and manifests only; no federation.")
-def up(folder: Path | None, rtt: float | None, bare: bool) -> None:
+@kubernetes_option
+def up(folder: Path | None, rtt: float | None, bare: bool, kubernetes: str | None) -> None:
     """Raise the lab, wholly or not at all."""
     from federation.lab.up import Options, raise_lab
 
     with undoing():
-        raise_lab(place(folder), Options(rtt, bare), click.echo)
+        raise_lab(place(folder), Options(rtt, bare, kubernetes or ""), click.echo)
 
 
 @lab.command()
@@ -200,25 +213,47 @@ def execute(folder: Path | None, where: str, command: tuple[str, ...]) -> None:
     execute_at(loaded(folder), where, list(command[1:] if command[0] == "--" else command))
 
 
+@lab.command("kubectl", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@directory_option
+@click.argument("member")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def kubectl(folder: Path | None, member: str, arguments: tuple[str, ...]) -> None:
+    """Run kubectl against a member's API server, in a lab that was raised with --kubernetes."""
+    from federation.lab.servers import kubectl
+
+    kubectl(loaded(folder), member, arguments)
+
+
 @lab.command()
 @directory_option
 @click.argument("story", type=click.Choice(["journey", "failover"]), default="journey")
 @click.option("--keep", is_flag=True, help="Leave the lab up at the end.")
 @click.option("--rtt", type=click.FloatRange(0, 10_000), default=None, help="Round trip between all, ms (60, 90, 140).")
 @click.option("--record", type=click.Path(path_type=Path), default=None, help="Where failover writes what it measured.")
+@kubernetes_option
 @OUTPUT
-def run(folder: Path | None, story: str, keep: bool, rtt: float | None, record: Path | None, output: str) -> None:
+def run(
+    folder: Path | None,
+    story: str,
+    keep: bool,
+    rtt: float | None,
+    record: Path | None,
+    kubernetes: str | None,
+    output: str,
+) -> None:
     """Raise the lab, tell a story in it and check every step: the journey of a request, or the failover of a region."""
     from federation.cli.lab_story import tell
     from federation.lab import errors, steps
     from federation.lab.story.play import failover
+    from federation.lab.up import Options
 
     if story == "failover" and rtt is not None:
         raise errors.bad_argument("--rtt is not for the failover story, which has round trips of its own")
     if story == "journey" and record is not None:
         raise errors.bad_argument("--record is for the failover story; the journey records nothing")
     with undoing():
-        good = tell(place(folder), failover(record) if story == "failover" else steps.play, keep, rtt, output)
+        play = failover(record) if story == "failover" else steps.play
+        good = tell(place(folder), play, keep, Options(rtt, kubernetes=kubernetes or ""), output)
     sys.exit(0 if good else 1)
 
 

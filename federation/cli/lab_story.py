@@ -8,9 +8,10 @@ import click
 
 from federation.lab.run import Play, run_story
 from federation.lab.step import Step
+from federation.lab.up import Options
 
 
-def tell(folder: Path, play: Play, keep: bool, rtt_ms: float | None, output: str) -> bool:
+def tell(folder: Path, play: Play, keep: bool, options: Options, output: str) -> bool:
     """Run the story and print it, as text with a table at the end or as JSON; True when every step held."""
     quiet = output == "json"
 
@@ -20,7 +21,7 @@ def tell(folder: Path, play: Play, keep: bool, rtt_ms: float | None, output: str
     def report(step: Step) -> None:
         say(f"{'pass' if step.ok else 'FAIL'}  {step.name}: {step.measured}")
 
-    told = run_story(folder, play, keep, rtt_ms, say, report)
+    told = run_story(folder, play, keep, options, say, report)
     good = all(step.ok for step in told)
     if quiet:
         rows = [{"name": s.name, "expected": s.expected, "measured": s.measured, "ok": s.ok} for s in told]

@@ -94,6 +94,42 @@ def endless() -> LabError:
     return LabError("--count 0 needs --deadline or --until-endpoint, or it would never end", "E186")
 
 
+def no_assets() -> LabError:
+    """Real API servers were asked for."""
+    return LabError(
+        "KUBEBUILDER_ASSETS is not set: name the folder that holds kube-apiserver and etcd, "
+        "or leave out `real` for the double",
+        "E183",
+    )
+
+
+def not_assets(folder: str) -> LabError:
+    """KUBEBUILDER_ASSETS names a folder without the program."""
+    return LabError(f'KUBEBUILDER_ASSETS "{folder}" holds no kube-apiserver: name the folder that does', "E183")
+
+
+def no_servers(directory: str) -> LabError:
+    """kubectl in a lab of manifests."""
+    return LabError(
+        f"the members of the lab in {directory} have manifests and no API server: "
+        "raise one with `isthmus lab up --kubernetes`",
+        "E186",
+    )
+
+
+def missing_kubectl() -> LabError:
+    """kubectl is not on PATH."""
+    return LabError('program "kubectl" is missing: install it as https://kubernetes.io/docs/tasks/tools says', "E183")
+
+
+def other_sort(directory: str, wanted: str, there: str) -> LabError:
+    """A story is to be told with API servers in a lab that has others or none."""
+    has = f"API servers of the sort {there}" if there else "manifests"
+    return LabError(
+        f"--kubernetes {wanted}: the lab in {directory} has {has}: leave the option out, or end that lab first", "E182"
+    )
+
+
 def bad_argument(why: str) -> LabError:
     """An argument that the lab's programs refuse."""
     return LabError(why, "E186")

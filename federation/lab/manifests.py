@@ -1,9 +1,9 @@
-"""The ordinary Kubernetes manifests that the lab's members watch; each file is replaced whole."""
+"""The ordinary Kubernetes objects that the lab's members state, as YAML."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
+from federation.lab.cluster import Cluster, Part
 from federation.lab.topology import NAMESPACE, PUBLIC_PORT, WEB, WEB_PORT, Endpoint
 
 SERVICE = f"""\
@@ -114,47 +114,37 @@ def slice_text(listed: Iterable[Listed], service: str = WEB) -> str:
     return SLICE.format(service=service) + ("endpoints:\n" + "".join(entries) if entries else "endpoints: []\n")
 
 
-def set_endpoints(folder: Path, listed: Iterable[Listed], service: str = WEB) -> None:
-    """Let a service of `shop` have exactly these endpoints in the member whose manifests are in `folder`; the first
-    call exports it.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    replace(folder / f"{service}-endpoints.yaml", slice_text(listed, service))
-    if not (folder / f"{service}.yaml").exists():
-        replace(folder / f"{service}.yaml", SERVICE.format(service=service))
+def endpoints(listed: Iterable[Listed], service: str = WEB) -> Part:
+    """The EndpointSlice."""
+    return Part(f"{service}-endpoints.yaml", slice_text(listed, service))
 
 
-def set_policy(folder: Path, back: Return, service: str = WEB) -> None:
-    """Give the member's clients a policy for a service: probes of /healthz and this return."""
-    text = POLICY.format(service=service, percent=back.percent, seconds=back.seconds)
-    replace(folder / f"{service}-policy.yaml", text)
+def exported(service: str = WEB) -> Part:
+    """A Service of `shop` and its ServiceExport."""
+    return Part(f"{service}.yaml", SERVICE.format(service=service))
 
 
-def set_public_name(folder: Path, back: Return, healthy: int = HEALTHY) -> None:
-    """Let the member state PUBLIC_HOST as a steered name for shop/web; an address that was down needs so many good
-    probes in a row.
-    """
-    text = GLOBAL_NAME.format(percent=back.percent, seconds=back.seconds, healthy=healthy)
-    replace(folder / "shop-name.yaml", text)
+def policy(back: Return, service: str = WEB) -> Part:
+    """A member's policy for its clients of a service: probes of /healthz and this return."""
+    return Part(f"{service}-policy.yaml", POLICY.format(service=service, percent=back.percent, seconds=back.seconds))
 
 
-def withdraw(folder: Path, service: str = WEB) -> None:
+def public_name(back: Return, healthy: int = HEALTHY) -> Part:
+    """PUBLIC_HOST as a steered name for shop/web; an address that was down needs so many good probes in a row."""
+    return Part("shop-name.yaml", GLOBAL_NAME.format(percent=back.percent, seconds=back.seconds, healthy=healthy))
+
+
+def set_endpoints(cluster: Cluster, listed: Iterable[Listed], service: str = WEB) -> None:
+    """Let a service of `shop` have exactly these endpoints in a member; the first call exports it."""
+    cluster.put(endpoints(listed, service))
+    if not cluster.holds(exported(service)):
+        cluster.put(exported(service))
+
+
+def withdraw(cluster: Cluster, service: str = WEB) -> None:
     """Remove a service of `shop` from the member."""
-    for name in (f"{service}.yaml", f"{service}-endpoints.yaml"):
-        (folder / name).unlink(missing_ok=True)
-
-
-def clear(folder: Path) -> None:
-    """Remove everything that the member states."""
-    for path in folder.glob("*.yaml"):
-        path.unlink(missing_ok=True)
-
-
-def replace(path: Path, text: str) -> None:
-    """Write the file whole: a watcher sees the old or the new content, and never the hidden part."""
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(text)
-    part.replace(path)
+    for part in (exported(service), endpoints((), service)):
+        cluster.remove(part)
 
 
 def _yaml(value: bool) -> str:

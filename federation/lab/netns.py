@@ -60,14 +60,20 @@ def ingress(lab: str, member: str) -> str:
     return f"{machine(lab, member)}-ingress"
 
 
+def api(lab: str, member: str) -> str:
+    """The namespace of a member's API server, where it has one."""
+    return f"{machine(lab, member)}-api"
+
+
 def wan(lab: str) -> str:
     """The namespace of the WAN."""
     return f"{prefix(lab)}wan"
 
 
-def names(lab: str, topology: Topology) -> tuple[str, ...]:
-    """Every namespace of a lab."""
-    each = [made(lab, name) for name in topology.names for made in (machine, web, client, ingress)]
+def names(lab: str, topology: Topology, kubernetes: bool = False) -> tuple[str, ...]:
+    """Every namespace of a lab, with API servers or without."""
+    places = (machine, web, client, ingress, *((api,) if kubernetes else ()))
+    each = [made(lab, name) for name in topology.names for made in places]
     return (wan(lab), *each)
 
 
@@ -93,8 +99,8 @@ class Plan:
     resolv: tuple[tuple[str, str], ...]
 
 
-def plan(lab: str, topology: Topology) -> Plan:
-    """What a lab's network consists of."""
+def plan(lab: str, topology: Topology, kubernetes: bool = False) -> Plan:
+    """What a lab's network consists of, with API servers or without."""
     spaces = [
         Space(
             wan(lab),
@@ -113,14 +119,18 @@ def plan(lab: str, topology: Topology) -> Plan:
             f"link add eth0 netns {ingress(lab, name)} type veth peer name pod-ingress netns {host}",
         ]
         offloads += [(host, "wan0"), (wan(lab), name)]
-        spaces += [_machine(lab, member, topology), _web(lab, member), _client(lab, member), _ingress(lab, member)]
+        spaces += [_machine(lab, member, topology, kubernetes)]
+        spaces += [_web(lab, member), _client(lab, member), _ingress(lab, member)]
+        if kubernetes:
+            links.append(f"link add eth0 netns {api(lab, name)} type veth peer name pod-api netns {host}")
+            spaces.append(_api(lab, member))
     resolv = tuple(
         (pod(lab, m.name), RESOLV.format(server=m.gateway)) for m in topology.members for pod in (client, ingress)
     )
     return Plan(tuple(spaces), tuple(links), tuple(offloads), resolv)
 
 
-def _machine(lab: str, member: Member, topology: Topology) -> Space:
+def _machine(lab: str, member: Member, topology: Topology, kubernetes: bool) -> Space:
     others = (other for other in topology.members if other != member)
     lines = (
         "link set lo up",
@@ -132,6 +142,7 @@ def _machine(lab: str, member: Member, topology: Topology) -> Space:
         "link set pod-web master pods up",
         "link set pod-client master pods up",
         "link set pod-ingress master pods up",
+        *(("link set pod-api master pods up",) if kubernetes else ()),
         f"route add {member.public}/32 via {member.ingress}",
         *(f"route add {other.public}/32 via {other.underlay}" for other in others),
     )
@@ -146,6 +157,10 @@ def _web(lab: str, member: Member) -> Space:
 def _client(lab: str, member: Member) -> Space:
     address = (f"addr add {member.client}/{POD_BITS} dev eth0",)
     return Space(client(lab, member.name), EVERYWHERE, _pod(address, member))
+
+
+def _api(lab: str, member: Member) -> Space:
+    return Space(api(lab, member.name), EVERYWHERE, _pod((f"addr add {member.api}/{POD_BITS} dev eth0",), member))
 
 
 def _ingress(lab: str, member: Member) -> Space:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -157,6 +158,9 @@ def complaint(log: Path, begin: int = 0) -> str:
     return _message((marked or lines[-1:] or [""])[0]).strip()
 
 
+KLOG = re.compile(r"[IW]\d{4} ")
+"""How the lines of Kubernetes' programs begin that tell or warn."""
+
 MARKS = ("error", "refused", "in use", "cannot", "critical", "fatal", "usage:")
 
 
@@ -164,7 +168,7 @@ def _is_error(line: str) -> bool:
     said = _structured(line)
     if "level" in said:
         return said["level"] in ("error", "critical")
-    return any(mark in line.lower() for mark in MARKS)
+    return not KLOG.match(line) and any(mark in line.lower() for mark in MARKS)
 
 
 def _message(line: str) -> str:

@@ -79,12 +79,13 @@ def signer(lab: str, member: Member, root: Path) -> Wanted:
     return Wanted(f"{member.name}-signer", netns.machine(lab, member.name), argv, makes=state / "signer.sock")
 
 
-def controller(lab: str, member: Member, root: Path) -> Wanted:
-    """The member's controller."""
-    state = root / member.name / "state"
-    manifests = ("--manifests", str(root / member.name / "manifests"))
+def controller(lab: str, member: Member, root: Path, kubernetes: bool = False) -> Wanted:
+    """The member's controller; it watches manifests, or the member's API server."""
+    folder = root / member.name
+    state = folder / "state"
+    watched = ("--kubeconfig", str(folder / "kubeconfig")) if kubernetes else ("--manifests", str(folder / "manifests"))
     listen = ("--listen", f"0.0.0.0:{SYNC_PORT}", "--metrics", f"127.0.0.1:{CONTROLLER_METRICS}")
-    argv = ("controller", "--state", str(state), *manifests, *listen)
+    argv = ("controller", "--state", str(state), *watched, *listen)
     return Wanted(f"{member.name}-controller", netns.machine(lab, member.name), argv, makes=state / "api.sock")
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from federation.lab import errors, process
 from federation.lab.state import FILE, HOLDER, Program
 
-COMMANDS = ("up", "down", "run", "status", "set-wan", "cut", "heal", "kill", "start", "exec")
+COMMANDS = ("up", "down", "run", "status", "set-wan", "cut", "heal", "kill", "start", "exec", "kubectl")
 STARTS = ("up", "run")
 PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 UNSHARE = ["unshare", "--user", "--map-root-user", "--net", "--mount"]

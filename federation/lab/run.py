@@ -20,7 +20,7 @@ seconds it took to raise the lab; None when it was up before.
 
 
 def run_story(
-    directory: Path, play: Play, keep: bool, rtt_ms: float | None, say: Say, report: Callable[[Step], None]
+    directory: Path, play: Play, keep: bool, options: up.Options, say: Say, report: Callable[[Step], None]
 ) -> list[Step]:
     """The rows with their verdicts, each reported when it is known.
 
@@ -28,7 +28,7 @@ def run_story(
     `keep`; one that was up before stays up, with every program running.
     """
     before, topology, begin = marks(), LAB, time.monotonic()
-    lab, seconds = _raised(directory, rtt_ms, say, topology)
+    lab, seconds = _raised(directory, options, say, topology)
     mine = seconds is not None
     told: list[Step] = []
     try:
@@ -49,21 +49,23 @@ def run_story(
     return told
 
 
-def _raised(directory: Path, rtt_ms: float | None, say: Say, topology: Topology) -> tuple[Lab, float | None]:
+def _raised(directory: Path, options: up.Options, say: Say, topology: Topology) -> tuple[Lab, float | None]:
     if not (directory / FILE).exists():
         begin = time.monotonic()
-        return up.raise_lab(directory, up.Options(rtt_ms), say, topology), time.monotonic() - begin
+        return up.raise_lab(directory, options, say, topology), time.monotonic() - begin
     lab = load(directory)
     if lab.bare or lab.state != "up":
         raise errors.already_up(lab.lab, str(directory))
+    if options.kubernetes not in ("", lab.kubernetes):
+        raise errors.other_sort(str(directory), options.kubernetes, lab.kubernetes)
     say(f"lab {lab.lab} is up in {lab.directory} and stays up")
     return lab, None
 
 
 def _down(lab: Lab, topology: Topology, before: dict[str, list[str]], keep_logs: bool) -> Step:
     """j: nothing of the lab is left, neither its own things nor anything new on the machine."""
-    count = len(names(lab.lab, topology))
-    pids = pids_in(names(lab.lab, topology))
+    count = len(names(lab.lab, topology, bool(lab.kubernetes)))
+    pids = pids_in(names(lab.lab, topology, bool(lab.kubernetes)))
     take_down(lab.path, keep_logs)
     left = [line for line in leftovers(lab) if not (keep_logs and line == f"folder {lab.path}")]
     left += [f"process {pid}" for pid in pids if process.start_ticks(pid) is not None]

@@ -29,6 +29,7 @@ def collect(lab: Lab) -> dict[str, Any]:
         "dir": lab.directory,
         "state": lab.state,
         "bare": lab.bare,
+        "kubernetes": lab.kubernetes,
         "federation": lab.federation,
     }
     return {**head, "programs": programs, "wan": wan, "members": members}

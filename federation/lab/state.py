@@ -31,13 +31,14 @@ class Program:
 
 @dataclass(slots=True)
 class Lab:
-    """The content of lab.json."""
+    """The content of lab.json. `kubernetes`: the sort of the members' API servers, "" where they have manifests."""
 
     lab: str
     directory: str
     state: str = RAISING
     rtt_ms: float | None = None
     bare: bool = False
+    kubernetes: str = ""
     federation: str = ""
     programs: dict[str, Program] = field(default_factory=dict)
 

@@ -10,6 +10,7 @@ from ipaddress import ip_address, ip_network
 from itertools import islice
 
 from federation.lab import look, manifests, netns, process, supervise, up
+from federation.lab.cluster import cluster_of
 from federation.lab.inside import pids_in
 from federation.lab.look import Answer
 from federation.lab.manifests import Listed
@@ -51,9 +52,9 @@ class Stage:
         return self.topology.member(AWAY)
 
     def offer(self, member: Member, listed: Iterable[Listed]) -> float:
-        """Change a member's manifests; the Unix time just before."""
+        """Change what a member states; the Unix time just before."""
         now = time.time()
-        manifests.set_endpoints(up.folder(self.lab, member.name), listed)
+        manifests.set_endpoints(cluster_of(self.lab, member.name), listed)
         return now
 
 
@@ -212,7 +213,7 @@ def last_known_good(stage: Stage) -> Step:
     on disk.
     """
     lab = stage.lab
-    manifests.withdraw(up.folder(lab, stage.home.name))
+    manifests.withdraw(cluster_of(lab, stage.home.name))
     process.wait_for(lab, lambda: _explained(stage, {stage.away.name}), CHANGE_SECONDS)
     _settle(stage, stage.away.name)
     killed = kill_members(stage)
@@ -290,10 +291,14 @@ def tell(stage: Stage, step: Callable[[Stage], Step]) -> Step:
 
 def begin(stage: Stage) -> None:
     """What the lab must offer before the first step: the service in `away` alone, and no slow return."""
+    pods = [Listed(pod) for pod in stage.away.endpoints[:2]]
+    stated = {
+        stage.away.name: (manifests.endpoints(pods), manifests.exported()),
+        stage.home.name: (manifests.policy(RETURN),),
+    }
     for member in stage.topology.names:
-        manifests.clear(up.folder(stage.lab, member))
-    stage.offer(stage.away, [Listed(pod) for pod in stage.away.endpoints[:2]])
-    manifests.set_policy(up.folder(stage.lab, stage.home.name), RETURN)
+        cluster_of(stage.lab, member).only(stated.get(member, ()))
+    _settle(stage, stage.away.name)
 
 
 def play(lab: Lab, topology: Topology, say: Callable[[str], None], up_seconds: float | None) -> Iterator[Step]:

@@ -12,6 +12,7 @@ WEB_PORT = 8080
 PUBLIC_PORT = 80
 SYNC_PORT = 7443
 WIREGUARD_PORT = 51820
+API_PORT = 6443
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,11 @@ class Member:
     def ingress(self) -> str:
         """The ingress pod's address."""
         return f"10.{self.number}.3.10"
+
+    @property
+    def api(self) -> str:
+        """Its API server's address, where it has one."""
+        return f"10.{self.number}.4.10"
 
     @property
     def public(self) -> str:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from federation.lab import api, manifests, netns, process, programs, shim
+from federation.lab import api, manifests, netns, process, programs, servers, shim
+from federation.lab.cluster import cluster_of
 from federation.lab.down import take_down
 from federation.lab.inside import inside
 from federation.lab.preflight import preflight
@@ -25,10 +26,13 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """`rtt_ms` None: the topology's table. `bare`: network, WAN, endpoints and manifests only."""
+    """`rtt_ms` None: the topology's table. `bare`: no federation, only what is around it. `kubernetes`: `double` or
+    `real`, the sort of API server that each member gets; "" for manifests.
+    """
 
     rtt_ms: float | None = None
     bare: bool = False
+    kubernetes: str = ""
 
 
 def raise_lab(directory: Path, options: Options, say: Say, topology: Topology = LAB) -> Lab:
@@ -36,10 +40,13 @@ def raise_lab(directory: Path, options: Options, say: Say, topology: Topology = 
     on.
     """
     preflight()
+    if options.kubernetes == servers.REAL:
+        servers.assets()
     lab = create(directory)
     try:
         with changing(lab.directory) as state:
-            state.rtt_ms, state.bare = options.rtt_ms, options.bare
+            state.rtt_ms, state.bare, state.kubernetes = options.rtt_ms, options.bare, options.kubernetes
+        lab.kubernetes = options.kubernetes
         _raise(lab, options, say, topology)
     except BaseException as error:
         take_down(lab.path, keep_logs=not isinstance(error, KeyboardInterrupt))
@@ -49,12 +56,13 @@ def raise_lab(directory: Path, options: Options, say: Say, topology: Topology = 
 
 def _raise(lab: Lab, options: Options, say: Say, topology: Topology) -> None:
     begin = time.monotonic()
-    netns.raise_network(netns.plan(lab.lab, topology))
+    netns.raise_network(netns.plan(lab.lab, topology, bool(lab.kubernetes)))
     start(lab, programs.wan(lab.lab, topology, lab.wan_socket, options.rtt_ms))
+    if lab.kubernetes:
+        servers.start_servers(lab, topology)
     for member in topology.members:
-        folder(lab, member.name).mkdir(parents=True)
-        if member.name == AWAY:
-            manifests.set_endpoints(folder(lab, member.name), [manifests.Listed(pod) for pod in member.endpoints[:2]])
+        given = lab.member(member.name) if lab.kubernetes else lab.member(member.name) / "manifests"
+        given.mkdir(parents=True, exist_ok=True)
         for pod in programs.pods(lab.lab, member):
             start(lab, pod)
     process.wait_for(lab, lambda: wan_ready(lab), START_SECONDS, ["wan"])
@@ -64,6 +72,11 @@ def _raise(lab: Lab, options: Options, say: Say, topology: Topology) -> None:
         for name, address, port in (("web", last, WEB_PORT), ("ingress", member.public, PUBLIC_PORT)):
             process.wait_for(lab, partial(listens, space, address, port), START_SECONDS, [f"{member.name}-{name}"])
     say(f"network and WAN are up ({time.monotonic() - begin:.1f} s)")
+    if lab.kubernetes:
+        servers.prepare_servers(lab, topology)
+        say(f"every member's API server serves our kinds ({time.monotonic() - begin:.1f} s)")
+    away = topology.member(AWAY)
+    manifests.set_endpoints(cluster_of(lab, AWAY), [manifests.Listed(pod) for pod in away.endpoints[:2]])
     if not options.bare:
         found_federation(lab, topology)
         say(f"federation {lab.federation} is founded ({time.monotonic() - begin:.1f} s)")
@@ -75,11 +88,8 @@ def _raise(lab: Lab, options: Options, say: Say, topology: Topology) -> None:
     with changing(lab.directory) as state:
         state.state, state.federation = UP, lab.federation
     say(f"lab {lab.lab} is up in {lab.directory} ({time.monotonic() - begin:.1f} s)")
-
-
-def folder(lab: Lab, member: str) -> Path:
-    """A member's manifests."""
-    return lab.member(member) / "manifests"
+    if lab.kubernetes:
+        say(f"its API servers: isthmus lab kubectl --dir {lab.directory} {AWAY} get serviceimports -A")
 
 
 def start(lab: Lab, wanted: Wanted) -> None:
@@ -164,7 +174,7 @@ def wait_made(lab: Lab, wanted: Wanted) -> None:
 def start_controllers(lab: Lab, topology: Topology) -> None:
     """Start every member's controller."""
     for member in topology.members:
-        start(lab, programs.controller(lab.lab, member, lab.path))
+        start(lab, programs.controller(lab.lab, member, lab.path, bool(lab.kubernetes)))
 
 
 def start_data_path(lab: Lab, topology: Topology) -> None:

@@ -17,12 +17,14 @@ def import_conditions(ready: bool) -> tuple[Condition, ...]:
 
 
 def export_conditions(
-    local: LocalFacts, granted: bool, provisional: bool, conflicts: Sequence[Conflict]
+    local: LocalFacts, member: bool, granted: bool, provisional: bool, conflicts: Sequence[Conflict]
 ) -> tuple[Condition, ...]:
     """Those of a ServiceExport: Valid, Ready and, while it is valid, Conflict."""
     valid = _valid(local)
     if not valid.status:
         return (valid, Condition("Ready", False, "Failed", "It is not exported: see Valid."))
+    if not member:
+        return (valid, Condition("Ready", False, "Failed", "This cluster is no member of the federation any more."))
     return (valid, _ready(local, granted, provisional), _conflict(conflicts))
 
 

@@ -11,6 +11,8 @@ from federation.model.record import Export, IpFamily, Port, ServiceKind, Traits
 
 PROVISIONAL = 1 << 62
 """Where exports that the registrar has not numbered yet rank: after all that it has."""
+FEW = 5
+"""So many ports or members are named in a message, the others counted."""
 
 
 class Conflict(Struct, frozen=True):
@@ -78,7 +80,8 @@ def _port_conflict(exporters: Sequence[Exporter]) -> Conflict | None:
         for port in export.ports
         if not _is_kept(port, exporters, member)
     ]
-    return Conflict("PortConflict", f"{text}{''.join(lost)} {_disagree(others, exporters)}")
+    more = f" {len(lost) - FEW} more are left out." if len(lost) > FEW else ""
+    return Conflict("PortConflict", f"{text}{''.join(lost[:FEW])}{more} {_disagree(others, exporters)}")
 
 
 def _family_conflict(exporters: Sequence[Exporter], families: tuple[IpFamily, ...]) -> Conflict | None:
@@ -98,8 +101,8 @@ def _disagree(others: Sequence[MemberName], exporters: Sequence[Exporter]) -> st
 
 
 def _list(members: Sequence[MemberName]) -> str:
-    more = f" and {len(members) - 5} more" if len(members) > 5 else ""
-    return ", ".join(members[:5]) + more
+    more = f" and {len(members) - FEW} more" if len(members) > FEW else ""
+    return ", ".join(members[:FEW]) + more
 
 
 def _is_kept(port: Port, exporters: Sequence[Exporter], member: MemberName) -> bool:

@@ -49,8 +49,8 @@ class ServiceInputs(Struct, frozen=True, kw_only=True):
     `addresses` are its clusterset IPs where we give them ourselves, and `listeners` the node port of each service port,
     by name and number. `numbers` are those of all exports, which we say in our record when our
     member `registers`. `native`: the cluster is a Kubernetes API, which gives the
-    addresses and holds the import; `nodes` are our node agents there. `granted`: the ledger lets us export from the
-    namespace. `names` are
+    addresses and holds the import; `nodes` are our node agents there. `member`: we are one still; `granted`: the
+    ledger lets us export from the namespace. `names` are
     the public names that we define for it (by object), `definitions` those of anyone that are in force for it.
     `ingress` has each member's public addresses. `kept` is what its last plan remembered; `now` in Unix milliseconds.
     """
@@ -73,6 +73,7 @@ class ServiceInputs(Struct, frozen=True, kw_only=True):
     registers: bool = False
     draining: bool = False
     native: bool = False
+    member: bool = True
     granted: bool = True
     nodes: Nodes = ()
 
@@ -251,7 +252,7 @@ def _said(inputs: ServiceInputs, export: Export | None, conflicts: tuple[Conflic
     local, found = inputs.local, []
     if local.exported or (EXPORT, local.key.name) in local.faults:
         conditions = export_conditions(
-            local, inputs.granted, export is not None and not inputs.numbers.get(inputs.own), conflicts
+            local, inputs.member, inputs.granted, export is not None and not inputs.numbers.get(inputs.own), conflicts
         )
         found.append(said(local, EXPORT, local.key.name, conditions))
     if local.policy is not None or (POLICY, local.key.name) in local.faults:

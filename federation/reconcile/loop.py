@@ -330,6 +330,7 @@ class Loop:
             numbers=self.numbers.of(key),
             registers=self._registers,
             native=self.parts.cluster.native,
+            member=own.state == "active",
             granted=own.granted(key.namespace),
             nodes=self.nodes.all,
             kept=self.memory.of(key),

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 
-from federation.model.imported import ClusterObject
+from federation.model.imported import ClusterObject, Said
 from federation.model.names import ServiceKey
+from federation.plan.conditions import EXPORT
 from federation.plan.service import ServicePlan
 from federation.ports import ClusterApi
 from federation.wire.k8s.render import render
@@ -34,9 +35,10 @@ class Native:
         self._put(FEDERATION, objects)
 
     def withdraw(self) -> None:
-        """We are no member any more: nothing of ours shall stand."""
+        """We are no member any more: nothing of ours shall stand, and the exports say so."""
         for owner in {*self._told, *self._due}:
-            self._put(owner, ())
+            objects = self._due.get(owner, self._told.get(owner, ()))
+            self._put(owner, tuple(one for one in objects if isinstance(one, Said) and one.kind == EXPORT))
 
     def send(self, everything_known: bool) -> None:
         """Tell the cluster what is due, after a first pass over everything; once every peer is known, what nobody wants

@@ -14,7 +14,7 @@ from federation.model import policy as limits
 from federation.model.cidr import forbidden_address, inside, is_canonical
 from federation.model.errors import Refused
 from federation.model.ledger import Member
-from federation.model.metadata import annotation_fault, is_value, label_fault
+from federation.model.metadata import annotation_fault, is_key, is_value, label_fault
 from federation.model.names import ServiceKey, is_host, is_label, zone_of
 from federation.model.policy import GlobalName, Probe
 from federation.model.record import (
@@ -316,7 +316,7 @@ def _check_ports(ports: tuple[Port, ...], where: str) -> None:
         _check_number(port.port, f"{where}: port")
         if port.name and not is_label(port.name):
             raise Refused(f"{where}: port name {port.name[:80]!r} is not a DNS label; last good kept", "E114")
-        if not (port.app_protocol.isascii() and port.app_protocol.isprintable()) or len(port.app_protocol) > 253:
+        if port.app_protocol and not is_key(port.app_protocol):
             raise Refused(f"{where}: appProtocol {port.app_protocol[:80]!r} is no name; last good kept", "E114")
 
 

@@ -6,7 +6,8 @@ import statistics
 import time
 from collections.abc import Iterator
 
-from federation.lab import api, look, manifests, topology, up
+from federation.lab import api, look, manifests, topology
+from federation.lab.cluster import cluster_of
 from federation.lab.look import Answer
 from federation.lab.manifests import Listed
 from federation.lab.state import Lab
@@ -43,7 +44,7 @@ def pauses() -> Iterator[float]:
 def offer(lab: Lab, *pods: object) -> float:
     """Let eu-central offer exactly these; the Unix time just before."""
     now = time.time()
-    manifests.set_endpoints(up.folder(lab, AWAY.name), [Listed(pod) for pod in pods])  # type: ignore[arg-type]
+    manifests.set_endpoints(cluster_of(lab, AWAY.name), [Listed(pod) for pod in pods])  # type: ignore[arg-type]
     return now
 
 

@@ -2,7 +2,8 @@
 
 import time
 
-from federation.lab import manifests, process, up
+from federation.lab import manifests, process
+from federation.lab.cluster import cluster_of
 from federation.lab.manifests import Listed, Return
 from federation.lab.state import Lab
 from federation.lab.topology import LAB
@@ -27,8 +28,8 @@ def measure(names: tuple[str, ...]) -> list[Row]:
 def one() -> float:
     """Seconds of one revocation."""
     with raised() as lab:
-        manifests.set_endpoints(up.folder(lab, GONE), [Listed(pod) for pod in LAB.member(GONE).endpoints[:2]])
-        manifests.set_public_name(up.folder(lab, "us-east"), Return(100, 1))
+        manifests.set_endpoints(cluster_of(lab, GONE), [Listed(pod) for pod in LAB.member(GONE).endpoints[:2]])
+        cluster_of(lab, "us-east").put(manifests.public_name(Return(100, 1)))
         for member in OTHERS:
             process.wait_for(lab, lambda member=member: served(lab, member), READY_SECONDS)  # type: ignore[misc]
         begin = time.monotonic()

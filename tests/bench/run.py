@@ -21,6 +21,7 @@ from tests.bench import (  # noqa: E402
     failover,
     help_time,
     kubernetes,
+    kubernetes_changes,
     path_overhead,
     plan_one_change,
     probing,
@@ -50,6 +51,7 @@ MODULES: tuple[ModuleType, ...] = (
     slow_peer,
     agents,
     kubernetes,
+    kubernetes_changes,
     replicas,
 )
 EXPECTED = (IsthmusError, OSError, RuntimeError, ValueError, subprocess.SubprocessError)

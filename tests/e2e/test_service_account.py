@@ -17,12 +17,12 @@ from gateways.daemon import Agent
 from gateways.identity.process import TOKEN_FILE
 from gateways.kernel.memory import Twin
 from gateways.state import Situation
-from tests.e2e.test_kubernetes_member import Served, member
+from tests.e2e.test_kubernetes_member import member
+from tests.worlds.federated import Member
 from tests.worlds.public_cli import Site
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="SERVICE ACCOUNTS NOT TESTED: not root, cannot mount")
 HERE = "ip-10-0-1-23.ec2.internal"
-CLIENT = "system:serviceaccount:shop:client"
 WHO = """
 import sys
 from spiffe import WorkloadApiClient
@@ -35,13 +35,28 @@ except Exception as error:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[tuple[Site, Served]]:
-    with member(tmp_path) as (site, served):
+def world(tmp_path: Path) -> Iterator[tuple[Site, Member]]:
+    with member(tmp_path) as (site, cluster):
         enrolled = ("--workload-kubernetes", "shop/client", "--kubernetes-node", "ip-10-0-1-23.ec2.internal")
         state = ("--state", str(site.folder("us-east").path))
         out = ("--name", "n1", "--role", "node", "--controller", site.listen, "--out", str(tmp_path / "n1"))
         site.cli("enroll", *state, *out, *enrolled)
-        yield site, served
+        yield site, cluster
+
+
+def token(member: Member, account: str, pod: str, node: str) -> str:
+    """A token of this account that is bound to a new pod on this node (TokenRequest), as the kubelet gets it."""
+    home = f"/api/v1/namespaces/{member.namespace}"
+    of = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": account}}
+    if member.cluster.call("GET", f"{home}/serviceaccounts/{account}").code == 404:
+        member.cluster.ok("POST", f"{home}/serviceaccounts", of)
+    runs = {"nodeName": node, "serviceAccountName": account, "containers": [{"name": "c", "image": "c"}]}
+    value = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": pod}, "spec": runs}
+    member.cluster.ok("POST", f"{home}/pods", value)
+    bound = {"kind": "Pod", "apiVersion": "v1", "name": pod}
+    asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"boundObjectRef": bound}}
+    given = member.cluster.ok("POST", f"{home}/serviceaccounts/{account}/token", asked)
+    return str(given["status"]["token"])
 
 
 async def answers(folder: Path, tokens: list[str]) -> list[str]:
@@ -71,15 +86,11 @@ def told(path: Path, token: str) -> str:
 
 
 @needs_root
-def test_a_pods_process_is_its_service_account(world: tuple[Site, Served], tmp_path: Path) -> None:
-    _, served = world
-    for token, username, pod, node in (
-        ("good", CLIENT, "client-0", HERE),
-        ("elsewhere", CLIENT, "client-1", "n2"),
-        ("other", "system:serviceaccount:shop:other", "other-0", HERE),
-    ):
-        served.double.know(token, username, pod_name=pod, node_name=node)
-    said = asyncio.run(answers(tmp_path / "n1", ["good", "elsewhere", "other", "forged", ""]))
+def test_a_pods_process_is_its_service_account(world: tuple[Site, Member], tmp_path: Path) -> None:
+    _, cluster = world
+    good = token(cluster, "client", "client-0", HERE)
+    elsewhere, other = token(cluster, "client", "client-1", "n2"), token(cluster, "other", "other-0", HERE)
+    said = asyncio.run(answers(tmp_path / "n1", [good, elsewhere, other, "forged", ""]))
     assert said[0] == "spiffe://us-east.acme.mesh/ns/shop/sa/client"
     assert 'its pod runs on node "n2", and was shown on "ip-10-0-1-23.ec2.internal"' in said[1]
     assert "is no registered workload of this node" in said[2]

@@ -4,13 +4,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from federation.adapters.kube.kinds import FOLLOWED
 from federation.adapters.kube.kubeconfig import read_kubeconfig
 from federation.model.names import ServiceKey
 from federation.ports import Wanted
 from tests.worlds.clusters import ALICE, APPLY, Cluster
-from tests.worlds.kube_client import running, writes
+from tests.worlds.kube_client import BRISK, running, writes
 
 MCS = "multicluster.x-k8s.io/v1beta1"
 OLD = "2026-01-01T00:00:00Z"
@@ -200,6 +201,39 @@ def test_a_field_that_another_manager_holds_is_told_and_not_forced(api: Cluster)
         assert there(api, namespace, EXPORT)["status"]["conditions"][0]["reason"] == "Theirs"
 
 
+def test_a_new_service_gets_another_address_when_somebody_has_the_one_that_it_asks_for(api: Cluster) -> None:
+    namespace = api.namespace()
+    body = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "thief"}, "spec": {"ports": [{"port": 80}]}}
+    taken = api.ok("POST", path(namespace, "services"), body)["spec"]["clusterIP"]
+    again = wanted_service(namespace)
+    assert again.body is not None
+    spec = {**again.body["spec"], "clusterIP": taken, "clusterIPs": [taken]}
+    with running(api.kubeconfig) as client:
+        client.want("web", structs.replace(again, body=again.body | {"spec": spec}))
+        client.until("it is settled", client.settled)
+        assert client.problems() == ()
+        assert there(api, namespace, SERVICE)["spec"]["clusterIP"] != taken
+
+
+@pytest.mark.parametrize("code", [401, 429, 503])
+def test_after_an_outage_what_waits_is_written_soon(api: Cluster, code: int) -> None:
+    if not api.double:
+        pytest.skip("only the double fails on demand")
+    namespace = api.namespace()
+    before = writes()
+    with running(api.kubeconfig, pace=structs.replace(BRISK, write_longest=300.0)) as client:
+        api.faults(answers=[{"code": code, "count": 1_000_000, "method": "PATCH"}])
+        try:
+            client.want("web", wanted_slice(namespace))
+            client.until("it was tried often", lambda: writes() > before + 20)
+            (line,) = client.problems()
+            assert line.startswith(f"the API server cannot be written to ({code} ")
+        finally:
+            api.faults()
+        client.until("it is written", lambda: there(api, namespace, SLICE))
+        client.until("nothing to tell", lambda: client.problems() == ())
+
+
 def test_objects_wait_for_their_namespace(api: Cluster) -> None:
     number = int(api.namespace().rpartition("-")[2]) + 1_000_000
     namespace = f"later-{number}"
@@ -269,3 +303,33 @@ def test_missing_rights_are_named(api: Cluster) -> None:
             "grant it (deploy/, ClusterRole)"
         )
         assert client.do(lambda: client.kube.certainty) == "unknown"
+
+
+def test_a_missing_right_to_write_is_named_with_its_subresource(api: Cluster) -> None:
+    if not api.tokens:
+        pytest.skip("needs a user with few rights")
+    namespace = api.namespace()
+    export(api, namespace)
+    version = "rbac.authorization.k8s.io/v1"
+    name = {"name": f"reader-{namespace}"}
+    role = {"kind": "ClusterRole", **name, "apiGroup": "rbac.authorization.k8s.io"}
+    rules = [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["list", "watch"]}]
+    subjects = [{"kind": "User", "name": "alice", "apiGroup": "rbac.authorization.k8s.io"}]
+    bindings = f"/apis/{version}/clusterrolebindings"
+    made = {"apiVersion": version, "kind": "ClusterRole", "metadata": name, "rules": rules}
+    api.ok("POST", f"/apis/{version}/clusterroles", made)
+    bound = {"apiVersion": version, "kind": "ClusterRoleBinding", "metadata": name}
+    api.ok("POST", bindings, bound | {"roleRef": role, "subjects": subjects})
+    access = replace(read_kubeconfig(api.kubeconfig), token=ALICE)
+    try:
+        with running(api.kubeconfig, access=access) as client:
+            client.want("web", wanted_condition(namespace), wanted_slice(namespace))
+            client.until("both are told", lambda: len(client.problems()) == 2)
+            assert client.problems() == (
+                "EndpointSlice: the API server does not let us patch endpointslices.discovery.k8s.io: "
+                "grant it (deploy/, ClusterRole)",
+                "ServiceExport: the API server does not let us patch serviceexports.multicluster.x-k8s.io/status: "
+                "grant it (deploy/, ClusterRole)",
+            )
+    finally:
+        api.ok("DELETE", f"{bindings}/{name['name']}")

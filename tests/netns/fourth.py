@@ -13,6 +13,7 @@ from typing import Any
 
 from federation.adapters.etcd.client import EtcdClient
 from federation.lab import api, manifests, netns, process, programs
+from federation.lab.cluster import Folder
 from federation.lab.manifests import Listed
 from federation.lab.state import load
 from federation.lab.topology import LAB, Endpoint
@@ -112,7 +113,7 @@ class Federation:
     def run_fourth(self) -> None:
         """Its signer and controller; it offers shop/south."""
         folder, state = self.path / FOURTH / "manifests", self.state(FOURTH)
-        manifests.set_endpoints(folder, [Listed(POD)], SERVICE)
+        manifests.set_endpoints(Folder(folder), [Listed(POD)], SERVICE)
         self.start(f"{FOURTH}-signer", FOURTH, "signer", "--state", str(state))
         await_true("its signer is there", (state / "signer.sock").exists)
         listen = ("--listen", SYNC, "--manifests", str(folder))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from federation.lab import api, look, manifests
+from federation.lab.cluster import Folder, Part
 from federation.lab.look import Answer
 from federation.lab.manifests import Listed
 from federation.lab.state import Lab, load
@@ -32,7 +33,7 @@ def offer_both(path: Path) -> None:
         texts[f"{service}-endpoints"] = manifests.slice_text(map(Listed, pods), service)
         for name, text in texts.items():
             plain = "".join(line for line in text.splitlines(True) if "appProtocol" not in line)
-            manifests.replace(folder / f"{name}.yaml", plain)
+            Folder(folder).put(Part(f"{name}.yaml", plain))
     for client, server in ((BACK, THERE), (THERE, BACK)):
         await_true(f"{client} is served", lambda c=client, s=server: answered(load(path), c, s))  # type: ignore[misc]
 

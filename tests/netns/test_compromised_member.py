@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from federation.lab import look, manifests
+from federation.lab.cluster import Folder
 from federation.lab.look import Answer
 from federation.lab.manifests import Listed
 from federation.lab.state import Lab, load
@@ -86,9 +87,9 @@ def taken_over(folder: Path) -> Iterator[Scene]:
 
 
 def offer(path: Path) -> None:
-    manifests.clear(path / B / "manifests")
-    manifests.set_endpoints(path / C / "manifests", [Listed(pod) for pod in LAB.member(C).endpoints[:2]])
-    manifests.set_endpoints(path / A / "manifests", [Listed(pod) for pod in LAB.member(A).pods("pay")], "pay")
+    Folder(path / B / "manifests").only(())
+    manifests.set_endpoints(Folder(path / C / "manifests"), [Listed(pod) for pod in LAB.member(C).endpoints[:2]])
+    manifests.set_endpoints(Folder(path / A / "manifests"), [Listed(pod) for pod in LAB.member(A).pods("pay")], "pay")
     look.until(load(path), A, C, 30)
     await_true("us-west is served", lambda: all(one["ok"] for one in look.fetch(load(path), C, 3, url=PAY)))
 
@@ -279,7 +280,9 @@ def test_c9_an_older_record_is_not_taken_of_its_own_or_of_others(scene: Scene) -
     assert (said["code"], said["taken"]) == ("E109", False)
     scene.refused(f"E109 {said['text']}")
     held = record(scene, C, A)
-    manifests.set_endpoints(scene.path / A / "manifests", [Listed(pod) for pod in LAB.member(A).pods("pay")[:1]], "pay")
+    manifests.set_endpoints(
+        Folder(scene.path / A / "manifests"), [Listed(pod) for pod in LAB.member(A).pods("pay")[:1]], "pay"
+    )
     await_true("us-east's record moved on", lambda: record(scene, C, A) != held)
     after = record(scene, C, A)
     said = scene.do("relay", C, of=A, what="old")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from federation.lab import look, manifests
+from federation.lab.cluster import Folder
 from federation.lab.manifests import Listed
 from federation.lab.topology import Endpoint
 from tests.netns.fourth import FOURTH, KEPT, SECONDS, Federation, founded, in_etcd, kept
@@ -63,7 +64,7 @@ def test_a_fourth_member_joins_leaves_and_comes_back_with_new_keys(live: tuple[F
 
 def offer(federation: Federation, service: str, number: int) -> None:
     pod = Endpoint(f"eu-{service}", f"10.3.1.{number}", "eu-central-1a", service)
-    manifests.set_endpoints(federation.path / KEPT / "manifests", [Listed(pod)], service)
+    manifests.set_endpoints(Folder(federation.path / KEPT / "manifests"), [Listed(pod)], service)
 
 
 def withdraw(federation: Federation, service: str) -> None:

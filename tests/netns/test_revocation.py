@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from federation.lab import manifests, netns
+from federation.lab.cluster import Folder
 from federation.lab.dns_client import Question, ask
 from federation.lab.manifests import Listed, Return
 from federation.lab.state import load
@@ -28,8 +29,10 @@ URL = "http://web.shop.svc.clusterset.local/"
 def lab() -> Iterator[Path]:
     """Three members; only the one that will be revoked offers shop/web, us-east defines a public name for it."""
     with raised() as path:
-        manifests.set_endpoints(path / GONE / "manifests", [Listed(pod) for pod in LAB.member(GONE).endpoints[:2]])
-        manifests.set_public_name(path / "us-east" / "manifests", Return(100, 1))
+        manifests.set_endpoints(
+            Folder(path / GONE / "manifests"), [Listed(pod) for pod in LAB.member(GONE).endpoints[:2]]
+        )
+        Folder(path / "us-east" / "manifests").put(manifests.public_name(Return(100, 1)))
         yield path
 
 

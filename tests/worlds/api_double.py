@@ -7,7 +7,6 @@ from typing import Any
 from aiohttp import web
 
 from federation.adapters.kube.kinds import FOLLOWED
-from federation.adapters.kube.tokens import PATH as REVIEWS
 
 PATHS = {name: kind.path for name, kind in FOLLOWED.items()}
 
@@ -26,7 +25,6 @@ class ApiDouble:
         self.fail_next: list[int] = []
         self.moved = asyncio.Condition()
         self.url = ""
-        self.tokens: dict[str, Object] = {}
         self.streams = False
         self.silent = False
         self.pages_expire = False
@@ -39,7 +37,6 @@ class ApiDouble:
         app = web.Application()
         for path in PATHS.values():
             app.router.add_get(path, self._get)
-        app.router.add_post(REVIEWS, self._review)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
@@ -81,20 +78,6 @@ class ApiDouble:
             value["metadata"]["resourceVersion"] = str(self.version)
             self.events[path].append((self.version, {"type": what, "object": value}))
             self.moved.notify_all()
-
-    def know(self, token: str, username: str, **extra: str) -> None:
-        """From now on this token is this user's; `extra` is what its TokenReview says beside, `pod_name` for one."""
-        prefix = "authentication.kubernetes.io/"
-        said = {prefix + name.replace("_", "-"): [value] for name, value in extra.items()}
-        self.tokens[token] = {"authenticated": True, "user": {"username": username, "uid": "1", "extra": said}}
-
-    async def _review(self, request: web.Request) -> web.Response:
-        """TokenReview (authentication.k8s.io/v1): a POST that is answered with its status filled in."""
-        if self.fail_next:
-            return web.Response(status=self.fail_next.pop(0))
-        asked = await request.json()
-        unknown = {"user": {}, "error": "[invalid bearer token, token lookup failed]"}
-        return web.json_response(asked | {"status": self.tokens.get(asked["spec"]["token"], unknown)}, status=201)
 
     async def _get(self, request: web.Request) -> web.StreamResponse:
         self.requests.append(request.path_qs)

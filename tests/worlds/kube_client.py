@@ -30,8 +30,8 @@ def writes() -> float:
 class KubeThread:
     """A running Kube."""
 
-    def __init__(self, access: KubeAccess, may_write: Callable[[], bool]) -> None:
-        self.kube = Kube(access, "az", BRISK, may_write)
+    def __init__(self, access: KubeAccess, may_write: Callable[[], bool], pace: Pace) -> None:
+        self.kube = Kube(access, "az", pace, may_write)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
@@ -87,9 +87,10 @@ def running(
     may_write: Callable[[], bool] = lambda: True,
     access: KubeAccess | None = None,
     listed: bool = True,
+    pace: Pace = BRISK,
 ) -> Iterator[KubeThread]:
     """A Kube for this kubeconfig, when it has `listed` every kind."""
-    found = KubeThread(access or read_kubeconfig(kubeconfig), may_write)
+    found = KubeThread(access or read_kubeconfig(kubeconfig), may_write, pace)
     try:
         if listed:
             found.until("the kinds are listed", found.settled)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 
 from federation.adapters.kube.http import ApiError
-from federation.adapters.kube.kinds import FOLLOWED, Kind, ObjectKey, title
+from federation.adapters.kube.kinds import Kind, ObjectKey, title
 
 _MANAGER = re.compile(r'conflict with "([^"]*)"')
+_RIGHT = re.compile(r'cannot (?P<verb>[a-z]+) resource "(?P<resource>[a-z/]+)"')
 _TEXT_MAX = 400
 
 
@@ -23,8 +24,8 @@ class Complaints:
     def lines(self) -> tuple[str, ...]:
         """One line each."""
         waits = [_waits(namespace, keys) for namespace, keys in self._waiting.items()]
-        rights = [_forbidden(FOLLOWED[name]) for name in self._rights]
-        return tuple(sorted((*self._objects.values(), *waits, *rights, *((self._outage,) if self._outage else ()))))
+        outage = (self._outage,) if self._outage else ()
+        return tuple(sorted((*self._objects.values(), *waits, *self._rights, *outage)))
 
     def answered(self) -> None:
         """The API server takes writes."""
@@ -32,12 +33,12 @@ class Complaints:
 
     def unreachable(self, why: str) -> None:
         """The API server takes no writes."""
-        self._outage = f"the API server cannot be written to ({why}); what waits is written when it answers"
+        self._outage = f"the API server cannot be written to ({why[:_TEXT_MAX]}); what waits is written when it answers"
 
     def gone(self, key: ObjectKey) -> None:
         """Nothing is wrong with this object any more."""
         self._objects.pop(key, None)
-        for held, name in ((self._rights, key[0]), (self._waiting, key[1])):
+        for held, name in (*((self._rights, line) for line in tuple(self._rights)), (self._waiting, key[1])):
             keys = held.get(name, set())
             keys.discard(key)
             if not keys:
@@ -60,25 +61,27 @@ class Complaints:
         reasons = {cause.reason for cause in error.causes}
         if error.code == 403 and "NamespaceTerminating" in reasons:
             self.waits(key)
-        elif error.code == 403:
-            self._rights.setdefault(kind.name, set()).add(key)
+        elif error.code == 403 and (right := _RIGHT.search(error.message)):
+            self._rights.setdefault(_forbidden(kind, right), set()).add(key)
         elif error.code == 404 and error.details.kind == "namespaces":
             self.waits(key)
         elif error.code == 404 and error.details.name == key[2]:
             pass
         elif error.code == 404:
             self._objects[key] = f"{title(key)}: the API server does not know {kind.resource}: install the definitions"
-        elif error.code == 429 or error.code >= 500:
-            self.unreachable(str(error)[:_TEXT_MAX])
+        elif error.code >= 500:
+            self.unreachable(str(error))
         elif "FieldManagerConflict" in reasons:
             self._objects[key] = _conflict(key, error)
         else:
             self._objects[key] = f"{title(key)}: the API server refuses it: {str(error)[:_TEXT_MAX]}"
 
 
-def _forbidden(kind: Kind) -> str:
+def _forbidden(kind: Kind, right: re.Match[str]) -> str:
+    resource, _, sub = right["resource"].partition("/")
+    what = f"{resource}.{kind.group}" if kind.group else resource
     return (
-        f"{kind.name}: the API server does not let us create, patch or delete {kind.resource}: "
+        f"{kind.name}: the API server does not let us {right['verb']} {what}{'/' if sub else ''}{sub}: "
         "grant it (deploy/, ClusterRole)"
     )
 

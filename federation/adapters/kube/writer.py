@@ -30,8 +30,8 @@ LEADER_PERIOD = 1.0
 """Seconds between two looks at `may_write` while something waits to be written."""
 QUIET = 60.0
 """Seconds without a write after which a change by somebody else is answered at once."""
-
-
+OUTAGE = (401, 429, 503)
+"""Codes that say nothing of the object: our token does not count, or there are too many requests, or no API server."""
 STATUS = "/status"
 
 
@@ -174,20 +174,28 @@ class Writer:
         self._complaints.gone(key)
 
     async def _work(self) -> None:
+        """Settle one object after the other. While the API server does not answer, they all wait for it alike: none
+        waits longer afterwards because it was tried more often.
+        """
+        outage = Backoff(self._pace.write_first, self._pace.longest)
         while True:
-            key = await self._next()
+            key, pause = await self._next(), 0.0
             try:
                 await self._settle(FOLLOWED[key[0]], key)
-            except ApiError as error:
-                self._refused(FOLLOWED[key[0]], key, error)
+                outage.reset()
             except Stopped:
                 self._note(key)
-            except Broken as error:
-                self._complaints.unreachable(str(error))
-                self._later(key, self._tries)
+            except (ApiError, Broken) as error:
+                if isinstance(error, ApiError) and error.code not in OUTAGE:
+                    self._refused(FOLLOWED[key[0]], key, error)
+                else:
+                    self._complaints.unreachable(str(error))
+                    self._note(key)
+                    pause = outage.pause(error.retry_after if isinstance(error, ApiError) else 0.0)
             finally:
                 self._queue.done(key)
                 self._moved.set()
+            await asyncio.sleep(pause)
 
     async def _next(self) -> ObjectKey:
         while True:
@@ -228,7 +236,7 @@ class Writer:
             if not body_is(body, have) and not self._as_written(key, "", want, seen):
                 if self._is_undone(key, "", want):
                     return False
-                have = await self._patch(kind, key, want, body, seen, "")
+                have = await self._put(kind, key, want, body, seen)
         if want.status is not None:
             status = {"status": stamped(want.status, have, self._now())}
             seen = self._world.get(key)
@@ -254,6 +262,16 @@ class Writer:
             return False
         self._later(key, self._undone)
         return True
+
+    async def _put(self, kind: Kind, key: ObjectKey, want: Wanted, body: Part, seen: Seen | None) -> Part:
+        """Apply the body; a new Service whose cluster IPs it cannot have any more gets others."""
+        try:
+            return await self._patch(kind, key, want, body, seen, "")
+        except ApiError as error:
+            if seen is not None or not _is_of_addresses(error):
+                raise
+        spec = {name: value for name, value in body["spec"].items() if name not in ("clusterIP", "clusterIPs")}
+        return await self._patch(kind, key, want, body | {"spec": spec}, seen, "")
 
     async def _patch(self, kind: Kind, key: ObjectKey, want: Wanted, body: Part, seen: Seen | None, sub: str) -> Part:
         """Apply; the object as it is now."""
@@ -297,6 +315,11 @@ def _marked(kind: Kind, body: dict[str, Any]) -> Part:
     label, value = kind.mark
     metadata = body.get("metadata", {})
     return body | {"metadata": metadata | {"labels": metadata.get("labels", {}) | {label: value}}}
+
+
+def _is_of_addresses(error: ApiError) -> bool:
+    """True when all that is wrong is that a Service asks for cluster IPs that it cannot have."""
+    return bool(error.causes) and all(cause.field.startswith("spec.clusterIP") for cause in error.causes)
 
 
 def _ours(seen: Seen) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from federation.lab import api, look, manifests, netns, process, up
+from federation.lab.cluster import Part, cluster_of
 from federation.lab.dns_client import Poller, Question, Reply, polling
 from federation.lab.look import Answer
 from federation.lab.manifests import PUBLIC_HOST, Listed, Return
@@ -53,21 +54,25 @@ class Scene:
 
     def offer(self, member: str, service: str, ready: int, listed: int) -> None:
         """Let a member list so many endpoints of a service, the first of them ready."""
+        manifests.set_endpoints(cluster_of(self.lab, member), self._listed(member, service, ready, listed), service)
+
+    def _listed(self, member: str, service: str, ready: int, listed: int) -> list[Listed]:
         pods = self.member(member).pods(service)[:listed]
-        shown = [Listed(pod, ready=place < ready) for place, pod in enumerate(pods)]
-        manifests.set_endpoints(up.folder(self.lab, member), shown, service)
+        return [Listed(pod, ready=place < ready) for place, pod in enumerate(pods)]
+
+    def _parts(self, member: str) -> list[Part]:
+        pays = {EAST: 1, CENTRAL: 2}.get(member, 0)
+        offered = [(WEB, WEB_EACH), *([(PAY, pays)] if pays else [])]
+        parts = [manifests.policy(self.back, service) for service in (WEB, PAY)]
+        for service, count in offered:
+            listed = self._listed(member, service, count, count)
+            parts += [manifests.endpoints(listed, service), manifests.exported(service)]
+        return parts + ([manifests.public_name(self.back, self.healthy)] if member == EAST else [])
 
     def dress(self) -> None:
         """Every member offers four endpoints of web and states the policies; Central offers two of pay, East one."""
         for name in self.topology.names:
-            folder = up.folder(self.lab, name)
-            manifests.clear(folder)
-            for service in (WEB, PAY):
-                manifests.set_policy(folder, self.back, service)
-            self.offer(name, WEB, WEB_EACH, WEB_EACH)
-        manifests.set_public_name(up.folder(self.lab, EAST), self.back, self.healthy)
-        self.offer(EAST, PAY, 1, 1)
-        self.offer(CENTRAL, PAY, 2, 2)
+            cluster_of(self.lab, name).only(self._parts(name))
 
     def settle(self, wanted: dict[str, int], service: str, member: str) -> None:
         """Wait until this member's controller states these shares (ppm) and its nodes have them in force; LabError when

@@ -5,7 +5,7 @@ do not.
 """
 
 from federation.model.cidr import forbidden_address
-from federation.model.metadata import annotation_fault, label_fault
+from federation.model.metadata import annotation_fault, is_key, label_fault
 from federation.model.names import LABEL_MAX, NAME_MAX, is_host, is_label
 from federation.model.policy import is_path
 from federation.wire.k8s.mcs import ServiceExportSpec
@@ -66,11 +66,9 @@ def _ports_fault(field: str, ports: list[tuple[str, str]]) -> str | None:
     for index, (name, protocol) in enumerate(ports):
         if name and not is_label(name):
             return f'field "{field}[{index}].name": "{name[:LABEL_MAX]}" is not a DNS label'
-        if len(protocol) > APP_PROTOCOL_MAX or not (protocol.isascii() and protocol.isprintable()):
+        if protocol and not is_key(protocol):
             shown = protocol[:LABEL_MAX]
-            return (
-                f'field "{field}[{index}].appProtocol": {shown!r} is not printable ASCII of at most {APP_PROTOCOL_MAX}'
-            )
+            return f'field "{field}[{index}].appProtocol": {shown!r} is no name such as http or example.com/protocol'
     return None
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from hashlib import sha256
+from itertools import chain, count
 from typing import Any
 
 from federation.model.handout import Listener
@@ -18,9 +18,9 @@ from federation.model.imported import (
     Said,
     SourceSlice,
 )
-from federation.model.names import ServiceKey
 from federation.model.record import EndpointState, Port, Traits
 from federation.ports import Wanted
+from federation.wire.k8s.naming import derived_name, kept, mark
 from federation.wire.k8s.translate import (
     MANAGER,
     MANAGER_LABEL,
@@ -37,8 +37,8 @@ API_VERSIONS = {"ServiceExport": MCS}
 OURS = "isthmus.dev/v1alpha1"
 ABOUT = "about.k8s.io/v1beta1"
 SLICES = "discovery.k8s.io/v1"
-NAME_KEPT = 40
-"""Characters of a service's name that the names of objects made for it repeat, for people."""
+MESSAGE_MAX = 32_768
+"""Characters of a condition's message (meta/v1 Condition)."""
 _CONDITIONS: dict[EndpointState, Json] = {
     "ready": {"ready": True, "serving": True, "terminating": False},
     "unready": {"ready": False, "serving": False, "terminating": False},
@@ -67,18 +67,18 @@ def render(wanted: ClusterObject) -> Wanted:
             return Wanted(api_version=ABOUT, kind="ClusterProperty", namespace="", name=wanted.name, body=body)
 
 
-def derived_name(service: ServiceKey) -> str:
-    """The name of the Service whose ClusterIP is the clusterset IP: a DNS label (RFC 1035), one for each import."""
-    return f"imported-{service.name[:NAME_KEPT].rstrip('-')}-{_mark(service.name)}"
-
-
 def conditions(found: Iterable[Condition], generation: int) -> list[Json]:
     """Conditions of a status (meta/v1 Condition), without the time of their last change. `generation` 0: of an
     object that has no spec of somebody else.
     """
     seen = {"observedGeneration": generation} if generation else {}
     return [
-        {"type": one.type, "status": "True" if one.status else "False", "reason": one.reason, "message": one.message}
+        {
+            "type": one.type,
+            "status": "True" if one.status else "False",
+            "reason": one.reason,
+            "message": one.message[:MESSAGE_MAX],
+        }
         | seen
         for one in found
     ]
@@ -135,7 +135,7 @@ def _listener_slice(wanted: ListenerSlice) -> Wanted:
     ports = [{"name": port.name, "port": number, "protocol": port.protocol} for port, number in _named(wanted.ports)]
     return _slice(
         wanted.service.namespace,
-        f"{owner}-{_mark(f'{wanted.family}/{wanted.bucket}')}",
+        f"{owner}-{mark(f'{wanted.family}/{wanted.bucket}')}",
         {SERVICE_LABEL: owner},
         {
             "addressType": wanted.family,
@@ -153,7 +153,7 @@ def _source_slice(wanted: SourceSlice) -> Wanted:
     number = f"{wanted.service}/{wanted.source}/{wanted.family}/{[tuple(p.items()) for p in ports]}/{wanted.bucket}"
     return _slice(
         wanted.service.namespace,
-        f"imported-{wanted.service.name[:NAME_KEPT].rstrip('-')}-{wanted.source[:NAME_KEPT].rstrip('-')}-{_mark(number)}",
+        f"imported-{kept(wanted.service.name)}-{kept(wanted.source)}-{mark(number)}",
         {MCS_SERVICE_LABEL: wanted.service.name, MCS_SOURCE_LABEL: wanted.source},
         {"addressType": wanted.family, "ports": ports, "endpoints": [_endpoint(one) for one in wanted.endpoints]},
     )
@@ -214,14 +214,17 @@ def _port(port: Port | Listener) -> Json:
 
 def _named(ports: tuple[Listener, ...]) -> list[tuple[Port, int]]:
     """Each port with the name that it has in a Service, where several must all have one, and its listener."""
-    alone = len(ports) == 1
+    alone, taken = len(ports) == 1, {port.name for port in ports}
     return [
-        (
-            Port(p.name or ("" if alone else f"{p.protocol.lower()}-{p.port}"), p.port, p.protocol, p.app_protocol),
-            p.listener,
-        )
+        (Port(p.name or ("" if alone else _free_name(p, taken)), p.port, p.protocol, p.app_protocol), p.listener)
         for p in ports
     ]
+
+
+def _free_name(port: Listener, taken: set[str]) -> str:
+    """A name that no other port has."""
+    plain = f"{port.protocol.lower()}-{port.port}"
+    return next(name for name in chain((plain,), (f"{plain}-{n}" for n in count(2))) if name not in taken)
 
 
 def _affinity(traits: Traits) -> Json:
@@ -230,7 +233,3 @@ def _affinity(traits: Traits) -> Json:
 
 def _optional(**fields: Any) -> Json:
     return {name: value for name, value in fields.items() if value}
-
-
-def _mark(text: str) -> str:
-    return sha256(text.encode()).hexdigest()[:10]

@@ -7,8 +7,9 @@ from typing import Literal
 from msgspec import Struct, structs
 
 from federation.model import policy as model
-from federation.model.names import ServiceKey
+from federation.model.names import LABEL_MAX, ServiceKey
 from federation.model.record import Endpoint, EndpointState, Port, ServiceKind, Slice, Traits
+from federation.wire.k8s.naming import derived_name
 from federation.wire.k8s.types import (
     EndpointConditions,
     EndpointSlice,
@@ -41,10 +42,10 @@ class LocalService(Struct, frozen=True, kw_only=True):
 
 
 def derived_from(service: Service) -> ServiceKey | None:
-    """The import whose derived Service this is; None for a Service that is not ours."""
-    labels = service.metadata.labels
-    name = labels.get(MCS_SERVICE_LABEL)
-    return ServiceKey(service.metadata.namespace, name) if name and labels.get(MANAGER_LABEL) == MANAGER else None
+    """The import whose derived Service this is; None for any other, if it bears the same labels too."""
+    meta = service.metadata
+    key = ServiceKey(meta.namespace, meta.labels.get(MCS_SERVICE_LABEL, ""))
+    return key if meta.labels.get(MANAGER_LABEL) == MANAGER and meta.name == derived_name(key) else None
 
 
 def local_service(service: Service) -> LocalService:
@@ -114,7 +115,7 @@ def local_slices(
 
 def _az(zone: str | None) -> str:
     """A zone's name as a DNS label: a node's label may hold more than peers take."""
-    return _NO_LABEL.sub("-", (zone or "").lower()).strip("-")
+    return _NO_LABEL.sub("-", (zone or "").lower()).strip("-")[:LABEL_MAX].rstrip("-")
 
 
 def state_of(conditions: EndpointConditions) -> EndpointState:

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 from federation.lab import manifests
+from federation.lab.cluster import Folder
 from federation.lab.manifests import Listed, Return
 from federation.lab.topology import LAB
 from federation.wire.k8s.strict import read_manifest
@@ -18,10 +19,10 @@ def kinds(folder: Path) -> list[str]:
 
 def test_the_strict_reader_takes_every_file(tmp_path: Path) -> None:
     manifests.set_endpoints(
-        tmp_path, [Listed(PODS[0]), Listed(PODS[1], ready=False), Listed(PODS[2], terminating=True)]
+        Folder(tmp_path), [Listed(PODS[0]), Listed(PODS[1], ready=False), Listed(PODS[2], terminating=True)]
     )
     assert kinds(tmp_path) == ["EndpointSlice", "Service", "ServiceExport"]
-    manifests.set_endpoints(tmp_path, [])
+    manifests.set_endpoints(Folder(tmp_path), [])
     assert kinds(tmp_path) == ["EndpointSlice", "Service", "ServiceExport"]
 
 
@@ -31,26 +32,31 @@ def test_conditions_follow_kubernetes() -> None:
 
 
 def test_files_are_whole_and_no_part_stays(tmp_path: Path) -> None:
-    manifests.set_endpoints(tmp_path, [Listed(PODS[0])])
+    manifests.set_endpoints(Folder(tmp_path), [Listed(PODS[0])])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["web-endpoints.yaml", "web.yaml"]
-    manifests.withdraw(tmp_path)
-    manifests.withdraw(tmp_path)
+    manifests.withdraw(Folder(tmp_path))
+    manifests.withdraw(Folder(tmp_path))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_each_service_has_files_of_its_own(tmp_path: Path) -> None:
     pay = LAB.member("us-east").pods("pay")
-    manifests.set_endpoints(tmp_path, [Listed(PODS[0])])
-    manifests.set_endpoints(tmp_path, [Listed(pod) for pod in pay], "pay")
+    manifests.set_endpoints(Folder(tmp_path), [Listed(PODS[0])])
+    manifests.set_endpoints(Folder(tmp_path), [Listed(pod) for pod in pay], "pay")
     assert kinds(tmp_path) == ["EndpointSlice", "EndpointSlice", "Service", "Service", "ServiceExport", "ServiceExport"]
     assert "name: pay-lab" in (tmp_path / "pay-endpoints.yaml").read_text()
-    manifests.withdraw(tmp_path)
+    manifests.withdraw(Folder(tmp_path))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["pay-endpoints.yaml", "pay.yaml"]
 
 
 def test_policy_and_public_name_are_read_as_they_are_meant(tmp_path: Path) -> None:
-    manifests.set_policy(tmp_path, Return(10, 1))
-    manifests.set_public_name(tmp_path, Return(100, 2))
+    Folder(tmp_path).only([manifests.policy(Return(10, 1)), manifests.public_name(Return(100, 2))])
     assert kinds(tmp_path) == ["GlobalName", "TrafficPolicy"]
-    manifests.clear(tmp_path)
+    Folder(tmp_path).only([])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_only_what_is_named_stays(tmp_path: Path) -> None:
+    manifests.set_endpoints(Folder(tmp_path), [Listed(PODS[0])], "pay")
+    Folder(tmp_path).only([manifests.exported(), manifests.endpoints([Listed(PODS[1])])])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["web-endpoints.yaml", "web.yaml"]

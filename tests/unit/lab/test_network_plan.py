@@ -54,3 +54,12 @@ def test_client_and_ingress_pods_ask_their_members_dns_server() -> None:
     resolv = dict(netns.plan("a1b2", LAB).resolv)
     text = "search .\nnameserver 10.3.0.1\noptions timeout:2 attempts:2\n"
     assert resolv["ist-a1b2-eu-central-client"] == resolv["ist-a1b2-eu-central-ingress"] == text
+
+
+def test_an_api_server_has_a_namespace_of_its_own_on_the_pods_bridge() -> None:
+    names = netns.names("a1b2", LAB, kubernetes=True)
+    spaces = {space.name: space for space in netns.plan("a1b2", LAB, kubernetes=True).spaces}
+    assert set(spaces) == set(names) == {*netns.names("a1b2", LAB), *(f"ist-a1b2-{name}-api" for name in LAB.names)}
+    assert "addr add 10.3.4.10/16 dev eth0" in spaces["ist-a1b2-eu-central-api"].lines
+    assert "link set pod-api master pods up" in spaces["ist-a1b2-eu-central"].lines
+    assert not any("pod-api" in line for space in netns.plan("a1b2", LAB).spaces for line in space.lines)

@@ -76,3 +76,11 @@ def test_dns_servers_listen_to_pods_and_to_the_outside_and_know_where_both_stand
         "dns serve --state /lab/eu-central/dns --listen 10.3.0.1:53 --listen 192.0.2.3:53 --subnets /lab/eu-central/subnets"
     )
     assert programs.subnet_lines(LAB).splitlines()[2:4] == ["10.2.0.0/16 us-west", "192.0.2.2/32 us-west"]
+
+
+def test_a_controller_watches_manifests_or_its_members_api_server() -> None:
+    folder = programs.controller("a1b2", EAST, ROOT).argv
+    assert folder[folder.index("--manifests") + 1] == "/lab/us-east/manifests"
+    api = programs.controller("a1b2", EAST, ROOT, kubernetes=True).argv
+    assert api[api.index("--kubeconfig") + 1] == "/lab/us-east/kubeconfig"
+    assert "--manifests" not in api

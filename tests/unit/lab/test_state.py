@@ -80,6 +80,10 @@ def test_a_recycled_pid_is_another_program() -> None:
             'Traceback (most recent call last):\n  File "x"\nOSError: [Errno 98] in use\n',
             "OSError: [Errno 98] in use",
         ),
+        (
+            'W1121 14:30:38 grpc: connection error\nE1121 14:31:50 "command failed" err="no public key"\n',
+            'E1121 14:31:50 "command failed" err="no public key"',
+        ),
         ("one\ntwo\n", "two"),
     ],
 )

@@ -106,3 +106,11 @@ def test_many_who_disagree_are_counted_and_some_named() -> None:
     members = [(MemberName(f"m{n}"), export(labels={"n": str(min(n, 1))})) for n in range(9)]
     message = merge(members).conflicts[0].message
     assert message == "Using labels from oldest export in m0. 8/9 clusters disagree: m1, m2, m3, m4, m5 and 3 more."
+
+
+def test_many_ports_that_are_left_out_are_counted_and_some_named() -> None:
+    """A condition's message has a limit: a peer's ports must not keep a condition from being written."""
+    ports = [Port(f"p{n}", 1_000 + n) for n in range(100)]
+    other = [Port(f"p{n}", 2_000 + n) for n in range(100)]
+    message = merged(export(*ports), export(*other)).conflicts[0].message
+    assert message.endswith(" p4 2004/TCP of eu is left out. 95 more are left out. 1/2 clusters disagree: eu.")

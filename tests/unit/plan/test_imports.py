@@ -6,7 +6,8 @@ from federation.model.names import MemberName, ServiceKey
 from federation.model.record import Endpoint, Port, Slice, Traits
 from federation.plan.exports import Merged
 from federation.plan.imports import BUCKET, Exporter, cluster_objects
-from federation.wire.k8s.render import derived_name, render
+from federation.wire.k8s.naming import derived_name
+from federation.wire.k8s.render import render
 
 WEB = ServiceKey("shop", "web")
 EU = MemberName("eu-central")

@@ -12,7 +12,7 @@ from federation.model.names import MemberName, ServiceKey
 from federation.model.record import About, Endpoint, Export, Port, Slice, Traits
 from federation.ports import AgentState, Wanted
 from federation.reconcile.heard import PATIENCE
-from federation.wire.k8s.render import derived_name
+from federation.wire.k8s.naming import derived_name
 from federation.wire.k8s.types import Drain, DrainSpec, ObjectMeta, Service, ServiceSpec
 from tests.worlds.controller import EU, HEAD, World
 from tests.worlds.objects import endpoint_slice, export, service
@@ -229,13 +229,18 @@ def test_members_and_the_name_of_the_set_stand_in_the_cluster(world: World) -> N
     assert conditions(found[("MemberCluster", "eu-central")])["Reachable"] == ("True", "Connected")
 
 
-def test_who_left_leaves_nothing_in_the_cluster(world: World) -> None:
-    world.local("10.1.1.11")
-    world.step()
+def test_who_left_leaves_nothing_in_the_cluster_but_what_its_exports_say(world: World) -> None:
+    world.local("10.1.1.1")
+    assert conditions(wanted(world)[("ServiceExport", "web")])["Ready"] == ("True", "Exported")
     world.grant("us-east", state="left")
     world.loop.peer_changed(EU, None)
-    world.step()
-    assert world.cluster.wanted == {}
+    found = wanted(world)
+    assert set(world.cluster.wanted) == {"shop/web"}
+    assert set(found) == {("ServiceExport", "web")}
+    (said,) = found.values()
+    assert conditions(said) == {"Valid": ("True", "Valid"), "Ready": ("False", "Failed")}
+    assert said.status is not None
+    assert said.status["conditions"][1]["message"] == "This cluster is no member of the federation any more."
 
 
 def drain(name: str, member: str = "") -> Drain:
@@ -315,3 +320,20 @@ def test_a_peer_that_does_not_come_is_not_waited_for_longer_than_patience(world:
     world.step()
     assert "import/shop/web" not in world.handout("node1")
     assert not world.cluster.completed
+
+
+def test_a_copy_of_the_derived_service_gives_no_address(world: World) -> None:
+    world.peer_says(Export(service=WEB, ports=PORTS))
+    world.cluster.put(given("10.96.0.7"))
+    copy = given("10.96.0.9")
+    copy = structs.replace(copy, metadata=structs.replace(copy.metadata, name="copied"))
+    world.cluster.put(copy)
+    made = wanted(world)[("ServiceImport", "web")]
+    assert made.body is not None and made.body["spec"]["ips"] == ["10.96.0.7"]
+
+
+def test_a_port_without_a_name_gets_one_that_no_other_port_has(world: World) -> None:
+    world.peer_says(Export(service=WEB, ports=(Port("", 80), Port("tcp-80", 81), Port("tcp-80-2", 82))))
+    derived = wanted(world)[("Service", DERIVED)]
+    assert derived.body is not None
+    assert [port["name"] for port in derived.body["spec"]["ports"]] == ["tcp-80-3", "tcp-80", "tcp-80-2"]

@@ -195,6 +195,10 @@ BAD_PORTS: dict[str, tuple[Port, str]] = {
         Port("http", 80, "TCP", "x\ny"),
         "E114 service shop/odd of member eu-central: appProtocol 'x\\ny' is no name; last good kept",
     ),
+    "appProtocol with a space": (
+        Port("http", 80, "TCP", "my http"),
+        "E114 service shop/odd of member eu-central: appProtocol 'my http' is no name; last good kept",
+    ),
 }
 
 

@@ -40,7 +40,7 @@ OTHERS: dict[str, tuple[str, dict[str, Any], str]] = {
     "an application protocol with a line break": (
         "Service",
         {"spec": {"ports": [{"port": 80, "appProtocol": "a\nb"}]}},
-        "field \"spec.ports[0].appProtocol\": 'a\\nb' is not printable ASCII of at most 253",
+        "field \"spec.ports[0].appProtocol\": 'a\\nb' is no name such as http or example.com/protocol",
     ),
     "more ports than peers take": (
         "Service",
@@ -76,6 +76,11 @@ OTHERS: dict[str, tuple[str, dict[str, Any], str]] = {
         "ServiceExport",
         {"spec": {"exportedAnnotations": BIG}},
         'field "spec.exportedAnnotations": 65549 bytes, at most 65536 can be exported',
+    ),
+    "a key whose prefix is no DNS name": (
+        "ServiceExport",
+        {"spec": {"exportedAnnotations": {"a..b/c": "x"}}},
+        "field \"spec.exportedAnnotations\": 'a..b/c' is not a key such as example.com/team",
     ),
     "a node whose name is no DNS name": (
         "Node",

@@ -1,53 +1,56 @@
 """Whose a service account token is, by the words of an API server."""
 
 import asyncio
-from collections.abc import Callable
 
 import pytest
 
 from federation.adapters.kube.access import KubeAccess
 from federation.adapters.kube.tokens import review
+from federation.lab.kubernetes.faults import Answer, Faults
+from federation.lab.kubernetes.server import ApiServer
+from federation.lab.kubernetes.users import EXTRA, User
 from federation.model.errors import IsthmusError
 from federation.model.tokens import ServiceAccount
-from tests.worlds.api_double import ApiDouble
 
 CLIENT = "system:serviceaccount:shop:client"
+ADMIN = User("admin", groups=("system:masters",))
 
 
-def asked(token: str, arrange: Callable[[ApiDouble], None]) -> ServiceAccount:
+def bound(name: str, **extra: str) -> User:
+    """A user of whom a TokenReview says this beside."""
+    return User(name, "1", extra={EXTRA + key.replace("_", "-"): [value] for key, value in extra.items()})
+
+
+def asked(token: str, users: dict[str, User], code: int = 0) -> ServiceAccount:
+    """What a TokenReview says; the double answers with this code, if any."""
+
     async def main() -> ServiceAccount:
-        async with ApiDouble() as double:
-            arrange(double)
-            return await review(KubeAccess(double.url.rstrip("/"), False), token)
+        async with ApiServer(users={"ours": ADMIN} | users) as double:
+            double.faults.set(Faults(answers=[Answer(code)] if code else []))
+            return await review(KubeAccess(double.url, False, "ours"), token)
 
     return asyncio.run(main())
 
 
 def test_the_account_of_a_pods_token() -> None:
-    found = asked("t", lambda double: double.know("t", CLIENT, pod_name="client-0", node_name="n1"))
+    found = asked("t", {"t": bound(CLIENT, pod_name="client-0", node_name="n1")})
     assert found == ServiceAccount("shop", "client", "client-0", "n1")
 
 
 def test_an_older_api_server_names_no_node() -> None:
-    found = asked("t", lambda double: double.know("t", CLIENT, pod_name="client-0"))
+    found = asked("t", {"t": bound(CLIENT, pod_name="client-0")})
     assert found == ServiceAccount("shop", "client", "client-0", "")
 
 
-BAD: dict[str, tuple[Callable[[ApiDouble], None], str]] = {
-    "unknown": (
-        lambda double: None,
-        "E105 service account token: the API server does not know it ([invalid bearer token, token lookup failed])",
-    ),
+BAD: dict[str, tuple[dict[str, User], str]] = {
+    "unknown": ({}, "E105 service account token: the API server does not know it (invalid bearer token)"),
     "a person's": (
-        lambda double: double.know("t", "alice", pod_name="p"),
+        {"t": bound("alice", pod_name="p")},
         "E105 service account token: 'alice' is no service account",
     ),
-    "bound to no pod": (
-        lambda double: double.know("t", CLIENT),
-        "E105 service account token of shop/client: is bound to no pod",
-    ),
+    "bound to no pod": ({"t": bound(CLIENT)}, "E105 service account token of shop/client: is bound to no pod"),
     "no right to ask": (
-        lambda double: double.fail_next.append(403),
+        {"ours": User("isthmus")},
         "E190 the API server does not let us review tokens: grant `create` on tokenreviews.authentication.k8s.io",
     ),
 }
@@ -55,14 +58,14 @@ BAD: dict[str, tuple[Callable[[ApiDouble], None], str]] = {
 
 @pytest.mark.parametrize("case", BAD)
 def test_what_is_no_pods_token(case: str) -> None:
-    arrange, text = BAD[case]
+    users, text = BAD[case]
     with pytest.raises(IsthmusError) as caught:
-        asked("t", arrange)
+        asked("t", users)
     assert str(caught.value) == text
 
 
 def test_an_api_server_that_fails_is_unavailable_and_says_no_token() -> None:
     with pytest.raises(IsthmusError) as caught:
-        asked("secret", lambda double: double.fail_next.append(500))
+        asked("secret", {}, 500)
     assert str(caught.value).startswith("E190 the API server did not review a token: ClientResponseError: 500")
     assert "secret" not in str(caught.value)
