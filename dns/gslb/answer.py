@@ -1,6 +1,7 @@
 """The answer to one question (RFC 1034 section 4.3.2, RFC 2308). Pure."""
 
 from collections.abc import Sequence
+from itertools import islice
 
 from msgspec import Struct
 
@@ -10,6 +11,9 @@ from gslb.zone import AAAA, NS, SOA, SRV, TXT, A, Row, Rows, Zone
 
 NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED = 0, 1, 2, 3, 4, 5
 ANY = 255
+TARGETS_MAX = 32
+"""Hosts whose addresses an answer brings along; who wants those of more asks."""
+
 _FIRST_OF_ANY = (A, AAAA, SRV, SOA, NS, TXT)
 
 
@@ -33,14 +37,14 @@ def answer(steering: Steering, name: str, kind: int, client: Client, now: int) -
         found = _steered(steering, name, kind, client, now)
         if found is not None:
             return found
-    if not zone.exists(name):
+    rrsets = steering.rrsets(zone, name, now)
+    if rrsets is None:
         return Answered(NXDOMAIN, zone.apex, negative=zone.soa)
-    rrsets = zone.names.get(name, {})
     if kind == ANY:
         kind = next((one for one in _FIRST_OF_ANY if one in rrsets), ANY)
     if kind not in rrsets:
         return Answered(NOERROR, zone.apex, negative=zone.soa)
-    return Answered(NOERROR, zone.apex, rrsets[kind], _glue(zone, rrsets[kind]))
+    return Answered(NOERROR, zone.apex, rrsets[kind], _targets(steering, zone, rrsets[kind], now))
 
 
 def _steered(steering: Steering, name: str, kind: int, client: Client, now: int) -> Answered | None:
@@ -60,7 +64,10 @@ def _families(kind: int) -> Sequence[int]:
     return (A, AAAA) if kind == ANY else (kind,) if kind in FAMILY else ()
 
 
-def _glue(zone: Zone, rows: Rows) -> Rows:
-    """The addresses of the DNS servers that an NS answer names."""
-    servers = [data.rstrip(".") for _, kind, _, data in rows if kind == NS]
-    return tuple(row for server in servers for rrset in zone.names.get(server, {}).values() for row in rrset)
+def _targets(steering: Steering, zone: Zone, rows: Rows, now: int) -> Rows:
+    """The addresses of the hosts in this zone that NS and SRV records name (RFC 1034 section 3.6, RFC 2782), of
+    many only the first.
+    """
+    named = dict.fromkeys(data.rpartition(" ")[2].rstrip(".") for _, kind, _, data in rows if kind in (NS, SRV))
+    found = [steering.rrsets(zone, name, now) or {} for name in islice(named, TARGETS_MAX)]
+    return tuple(row for rrsets in found for kind in FAMILY for row in rrsets.get(kind, ()))

@@ -1,15 +1,14 @@
 """The zone clusterset.local (Multi-Cluster Services DNS specification). Pure."""
 
-from collections.abc import Iterable
-from ipaddress import ip_address
+from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
-from federation.model.handout import Import
-from gslb.zone import AAAA, CLUSTER, NS, SOA, SRV, TXT, A, Rows, Zone, parents, soa_row
+from federation.model.handout import HeadlessSlice, Import
+from gslb.headless import TTL_SECONDS, Headless, address_rrsets, headless_of
+from gslb.zone import CLUSTER, NS, SOA, SRV, TXT, RRsets, Zone, parents, soa_row
 
 ZONE = CLUSTER
-TTL_SECONDS = 5
 SRV_TTL = 30
 VERSION_NAME = f"dns-version.{ZONE}"
 VERSION_TTL = 28_800
@@ -17,31 +16,36 @@ SERVER = f"ns.dns.{ZONE}"
 
 
 class Piece(Struct, frozen=True):
-    """What one import adds to the zone: names with data, and those above them."""
+    """What one import adds to the zone: names with fixed data and those above them; or a headless service, whose own
+    names are all in `headless`."""
 
-    names: dict[str, dict[int, Rows]]
+    names: dict[str, RRsets]
     above: frozenset[str]
+    headless: Headless | None = None
 
 
 NOTHING = Piece({}, frozenset())
 
 
-def piece_of(item: Import) -> Piece:
-    """The names of one import.
+def piece_of(item: Import, slices: Sequence[HeadlessSlice] = ()) -> Piece:
+    """The names of one import; `slices` are those of a headless one.
 
-    A service answers with its clusterset IP as long as it is imported, whatever its readiness: which member serves a
-    request is decided by the node's proxy, and a live name never vanishes.
+    A service answers with its clusterset IPs as long as it is imported, whatever its readiness: which member serves a
+    request is decided by the node's proxy, and a live name never vanishes. A headless one has names while anyone is
+    ready.
     """
-    if item.kind != "ClusterSetIP" or not item.addresses:
-        return NOTHING
+    if item.kind == "Headless":
+        headless = headless_of(item, slices)
+        return Piece({}, frozenset(parents(item.service.host, ZONE)), headless) if headless else NOTHING
+    return _fixed(item) if item.addresses else NOTHING
+
+
+def _fixed(item: Import) -> Piece:
     host = item.service.host
-    names: dict[str, dict[int, Rows]] = {host: {}}
-    for address in item.addresses:
-        kind = A if ip_address(address).version == 4 else AAAA
-        names[host][kind] = ((host, kind, TTL_SECONDS, address),)
     bare = sorted({port.port for port in item.ports})
+    names: dict[str, RRsets] = {host: address_rrsets(host, item.addresses)}
     if bare:
-        names[host][SRV] = tuple((host, SRV, SRV_TTL, f"0 10 {port} {host}.") for port in bare)
+        names[host] = {**names[host], SRV: tuple((host, SRV, SRV_TTL, f"0 10 {port} {host}.") for port in bare)}
     for port in item.ports:
         if port.name:
             name = f"_{port.name}._{port.protocol.lower()}.{host}"
@@ -52,7 +56,7 @@ def piece_of(item: Import) -> Piece:
 def cluster_zone(pieces: Iterable[Piece], serial: int) -> Zone:
     """The zone of these imports."""
     soa = soa_row(ZONE, SERVER, serial, TTL_SECONDS)
-    names: dict[str, dict[int, Rows]] = {
+    names: dict[str, RRsets] = {
         ZONE: {SOA: (soa,), NS: ((ZONE, NS, TTL_SECONDS, f"{SERVER}."),)},
         VERSION_NAME: {TXT: ((VERSION_NAME, TXT, VERSION_TTL, '"1.0.0"'),)},
     }

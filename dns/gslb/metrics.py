@@ -27,7 +27,8 @@ def count(reply: Reply) -> None:
 
 def measure_table(table: Table) -> None:
     """The size of the table in force."""
-    _names.set(sum(len(zone.names) for zone in table.zones.values()) + len(table.steered))
+    of_headless = sum(1 + len(one.hosts) + len(one.ports) for one in table.headless.values())
+    _names.set(sum(len(zone.names) for zone in table.zones.values()) + len(table.steered) + of_headless)
 
 
 def measure_targets(findings: Mapping[Check, Finding]) -> None:

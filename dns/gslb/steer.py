@@ -1,6 +1,7 @@
-"""A public name's answer for one client: locality, law, pick. Pure.
+"""What the law makes of a question: a public name for one client (locality, law, pick), a headless service for our
+own member's clients. Pure.
 
-The law is asked about the targets that have the asked family; a live name is never answered empty.
+For a public name the law is asked about the targets that have the asked family; a live one is never answered empty.
 """
 
 from collections.abc import Mapping
@@ -13,9 +14,10 @@ from federation.law.pick import pick
 from federation.law.places import policy_of, seen_from
 from federation.law.shares import Case, Paths, Ruling, rule_live
 from federation.model.handout import Candidate, Steered, Target
+from gslb.headless import Headless, address_rrsets, choose, port_rrsets, service_host, service_rrsets
 from gslb.locality import SCOPE
 from gslb.table import Table
-from gslb.zone import AAAA, A
+from gslb.zone import AAAA, CLUSTER, A, RRsets, Zone
 
 FAMILY = {A: 4, AAAA: 6}
 
@@ -59,6 +61,7 @@ class Steering:
         self.table = table
         self._evidence = evidence
         self._kept: dict[tuple[str, str, int], Ruling] = {}
+        self._headless: dict[str, tuple[int, RRsets]] = {}
 
     def fresh(self) -> "Steering":
         """The same without what was kept, so that rulings speak of ages as they are now."""
@@ -74,10 +77,30 @@ class Steering:
         picked = next((target for target in targets if target.candidate.member == member), None)
         return Choice(locality, ruling, member, addresses_of(picked, kind) if picked else ())
 
+    def rrsets(self, zone: Zone, name: str, now: int) -> RRsets | None:
+        """The data of a name in this zone, by type, but for that of steered names; None when it does not exist."""
+        found = self.table.headless.get(service_host(name)) if zone.apex == CLUSTER else None
+        if found is not None:
+            return self._of_headless(found, name, now) if found.exists(name) else None
+        return zone.names.get(name, {}) if zone.exists(name) else None
+
     def locality(self, client: Client) -> str:
         """The member near which this client stands; our own when no subnet contains it."""
         longest = SCOPE[version_of(client.address)] if client.subnet else 128
         return self.table.subnets.locate(client.address, longest) or self.table.own
+
+    def _of_headless(self, found: Headless, name: str, now: int) -> RRsets:
+        if name in found.hosts:
+            return address_rrsets(name, found.hosts[name].addresses)
+        if name in found.above:
+            return {}
+        kept = self._headless.get(name)
+        if kept is None or (kept[0] and now >= kept[0]):
+            port = found.ports[name].name if name in found.ports else ""
+            members, until = choose(found, port, Case(self.table.own, found.item.policy, self.table.ways, now))
+            rrsets = port_rrsets(found, name, members) if port else service_rrsets(found, members)
+            kept = self._headless[name] = (until, rrsets)
+        return kept[1]
 
     def _ruling(self, host: str, locality: str, kind: int, now: int) -> Ruling:
         key = (host, locality, kind)

@@ -5,23 +5,30 @@ what changed, and one copy of the indexes.
 """
 
 from collections.abc import Iterable, Mapping
+from operator import is_
 
 from msgspec import Struct
 
 from federation.law.pick import pick_key
-from federation.model.handout import Import, Place, Site, Steered, Witness
+from federation.model.handout import HeadlessSlice, Import, Place, Site, Steered, Witness
+from federation.model.names import ServiceKey
+from federation.model.standing import Standing
 from gslb.cluster import ZONE, Piece, cluster_zone, piece_of
+from gslb.headless import Headless
 from gslb.locality import Line, Subnets, compile_subnets
 from gslb.zone import Zone, enclosing, public_zones
 
 
 class Table(Struct, frozen=True):
-    """What is answered. `zones` by apex; `steered` are the public names inside them; `witnesses` the
+    """What is answered. `zones` by apex; `steered` are the public names inside them, `headless` the headless services
+    of clusterset.local by name; `ways` is what our own gateways find of the links to other members, `witnesses` the
     other members whose record says that a member's target for a host is down; `problems` one line each."""
 
     zones: dict[str, Zone]
     serial: int
     steered: dict[str, Steered] = {}
+    headless: dict[str, Headless] = {}
+    ways: dict[str, Standing] = {}
     places: dict[str, Place] = {}
     subnets: Subnets = Subnets({}, {})
     own: str = ""
@@ -34,12 +41,15 @@ class Table(Struct, frozen=True):
         return enclosing(self.zones, name)
 
 
+_Told = tuple[Import, *tuple[HeadlessSlice, ...]]
+
+
 class Compiler:
     """Makes tables from handouts and the operator's lines of `--subnets`."""
 
     def __init__(self, lines: tuple[Line, ...] = ()) -> None:
         self._lines = lines
-        self._pieces: dict[str, tuple[Import, Piece]] = {}
+        self._pieces: dict[ServiceKey, tuple[_Told, Piece]] = {}
         self._mapped: tuple[object, Subnets] | None = None
 
     def compile(self, values: Mapping[str, Struct], serial: int) -> Table:
@@ -48,7 +58,9 @@ class Compiler:
         own, domain = (site.member, site.domain) if isinstance(site, Site) else ("", "")
         places: dict[str, Place] = {value.member: value for value in values.values() if isinstance(value, Place)}
         public, problems = public_zones(own, places.values(), serial)
-        zones = {ZONE: cluster_zone(self._imported(values), serial), **public}
+        pieces = self._imported(values.values())
+        headless = {one.headless.item.service.host: one.headless for one in pieces if one.headless}
+        zones = {ZONE: cluster_zone(pieces, serial), **public}
         named = sorted((key, value) for key, value in values.items() if isinstance(value, Steered))
         steered = {value.name.host: value for _, value in reversed(named)}
         served, shadowed = _served(zones, steered)
@@ -57,20 +69,24 @@ class Compiler:
             zones={apex: zone.with_names(served.get(apex, ())) for apex, zone in zones.items()},
             serial=serial,
             steered={host: steered[host] for hosts in served.values() for host in hosts},
+            headless=headless,
+            ways=_ways(own, values.values()),
             places=places,
             subnets=subnets,
             own=own,
             key=pick_key(domain),
             witnesses=_witnesses(own, values.values()),
-            problems=(*problems, *shadowed, *subnets.problems),
+            problems=(*problems, *shadowed, *subnets.problems, *_of_headless(headless.values())),
         )
 
-    def _imported(self, values: Mapping[str, Struct]) -> Iterable[Piece]:
-        kept: dict[str, tuple[Import, Piece]] = {}
-        for key, value in values.items():
-            if isinstance(value, Import):
-                before = self._pieces.get(key)
-                kept[key] = before if before is not None and before[0] is value else (value, piece_of(value))
+    def _imported(self, values: Iterable[Struct]) -> list[Piece]:
+        kept: dict[ServiceKey, tuple[_Told, Piece]] = {}
+        for service, told in _told(values).items():
+            before = self._pieces.get(service)
+            if before is not None and _same(before[0], told):
+                kept[service] = before
+            else:
+                kept[service] = (told, piece_of(told[0], told[1:]))
         self._pieces = kept
         return [piece for _, piece in kept.values()]
 
@@ -79,6 +95,36 @@ class Compiler:
         if self._mapped is None or self._mapped[0] != (own, ranges):
             self._mapped = ((own, ranges), compile_subnets(own, places, self._lines))
         return self._mapped[1]
+
+
+def _told(values: Iterable[Struct]) -> dict[ServiceKey, _Told]:
+    """The imports with the slices of headless ones."""
+    imports: dict[ServiceKey, Import] = {}
+    slices: dict[ServiceKey, list[HeadlessSlice]] = {}
+    for value in values:
+        if isinstance(value, Import):
+            imports[value.service] = value
+        elif isinstance(value, HeadlessSlice):
+            slices.setdefault(value.service, []).append(value)
+    return {service: (item, *slices.get(service, ())) for service, item in imports.items()}
+
+
+def _same(before: _Told, fresh: _Told) -> bool:
+    """True when both are the very same objects: what did not change in a handout stays the same object."""
+    return len(before) == len(fresh) and all(map(is_, before, fresh))
+
+
+def _ways(own: str, values: Iterable[Struct]) -> dict[str, Standing]:
+    """The members to which our own member says that every link is down."""
+    return {
+        value.evidence.about: Standing(up=False, since=value.evidence.since * 1_000)
+        for value in values
+        if isinstance(value, Witness) and value.evidence.kind == "link" and value.observer == own
+    }
+
+
+def _of_headless(found: Iterable[Headless]) -> list[str]:
+    return [line for one in found for line in one.problems]
 
 
 def _witnesses(own: str, values: Iterable[Struct]) -> dict[tuple[str, str], frozenset[str]]:

@@ -2,6 +2,8 @@
 
 import contextlib
 from functools import lru_cache
+from itertools import groupby
+from operator import itemgetter
 
 import dns.edns
 import dns.exception
@@ -12,6 +14,7 @@ import dns.opcode
 import dns.rcode
 import dns.rdata
 import dns.rdataclass
+import dns.rdataset
 import dns.rdatatype
 import dns.rrset
 from msgspec import Struct
@@ -25,6 +28,9 @@ from gslb.zone import Rows
 UDP_MAX = 1232
 UDP_PLAIN = 512
 TCP_LIMIT = 65_535
+RECORD_MIN = 12
+"""Bytes of the smallest record: what has more of them than fit need not be written to be known as too large."""
+
 BADVERS = 16
 NOT_READY = dns.edns.EDEOption(dns.edns.EDECode.NOT_READY, "no handout yet")
 NOT_AUTHORITATIVE = dns.edns.EDEOption(dns.edns.EDECode.NOT_AUTHORITATIVE)
@@ -119,17 +125,27 @@ def _fill(response: dns.message.Message, query: Query, found: Answered, options:
 
 
 def _add(response: dns.message.Message, section: list[dns.rrset.RRset], rows: Rows) -> None:
+    """One RRset for each run of rows of the same owner and type; the name that was asked for keeps its case."""
     asked = response.question[0].name
-    for name, kind, ttl, data in rows:
-        text = dns.name.from_text(name)
-        owner = asked if text == asked else text
-        rdata = _rdata(kind, data)
-        response.find_rrset(section, owner, rdata.rdclass, rdata.rdtype, create=True).add(rdata, ttl)
+    for (name, kind), run in groupby(rows, key=itemgetter(0, 1)):
+        text = _name(name)
+        rdataset = _rdataset(kind, tuple((ttl, data) for _, _, ttl, data in run))
+        rrset = dns.rrset.RRset(asked if text == asked else text, dns.rdataclass.IN, rdataset.rdtype)
+        rrset.items, rrset.ttl = rdataset.items, rdataset.ttl
+        section.append(rrset)
 
 
 @lru_cache(4096)
-def _rdata(kind: int, data: str) -> dns.rdata.Rdata:
-    return dns.rdata.from_text(dns.rdataclass.IN, dns.rdatatype.RdataType(kind), data)
+def _name(text: str) -> dns.name.Name:
+    return dns.name.from_text(text)
+
+
+@lru_cache(256)
+def _rdataset(kind: int, data: tuple[tuple[int, str], ...]) -> dns.rdataset.Rdataset:
+    made = dns.rdataset.Rdataset(dns.rdataclass.IN, dns.rdatatype.RdataType(kind))
+    for ttl, text in data:
+        made.add(dns.rdata.from_text(dns.rdataclass.IN, made.rdtype, text), ttl)
+    return made
 
 
 def _limit(query: Query, tcp: bool) -> int:
@@ -140,8 +156,9 @@ def _limit(query: Query, tcp: bool) -> int:
 
 def _fit(response: dns.message.Message, limit: int) -> bytes:
     """The whole response; else without its additional section; else empty with TC, so that the client comes by TCP."""
-    with contextlib.suppress(dns.exception.TooBig):
-        return response.to_wire(max_size=limit)
+    if RECORD_MIN * sum(map(len, response.answer)) < limit:
+        with contextlib.suppress(dns.exception.TooBig):
+            return response.to_wire(max_size=limit)
     if response.additional:
         response.additional.clear()
         return _fit(response, limit)

@@ -20,6 +20,9 @@ Row = tuple[str, int, int, str]
 
 Rows = tuple[Row, ...]
 
+RRsets = Mapping[int, Rows]
+"""The data of one name by type."""
+
 
 class Zone(Struct, frozen=True):
     """One zone: `names` with their fixed RRsets by type (lower case, no final dot), and `inner`, every empty
@@ -27,7 +30,7 @@ class Zone(Struct, frozen=True):
 
     apex: str
     soa: Row
-    names: dict[str, dict[int, Rows]]
+    names: dict[str, RRsets]
     inner: frozenset[str]
 
     def exists(self, name: str) -> bool:
@@ -40,7 +43,7 @@ class Zone(Struct, frozen=True):
         return structs.replace(self, inner=self.inner | more) if more else self
 
 
-def make_zone(apex: str, soa: Row, names: dict[str, dict[int, Rows]], inner: Iterable[str] = ()) -> Zone:
+def make_zone(apex: str, soa: Row, names: dict[str, RRsets], inner: Iterable[str] = ()) -> Zone:
     """A zone of these names; those above them are added."""
     above = {parent for name in names for parent in parents(name, apex)}
     return Zone(apex, soa, names, frozenset(above.union(inner)))
@@ -76,7 +79,7 @@ def public_zones(own: str, places: Iterable[Place], serial: int) -> tuple[dict[s
 def _public(apex: str, places: list[Place], serial: int) -> Zone:
     servers = [place for place in places if apex in place.zones]
     servers = [place for place in servers if place.nameservers] or servers
-    names: dict[str, dict[int, Rows]] = {apex: {}}
+    names: dict[str, RRsets] = {apex: {}}
     for place in servers:
         host = server_name(place, apex)
         names[host] = _addresses(host, place.nameservers)

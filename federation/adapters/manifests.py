@@ -4,14 +4,13 @@ A file is taken whole or not at all: one mistake in it, and its last good object
 """
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
 from watchfiles import awatch
 
-from federation.adapters.objects import ObjectKey, Objects, object_key
+from federation.adapters.objects import ObjectKey, OverObjects, object_key
 from federation.model.errors import InputError
-from federation.model.local import Drained, LocalFacts
 from federation.model.names import ServiceKey
 from federation.ports import Certainty, Wake, Wanted
 from federation.wire.k8s.strict import Found, read_manifest
@@ -22,7 +21,7 @@ SETTLE_MS = 5
 RESCAN_MS = 5_000
 
 
-class Manifests:
+class Manifests(OverObjects):
     """A ClusterApi over one folder (not its sub-folders)."""
 
     def __init__(self, folder: Path, default_az: str) -> None:
@@ -30,7 +29,7 @@ class Manifests:
         if not folder.is_dir():
             raise InputError(f'--manifests "{folder}": is not a folder; make it or name another')
         self._folder = folder
-        self._objects = Objects(default_az)
+        super().__init__(default_az)
         self._files: dict[Path, bytes] = {}
         self._owned: dict[Path, dict[ObjectKey, str]] = {}
         self._refused: dict[Path, str] = {}
@@ -47,27 +46,9 @@ class Manifests:
         return False
 
     @property
-    def drains(self) -> Mapping[str, Drained]:
-        """As the manifests say."""
-        return self._objects.drains
-
-    @property
-    def regions(self) -> frozenset[str]:
-        """As the labels of nodes say."""
-        return self._objects.regions
-
-    @property
     def problems(self) -> tuple[str, ...]:
         """One line per refused file."""
         return tuple(text for _, text in sorted(self._refused.items()))
-
-    def services(self) -> Iterable[ServiceKey]:
-        """Every service that any manifest names."""
-        return self._objects.services()
-
-    def service(self, key: ServiceKey) -> LocalFacts:
-        """What the manifests say of this service."""
-        return self._objects.service(key)
 
     def want(self, owner: str, objects: Iterable[Wanted]) -> None:
         """Nothing: a folder of manifests is its author's."""

@@ -6,57 +6,31 @@ from collections.abc import Iterable, Mapping
 import msgspec
 from msgspec import Struct
 
-from federation.adapters.objects import ObjectKey, Objects
+from federation.adapters.objects import ObjectKey, OverObjects
 from federation.model.errors import Unavailable
-from federation.model.local import Drained, LocalFacts
-from federation.model.names import ServiceKey
 from federation.ports import Certainty, Wake, Wanted
 from federation.wire.k8s.types import K8sObject
 
 
-class MemoryCluster:
+class MemoryCluster(OverObjects):
     """A ClusterApi that a test or a dry run fills by hand."""
 
     def __init__(self, default_az: str = "az-1", native: bool = False) -> None:
         self.native = native
-        self._objects = Objects(default_az)
+        super().__init__(default_az)
         self._wake: Wake = lambda key: None
         self.certainty: Certainty = "fresh"
         self.problems: tuple[str, ...] = ()
         self.completed = False
         self.wanted: dict[str, tuple[Wanted, ...]] = {}
 
-    @property
-    def drains(self) -> Mapping[str, Drained]:
-        """As the objects say."""
-        return self._objects.drains
-
-    @property
-    def regions(self) -> frozenset[str]:
-        """As the labels of nodes say."""
-        return self._objects.regions
-
     def put(self, value: K8sObject) -> None:
         """Create or replace an object."""
-        self._tell(self._objects.put(value))
+        self._tell(self._objects.put(value), self._wake)
 
     def drop(self, key: ObjectKey) -> None:
         """Delete an object."""
-        self._tell(self._objects.drop(key))
-
-    def _tell(self, changed: set[ServiceKey]) -> None:
-        for service in changed:
-            self._wake(service)
-        if self._objects.take_whole():
-            self._wake(None)
-
-    def services(self) -> Iterable[ServiceKey]:
-        """Every service that any object names."""
-        return self._objects.services()
-
-    def service(self, key: ServiceKey) -> LocalFacts:
-        """What the objects say of this service."""
-        return self._objects.service(key)
+        self._tell(self._objects.drop(key), self._wake)
 
     def want(self, owner: str, objects: Iterable[Wanted]) -> None:
         """Keep what is wanted, by owner, for a test to look at."""

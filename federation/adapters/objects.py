@@ -7,6 +7,7 @@ from federation.model.local import Drained, LocalFacts
 from federation.model.names import ServiceKey
 from federation.model.policy import Policy
 from federation.model.record import Traits
+from federation.ports import Wake
 from federation.wire.k8s.translate import (
     LocalService,
     derived_from,
@@ -36,6 +37,39 @@ def object_key(value: K8sObject | Node) -> ObjectKey:
     """(kind, namespace, name); the namespace of what is cluster-wide is ""."""
     namespace = "" if isinstance(value, Drain | Node) else value.metadata.namespace
     return (value.kind, namespace, value.metadata.name)
+
+
+class OverObjects:
+    """What an adapter says of its cluster where it keeps the objects that it saw."""
+
+    def __init__(self, default_az: str) -> None:
+        """`default_az` stands for endpoints that name no zone."""
+        self._objects = Objects(default_az)
+
+    @property
+    def drains(self) -> Mapping[str, Drained]:
+        """Every Drain, by its name."""
+        return self._objects.drains
+
+    @property
+    def regions(self) -> frozenset[str]:
+        """The regions that the labels of nodes name."""
+        return self._objects.regions
+
+    def services(self) -> Iterable[ServiceKey]:
+        """Every service that any object names."""
+        return self._objects.services()
+
+    def service(self, key: ServiceKey) -> LocalFacts:
+        """What the objects say of this service."""
+        return self._objects.service(key)
+
+    def _tell(self, changed: Iterable[ServiceKey], wake: Wake) -> None:
+        """Wake for these services, and for all where something changed that concerns every one."""
+        for service in changed:
+            wake(service)
+        if self._objects.take_whole():
+            wake(None)
 
 
 class Objects:

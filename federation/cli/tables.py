@@ -54,7 +54,7 @@ def print_status(answer: dict[str, Any]) -> None:
         foreign.add_row(row["trust_domain"], row["profile"], str(row["sequence"]), age)
     for item in (members, nodes, links, services, names, *([foreign] if answer["foreign"] else [])):
         console.print(item)
-    for line in _troubles(answer):
+    for line in troubles(answer):
         console.print(f"[yellow]! {escape(line)}[/]")
     console.print()
 
@@ -85,7 +85,8 @@ def _members(answer: dict[str, Any]) -> Table:
     return members
 
 
-def _troubles(answer: dict[str, Any]) -> list[str]:
+def troubles(answer: dict[str, Any]) -> list[str]:
+    """What a controller's status says is not good, one line each."""
     lines = [
         *answer["cluster"]["problems"],
         *answer["store"]["problems"],

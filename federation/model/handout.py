@@ -119,7 +119,7 @@ class Import(Struct, frozen=True, kw_only=True):
 
     service: ServiceKey
     kind: ServiceKind
-    addresses: tuple[str, ...]
+    addresses: tuple[str, ...] = ()
     ports: tuple[Listener, ...]
     candidates: tuple[Candidate, ...]
     policy: Policy = Policy()

@@ -1,13 +1,17 @@
-"""Labels and annotations as the Kubernetes API takes them (apimachinery validation: qualified names, label values)."""
+"""Labels and annotations that an export carries to every member, as the Kubernetes API takes them (apimachinery:
+qualified names, label values).
+"""
 
 import re
 from collections.abc import Mapping
 
-TEXT_MAX = 64 * 1024
-"""Bytes of all exported labels and annotations of a service: a quarter of what an object's annotations may have."""
+from federation.model.names import LABEL_MAX, NAME_MAX
+
+EXPORTED_BYTES_MAX = 65_536
+"""Of the labels, and of the annotations, of one export; an object's annotations may have 256 KiB in all."""
 _NAME = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 _PREFIX = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
-PREFIX_MAX = 253
+_OURS = ".isthmus.dev"
 
 
 def is_value(text: str) -> bool:
@@ -18,21 +22,23 @@ def is_value(text: str) -> bool:
 def is_key(text: str) -> bool:
     """True for the key of a label or annotation: a name, with a DNS prefix and "/" before it or without."""
     prefix, slash, name = text.rpartition("/")
-    return is_value(name) and (not slash or (len(prefix) <= PREFIX_MAX and _PREFIX.fullmatch(prefix) is not None))
+    return is_value(name) and (not slash or (len(prefix) <= NAME_MAX and _PREFIX.fullmatch(prefix) is not None))
 
 
-def metadata_fault(labels: Mapping[str, str], annotations: Mapping[str, str]) -> str | None:
-    """The first of these that the API would refuse, or None."""
-    for what, found in (("label", labels), ("annotation", annotations)):
-        for key, value in found.items():
-            if not is_key(key):
-                return f"{what} {key[:80]!r} is not a qualified name"
-            if what == "label" and value and not is_value(value):
-                return f"label {key[:80]!r} has the value {value[:80]!r}, which is not a label value"
-    size = text_size(labels, annotations)
-    return f"labels and annotations of {size} bytes > {TEXT_MAX}" if size > TEXT_MAX else None
+def label_fault(labels: Mapping[str, str]) -> str | None:
+    """The first of these labels that cannot be exported, and why."""
+    for key, value in labels.items():
+        if value and not is_value(value):
+            return f"{value[:LABEL_MAX]!r} of {key[:NAME_MAX]!r} is no value of a label"
+    return annotation_fault(labels)
 
 
-def text_size(*found: Mapping[str, str]) -> int:
-    """Bytes of all keys and values."""
-    return sum(len(key.encode()) + len(value.encode()) for one in found for key, value in one.items())
+def annotation_fault(pairs: Mapping[str, str]) -> str | None:
+    """The first of these that cannot be exported, and why: its key, or the size of all."""
+    for key in pairs:
+        if not is_key(key):
+            return f"{key[:NAME_MAX]!r} is not a key such as example.com/team"
+        if "/" in key and f".{key}".partition("/")[0].endswith(_OURS):
+            return f'"{key}" is ours: keys of isthmus.dev are not exported'
+    size = sum(len(key) + len(value.encode()) for key, value in pairs.items())
+    return f"{size} bytes, at most {EXPORTED_BYTES_MAX} can be exported" if size > EXPORTED_BYTES_MAX else None

@@ -108,6 +108,11 @@ def witnesses(
     return {f"witness/{observer}/target/{item.about}/{item.host}": Witness(observer, item) for item in found}
 
 
+def own_witnesses(own: MemberName, evidence: Iterable[Evidence]) -> dict[str, Witness]:
+    """What our own gateways find of links, as our DNS servers read it."""
+    return {f"witness/{own}/link/{item.about}": Witness(own, item) for item in evidence if item.kind == "link"}
+
+
 def link_evidence(links: Iterable[LinkReport]) -> list[Evidence]:
     """The members to which every link of every gateway of ours is down, since the last of them went."""
     by_member: dict[MemberName, list[LinkReport]] = {}

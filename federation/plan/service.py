@@ -230,7 +230,7 @@ def _merged(inputs: ServiceInputs, offered: list[Offered], policy: Policy) -> tu
     imported = Import(
         service=inputs.local.key,
         kind=merged.kind,
-        addresses=() if merged.kind == "Headless" else given,
+        addresses=addresses,
         ports=_listeners(inputs, merged.ports),
         candidates=candidates,
         policy=policy,

@@ -32,13 +32,15 @@ def plan_mesh(
     own = ledger.members[loop.parts.own.name]
     reports = {name: state.node for name, state in loop.parts.agents.states().items()}
     record: dict[str, Resource] = {"about": mesh.about(own, VERSION, draining)}
-    ours: list[Resource] = [*_gateways(loop, own, reports), *loop.links.distances(), *loop.links.evidence()]
+    evidence = loop.links.evidence()
+    ours: list[Resource] = [*_gateways(loop, own, reports), *loop.links.distances(), *evidence]
     ours += loop.trust.record
     ours.append(mesh.seen(ledger.mark, {name: reports.get(name) for name in (*loop.enrolments, *loop.unread)}))
     record |= {key_of(item): item for item in ours} | loop.bundles.record()
     ids = {name: loop.allocations.gateway(name) for name, e in loop.enrolments.items() if e.role == "gateway"}
     handout: dict[str, Struct] = {"site": mesh.site(own, ledger, ids, loop.trust.issuer)}
     handout[f"place/{own.name}"] = mesh.place(own, loop.links.costs, own=True)
+    handout |= mesh.own_witnesses(own.name, evidence)
     hosts = loop.desired.steered.keys()
     for name in states:
         member, said = ledger.members[name], loop.index.about(name).values()

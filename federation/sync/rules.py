@@ -14,7 +14,7 @@ from federation.model import policy as limits
 from federation.model.cidr import forbidden_address, inside, is_canonical
 from federation.model.errors import Refused
 from federation.model.ledger import Member
-from federation.model.metadata import is_key, is_value, metadata_fault
+from federation.model.metadata import annotation_fault, is_key, is_value, label_fault
 from federation.model.names import ServiceKey, is_host, is_label, zone_of
 from federation.model.policy import GlobalName, Probe
 from federation.model.record import (
@@ -233,9 +233,9 @@ def _check_traits(traits: Traits, where: str) -> None:
         raise Refused(f"{where}: trafficDistribution {said!r} is no name; last good kept", "E120")
     if len(set(traits.families)) < len(traits.families):
         raise Refused(f"{where}: an IP family stands there twice; last good kept", "E120")
-    wrong = metadata_fault(traits.labels, traits.annotations)
-    if wrong is not None:
-        raise Refused(f"{where}: {wrong}; last good kept", "E120")
+    for what, wrong in (("labels", label_fault(traits.labels)), ("annotations", annotation_fault(traits.annotations))):
+        if wrong is not None:
+            raise Refused(f"{where}: {what}: {wrong}; last good kept", "E120")
 
 
 def _check_numbers(resource: Numbers, member: Member) -> None:

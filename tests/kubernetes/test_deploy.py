@@ -1,4 +1,4 @@
-"""deploy/ on a real API server: taken whole, pods allowed by their namespaces, and rights as RBAC itself decides."""
+"""deploy/ on an API server: taken whole, pods allowed by their namespaces, and rights as RBAC itself decides."""
 
 import base64
 import json
@@ -13,10 +13,10 @@ from federation.config import Folder, Own
 from federation.files import write_private
 from federation.model.names import MemberName
 from federation.wire.k8s.crd import KINDS
-from tests.worlds.api_server import ApiServer, needs_api_server
+from tests.netns.spaces import await_true
+from tests.worlds.api_server import ApiServer
 from tests.worlds.deployed import DEPLOY, objects, pods
 
-pytestmark = needs_api_server
 WHO = "system:serviceaccount:isthmus-system:isthmus-controller"
 
 
@@ -42,6 +42,7 @@ def test_everything_is_taken_by_server_side_dry_run(installed: ApiServer) -> Non
 def test_pod_security_lets_every_pod_in(
     installed: ApiServer, namespace: str, name: str, spec: dict[str, object]
 ) -> None:
+    installed.real("Pod Security admission")
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": {**spec, "priorityClassName": ""}}
     status, answer = installed.call("POST", f"/api/v1/namespaces/{namespace}/pods?dryRun=All", pod)
     assert status == 201, answer["message"]
@@ -49,6 +50,7 @@ def test_pod_security_lets_every_pod_in(
 
 def test_pod_security_is_awake(installed: ApiServer) -> None:
     """A node agent is not let into the namespace of the controller."""
+    installed.real("Pod Security admission")
     spec = {**next(spec for _, name, spec in pods() if name == "isthmus-gateway"), "priorityClassName": ""}
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "agent"}, "spec": spec}
     status, answer = installed.call("POST", "/api/v1/namespaces/isthmus-system/pods?dryRun=All", pod)
@@ -96,6 +98,13 @@ def test_what_the_controller_may_do(installed: ApiServer, verb: str, what: str, 
     assert (status, answer["status"]["allowed"]) == (201, said == "yes")
 
 
+def _await_followed(server: ApiServer, path: str, token: str) -> None:
+    """Lists and watches are answered; a server that has just learnt of a kind says 429 for a moment."""
+    watch = "watch=1&timeoutSeconds=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true"
+    await_true(path, lambda: server.call("GET", path, token=token)[0] == 200)
+    await_true(f"watch of {path}", lambda: server.watch(f"{path}?{watch}", token) == 200)
+
+
 def test_the_rights_are_enough_for_what_the_client_asks(installed: ApiServer) -> None:
     """By a token of the service account itself: every kind followed, what is ours applied, its status, deleted."""
     account = "/api/v1/namespaces/isthmus-system/serviceaccounts/isthmus-controller/token"
@@ -104,11 +113,7 @@ def test_the_rights_are_enough_for_what_the_client_asks(installed: ApiServer) ->
     assert status == 201, answer
     token = answer["status"]["token"]
     for kind in FOLLOWED.values():
-        assert installed.call("GET", kind.path, token=token)[0] == 200, kind.name
-        version = (
-            "watch=1&timeoutSeconds=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true"
-        )
-        assert installed.watch(f"{kind.path}?{version}", token) == 200, kind.name
+        _await_followed(installed, kind.path, token)
     kind = FOLLOWED["MemberCluster"]
     path = kind.path_of(("MemberCluster", "", "us-east"))
     body = {"apiVersion": kind.api_version, "kind": kind.name, "metadata": {"name": "us-east"}}

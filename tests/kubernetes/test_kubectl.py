@@ -1,7 +1,6 @@
 """kubectl against both beds: what a person at a terminal sees."""
 
 import json
-import shutil
 import subprocess
 from typing import Any
 
@@ -10,8 +9,8 @@ import yaml
 
 from tests.kubernetes.objects import config, of, path, service, slice_, widget, widgets
 from tests.worlds.clusters import CRDS, Cluster, establish
+from tests.worlds.kubectl import KUBECTL
 
-pytestmark = pytest.mark.skipif(shutil.which("kubectl") is None, reason="NOT TESTED: kubectl is not installed")
 TEMPLATE = {"metadata": {"labels": {"app": "a"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
 SELECTED = {"selector": {"matchLabels": {"app": "a"}}, "template": TEMPLATE}
 ROLE = {"rules": [{"apiGroups": [""], "resources": ["services"], "verbs": ["list"]}]}
@@ -100,7 +99,7 @@ def test_an_unknown_field_is_refused(api: Cluster) -> None:
 def test_watch(api: Cluster) -> None:
     home = api.namespace()
     api.ok("POST", path("Service", home), service("web"))
-    command = ["kubectl", f"--kubeconfig={api.kubeconfig}", "get", "services", "-n", home, "--watch"]
+    command = [KUBECTL, f"--kubeconfig={api.kubeconfig}", "get", "services", "-n", home, "--watch"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:

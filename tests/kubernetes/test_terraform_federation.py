@@ -1,4 +1,4 @@
-"""`modules/federation` against a real API server: the member's address from its node, Secrets and manifests applied, waited for."""
+"""`modules/federation` against an API server: the member's address from its node, Secrets and manifests applied, waited for."""
 
 import sys
 import threading
@@ -7,10 +7,10 @@ from pathlib import Path
 
 from federation.config import Folder
 from federation.registrar.ledger import ledger_in
-from tests.worlds.api_server import ApiServer, needs_api_server
+from tests.worlds.api_server import ApiServer
 from tests.worlds.terraform import Terraform, needs_terraform
 
-pytestmark = [needs_api_server, needs_terraform]
+pytestmark = needs_terraform
 ISTHMUS = str(Path(sys.executable).with_name("isthmus"))
 DEPLOYMENT = "/apis/apps/v1/namespaces/isthmus-system/deployments/isthmus-controller"
 

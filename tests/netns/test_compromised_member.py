@@ -198,14 +198,19 @@ def test_c5_a_name_in_anothers_zone_is_not_defined(scene: Scene) -> None:
 
 
 def test_c6_a_conflict_is_won_by_admission_and_not_by_epoch(scene: Scene) -> None:
-    """It exports the others' services with a port of its own, in the highest epoch that there is."""
+    """It exports the others' services with a port of its own, in the highest epoch that there is, and numbers itself first."""
     before = services(scene)
     for service in ("shop/web", "shop/pay"):
-        assert scene.do("export", service=service, port=81, epoch=2**62)["taken"]
-        noted = f"{service}: PortConflict: port http is 81/TCP here and 80/TCP as http in an export admitted earlier; ignored"
+        ours_first = {B: 1, A: 2**40, C: 2**41}
+        assert scene.do("export", service=service, port=81, epoch=2**62, numbers=ours_first)["taken"]
+        elder = C if service == "shop/web" else A
+        noted = (
+            f"{service}: PortConflict: Using the union of ports, on a clash those of the oldest export, in {elder}. "
+            f"http 81/TCP of {B} is left out. 1/2 clusters disagree: {B}."
+        )
         await_true("the conflict is shown", lambda s=service, n=noted: any(n in line for line in notes(scene, s)))  # type: ignore[misc]
         now = services(scene)[service]
-        assert (now["shares"], now["address"]) == (before[service]["shares"], before[service]["address"])
+        assert (now["shares"], now["clusterset_ips"]) == (before[service]["shares"], before[service]["clusterset_ips"])
     assert [row["member"] for row in before["shop/web"]["shares"]] == [C]
 
 

@@ -30,6 +30,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.worlds.kubectl import KUBECTL
 from tests.worlds.public_cli import free_port
 
 Object = dict[str, Any]
@@ -126,7 +127,7 @@ class Cluster:
     def kubectl(self, *arguments: str, given: str = "", fails: bool = False) -> str:
         """What kubectl prints; its errors too when it is meant to fail."""
         command = [
-            "kubectl",
+            KUBECTL,
             f"--kubeconfig={self.kubeconfig}",
             f"--cache-dir={self.kubeconfig.parent}/cache",
             *arguments,
@@ -207,7 +208,7 @@ class Bed:
         return self._started(folder, Path(os.environ["KUBEBUILDER_ASSETS"]))
 
     def _existing(self, folder: Path, source: str, context: str) -> Cluster:
-        kubectl = ["kubectl", f"--kubeconfig={source}", f"--context={context}"]
+        kubectl = [KUBECTL, f"--kubeconfig={source}", f"--context={context}"]
         config = folder / "kubeconfig"
         view = [*kubectl, "config", "view", "--minify", "--flatten", "--raw"]
         config.write_text(subprocess.run(view, check=True, capture_output=True, text=True).stdout)

@@ -20,6 +20,7 @@ from federation.model.record import (
     Endpoint,
     Export,
     Gateway,
+    Numbers,
     Port,
     PublicName,
     Resource,
@@ -97,12 +98,12 @@ async def endpoint(me: Turncoat, asked: Asked) -> Answer:
 
 
 async def export(me: Turncoat, asked: Asked) -> Answer:
-    """Export this service, with this port, in this epoch and all that follows in it."""
+    """Export this service, with this port, in this epoch and all that follows in it, and number its exports."""
     me.epoch = asked.get("epoch", me.epoch)
     service = ServiceKey(*asked["service"].split("/"))
     offered = Export(service=service, ports=(Port("http", asked.get("port", 80)),))
     pods = Slice(service=service, az="a", ports=PORTS, endpoints=(Endpoint(asked.get("address", "10.3.1.10")),))
-    return await me.state_also(asked["to"], offered, pods)
+    return await me.state_also(asked["to"], offered, pods, Numbers(service, asked.get("numbers", {})))
 
 
 async def name(me: Turncoat, asked: Asked) -> Answer:

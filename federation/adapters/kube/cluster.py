@@ -18,8 +18,7 @@ from federation.adapters.kube.pace import Pace
 from federation.adapters.kube.reading import Wrong, named_service, read_head, read_object
 from federation.adapters.kube.tokens import review
 from federation.adapters.kube.writer import Writer
-from federation.adapters.objects import Objects
-from federation.model.local import Drained, LocalFacts
+from federation.adapters.objects import OverObjects
 from federation.model.names import ServiceKey
 from federation.model.tokens import ServiceAccount
 from federation.ports import Certainty, Wake, Wanted
@@ -30,7 +29,7 @@ HELD = K8sObject | Node
 log = logging.getLogger("kube")
 
 
-class Kube:
+class Kube(OverObjects):
     """A ClusterApi over one API server. Nothing is written while `may_write()` is False."""
 
     def __init__(
@@ -42,7 +41,7 @@ class Kube:
     ) -> None:
         self._access = access
         self._pace = pace or Pace()
-        self._objects = Objects(default_az)
+        super().__init__(default_az)
         self._certainty: dict[str, Certainty] = {name: "unknown" for name in FOLLOWED}
         self._rejected: dict[ObjectKey, str] = {}
         self._troubles: dict[str, str] = {}
@@ -67,16 +66,6 @@ class Kube:
         return True
 
     @property
-    def drains(self) -> Mapping[str, Drained]:
-        """As the objects say."""
-        return self._objects.drains
-
-    @property
-    def regions(self) -> frozenset[str]:
-        """As the labels of nodes say."""
-        return self._objects.regions
-
-    @property
     def problems(self) -> tuple[str, ...]:
         """One line per object that was rejected or cannot be written and per kind that cannot be read."""
         kept = "; the last good state stays in force"
@@ -86,14 +75,6 @@ class Kube:
     def rejected(self) -> Mapping[ObjectKey, str]:
         """Every object that is not in force as it stands, with field and reason."""
         return self._rejected
-
-    def services(self) -> Iterable[ServiceKey]:
-        """Every service that any object names."""
-        return self._objects.services()
-
-    def service(self, key: ServiceKey) -> LocalFacts:
-        """What the objects say of this service."""
-        return self._objects.service(key)
 
     def want(self, owner: str, objects: Iterable[Wanted]) -> None:
         """From now on this owner wants these and no others."""
@@ -126,14 +107,14 @@ class Kube:
             return key, meta.resource_version
         self._judge(key, raw, None)
         if isinstance(value, HELD):
-            self._tell(self._objects.put(value))
+            self._tell(self._objects.put(value), self._wake)
         return key, meta.resource_version
 
     def drop(self, key: ObjectKey) -> None:
         """This object is gone."""
         self._judge(key, None, None)
         self._writer.lost(key)
-        self._tell(self._objects.drop(key))
+        self._tell(self._objects.drop(key), self._wake)
 
     def listed(self, kind: Kind) -> None:
         """Everything that there is of this kind has been told."""
@@ -167,14 +148,8 @@ class Kube:
             log.error("object rejected", extra={"code": "E125", "object": title(key), "reason": wrong})
         about = (named_service(key, raw) if raw is not None else None) or ServiceKey(key[1], key[2])
         if key[1] and key[0] in KINDS:
-            self._tell(self._objects.fault(key, about, wrong))
+            self._tell(self._objects.fault(key, about, wrong), self._wake)
         else:
-            self._wake(None)
-
-    def _tell(self, changed: set[ServiceKey]) -> None:
-        for service in changed:
-            self._wake(service)
-        if self._objects.take_whole():
             self._wake(None)
 
 

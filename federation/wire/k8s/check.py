@@ -4,14 +4,11 @@ The API server says the same of our own kinds by `rules.py`; a folder of manifes
 do not.
 """
 
-import re
-
 from federation.model.cidr import forbidden_address
-from federation.model.metadata import is_key, text_size
+from federation.model.metadata import annotation_fault, is_key, label_fault
 from federation.model.names import LABEL_MAX, NAME_MAX, is_host, is_label
 from federation.model.policy import is_path
-from federation.wire.k8s.mcs import EXPORTED_BYTES_MAX, ServiceExportSpec
-from federation.wire.k8s.meta import Text
+from federation.wire.k8s.mcs import ServiceExportSpec
 from federation.wire.k8s.types import (
     ClusterObject,
     ClusterProperty,
@@ -28,8 +25,6 @@ from federation.wire.k8s.types import (
 )
 
 PORTS_MAX = 100
-_VALUE = re.compile(r"([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?")
-_OURS = ".isthmus.dev"
 
 
 def fault(value: ClusterObject) -> str | None:
@@ -77,27 +72,10 @@ def _ports_fault(field: str, ports: list[tuple[str, str]]) -> str | None:
 
 
 def _export_fault(spec: ServiceExportSpec) -> str | None:
-    for key, value in spec.exported_labels.items():
-        if not _VALUE.fullmatch(value):
-            return f'field "spec.exportedLabels": {value[:LABEL_MAX]!r} of {key[:NAME_MAX]!r} is no value of a label'
-    labels = _pairs_fault("spec.exportedLabels", spec.exported_labels)
-    return labels or _pairs_fault("spec.exportedAnnotations", spec.exported_annotations) or _size_fault(spec)
-
-
-def _size_fault(spec: ServiceExportSpec) -> str | None:
-    size = text_size(spec.exported_labels, spec.exported_annotations)
-    if size > EXPORTED_BYTES_MAX:
-        return f'field "spec": labels and annotations of {size} bytes, at most {EXPORTED_BYTES_MAX} can be exported'
-    return None
-
-
-def _pairs_fault(field: str, pairs: Text) -> str | None:
-    for key in pairs:
-        if not is_key(key):
-            return f'field "{field}": {key[:NAME_MAX]!r} is not a key such as example.com/team'
-        if f".{key}".partition("/")[0].endswith(_OURS) and "/" in key:
-            return f'field "{field}": "{key}" is ours: keys of isthmus.dev are not exported'
-    return None
+    labels, annotations = label_fault(spec.exported_labels), annotation_fault(spec.exported_annotations)
+    if labels is not None:
+        return f'field "spec.exportedLabels": {labels}'
+    return None if annotations is None else f'field "spec.exportedAnnotations": {annotations}'
 
 
 def _drain_fault(value: Drain) -> str | None:

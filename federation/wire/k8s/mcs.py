@@ -13,8 +13,6 @@ McsVersion = Literal["multicluster.x-k8s.io/v1beta1", "multicluster.x-k8s.io/v1a
 AboutVersion = Literal["about.k8s.io/v1beta1", "about.k8s.io/v1alpha1"]
 Int32 = Annotated[int, Meta(extra_json_schema={"format": "int32"})]
 
-EXPORTED_BYTES_MAX = 65_536
-"""Of labels and annotations that one export may carry to every member; an object may have 256 KiB in all."""
 PROPERTY_MAX = 131_072
 """Characters of a ClusterProperty's value (KEP-2149)."""
 

@@ -167,8 +167,13 @@ def test_what_is_down_stands_in_the_record_as_long_as_it_is_and_in_explain(world
     assert [(row["member"], row["up"]) for row in told["inputs"]] == [("us-east", True), ("eu-central", False)]
     told = explain(world.loop, Asked(HOST, "eu-central"))
     assert [row["member"] for row in told["shares"]] == ["us-east"]
+    own = {key: value for key, value in world.handout("dns1").items() if key.startswith("witness/us-east/")}
+    assert own == {
+        "witness/us-east/link/eu-central": Witness(MemberName("us-east"), record["evidence/link/eu-central"])
+    }
     report(world, up=True)
     assert not [key for key in world.record() if key.startswith("evidence/")]
+    assert not [key for key in world.handout("dns1") if key.startswith("witness/us-east/")]
 
 
 def test_a_peers_evidence_on_targets_reaches_dns_as_that_of_a_witness(world: World) -> None:

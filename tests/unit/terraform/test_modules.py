@@ -14,6 +14,7 @@ import yaml
 
 from federation.config import Folder
 from federation.registrar.ledger import ledger_in
+from tests.worlds.kubectl import KUBECTL
 from tests.worlds.terraform import ROOT, Terraform, needs_terraform
 
 ISTHMUS = str(Path(sys.executable).with_name("isthmus"))
@@ -155,12 +156,9 @@ def test_both_kinds_of_clusters_have_the_same_variables() -> None:
     assert one.read_text() == other.read_text()
 
 
-@pytest.mark.skipif(
-    shutil.which("kubectl") is None, reason="NOT TESTED: kubectl is not on PATH: the overlay for kind was not built"
-)
 def test_the_overlay_for_kind_has_the_node_port_that_peers_are_told() -> None:
     overlay = ROOT / "modules" / "federation" / "kind"
-    done = subprocess.run(["kubectl", "kustomize", str(overlay)], capture_output=True, text=True, check=True)
+    done = subprocess.run([KUBECTL, "kustomize", str(overlay)], capture_output=True, text=True, check=True)
     built = [one for one in yaml.safe_load_all(done.stdout) if one]
     (service,) = (one for one in built if (one["kind"], one["metadata"]["name"]) == ("Service", "isthmus-controller"))
     (port,) = service["spec"]["ports"]
