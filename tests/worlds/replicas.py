@@ -32,7 +32,7 @@ class Replica:
         self.listen, self.health = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
         site.launch(f"{name}-signer", "signer", "--state", str(self.folder.path))
         await_true("the signer's socket", self.folder.signer.exists)
-        self.launch()
+        self.start()
 
     def start(self) -> None:
         where = ("--state", str(self.folder.path), "--listen", self.listen, "--health", self.health)
