@@ -71,6 +71,9 @@ class Also(Struct, frozen=True):
     desk: Desk | None = None
 
 
+NOTHING_ELSE = Also()
+
+
 class Controller:
     """Everything that one controller process holds."""
 

@@ -10,7 +10,7 @@ from federation.adapters.leadership import Deposed, Replicas
 from federation.adapters.sqlite import SqliteStore
 from federation.api.health import Health
 from federation.config import Folder
-from federation.daemon import Also, Controller
+from federation.daemon import NOTHING_ELSE, Also, Controller
 from federation.ports import ClusterApi
 from federation.process import until_one_ends, until_stopped
 from federation.replica.standby import Leads, Standby
@@ -20,10 +20,10 @@ log = logging.getLogger("controller")
 
 @dataclass(frozen=True)
 class Places:
-    """Where a controller listens: for peers and agents, what it serves beside them, for probes."""
+    """Where a controller listens: for peers and agents, for others, for probes."""
 
     listen: str
-    also: Also
+    also: Also = NOTHING_ELSE
     health: str | None = None
 
 

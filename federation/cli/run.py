@@ -98,11 +98,11 @@ def controller(
         Folder(state).registrar_key()
     serving = bundle_serving(bundle_listen, bundle_profile, bundle_cert, bundle_key)
     folder = Folder(state)
-    desk = enrolment_desk(enroll_listen, enroll, manifests is None)
     source = Source(manifests, kubeconfig, context, in_cluster)
+    also = Also(join_listen, serving, enrolment_desk(enroll_listen, enroll, manifests is None))
     cluster, replicas = open_member(source, store, folder, listen)
     serve_metrics(metrics)
-    asyncio.run(run_controller(folder, cluster, Places(listen, Also(join_listen, serving, desk), health), replicas))
+    asyncio.run(run_controller(folder, cluster, Places(listen, also, health), replicas))
 
 
 def enrolment_desk(listen: str | None, accounts: tuple[str, ...], kubernetes: bool) -> Desk | None:

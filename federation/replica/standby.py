@@ -38,8 +38,8 @@ from federation.sync.ledger import HeldLedger, ledger_tree
 from federation.trust.own_leaf import OwnLeaf
 
 log = logging.getLogger("replica")
-PERIOD, TIMEOUT = 5.0, 5.0
-"""Seconds between two rounds of questions; how long one answer is waited for."""
+PERIOD, TIMEOUT, PROMPT = 5.0, 5.0, 2.0
+"""Seconds between two rounds of questions; how long one answer is waited for; and while somebody waits for us."""
 KEPT_MAX = 100
 """Answers to explain that are kept for the time in which the leader does not answer."""
 FILE_MAX = 64 * 1024 * 1024
@@ -120,7 +120,7 @@ class Standby:
 
     async def _answer(self, asked: Asked) -> dict[str, Any]:
         try:
-            async with asyncio.timeout(TIMEOUT):
+            async with asyncio.timeout(PROMPT):
                 await self._keep(asked)
         except (IsthmusError, TimeoutError) as error:
             self._note(error)

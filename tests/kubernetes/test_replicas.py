@@ -154,12 +154,14 @@ def test_a_standby_shows_what_its_leader_says(two: Pair) -> None:
         "explain", subject, "--from", "us-east", "--api", str(two.second.folder.api), "--output", "json"
     )
     assert msgspec.json.decode(explained)["replica"]["role"] == "standby"
+    text = two.site.cli("status", "--api", str(two.second.folder.api))
+    assert text.startswith("standby") and "its answer is" in text
+    renewed = two.lease()["spec"]["renewTime"]
+    await_true("the Lease is renewed", lambda: two.lease()["spec"]["renewTime"] != renewed, 30)
     two.first.signal(signal.SIGSTOP)
     answer = two.second.status()
     assert answer["replica"]["problems"] and answer["replica"]["age"] > 0
     assert subject in [one["service"] for one in answer["services"]]
-    text = two.site.cli("status", "--api", str(two.second.folder.api))
-    assert text.startswith("standby") and "its answer is" in text
 
 
 def _services(two: Pair) -> list[str]:

@@ -25,7 +25,6 @@ from federation.wire.k8s.types import (
 )
 
 PORTS_MAX = 100
-APP_PROTOCOL_MAX = 253
 
 
 def fault(value: ClusterObject) -> str | None:
