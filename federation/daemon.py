@@ -275,7 +275,7 @@ class Controller:
 
     def _enrolment(self, name: str) -> Enrolment | None:
         """Whoever enrolled itself counts before the loop has looked."""
-        return self.loop.enrolments.get(name) or self.themselves.known.get(name)
+        return self.loop.programs.enrolments.get(name) or self.themselves.known.get(name)
 
     async def _keep_jwt_keys(self) -> None:
         """Publish the keys of JWT-SVIDs as the signer states them; what was published stands while it is away."""

@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 from msgspec import Struct
 
 from federation.model.errors import Refused
-from federation.model.handout import EndpointReport, LinkReport, NodeReport, TargetReport
+from federation.model.handout import EndpointReport, LinkReport, NodeReport, TargetReport, Workload
 from federation.model.ledger import Ledger
 from federation.model.local import Drained, LocalFacts
 from federation.model.names import MemberName, ServiceKey
@@ -67,6 +67,14 @@ class ClusterApi(Protocol):
 
     def service(self, key: ServiceKey) -> LocalFacts:
         """What is known of this service now."""
+
+    def workloads(self, node: str) -> tuple[Workload, ...]:
+        """The accounts whose pods run on this node of the cluster, with the pods' addresses; none where pods are not
+        known.
+        """
+
+    def take_moved_nodes(self) -> set[str]:
+        """The nodes whose `workloads` changed since the last look."""
 
     def want(self, owner: str, objects: Iterable[Wanted]) -> None:
         """From now on this owner wants these and no others: what bears our mark and nobody wants any more is deleted.

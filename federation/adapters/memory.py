@@ -9,7 +9,7 @@ from msgspec import Struct
 from federation.adapters.objects import ObjectKey, OverObjects
 from federation.model.errors import Unavailable
 from federation.ports import Certainty, Wake, Wanted
-from federation.wire.k8s.types import K8sObject
+from federation.wire.k8s.types import K8sObject, Pod
 
 
 class MemoryCluster(OverObjects):
@@ -24,8 +24,11 @@ class MemoryCluster(OverObjects):
         self.completed = False
         self.wanted: dict[str, tuple[Wanted, ...]] = {}
 
-    def put(self, value: K8sObject) -> None:
+    def put(self, value: K8sObject | Pod) -> None:
         """Create or replace an object."""
+        if isinstance(value, Pod):
+            self._pods.put(value)
+            return
         self._tell(self._objects.put(value), self._wake)
 
     def drop(self, key: ObjectKey) -> None:

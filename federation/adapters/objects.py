@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 
+from federation.adapters.pods import Pods
 from federation.model import policy as model
+from federation.model.handout import Workload
 from federation.model.local import Drained, LocalFacts
 from federation.model.names import ServiceKey
 from federation.model.policy import Policy
@@ -45,6 +47,7 @@ class OverObjects:
     def __init__(self, default_az: str) -> None:
         """`default_az` stands for endpoints that name no zone."""
         self._objects = Objects(default_az)
+        self._pods = Pods()
 
     @property
     def drains(self) -> Mapping[str, Drained]:
@@ -63,6 +66,14 @@ class OverObjects:
     def service(self, key: ServiceKey) -> LocalFacts:
         """What the objects say of this service."""
         return self._objects.service(key)
+
+    def workloads(self, node: str) -> tuple[Workload, ...]:
+        """The workloads whose pods run on this node."""
+        return self._pods.workloads(node)
+
+    def take_moved_nodes(self) -> set[str]:
+        """The nodes of whose pods anything changed since the last look."""
+        return self._pods.take_moved()
 
     def _tell(self, changed: Iterable[ServiceKey], wake: Wake) -> None:
         """Wake for these services, and for all where something changed that concerns every one."""

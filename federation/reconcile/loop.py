@@ -15,7 +15,7 @@ import msgspec
 from msgspec import structs
 from prometheus_client import Counter, Gauge, Histogram
 
-from federation.config import Enrolment, Enrolments
+from federation.config import Enrolments
 from federation.model.errors import InputError, IsthmusError
 from federation.model.ledger import Member
 from federation.model.local import LocalFacts
@@ -48,6 +48,7 @@ from federation.reconcile.noted import note_places, note_services
 from federation.reconcile.numbers import ExportNumbers, numbered
 from federation.reconcile.observed import PeerIndex, Rank
 from federation.reconcile.parts import Parts
+from federation.reconcile.programs import Programs
 from federation.reconcile.publish import Batch, Publications
 from federation.reconcile.trust import Trust
 from federation.session.tree import Change
@@ -89,9 +90,8 @@ class Loop:
         self.heard = Heard(parts.store)
         self._began = parts.clock.monotonic()
         self.bundles = Bundles(parts.own.name, parts.store, self._mesh_changed)
-        self._enrolled = Enrolments(parts.folder.agents, parts.enrolled)
-        self.enrolments: dict[str, Enrolment] = {}
-        self.unread: dict[str, str] = {}
+        self.programs = Programs(Enrolments(parts.folder.agents, parts.enrolled), parts.cluster)
+        self._pods_moved = False
         self._held_since: float | None = None
         self._dirty: set[ServiceKey] = set()
         self._all = True
@@ -150,7 +150,8 @@ class Loop:
 
     def _follow_nodes(self) -> None:
         """The derived Services of all imports lead to our node agents."""
-        if self.parts.cluster.native and self._mesh and self.nodes.look(self.enrolments, self.parts.agents.states()):
+        cluster, agents = self.parts.cluster, self.parts.agents
+        if cluster.native and self._mesh and self.nodes.look(self.programs.enrolments, agents.states()):
             self._all = True
 
     async def run(self) -> None:
@@ -178,7 +179,7 @@ class Loop:
             self._follow_nodes()
             if self.parts.cluster.certainty == "unknown":
                 return
-            if not (self._all or self._dirty or self._mesh or self.held):
+            if not (self._all or self._dirty or self._mesh or self.held or self._pods_moved):
                 self._tell_cluster()
                 return
             passes_total.inc()
@@ -198,7 +199,7 @@ class Loop:
     def _pass(self) -> Batch | None:
         """Plan, and write down what must be durable before what is returned may be published; None: nothing may be."""
         everything, mesh_dirty, dirty = self._all, self._mesh, self._dirty
-        self._all = self._mesh = False
+        self._all = self._mesh = self._pods_moved = False
         self._dirty = set()
         states = self.parts.peers.states()
         views = {name: state.view for name, state in states.items()}
@@ -241,7 +242,7 @@ class Loop:
             self.desired.put_mesh(record, handout)
             self.links.write_down()
         services_gauge.set(len(self.desired.plans))
-        return self.out.batch(self.desired.record, self.desired.roles, self.enrolments)
+        return self.out.batch(self.desired.record, self.desired.roles, self.programs.enrolments)
 
     def _waits(self, states: Mapping[MemberName, PeerState]) -> bool:
         """True while the first publication waits for records that an earlier life had."""
@@ -365,15 +366,11 @@ class Loop:
             self.parts.store.put(EXPORTED, msgspec.msgpack.encode(sorted(self._before)))
 
     def _follow_enrolments(self) -> None:
-        self._enrolled.look()
-        found, unread = self._enrolled.known, dict(self._enrolled.unread)
-        if found is self.enrolments and unread == self.unread:
-            return
-        for name in self.enrolments.keys() - found.keys():
-            self.out.forget(name)
-            self.parts.store.drop(f"known/{name}")
-        self.enrolments, self.unread = found, unread
-        self._mesh = True
+        if (found := self.programs.follow()) is not None:
+            for name in found.gone:
+                self.out.forget(name)
+                self.parts.store.drop(f"known/{name}")
+            self._mesh, self._pods_moved = self._mesh or found.new, True
 
     def _reindex(self, states: dict[MemberName, PeerState]) -> None:
         self.index = PeerIndex()

@@ -35,9 +35,10 @@ def plan_mesh(
     evidence = loop.links.evidence()
     ours: list[Resource] = [*_gateways(loop, own, reports), *loop.links.distances(), *evidence]
     ours += loop.trust.record
-    ours.append(mesh.seen(ledger.mark, {name: reports.get(name) for name in (*loop.enrolments, *loop.unread)}))
+    enrolled = loop.programs.enrolments
+    ours.append(mesh.seen(ledger.mark, {name: reports.get(name) for name in (*enrolled, *loop.programs.unread)}))
     record |= {key_of(item): item for item in ours} | loop.bundles.record()
-    ids = {name: loop.allocations.gateway(name) for name, e in loop.enrolments.items() if e.role == "gateway"}
+    ids = {name: loop.allocations.gateway(name) for name, e in enrolled.items() if e.role == "gateway"}
     handout: dict[str, Struct] = {"site": mesh.site(own, ledger, ids, loop.trust.issuer)}
     handout[f"place/{own.name}"] = mesh.place(own, loop.links.costs, own=True)
     handout |= mesh.own_witnesses(own.name, evidence)
@@ -55,7 +56,7 @@ def _gateways(loop: Loop, own: Member, reports: Mapping[str, NodeReport | None])
     """Each enrolled gateway as last reported: an agent that is not connected now is unknown, not gone."""
     found = []
     store = loop.parts.store
-    for name, enrolment in loop.enrolments.items():
+    for name, enrolment in loop.programs.enrolments.items():
         if enrolment.role != "gateway":
             continue
         report = reports.get(name)

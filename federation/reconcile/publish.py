@@ -63,10 +63,10 @@ class Publications:
         if self._roots.get("") != record.root:
             due.append(Due("", record, self.record.head(record)))
         moved = {role for role, tree in roles.items() if self._sent.roots.get(role) != tree.root}
-        if enrolments is not self._sent.enrolments:
-            looked_at = list(enrolments.values())
-        else:
-            looked_at = [one for one in enrolments.values() if one.role in moved] if moved else []
+        before = self._sent.enrolments
+        looked_at: list[Enrolment] = []
+        if moved or enrolments is not before:
+            looked_at = [e for name, e in enrolments.items() if e.role in moved or before.get(name) is not e]
         wanted = {one.name: _handout(roles[one.role], one) for one in looked_at}
         changed = {name: tree for name, tree in wanted.items() if self._roots.get(name) != tree.root}
         if changed:

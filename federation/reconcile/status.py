@@ -67,7 +67,7 @@ def _regions(loop: Loop) -> list[str]:
 
 def _unread(loop: Loop) -> list[str]:
     folder, said = loop.parts.folder.agents, "the program counts as enrolled, and is waited for, until it is removed"
-    return [f"{folder / name}.json cannot be read: {why}; {said}" for name, why in sorted(loop.unread.items())]
+    return [f"{folder / name}.json cannot be read: {why}; {said}" for name, why in sorted(loop.programs.unread.items())]
 
 
 def _members(loop: Loop) -> list[dict[str, Any]]:
@@ -94,7 +94,7 @@ def _members(loop: Loop) -> list[dict[str, Any]]:
 def _nodes(loop: Loop) -> list[dict[str, Any]]:
     states = loop.parts.agents.states()
     rows = []
-    for name, enrolment in sorted(loop.enrolments.items()):
+    for name, enrolment in sorted(loop.programs.enrolments.items()):
         state = states.get(name)
         node = state.node if state else None
         reached = node.reached if node else b""

@@ -8,9 +8,11 @@ from msgspec import structs
 
 from federation.adapters.kube.kinds import FOLLOWED
 from federation.adapters.kube.kubeconfig import read_kubeconfig
+from federation.model.handout import Workload
 from federation.model.names import ServiceKey
 from federation.ports import Wanted
-from tests.worlds.clusters import ALICE, APPLY, Cluster
+from tests.netns.spaces import await_true
+from tests.worlds.clusters import ALICE, APPLY, MERGE, Cluster
 from tests.worlds.kube_client import BRISK, running, writes
 
 MCS = "multicluster.x-k8s.io/v1beta1"
@@ -333,3 +335,20 @@ def test_a_missing_right_to_write_is_named_with_its_subresource(api: Cluster) ->
             )
     finally:
         api.ok("DELETE", f"{bindings}/{name['name']}")
+
+
+def test_whose_the_addresses_on_a_node_are(api: Cluster) -> None:
+    home = api.namespace()
+    base = f"/api/v1/namespaces/{home}"
+    node = f"n-{home}"
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "client"}}
+    api.ok("POST", f"{base}/serviceaccounts", account)
+    spec = {"nodeName": node, "serviceAccountName": "client", "containers": [{"name": "c", "image": "i"}]}
+    api.ok("POST", f"{base}/pods", {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "one"}, "spec": spec})
+    with running(api.kubeconfig) as kube:
+        status = {"phase": "Running", "podIP": "10.1.1.50", "podIPs": [{"ip": "10.1.1.50"}]}
+        api.ok("PATCH", f"{base}/pods/one/status", {"status": status}, MERGE)
+        expected = (Workload(home, "client", ("10.1.1.50",)),)
+        await_true("the pod's address", lambda: kube.do(lambda: kube.kube.workloads(node)) == expected)
+        api.ok("PATCH", f"{base}/pods/one/status", {"status": {"phase": "Succeeded"}}, MERGE)
+        await_true("nobody's address", lambda: kube.do(lambda: kube.kube.workloads(node)) == ())

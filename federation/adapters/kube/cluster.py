@@ -20,7 +20,7 @@ from federation.adapters.objects import OverObjects
 from federation.model.names import ServiceKey
 from federation.model.tokens import ServiceAccount
 from federation.ports import Certainty, Wake, Wanted
-from federation.wire.k8s.types import KINDS, K8sObject, Node
+from federation.wire.k8s.types import KINDS, K8sObject, Node, Pod
 
 HELD = K8sObject | Node
 """What the world is made of."""
@@ -109,7 +109,9 @@ class Kube(OverObjects):
             self._judge(key, raw, str(wrong))
             return key, meta.resource_version
         self._judge(key, raw, None)
-        if isinstance(value, HELD):
+        if isinstance(value, Pod):
+            self._pods.put(value)
+        elif isinstance(value, HELD):
             self._tell(self._objects.put(value), self._wake)
         return key, meta.resource_version
 
@@ -117,7 +119,10 @@ class Kube(OverObjects):
         """This object is gone."""
         self._judge(key, None, None)
         self._writer.lost(key)
-        self._tell(self._objects.drop(key), self._wake)
+        if key[0] == "Pod":
+            self._pods.drop((key[1], key[2]))
+        else:
+            self._tell(self._objects.drop(key), self._wake)
 
     def listed(self, kind: Kind) -> None:
         """Everything that there is of this kind has been told."""

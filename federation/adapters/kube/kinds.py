@@ -60,6 +60,7 @@ FOLLOWED: Mapping[str, Kind] = {
     for kind in (
         Kind(name="Namespace", api_version="v1", plural="namespaces", namespaced=False),
         Kind(name="Node", api_version="v1", plural="nodes", namespaced=False),
+        Kind(name="Pod", api_version="v1", plural="pods"),
         Kind(name="Service", api_version="v1", plural="services", required=True),
         Kind(name="EndpointSlice", api_version="discovery.k8s.io/v1", plural="endpointslices", required=True),
         Kind(name="ServiceExport", api_version=_MCS, plural="serviceexports", required=True),

@@ -21,6 +21,7 @@ from federation.wire.k8s.types import (
     EndpointSlice,
     GlobalName,
     Node,
+    Pod,
     ServiceExport,
     SliceEndpoint,
     TrafficPolicy,
@@ -29,7 +30,7 @@ from federation.wire.k8s.types import (
 ANNOTATIONS_MAX = 262_144
 """Bytes of an object's annotations in all (Kubernetes, Annotations)."""
 INITIAL_EVENTS_END = "k8s.io/initial-events-end"
-TYPES: dict[str, type[ClusterObject]] = {**KINDS, "Node": Node}
+TYPES: dict[str, type[ClusterObject]] = {**KINDS, "Node": Node, "Pod": Pod}
 """Kinds that the world is made of; of the others only the writer knows."""
 _PATH = re.compile(r" - at `\$\.?(.*)`$")
 _CONDITIONS: dict[tuple[bool | None, bool | None, bool | None], EndpointConditions] = {}

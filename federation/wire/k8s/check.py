@@ -18,6 +18,7 @@ from federation.wire.k8s.types import (
     GlobalNameSpec,
     Lease,
     Node,
+    Pod,
     Service,
     ServiceExport,
     SteeringSpec,
@@ -43,7 +44,7 @@ def fault(value: ClusterObject) -> str | None:
     return _spec_fault(value)
 
 
-_NAMED_BY_A_HOST = (ClusterProperty, Drain, Lease, Node)
+_NAMED_BY_A_HOST = (ClusterProperty, Drain, Lease, Node, Pod)
 
 
 def _spec_fault(value: ClusterObject) -> str | None:

@@ -134,6 +134,37 @@ class Node(Struct, frozen=True, kw_only=True, rename="camel"):
     status: Any = None
 
 
+class PodIp(Struct, frozen=True):
+    """status.podIPs[] of a Pod."""
+
+    ip: str = ""
+
+
+class PodSpec(Struct, frozen=True, kw_only=True, rename="camel"):
+    """Of a Pod's spec: where it runs and as whom."""
+
+    node_name: str = ""
+    service_account_name: str = "default"
+    host_network: bool = False
+
+
+class PodStatus(Struct, frozen=True, kw_only=True, rename={"pod_ips": "podIPs"}):
+    """Of a Pod's status: its addresses, and whether it ended."""
+
+    phase: str = ""
+    pod_ips: list[PodIp] = []
+
+
+class Pod(Struct, frozen=True, kw_only=True, rename="camel"):
+    """v1 Pod, as far as a node agent needs to know whose an address is."""
+
+    api_version: Literal["v1"] = "v1"
+    kind: Literal["Pod"] = "Pod"
+    metadata: ObjectMeta
+    spec: PodSpec = PodSpec()
+    status: PodStatus = PodStatus()
+
+
 class LeaseSpec(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """spec of a Lease; times are RFC 3339 with microseconds (meta/v1 MicroTime)."""
 

@@ -11,6 +11,7 @@ from federation.wire.k8s.core import (
     LeaseSpec,
     Namespace,
     Node,
+    Pod,
     Service,
     ServicePort,
     ServiceSpec,
@@ -72,6 +73,7 @@ __all__ = [
     "Namespace",
     "Node",
     "ObjectMeta",
+    "Pod",
     "ProbeSpec",
     "ReturnSpec",
     "Service",
@@ -102,7 +104,7 @@ KINDS: dict[str, type[K8sObject]] = {
 }
 """What a user writes: from a cluster or from a folder of manifests."""
 
-ClusterObject = K8sObject | MemberCluster | ServiceImport | ClusterProperty | Namespace | Node | Lease
+ClusterObject = K8sObject | MemberCluster | ServiceImport | ClusterProperty | Namespace | Node | Pod | Lease
 CLUSTER_KINDS: dict[str, type[ClusterObject]] = {
     **KINDS,
     "MemberCluster": MemberCluster,
@@ -110,6 +112,7 @@ CLUSTER_KINDS: dict[str, type[ClusterObject]] = {
     "ClusterProperty": ClusterProperty,
     "Namespace": Namespace,
     "Node": Node,
+    "Pod": Pod,
     "Lease": Lease,
 }
 """Everything that a cluster's API holds for us."""

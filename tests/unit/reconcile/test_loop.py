@@ -220,7 +220,7 @@ def test_an_enrolment_that_cannot_be_forgotten_now_is_forgotten_later(world: Wor
     assert world.loop.problem == "E190 store: told to fail"
     world.step()
     assert world.loop.problem == ""
-    assert "gw1" not in world.loop.enrolments
+    assert "gw1" not in world.loop.programs.enrolments
 
 
 def test_unready_endpoints_are_never_held(world: World) -> None:

@@ -7,11 +7,13 @@ import pytest
 from msgspec import structs
 
 from federation.adapters.memory import MemoryCluster
-from federation.model.handout import NodeReport
+from federation.config import Enrolment
+from federation.model.handout import NodeReport, Workload
 from federation.model.names import MemberName, ServiceKey
 from federation.model.record import About, Endpoint, Export, Port, Slice, Traits
 from federation.ports import AgentState, Wanted
 from federation.reconcile.heard import PATIENCE
+from federation.wire.k8s.core import Pod, PodIp, PodSpec, PodStatus
 from federation.wire.k8s.naming import derived_name
 from federation.wire.k8s.types import Drain, DrainSpec, ObjectMeta, Service, ServiceSpec
 from tests.worlds.controller import EU, HEAD, World
@@ -337,3 +339,17 @@ def test_a_port_without_a_name_gets_one_that_no_other_port_has(world: World) -> 
     derived = wanted(world)[("Service", DERIVED)]
     assert derived.body is not None
     assert [port["name"] for port in derived.body["spec"]["ports"]] == ["tcp-80-3", "tcp-80", "tcp-80-2"]
+
+
+def test_a_node_agent_knows_the_pods_on_its_node_and_no_others(world: World) -> None:
+    world.folder.enrol(Enrolment(name="n1-node", role="node", kubernetes="n1"))
+    world.folder.enrol(Enrolment(name="n2-node", role="node", kubernetes="n2"))
+    world.local("10.1.1.11")
+    world.step()
+    before = world.agents.count
+    spec = PodSpec(node_name="n1", service_account_name="client")
+    status = PodStatus(phase="Running", pod_ips=[PodIp("10.1.1.50")])
+    world.cluster.put(Pod(metadata=ObjectMeta(name="client-0", namespace="shop"), spec=spec, status=status))
+    assert world.handout("n1-node")["workload/shop/client"] == Workload("shop", "client", ("10.1.1.50",))
+    assert "workload/shop/client" not in world.handout("n2-node")
+    assert world.agents.count == before + 1

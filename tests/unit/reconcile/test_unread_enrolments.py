@@ -45,26 +45,26 @@ def behind(world: World) -> tuple[str, ...]:
 def test_a_program_that_was_known_is_not_forgotten_and_is_read_again(world: World) -> None:
     world.local("10.1.1.11")
     world.step()
-    before = dict(world.loop.enrolments)
+    before = dict(world.loop.programs.enrolments)
     good = (world.folder.agents / "gw1.json").read_bytes()
     tear(world.folder, "gw1")
     world.step()
-    assert (world.loop.enrolments, set(world.agents.given)) == (before, set(before))
+    assert (world.loop.programs.enrolments, set(world.agents.given)) == (before, set(before))
     assert status(world.loop)["disk"]["problems"] == [said(world, "gw1")]
     (world.folder.agents / "gw1.json").write_bytes(good)
     world.step()
-    assert (world.loop.enrolments, status(world.loop)["disk"]["problems"]) == (before, [])
+    assert (world.loop.programs.enrolments, status(world.loop)["disk"]["problems"]) == (before, [])
     tear(world.folder, "gw1")
     (world.folder.agents / "gw1.json").unlink()
     world.step()
-    assert world.loop.enrolments.keys() == before.keys() - {"gw1"}
+    assert world.loop.programs.enrolments.keys() == before.keys() - {"gw1"}
 
 
 def test_after_a_restart_it_is_behind_for_our_peers(world: World) -> None:
     tear(world.folder, "gw1")
     world.local("10.1.1.11")
     assert behind(world) == ("dns1", "gw1", "node1")
-    assert "gw1" not in world.loop.enrolments
+    assert "gw1" not in world.loop.programs.enrolments
     assert status(world.loop)["disk"]["problems"] == [said(world, "gw1")]
 
 
