@@ -7,7 +7,7 @@ from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from typing import Any
 
-import cel
+import cel.cel as expressions
 
 from federation.lab.kubernetes import schema as structural
 from federation.lab.kubernetes.status import (
@@ -260,7 +260,7 @@ def unreadable(schema: Any, path: str) -> Iterator[Cause]:
 
 def evaluated(text: str, names: Object) -> Any:
     """What a CEL expression gives; raises RuntimeError, ValueError or TypeError when it cannot be evaluated."""
-    context = cel.Context(names)
+    context = expressions.Context(names)
     for name, function in FUNCTIONS.items():
         context.add_function(name, function)
     return compiled(text).execute(context)
@@ -269,7 +269,7 @@ def evaluated(text: str, names: Object) -> Any:
 @lru_cache(maxsize=1024)
 def compiled(text: str) -> Any:
     """A CEL program; ValueError for one that does not parse."""
-    return cel.compile(text)
+    return expressions.compile(text)
 
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
