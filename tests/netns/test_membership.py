@@ -19,9 +19,9 @@ from tests.worlds.etcd import Etcd, needs_etcd
 pytestmark = [pytest.mark.netns, needs_etcd]
 
 THREE_WAYS = {
-    "old": "known nothing, etcd has #, would be nothing",
-    "new": "known #, etcd has nothing, would be #",
-    "doomed": "known #, etcd has #, would be nothing",
+    "old": "known nothing, the store has #, would be nothing",
+    "new": "known #, the store has nothing, would be #",
+    "doomed": "known #, the store has #, would be nothing",
 }
 OTHERS = ("us-east", "us-west", KEPT)
 LEFT = (
