@@ -49,6 +49,15 @@ BAD: dict[str, tuple[Resource, str]] = {
         export(labels={"isthmus.dev/owner": "x"}),
         f'{WHERE}: labels: "isthmus.dev/owner" is ours: keys of isthmus.dev are not exported; last good kept',
     ),
+    "a label by which Argo CD prunes": (
+        export(labels={"app.kubernetes.io/instance": "shop"}),
+        f'{WHERE}: labels: "app.kubernetes.io/instance" is acted on by Argo CD: it is not exported; last good kept',
+    ),
+    "an annotation of Kubernetes": (
+        export(annotations={"service.kubernetes.io/topology-mode": "Auto"}),
+        f'{WHERE}: annotations: "service.kubernetes.io/topology-mode" is acted on by Kubernetes: '
+        "keys of kubernetes.io are not exported; last good kept",
+    ),
     "annotations": (
         export(annotations={"a": "x" * 65_536}),
         f"{WHERE}: annotations: 65537 bytes, at most 65536 can be exported; last good kept",
