@@ -87,6 +87,21 @@ OTHERS: dict[str, tuple[str, dict[str, Any], str]] = {
         {"addressType": "IPv4", "ports": [{"port": 0}]},
         "Expected `int` >= 1 - at `$.ports[0].port`",
     ),
+    "a port name twice": (
+        "Service",
+        {"spec": {"ports": [{"port": 80, "name": "a"}, {"port": 81, "name": "a"}]}},
+        'field "spec.ports[1].name": "a" stands there twice',
+    ),
+    "a port twice": (
+        "Service",
+        {"spec": {"ports": [{"port": 80, "name": "a"}, {"port": 80, "name": "b"}]}},
+        'field "spec.ports[1]": 80/TCP stands there twice',
+    ),
+    "a port name twice in a slice": (
+        "EndpointSlice",
+        {"addressType": "IPv4", "ports": [{"port": 80}, {"port": 80, "protocol": "UDP"}]},
+        'field "ports[1].name": "" stands there twice',
+    ),
     "a label value that no label may have": (
         "ServiceExport",
         {"spec": {"exportedLabels": {"team": "a b"}}},
@@ -136,6 +151,21 @@ GOOD: list[tuple[str, dict[str, Any]]] = [
     ("Drain", {"metadata": {"name": "upgrade.2026"}, "spec": {}}),
     ("MemberCluster", {"metadata": {"name": "us-east"}}),
     ("Lease", {"metadata": {"name": "isthmus"}, "spec": {"holderIdentity": "a"}}),
+    (
+        "Service",
+        {
+            "metadata": {"name": "dns"},
+            "spec": {"ports": [{"port": 53, "name": "a"}, {"port": 53, "name": "b", "protocol": "UDP"}]},
+        },
+    ),
+    (
+        "EndpointSlice",
+        {
+            "metadata": {"name": "web-1"},
+            "addressType": "IPv4",
+            "ports": [{"port": 80, "name": "a"}, {"port": 80, "name": "b"}],
+        },
+    ),
     (
         "ServiceExport",
         {"metadata": {"name": "web"}, "spec": {"exportedLabels": {"team": "", "notisthmus.dev/a": "b", "x": "Y_1"}}},
