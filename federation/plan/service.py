@@ -256,9 +256,10 @@ def _said(inputs: ServiceInputs, export: Export | None, conflicts: tuple[Conflic
         )
         found.append(said(local, EXPORT, local.key.name, conditions))
     if local.policy is not None or (POLICY, local.key.name) in local.faults:
-        found.append(accepted(local, POLICY, local.key.name, refused))
+        found.append(accepted(local, POLICY, local.key.name, refused, local.policy is not None))
     labels = {*local.names, *(name for kind, name in local.faults if kind == NAME)}
-    return found + [accepted(local, NAME, label, inputs.refused_names.get(label, "")) for label in sorted(labels)]
+    refusals, names = inputs.refused_names, inputs.names
+    return found + [accepted(local, NAME, label, refusals.get(label, ""), label in names) for label in sorted(labels)]
 
 
 def _names(
