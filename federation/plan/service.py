@@ -171,6 +171,7 @@ def plan_service(inputs: ServiceInputs) -> ServicePlan:
         targets=targets,
         ranked=tuple(item.member for item in offered) if any(not item.number for item in offered) else (),
         addresses=made.addresses,
+        left=(inputs.kept.left or inputs.now) if made.addresses and not offered else 0,
     )
     noted = [f"TrafficPolicy {local.key}: {refused}"] if refused else []
     return ServicePlan(
@@ -221,12 +222,12 @@ class _Made(Struct, frozen=True):
 def _merged(inputs: ServiceInputs, offered: list[Offered], policy: Policy) -> tuple[tuple[Candidate, ...], _Made]:
     """The candidates as they are now, and what is made of the import."""
     if not offered:
-        return (), _Made()
+        return (), _Made(addresses=_last_addresses(inputs))
     merged = merge([(item.member, item.export) for item in offered])
     fresh = tuple(_candidate(item, merged.ports) for item in sorted(offered, key=lambda o: (o.cost, o.member)))
     candidates = followed(fresh, inputs.kept.candidates, policy, inputs.now)
     given = inputs.local.addresses if inputs.native else inputs.addresses
-    addresses = () if merged.kind == "Headless" else given or (inputs.kept.addresses if inputs.native else ())
+    addresses = () if merged.kind == "Headless" else given or _last_addresses(inputs)
     imported = Import(
         service=inputs.local.key,
         kind=merged.kind,
@@ -245,6 +246,11 @@ def _merged(inputs: ServiceInputs, offered: list[Offered], policy: Policy) -> tu
             inputs.local.key, merged, exporters, imported.ports, addresses, bool(given), inputs.nodes
         )
     return fresh, _Made(handout, candidates, merged.conflicts, objects, addresses if inputs.native else ())
+
+
+def _last_addresses(inputs: ServiceInputs) -> tuple[str, ...]:
+    """The clusterset IPs that the cluster gave before."""
+    return (inputs.local.addresses or inputs.kept.remembered(inputs.now)) if inputs.native else ()
 
 
 def _said(inputs: ServiceInputs, export: Export | None, conflicts: tuple[Conflict, ...], refused: str) -> list[Said]:

@@ -204,6 +204,7 @@ class Loop:
         views = {name: state.view for name, state in states.items()}
         if everything:
             self._reindex(states)
+            self.memory.expire(int(self.parts.clock.wall() * 1_000))
             dirty = {*self.parts.cluster.services(), *self.index.services(), *self.desired.plans, *self._before}
         self._measure_costs(dirty)
         draining = self._draining(states)

@@ -6,12 +6,14 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from federation.adapters.memory import MemoryCluster
+from federation.adapters.memory import MemoryCluster, MemoryStore
 from federation.model.handout import NodeReport
 from federation.model.names import MemberName, ServiceKey
 from federation.model.record import About, Endpoint, Export, Port, Slice, Traits
+from federation.plan.steering import Kept
 from federation.ports import AgentState, Wanted
 from federation.reconcile.heard import PATIENCE
+from federation.reconcile.memory import LEFT_MAX, Memory
 from federation.wire.k8s.naming import derived_name
 from federation.wire.k8s.types import Drain, DrainSpec, ObjectMeta, Service, ServiceSpec
 from tests.worlds.controller import EU, HEAD, World
@@ -138,6 +140,66 @@ def test_an_address_that_was_given_is_asked_for_again(world: World) -> None:
     world.cluster.drop(("Service", "shop", DERIVED))
     asked = spec(wanted(world)[("Service", DERIVED)])
     assert (asked["clusterIP"], asked["clusterIPs"]) == ("10.96.0.7", ["10.96.0.7", "fd00::7"])
+
+
+def unexport(world: World) -> None:
+    """As the writer then does, the derived Service goes too."""
+    world.cluster.drop(("ServiceExport", "shop", "web"))
+    world.step()
+    world.clock.advance(31)
+    world.step()
+    world.cluster.drop(("Service", "shop", DERIVED))
+    world.step()
+
+
+@pytest.mark.parametrize(("hours", "again"), [(0, True), (23, True), (25, False)])
+@pytest.mark.parametrize("restart", [False, True])
+def test_an_export_that_comes_back_within_a_day_has_its_address_again(
+    world: World, hours: int, again: bool, restart: bool
+) -> None:
+    world.local("10.1.1.11")
+    world.step()
+    world.cluster.put(given("10.96.0.7"))
+    world.step()
+    unexport(world)
+    assert WEB not in world.loop.desired.plans or not world.loop.desired.plans[WEB].handout
+    if restart:
+        world.loop = world.start()
+        world.step()
+    world.clock.advance(hours * 3_600)
+    world.cluster.put(export())
+    assert spec(wanted(world)[("Service", DERIVED)]).get("clusterIP") == ("10.96.0.7" if again else None)
+
+
+def test_what_nobody_exports_any_more_is_forgotten_after_a_day(world: World) -> None:
+    world.peer_says(Export(service=WEB, ports=PORTS))
+    world.step()
+    world.cluster.put(given("10.96.0.7"))
+    world.step()
+    world.peer_says()
+    world.step()
+    world.cluster.drop(("Service", "shop", DERIVED))
+    world.step()
+    assert list(world.store.items("steering/")) == ["steering/shop/web"]
+    assert WEB not in world.loop.desired.plans
+    for hours, kept in ((23, 1), (2, 0)):
+        world.clock.advance(hours * 3_600)
+        world.loop.wake(None)
+        world.step()
+        assert len(world.store.items("steering/")) == kept
+    assert world.loop.memory.of(WEB) == Kept()
+
+
+def test_of_too_many_that_nobody_exports_the_longest_gone_are_forgotten() -> None:
+    store = MemoryStore()
+    memory = Memory(store)
+    for number in range(LEFT_MAX + 2):
+        memory.keep(ServiceKey("shop", f"s{number}"), Kept(addresses=("10.96.0.7",), left=1_000 + number))
+    for once_more in (memory, Memory(store)):
+        once_more.expire(2_000)
+        assert len(store.items("steering/")) == LEFT_MAX
+        assert once_more.of(ServiceKey("shop", "s1")) == Kept()
+        assert once_more.of(ServiceKey("shop", "s2")).addresses
 
 
 def spec(one: Wanted) -> dict[str, Any]:
