@@ -291,6 +291,17 @@ def test_members_and_the_name_of_the_set_stand_in_the_cluster(world: World) -> N
     assert conditions(found[("MemberCluster", "eu-central")])["Reachable"] == ("True", "Connected")
 
 
+def test_the_number_of_exports_is_written_once_in_ten_seconds(world: World) -> None:
+    said: list[int] = []
+    for second in range(40):
+        world.peer_says(*(Export(service=ServiceKey("shop", f"s{n}"), ports=PORTS) for n in range(min(second, 25) + 1)))
+        status = wanted(world, "federation")[("MemberCluster", EU)].status
+        assert status is not None
+        said += [status["exports"]] if said[-1:] != [status["exports"]] else []
+        world.clock.advance(1)
+    assert said == [1, 11, 21, 26]
+
+
 def test_who_left_leaves_nothing_in_the_cluster_but_what_its_exports_say(world: World) -> None:
     world.local("10.1.1.1")
     assert conditions(wanted(world)[("ServiceExport", "web")])["Ready"] == ("True", "Exported")
