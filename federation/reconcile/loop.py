@@ -21,7 +21,7 @@ from federation.model.ledger import Member
 from federation.model.local import LocalFacts
 from federation.model.names import MemberName, ServiceKey
 from federation.model.record import About
-from federation.plan.guard import Held, judge
+from federation.plan.guard import Held
 from federation.plan.service import (
     Offered,
     ServiceInputs,
@@ -36,6 +36,7 @@ from federation.ports import PeerState, Store
 from federation.reconcile.allocations import Allocations
 from federation.reconcile.bundles import Bundles
 from federation.reconcile.desired import NOTHING, Desired
+from federation.reconcile.guarding import Guarding
 from federation.reconcile.heard import PATIENCE, Heard
 from federation.reconcile.links import Links
 from federation.reconcile.members import Members
@@ -56,7 +57,6 @@ log = logging.getLogger("reconcile")
 passes_total = Counter("isthmus_reconcile_passes_total", "Passes of the loop")
 pass_seconds = Histogram("isthmus_reconcile_pass_seconds", "Duration of a pass in seconds")
 services_gauge = Gauge("isthmus_services", "Services imported here")
-held_gauge = Gauge("isthmus_guard_held", "Services whose withdrawal the guard holds")
 
 TICK = 1.0
 REST, REST_MAX = 3, 0.25
@@ -76,7 +76,7 @@ class Loop:
         self.memory = Memory(parts.store)
         self.names = OwnNames(parts.own.name, parts.ledger, self.memory)
         self.links = Links(parts.own.name, parts.agents, parts.peers, parts.journal, parts.clock)
-        self.held: Held | None = None
+        self._guard = Guarding()
         self.out = Publications(parts.own.name, parts.peers, parts.agents, parts.record, parts.store, parts.clock)
         self.trust = Trust()
         self.problem = ""
@@ -92,7 +92,6 @@ class Loop:
         self._enrolled = Enrolments(parts.folder.agents, parts.enrolled)
         self.enrolments: dict[str, Enrolment] = {}
         self.unread: dict[str, str] = {}
-        self._held_since: float | None = None
         self._dirty: set[ServiceKey] = set()
         self._all = True
         self._mesh = True
@@ -340,27 +339,27 @@ class Loop:
 
     def _hold(self, plans: dict[ServiceKey, ServicePlan]) -> tuple[ServiceKey, ...]:
         """The services whose withdrawal must wait; they are looked at again in the next pass."""
-        now = self.parts.clock.monotonic()
         held = self.held.services if self.held else ()
         offered = self.desired.offering
-        withdrawn = [key for key, plan in plans.items() if not plan.offers and self.desired.offers(key)]
-        withdrawn += [key for key in held if key not in plans and self.desired.offers(key)]
+        withdrawn = {key for key, plan in plans.items() if not plan.offers and self.desired.offers(key)}
+        withdrawn.update(key for key in held if key not in plans and self.desired.offers(key))
         if not self.out.started:
             offered = len(self._before)
-            withdrawn = [key for key in self._before if key not in plans or not plans[key].offers]
-        since = now if self._held_since is None else self._held_since
-        self.held = judge(offered, withdrawn, now - since)
-        self._held_since = since if self.held else None
-        held_gauge.set(len(self.held.services) if self.held else 0)
-        if self.held is None:
-            return ()
-        self._dirty.update(self.held.services)
-        return self.held.services
+            withdrawn = {key for key in self._before if key not in plans or not plans[key].offers}
+        held = self._guard.hold(offered, withdrawn, self.parts.clock.monotonic())
+        self._dirty.update(held)
+        return held
+
+    @property
+    def held(self) -> Held | None:
+        """What the guard holds."""
+        return self._guard.held
 
     def _remember_exports(self, plans: dict[ServiceKey, ServicePlan]) -> None:
         """Keep which services our record offers: a restart must not take a sudden emptiness for the truth."""
         new = {key for key, plan in plans.items() if plan.offers} - self._before
         gone = {key for key, plan in plans.items() if not plan.offers} & self._before
+        self._guard.obeyed(new, gone, self.parts.clock.monotonic())
         if new or gone:
             self._before = (self._before - gone) | new
             self.parts.store.put(EXPORTED, msgspec.msgpack.encode(sorted(self._before)))
