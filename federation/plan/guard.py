@@ -25,8 +25,9 @@ class Held(Struct, frozen=True):
 
 
 def judge(offered: int, withdrawn: Mapping[ServiceKey, float], gone: int = 0) -> Held | None:
-    """Hold what vanishes, by the seconds for which that was seen, until it was seen for 30: when it is more than two and
-    more than 30 % of the offered services at once, or with those already `gone` within 30 s more than five and 30 %.
+    """Hold what vanishes, by the seconds for which that was seen, until it was seen for 30: when it is more than two
+    and more than 30 % of the offered services at once, or, with those already `gone` within 30 s, more than five and
+    more than 30 %.
     """
     waiting = tuple(sorted(key for key, seconds in withdrawn.items() if seconds < CONFIRMED_AFTER))
     if waiting and gone and _too_many(len(withdrawn) + gone, offered + gone, FREE_IN_WINDOW):
