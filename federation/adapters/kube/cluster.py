@@ -12,7 +12,7 @@ from federation.adapters.kube.access import KubeAccess
 from federation.adapters.kube.follow import Follower
 from federation.adapters.kube.http import Http
 from federation.adapters.kube.kinds import FOLLOWED, Kind, ObjectKey, title
-from federation.adapters.kube.pace import Pace
+from federation.adapters.kube.pace import Outage, Pace
 from federation.adapters.kube.reading import Wrong, named_service, read_head, read_object
 from federation.adapters.kube.tokens import review
 from federation.adapters.kube.writer import Writer
@@ -94,10 +94,11 @@ class Kube(OverObjects):
     async def run(self, wake: Wake) -> None:
         """Follow every kind and write what is wanted, until cancelled."""
         self._wake = wake
+        outage = Outage(self._pace.longest)
         async with self._http.opened(), asyncio.TaskGroup() as group:
             group.create_task(self._writer.run())
             for kind in FOLLOWED.values():
-                group.create_task(Follower(kind, self._http, self, self._pace).run())
+                group.create_task(Follower(kind, self._http, self, self._pace, outage).run())
 
     def take(self, kind: Kind, raw: msgspec.Raw) -> tuple[ObjectKey, str]:
         """This object is there; its key and version."""
