@@ -11,7 +11,6 @@ import contextlib
 import logging
 from collections.abc import Mapping
 
-import msgspec
 from msgspec import structs
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -32,10 +31,11 @@ from federation.plan.service import (
     without_failing,
 )
 from federation.plan.steering import Bounds
-from federation.ports import PeerState, Store
+from federation.ports import PeerState
 from federation.reconcile.allocations import Allocations
 from federation.reconcile.bundles import Bundles
 from federation.reconcile.desired import NOTHING, Desired
+from federation.reconcile.exported import Exported
 from federation.reconcile.guarding import Guarding
 from federation.reconcile.heard import PATIENCE, Heard
 from federation.reconcile.links import Links
@@ -62,7 +62,6 @@ TICK = 1.0
 REST, REST_MAX = 3, 0.25
 """After a pass the sessions are given so many times as long as it took, and no more seconds than that."""
 RESYNC = 300.0
-EXPORTED = "exported"
 MESH_KEYS = ("gateway/", "distance/", "evidence/", "jwt")
 
 
@@ -98,7 +97,7 @@ class Loop:
         self._reported = False
         self._wake = asyncio.Event()
         self._failing: dict[ServiceKey, frozenset[str]] = {}
-        self._before = _kept_exports(parts.store)
+        self._before = Exported(parts.store)
 
     def wake(self, key: ServiceKey | None) -> None:
         """This service of our cluster changed (None: look at all)."""
@@ -204,7 +203,13 @@ class Loop:
         if everything:
             self._reindex(states)
             self.memory.expire(int(self.parts.clock.wall() * 1_000))
-            dirty = {*self.parts.cluster.services(), *self.index.services(), *self.desired.plans, *self._before}
+            dirty = {
+                *self.parts.cluster.services(),
+                *self.index.services(),
+                *self.desired.plans,
+                *self._before.services,
+            }
+            dirty.update(self.numbers.services() if self._registers else ())
         self._measure_costs(dirty)
         draining = self._draining(states)
         near = self.parts.ledger.ledger.seen_from(self.parts.own.name)
@@ -232,7 +237,7 @@ class Loop:
             self.memory.keep(key, plan.kept)
             if not plan.handout:
                 self.allocations.release(key)
-        self._remember_exports(plans)
+        self._guard.obeyed(*self._before.follow(plans), self.parts.clock.monotonic())
         self._give_numbers(plans, states)
         self.native.put_services(plans)
         if mesh_dirty or everything or hosts != self.desired.steered.keys():
@@ -344,8 +349,8 @@ class Loop:
         withdrawn = {key for key, plan in plans.items() if not plan.offers and self.desired.offers(key)}
         withdrawn.update(key for key in held if key not in plans and self.desired.offers(key))
         if not self.out.started:
-            offered = len(self._before)
-            withdrawn = {key for key in self._before if key not in plans or not plans[key].offers}
+            offered = len(self._before.services)
+            withdrawn = {key for key in self._before.services if key not in plans or not plans[key].offers}
         held = self._guard.hold(offered, withdrawn, self.parts.clock.monotonic())
         self._dirty.update(held)
         return held
@@ -354,15 +359,6 @@ class Loop:
     def held(self) -> Held | None:
         """What the guard holds."""
         return self._guard.held
-
-    def _remember_exports(self, plans: dict[ServiceKey, ServicePlan]) -> None:
-        """Keep which services our record offers: a restart must not take a sudden emptiness for the truth."""
-        new = {key for key, plan in plans.items() if plan.offers} - self._before
-        gone = {key for key, plan in plans.items() if not plan.offers} & self._before
-        self._guard.obeyed(new, gone, self.parts.clock.monotonic())
-        if new or gone:
-            self._before = (self._before - gone) | new
-            self.parts.store.put(EXPORTED, msgspec.msgpack.encode(sorted(self._before)))
 
     def _follow_enrolments(self) -> None:
         self._enrolled.look()
@@ -381,9 +377,18 @@ class Loop:
         registrar = states.get(MemberName(self.parts.ledger.ledger.registrar))
         if registrar is not None:
             self.numbers.learn(filter(None, map(numbered, registrar.view)), registrar.view)
+            if registrar.head is not None:
+                self.numbers.drop_gone(registrar.view, lambda member, key: self._is_gone(member, key, states))
         for name, state in states.items():
             self.index.note(name, state.view, state.view)
             self.names.hosts.follow(name, state.view, state.view)
+
+    def _is_gone(self, member: MemberName, key: ServiceKey, states: Mapping[MemberName, PeerState]) -> bool:
+        """True when we know that this member does not export this service."""
+        if member == self.parts.own.name:
+            return key not in self._before.services and own_export(self.parts.cluster.service(key)) is None
+        state = states.get(member)
+        return state is None or (state.head is not None and f"export/{key}" not in state.view)
 
     def notes(self, key: ServiceKey) -> tuple[str, ...]:
         """What a person should know of this service."""
@@ -392,8 +397,3 @@ class Loop:
     def _measure_costs(self, dirty: set[ServiceKey]) -> None:
         if self.links.measure():
             dirty.update(self.desired.plans)
-
-
-def _kept_exports(store: Store) -> set[ServiceKey]:
-    data = store.get(EXPORTED)
-    return set() if data is None else set(msgspec.msgpack.decode(data, type=list[ServiceKey]))

@@ -6,14 +6,13 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from federation.adapters.memory import MemoryCluster, MemoryStore
+from federation.adapters.memory import MemoryCluster
 from federation.model.handout import NodeReport
 from federation.model.names import MemberName, ServiceKey
 from federation.model.record import About, Endpoint, Export, Port, Slice, Traits
 from federation.plan.steering import Kept
 from federation.ports import AgentState, Wanted
 from federation.reconcile.heard import PATIENCE
-from federation.reconcile.memory import LEFT_MAX, Memory
 from federation.wire.k8s.naming import derived_name
 from federation.wire.k8s.types import Drain, DrainSpec, ObjectMeta, Service, ServiceSpec
 from tests.worlds.controller import EU, HEAD, World
@@ -188,18 +187,6 @@ def test_what_nobody_exports_any_more_is_forgotten_after_a_day(world: World) -> 
         world.step()
         assert len(world.store.items("steering/")) == kept
     assert world.loop.memory.of(WEB) == Kept()
-
-
-def test_of_too_many_that_nobody_exports_the_longest_gone_are_forgotten() -> None:
-    store = MemoryStore()
-    memory = Memory(store)
-    for number in range(LEFT_MAX + 2):
-        memory.keep(ServiceKey("shop", f"s{number}"), Kept(addresses=("10.96.0.7",), left=1_000 + number))
-    for once_more in (memory, Memory(store)):
-        once_more.expire(2_000)
-        assert len(store.items("steering/")) == LEFT_MAX
-        assert once_more.of(ServiceKey("shop", "s1")) == Kept()
-        assert once_more.of(ServiceKey("shop", "s2")).addresses
 
 
 def spec(one: Wanted) -> dict[str, Any]:
