@@ -114,6 +114,7 @@ class Writer:
     def lost(self, key: ObjectKey) -> None:
         """This object is gone."""
         self._world.lost(key)
+        self._complaints.gone(key)
         if key in self._wanted:
             self._note(key)
 
@@ -211,7 +212,11 @@ class Writer:
     async def _settle(self, kind: Kind, key: ObjectKey) -> None:
         """Make one object as it is wanted. ApiError, Broken."""
         want, seen = self._wanted.get(key), self._world.get(key)
-        if not self._world.is_listed(kind) or (seen is not None and seen.deleting):
+        if not self._world.is_listed(kind):
+            return
+        if seen is not None and seen.deleting:
+            if finalizers := _finalizers(seen):
+                self._complaints.stuck(key, finalizers)
             return
         if want is None:
             if seen is not None and self._complete and _ours(seen):
@@ -325,3 +330,9 @@ def _is_of_addresses(error: ApiError) -> bool:
 def _ours(seen: Seen) -> bool:
     """Bears our mark, and we applied it: a copy made by somebody has the label only."""
     return seen.marked and seen.applied and owned(seen.read()) is not None
+
+
+def _finalizers(seen: Seen) -> list[str]:
+    """What keeps this object of ours from going, once the API server says that it is being deleted."""
+    metadata = seen.read().get("metadata", {}) if seen.marked and seen.applied else {}
+    return metadata.get("finalizers", []) if "deletionTimestamp" in metadata else []
