@@ -163,9 +163,8 @@ def test_the_overlay_for_kind_has_the_node_port_that_peers_are_told() -> None:
     (service,) = (one for one in built if (one["kind"], one["metadata"]["name"]) == ("Service", "isthmus-controller"))
     (port,) = service["spec"]["ports"]
     assert (service["spec"]["type"], str(port["nodePort"])) == ("NodePort", node_port())
-    assert [one["metadata"]["name"] for one in built if one["kind"] in ("Deployment", "DaemonSet")] == [
-        "isthmus-controller"
-    ]
+    names = {one["metadata"]["name"] for one in built if one["kind"] in ("Deployment", "DaemonSet")}
+    assert names == {"isthmus-controller", "isthmus-dns", "isthmus-gateway", "isthmus-node"}
 
 
 def node_port() -> str:

@@ -3,10 +3,9 @@
 import asyncio
 
 import pytest
-from aiohttp import web
 
 from federation.adapters.kube.access import KubeAccess
-from federation.adapters.kube.tokens import PATH, review
+from federation.adapters.kube.tokens import _account, _Status, _User, review
 from federation.lab.kubernetes.faults import Answer, Faults
 from federation.lab.kubernetes.server import ApiServer
 from federation.lab.kubernetes.users import EXTRA, User
@@ -15,7 +14,6 @@ from federation.model.tokens import ServiceAccount
 
 CLIENT = "system:serviceaccount:shop:client"
 ADMIN = User("admin", groups=("system:masters",))
-POD = "authentication.kubernetes.io/pod-name"
 
 
 def bound(name: str, **extra: str) -> User:
@@ -73,27 +71,11 @@ def test_an_api_server_that_fails_is_unavailable_and_says_no_token() -> None:
     assert "secret" not in str(caught.value)
 
 
-def test_a_token_for_another_audience_is_refused() -> None:
-    """Both an API server that does not know audiences, whose answer names none, and one that names others."""
-    said = {"authenticated": True, "user": {"username": CLIENT, "extra": {POD: ["client-0"]}}}
-
-    async def main(audiences: list[str]) -> ServiceAccount:
-        async def answer(request: web.Request) -> web.Response:
-            return web.json_response({"status": said | {"audiences": audiences}}, status=201)
-
-        app = web.Application()
-        app.router.add_post(PATH, answer)
-        runner = web.AppRunner(app, shutdown_timeout=0.1)
-        await runner.setup()
-        try:
-            site = web.TCPSite(runner, "127.0.0.1", 0)
-            await site.start()
-            return await review(KubeAccess(site.name, False), "t", "isthmus")
-        finally:
-            await runner.cleanup()
-
-    assert asyncio.run(main(["isthmus"])).name == "client"
-    for audiences in ([], ["https://kubernetes.default.svc"]):
-        with pytest.raises(IsthmusError) as caught:
-            asyncio.run(main(audiences))
-        assert str(caught.value) == 'E105 service account token: is not for the audience "isthmus"'
+@pytest.mark.parametrize("audiences", [(), ("https://kubernetes.default.svc",)])
+def test_a_token_for_another_audience_is_refused(audiences: tuple[str, ...]) -> None:
+    """Both by an API server that does not know audiences, whose answer names none, and by one that names others."""
+    user = _User(CLIENT, {f"{EXTRA}pod-name": ["client-0"]})
+    assert _account(_Status(True, user, ("isthmus",)), "isthmus").name == "client"
+    with pytest.raises(IsthmusError) as caught:
+        _account(_Status(True, user, audiences), "isthmus")
+    assert str(caught.value) == 'E105 service account token: is not for the audience "isthmus"'
