@@ -103,7 +103,7 @@ class Objects:
         self._regions: dict[str, str] = {}
         self._zoneless: dict[str, set[ServiceKey]] = {}
         self._whole = False
-        self._faulty: dict[ObjectKey, tuple[ServiceKey, str]] = {}
+        self._faulty: dict[ObjectKey, tuple[ServiceKey, str, int]] = {}
 
     @property
     def regions(self) -> frozenset[str]:
@@ -204,8 +204,13 @@ class Objects:
             generations=self._generations(key),
         )
 
-    def fault(self, key: ObjectKey, about: ServiceKey, text: str | None) -> set[ServiceKey]:
-        """This object about that service is not understood (None: it is); the services that this changes."""
+    def fault(self, key: ObjectKey, about: ServiceKey, text: str | None, generation: int = 0) -> set[ServiceKey]:
+        """This object about that service is not understood as of this generation (None: it is); the services that this
+        changes. A GlobalName whose last good state stands stays about the service of that one.
+        """
+        standing = self._all.get(key)
+        if isinstance(standing, GlobalName):
+            about = global_name(standing).service
         before = self._faulty.pop(key, None)
         if before is not None:
             held = self._faults[before[0]]
@@ -213,17 +218,18 @@ class Objects:
             if not held:
                 del self._faults[before[0]]
         if text is not None:
-            self._faulty[key] = (about, text)
+            self._faulty[key] = (about, text, generation)
             self._faults.setdefault(about, {})[(key[0], key[2])] = text
         after = self._faulty.get(key)
         return set() if before == after else {found[0] for found in (before, after) if found}
 
     def _generations(self, key: ServiceKey) -> dict[tuple[str, str], int]:
-        """Those of the objects about this service that have a status."""
+        """Those of the objects about this service that have a status; of one that is refused, as it is now."""
         names = [("ServiceExport", key.name), ("TrafficPolicy", key.name)]
         names += [("GlobalName", name) for name in self._names.get(key, {})]
         found = {one: self._all.get((one[0], key.namespace, one[1])) for one in names}
-        return {one: value.metadata.generation for one, value in found.items() if value is not None}
+        refused = {one: self._faulty[(one[0], key.namespace, one[1])][2] for one in self._faults.get(key, {})}
+        return {one: value.metadata.generation for one, value in found.items() if value is not None} | refused
 
     def _put_node(self, name: str, labels: Mapping[str, str]) -> set[ServiceKey]:
         """The services of whose endpoints the node tells the zone, where it tells another one."""

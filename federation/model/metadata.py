@@ -11,7 +11,24 @@ EXPORTED_BYTES_MAX = 65_536
 """Of the labels, and of the annotations, of one export; an object's annotations may have 256 KiB in all."""
 _NAME = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 _PREFIX = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
-_OURS = ".isthmus.dev"
+_ARGO, _FLUX, _HELM = "is acted on by Argo CD", "is acted on by Flux", "is acted on by Helm"
+_KUBERNETES = "is acted on by Kubernetes"
+_KEPT_BACK: Mapping[str, str] = {
+    "isthmus.dev": "is ours",
+    "app.kubernetes.io/instance": _ARGO,
+    "app.kubernetes.io/managed-by": _HELM,
+    "argocd.argoproj.io": _ARGO,
+    "kustomize.toolkit.fluxcd.io": _FLUX,
+    "helm.toolkit.fluxcd.io": _FLUX,
+    "meta.helm.sh": _HELM,
+    "kubectl.kubernetes.io": "is acted on by kubectl",
+    "kubernetes.io": _KUBERNETES,
+    "k8s.io": _KUBERNETES,
+}
+"""Keys, and domains with all below them, and why an exporter may not set them in another cluster: a program there would
+prune, adopt or change the import. The nearest domain counts.
+"""
+_DESCRIPTIVE = "app.kubernetes.io"
 
 
 def is_value(text: str) -> bool:
@@ -38,7 +55,19 @@ def annotation_fault(pairs: Mapping[str, str]) -> str | None:
     for key in pairs:
         if not is_key(key):
             return f"{key[:NAME_MAX]!r} is not a key such as example.com/team"
-        if "/" in key and f".{key}".partition("/")[0].endswith(_OURS):
-            return f'"{key}" is ours: keys of isthmus.dev are not exported'
+        held = _kept_back(key)
+        if held:
+            which = "it is" if held == key else f"keys of {held} are"
+            return f'"{key}" {_KEPT_BACK[held]}: {which} not exported'
     size = sum(len(key) + len(value.encode()) for key, value in pairs.items())
     return f"{size} bytes, at most {EXPORTED_BYTES_MAX} can be exported" if size > EXPORTED_BYTES_MAX else None
+
+
+def _kept_back(key: str) -> str:
+    """What stands in _KEPT_BACK for this key: itself, or its nearest domain; "" when it can be exported."""
+    domain, slash, _ = key.rpartition("/")
+    if key in _KEPT_BACK or not slash or domain == _DESCRIPTIVE:
+        return key if key in _KEPT_BACK and slash else ""
+    while domain and domain not in _KEPT_BACK:
+        domain = domain.partition(".")[2]
+    return domain

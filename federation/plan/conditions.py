@@ -19,9 +19,9 @@ def import_conditions(ready: bool) -> tuple[Condition, ...]:
 def export_conditions(
     local: LocalFacts, member: bool, granted: bool, provisional: bool, conflicts: Sequence[Conflict]
 ) -> tuple[Condition, ...]:
-    """Those of a ServiceExport: Valid, Ready and, while it is valid, Conflict."""
+    """Those of a ServiceExport: Valid, Ready and, while it or its last good state is exported, Conflict."""
     valid = _valid(local)
-    if not valid.status:
+    if not (valid.status or _stands(local)):
         return (valid, Condition("Ready", False, "Failed", "It is not exported: see Valid."))
     if not member:
         return (valid, Condition("Ready", False, "Failed", "This cluster is no member of the federation any more."))
@@ -32,12 +32,18 @@ def _valid(local: LocalFacts) -> Condition:
     name = local.key.name
     wrong = local.faults.get((EXPORT, name))
     if wrong is not None:
-        return Condition("Valid", False, "InvalidField", wrong)
+        stays = "the last good state stays in force" if _stands(local) else "it is not exported"
+        return Condition("Valid", False, "InvalidField", f"{wrong}; {stays}")
     if local.kind is None:
         return Condition("Valid", False, "NoService", f'There is no Service "{name}" in this namespace.')
     if local.kind == "ExternalName":
         return Condition("Valid", False, "InvalidServiceType", f'Service "{name}" is of type ExternalName.')
     return Condition("Valid", True, "Valid", "The service can be exported.")
+
+
+def _stands(local: LocalFacts) -> bool:
+    """Whether an export of ours is in force."""
+    return local.exported and local.kind is not None and local.kind != "ExternalName"
 
 
 def _ready(local: LocalFacts, granted: bool, provisional: bool) -> Condition:
@@ -47,7 +53,12 @@ def _ready(local: LocalFacts, granted: bool, provisional: bool) -> Condition:
         )
         return Condition("Ready", False, "Failed", text)
     wrong = next(
-        (f"{kind} {name}: {text}" for (kind, name), text in sorted(local.faults.items()) if kind != POLICY), ""
+        (
+            f"{kind} {name}: {text}"
+            for (kind, name), text in sorted(local.faults.items())
+            if kind not in (EXPORT, POLICY)
+        ),
+        "",
     )
     if wrong:
         return Condition("Ready", False, "Failed", wrong)
@@ -64,9 +75,13 @@ def _conflict(conflicts: Sequence[Conflict]) -> Condition:
     return Condition("Conflict", True, reasons, texts)
 
 
-def accepted(local: LocalFacts, kind: str, name: str, refused: str) -> Said:
-    """What is said of a TrafficPolicy or GlobalName: whether it is in force as written."""
-    wrong = local.faults.get((kind, name), refused)
+def accepted(local: LocalFacts, kind: str, name: str, refused: str, stands: bool) -> Said:
+    """What is said of a TrafficPolicy or GlobalName: whether it is in force as written, or else an earlier one
+    `stands`. Why it is `refused` says that itself.
+    """
+    fault = local.faults.get((kind, name))
+    stays = "the last good one stays in force" if stands else "it is not in force"
+    wrong = refused if fault is None else f"{fault}; {stays}"
     condition = (
         Condition("Accepted", False, "Invalid", wrong)
         if wrong

@@ -171,6 +171,7 @@ def plan_service(inputs: ServiceInputs) -> ServicePlan:
         targets=targets,
         ranked=tuple(item.member for item in offered) if any(not item.number for item in offered) else (),
         addresses=made.addresses,
+        left=(inputs.kept.left or inputs.now) if made.addresses and not offered else 0,
     )
     noted = [f"TrafficPolicy {local.key}: {refused}"] if refused else []
     return ServicePlan(
@@ -221,12 +222,12 @@ class _Made(Struct, frozen=True):
 def _merged(inputs: ServiceInputs, offered: list[Offered], policy: Policy) -> tuple[tuple[Candidate, ...], _Made]:
     """The candidates as they are now, and what is made of the import."""
     if not offered:
-        return (), _Made()
+        return (), _Made(addresses=_last_addresses(inputs))
     merged = merge([(item.member, item.export) for item in offered])
     fresh = tuple(_candidate(item, merged.ports) for item in sorted(offered, key=lambda o: (o.cost, o.member)))
     candidates = followed(fresh, inputs.kept.candidates, policy, inputs.now)
     given = inputs.local.addresses if inputs.native else inputs.addresses
-    addresses = () if merged.kind == "Headless" else given or (inputs.kept.addresses if inputs.native else ())
+    addresses = () if merged.kind == "Headless" else given or _last_addresses(inputs)
     imported = Import(
         service=inputs.local.key,
         kind=merged.kind,
@@ -247,6 +248,11 @@ def _merged(inputs: ServiceInputs, offered: list[Offered], policy: Policy) -> tu
     return fresh, _Made(handout, candidates, merged.conflicts, objects, addresses if inputs.native else ())
 
 
+def _last_addresses(inputs: ServiceInputs) -> tuple[str, ...]:
+    """The clusterset IPs that the cluster gave before."""
+    return (inputs.local.addresses or inputs.kept.remembered(inputs.now)) if inputs.native else ()
+
+
 def _said(inputs: ServiceInputs, export: Export | None, conflicts: tuple[Conflict, ...], refused: str) -> list[Said]:
     """What is said of the objects in our cluster that ask for something of this service."""
     local, found = inputs.local, []
@@ -256,9 +262,10 @@ def _said(inputs: ServiceInputs, export: Export | None, conflicts: tuple[Conflic
         )
         found.append(said(local, EXPORT, local.key.name, conditions))
     if local.policy is not None or (POLICY, local.key.name) in local.faults:
-        found.append(accepted(local, POLICY, local.key.name, refused))
+        found.append(accepted(local, POLICY, local.key.name, refused, local.policy is not None))
     labels = {*local.names, *(name for kind, name in local.faults if kind == NAME)}
-    return found + [accepted(local, NAME, label, inputs.refused_names.get(label, "")) for label in sorted(labels)]
+    refusals, names = inputs.refused_names, inputs.names
+    return found + [accepted(local, NAME, label, refusals.get(label, ""), label in names) for label in sorted(labels)]
 
 
 def _names(

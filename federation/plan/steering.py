@@ -10,6 +10,9 @@ from federation.model.handout import Candidate, Steered, Target
 from federation.model.names import MemberName, zone_of
 from federation.model.policy import GlobalName, Policy
 
+ADDRESSES_KEPT_MS = 24 * 3_600_000
+"""How long after its last export a service gets the same clusterset IPs again, if they are still free."""
+
 
 class Kept(Struct, frozen=True, kw_only=True):
     """What the plan of a service must remember: its last good policy and public names (by object), and how far each
@@ -24,6 +27,11 @@ class Kept(Struct, frozen=True, kw_only=True):
     targets: dict[str, tuple[Candidate, ...]] = {}
     ranked: tuple[MemberName, ...] = ()
     addresses: tuple[str, ...] = ()
+    left: int = 0
+
+    def remembered(self, now: int) -> tuple[str, ...]:
+        """The clusterset IPs to ask for again at this Unix millisecond."""
+        return self.addresses if not self.left or now - self.left < ADDRESSES_KEPT_MS else ()
 
 
 class Bounds(Struct, frozen=True):

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from federation.model.handout import Import, Place, Role, Steered
 from federation.model.names import ServiceKey
@@ -42,7 +42,7 @@ class Desired:
         self._move_names(old, plan)
         self.offering += plan.offers - old.offers
         self.exporting += plan.exported - old.exported
-        if plan == NOTHING:
+        if structs.replace(plan, kept=structs.replace(plan.kept, addresses=(), left=0)) == NOTHING:
             self.plans.pop(key, None)
         else:
             self.plans[key] = plan

@@ -11,7 +11,6 @@ import contextlib
 import logging
 from collections.abc import Mapping
 
-import msgspec
 from msgspec import structs
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -21,7 +20,7 @@ from federation.model.ledger import Member
 from federation.model.local import LocalFacts
 from federation.model.names import MemberName, ServiceKey
 from federation.model.record import About
-from federation.plan.guard import Held, judge
+from federation.plan.guard import Held
 from federation.plan.service import (
     Offered,
     ServiceInputs,
@@ -32,10 +31,12 @@ from federation.plan.service import (
     without_failing,
 )
 from federation.plan.steering import Bounds
-from federation.ports import PeerState, Store
+from federation.ports import PeerState
 from federation.reconcile.allocations import Allocations
 from federation.reconcile.bundles import Bundles
 from federation.reconcile.desired import NOTHING, Desired
+from federation.reconcile.exported import Exported
+from federation.reconcile.guarding import Guarding
 from federation.reconcile.heard import PATIENCE, Heard
 from federation.reconcile.links import Links
 from federation.reconcile.members import Members
@@ -57,13 +58,11 @@ log = logging.getLogger("reconcile")
 passes_total = Counter("isthmus_reconcile_passes_total", "Passes of the loop")
 pass_seconds = Histogram("isthmus_reconcile_pass_seconds", "Duration of a pass in seconds")
 services_gauge = Gauge("isthmus_services", "Services imported here")
-held_gauge = Gauge("isthmus_guard_held", "Services whose withdrawal the guard holds")
 
 TICK = 1.0
 REST, REST_MAX = 3, 0.25
 """After a pass the sessions are given so many times as long as it took, and no more seconds than that."""
 RESYNC = 300.0
-EXPORTED = "exported"
 MESH_KEYS = ("gateway/", "distance/", "evidence/", "jwt")
 
 
@@ -77,7 +76,7 @@ class Loop:
         self.memory = Memory(parts.store)
         self.names = OwnNames(parts.own.name, parts.ledger, self.memory)
         self.links = Links(parts.own.name, parts.agents, parts.peers, parts.journal, parts.clock)
-        self.held: Held | None = None
+        self._guard = Guarding()
         self.out = Publications(parts.own.name, parts.peers, parts.agents, parts.record, parts.store, parts.clock)
         self.trust = Trust()
         self.problem = ""
@@ -92,14 +91,13 @@ class Loop:
         self.bundles = Bundles(parts.own.name, parts.store, self._mesh_changed)
         self.programs = Programs(Enrolments(parts.folder.agents, parts.enrolled), parts.cluster)
         self._pods_moved = False
-        self._held_since: float | None = None
         self._dirty: set[ServiceKey] = set()
         self._all = True
         self._mesh = True
         self._reported = False
         self._wake = asyncio.Event()
         self._failing: dict[ServiceKey, frozenset[str]] = {}
-        self._before = _kept_exports(parts.store)
+        self._before = Exported(parts.store)
 
     def wake(self, key: ServiceKey | None) -> None:
         """This service of our cluster changed (None: look at all)."""
@@ -205,7 +203,14 @@ class Loop:
         views = {name: state.view for name, state in states.items()}
         if everything:
             self._reindex(states)
-            dirty = {*self.parts.cluster.services(), *self.index.services(), *self.desired.plans, *self._before}
+            self.memory.expire(int(self.parts.clock.wall() * 1_000))
+            dirty = {
+                *self.parts.cluster.services(),
+                *self.index.services(),
+                *self.desired.plans,
+                *self._before.services,
+            }
+            dirty.update(self.numbers.services() if self._registers else ())
         self._measure_costs(dirty)
         draining = self._draining(states)
         near = self.parts.ledger.ledger.seen_from(self.parts.own.name)
@@ -233,7 +238,7 @@ class Loop:
             self.memory.keep(key, plan.kept)
             if not plan.handout:
                 self.allocations.release(key)
-        self._remember_exports(plans)
+        self._guard.obeyed(*self._before.follow(plans), self.parts.clock.monotonic())
         self._give_numbers(plans, states)
         self.native.put_services(plans)
         if mesh_dirty or everything or hosts != self.desired.steered.keys():
@@ -340,30 +345,21 @@ class Loop:
 
     def _hold(self, plans: dict[ServiceKey, ServicePlan]) -> tuple[ServiceKey, ...]:
         """The services whose withdrawal must wait; they are looked at again in the next pass."""
-        now = self.parts.clock.monotonic()
         held = self.held.services if self.held else ()
         offered = self.desired.offering
-        withdrawn = [key for key, plan in plans.items() if not plan.offers and self.desired.offers(key)]
-        withdrawn += [key for key in held if key not in plans and self.desired.offers(key)]
+        withdrawn = {key for key, plan in plans.items() if not plan.offers and self.desired.offers(key)}
+        withdrawn.update(key for key in held if key not in plans and self.desired.offers(key))
         if not self.out.started:
-            offered = len(self._before)
-            withdrawn = [key for key in self._before if key not in plans or not plans[key].offers]
-        since = now if self._held_since is None else self._held_since
-        self.held = judge(offered, withdrawn, now - since)
-        self._held_since = since if self.held else None
-        held_gauge.set(len(self.held.services) if self.held else 0)
-        if self.held is None:
-            return ()
-        self._dirty.update(self.held.services)
-        return self.held.services
+            offered = len(self._before.services)
+            withdrawn = {key for key in self._before.services if key not in plans or not plans[key].offers}
+        held = self._guard.hold(offered, withdrawn, self.parts.clock.monotonic())
+        self._dirty.update(held)
+        return held
 
-    def _remember_exports(self, plans: dict[ServiceKey, ServicePlan]) -> None:
-        """Keep which services our record offers: a restart must not take a sudden emptiness for the truth."""
-        new = {key for key, plan in plans.items() if plan.offers} - self._before
-        gone = {key for key, plan in plans.items() if not plan.offers} & self._before
-        if new or gone:
-            self._before = (self._before - gone) | new
-            self.parts.store.put(EXPORTED, msgspec.msgpack.encode(sorted(self._before)))
+    @property
+    def held(self) -> Held | None:
+        """What the guard holds."""
+        return self._guard.held
 
     def _follow_enrolments(self) -> None:
         if (found := self.programs.follow()) is not None:
@@ -378,9 +374,18 @@ class Loop:
         registrar = states.get(MemberName(self.parts.ledger.ledger.registrar))
         if registrar is not None:
             self.numbers.learn(filter(None, map(numbered, registrar.view)), registrar.view)
+            if registrar.head is not None:
+                self.numbers.drop_gone(registrar.view, lambda member, key: self._is_gone(member, key, states))
         for name, state in states.items():
             self.index.note(name, state.view, state.view)
             self.names.hosts.follow(name, state.view, state.view)
+
+    def _is_gone(self, member: MemberName, key: ServiceKey, states: Mapping[MemberName, PeerState]) -> bool:
+        """True when we know that this member does not export this service."""
+        if member == self.parts.own.name:
+            return key not in self._before.services and own_export(self.parts.cluster.service(key)) is None
+        state = states.get(member)
+        return state is None or (state.head is not None and f"export/{key}" not in state.view)
 
     def notes(self, key: ServiceKey) -> tuple[str, ...]:
         """What a person should know of this service."""
@@ -389,8 +394,3 @@ class Loop:
     def _measure_costs(self, dirty: set[ServiceKey]) -> None:
         if self.links.measure():
             dirty.update(self.desired.plans)
-
-
-def _kept_exports(store: Store) -> set[ServiceKey]:
-    data = store.get(EXPORTED)
-    return set() if data is None else set(msgspec.msgpack.decode(data, type=list[ServiceKey]))

@@ -17,11 +17,18 @@ CLUSTER_ID, CLUSTERSET = "cluster.clusterset.k8s.io", "clusterset.k8s.io"
 """KEP-2149: the name of the cluster, and of the set while it is in one."""
 
 
+EXPORTS_EVERY = 10.0
+"""Seconds for which the number of a member's exports stands: a rollout moves it many times a second."""
+
+
 class Members:
-    """Remembers since when a member is away, so that its object stays the same while it is."""
+    """Remembers since when a member is away, so that its object stays the same while it is, and how many exports were
+    said last, and when (monotonic seconds).
+    """
 
     def __init__(self) -> None:
         self._last_heard: dict[MemberName, int] = {}
+        self._exports: dict[MemberName, tuple[int, float]] = {}
 
     def objects(self, loop: Loop, draining: set[MemberName]) -> tuple[ClusterObject, ...]:
         """What shall stand in our cluster."""
@@ -41,11 +48,18 @@ class Members:
                     addresses=(*member.reachable, *member.local),
                     connected=state is None or state.connected,
                     last_heard=heard,
-                    exports=exports,
+                    exports=self._counted(member.name, exports, loop.parts.clock.monotonic()),
                     conditions=_conditions(member, state, member.name in draining),
                 )
             )
         return (*made, *_drains(loop, {member.name: member for member in members}))
+
+    def _counted(self, member: MemberName, exports: int, now: float) -> int:
+        said, at = self._exports.get(member, (-1, now - EXPORTS_EVERY))
+        if said == exports or now - at < EXPORTS_EVERY:
+            return said
+        self._exports[member] = (exports, now)
+        return exports
 
     def _heard(self, member: MemberName, state: PeerState, now: float) -> int:
         if state.connected or state.age is None:

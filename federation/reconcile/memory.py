@@ -1,7 +1,9 @@
 """What planning a service must remember over a restart: its last good policy and names, and its ways back."""
 
+from heapq import nsmallest
+
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from federation.model.names import ServiceKey
 from federation.model.policy import Policy
@@ -11,6 +13,8 @@ from federation.ports import Store
 from federation.wire.keyed import encode
 
 PREFIX = "steering/"
+LEFT_MAX = 5_000
+"""Services that nobody exports any more whose addresses are remembered."""
 _decoder = msgspec.msgpack.Decoder(Kept)
 
 
@@ -41,6 +45,7 @@ class Memory:
         stored = store.items(PREFIX)
         self._stored = {key.removeprefix(PREFIX): data for key, data in stored.items()}
         self._kept = {key: _decoder.decode(data) for key, data in self._stored.items()}
+        self._left = {key: kept.left for key, kept in self._kept.items() if kept.left}
 
     def of(self, service: ServiceKey) -> Kept:
         """What the last plan of this service remembered."""
@@ -52,6 +57,10 @@ class Memory:
         self._kept[name] = kept
         if not kept.candidates and kept == Kept():
             self._kept.pop(name)
+        if kept.left:
+            self._left[name] = kept.left
+        else:
+            self._left.pop(name, None)
         data = encode(kept) if _worth_keeping(kept) else b""
         if data == self._stored.get(name, b""):
             return
@@ -61,6 +70,15 @@ class Memory:
         else:
             self._store.drop(PREFIX + name)
             self._stored.pop(name, None)
+
+    def expire(self, now: int) -> None:
+        """At this Unix millisecond forget the addresses of services that nobody exports for long, or of the longest
+        gone when they are too many.
+        """
+        old = [name for name in self._left if not self._kept[name].remembered(now)]
+        for name in old or nsmallest(len(self._left) - LEFT_MAX, self._left, key=self._left.__getitem__):
+            namespace, _, service = name.partition("/")
+            self.keep(ServiceKey(namespace, service), structs.replace(self._kept[name], addresses=(), left=0))
 
 
 def _worth_keeping(kept: Kept) -> bool:

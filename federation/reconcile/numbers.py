@@ -2,7 +2,7 @@
 them, in its record; everyone keeps those that it knows, so that they stand while the registrar is away or moves.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
@@ -45,6 +45,16 @@ class ExportNumbers:
             if self._keep(service, said.numbers if isinstance(said, Numbers) else NONE):
                 changed.add(service)
         return changed
+
+    def services(self) -> tuple[ServiceKey, ...]:
+        """Those that have a number."""
+        return tuple(self._known)
+
+    def drop_gone(self, view: Mapping[str, Resource], is_gone: Callable[[MemberName, ServiceKey], bool]) -> None:
+        """Forget what the registrar's record lacks of exports that are gone: we may have missed that it forgot them."""
+        for service, given in tuple(self._known.items()):
+            if f"{PREFIX}{service}" not in view:
+                self._keep(service, {name: number for name, number in given.items() if not is_gone(name, service)})
 
     def give(self, service: ServiceKey, exporters: Iterable[MemberName]) -> bool:
         """As the registrar: number these exports, in this order, and forget those that are no more. True when that

@@ -4,7 +4,7 @@ A head that fails refuses the whole step. A resource that fails is refused alone
 applies.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -112,6 +112,7 @@ def _check_offer(resource: Export | Slice | Numbers, member: Member, reader: Mem
         case Export():
             _check_service(resource.service, member)
             _check_ports(resource.ports, where)
+            _check_once([f"{port.port}/{port.protocol}" for port in resource.ports], where)
             _check_traits(resource.traits, where)
         case Slice():
             _check_service(resource.service, member)
@@ -318,6 +319,14 @@ def _check_ports(ports: tuple[Port, ...], where: str) -> None:
             raise Refused(f"{where}: port name {port.name[:80]!r} is not a DNS label; last good kept", "E114")
         if port.app_protocol and not is_key(port.app_protocol):
             raise Refused(f"{where}: appProtocol {port.app_protocol[:80]!r} is no name; last good kept", "E114")
+    _check_once([port.name for port in ports], where)
+
+
+def _check_once(said: Sequence[str], where: str) -> None:
+    """Names of ports, and for a Service their numbers too, as core/v1 and discovery/v1 take them."""
+    twice = next((one for index, one in enumerate(said) if one in said[:index]), None)
+    if twice is not None:
+        raise Refused(f"{where}: port {twice or 'without a name'} stands there twice; last good kept", "E120")
 
 
 def check_quota(size: Mapping[str, int], member: Member) -> None:

@@ -12,6 +12,7 @@ from cryptography import x509
 from spiffe import SpiffeId, TrustDomain, WorkloadApiClient
 from spiffe.errors import PySpiffeError
 from spiffe.svid.jwt_svid import JwtSvid
+from spiffe.workloadapi.errors import FetchX509SvidError
 
 from federation.trust.bundle import read_bundle
 from tests.netns.spaces import await_true
@@ -77,6 +78,14 @@ def sees(client: WorkloadApiClient, domains: set[str]) -> bool:
     return domains_of(client) == domains
 
 
+def issued(client: WorkloadApiClient) -> bool:
+    """A certificate is at hand."""
+    try:
+        return bool(client.fetch_x509_svid().leaf)
+    except FetchX509SvidError:
+        return False
+
+
 def test_two_federations_know_each_other_by_both_profiles(pair: tuple[Lone, Lone]) -> None:
     acme, zeta = pair
     federate(acme, zeta)
@@ -87,6 +96,7 @@ def test_two_federations_know_each_other_by_both_profiles(pair: tuple[Lone, Lone
         async with acme.workloads() as ours, zeta.workloads() as theirs:
             for client in (ours, theirs):
                 await until(partial(sees, client, both))
+                await until(partial(issued, client))
             bundles = await asyncio.to_thread(ours.fetch_x509_bundles)
             for one in pair:
                 bundle = bundles.get_bundle_for_trust_domain(TrustDomain(one.trust_domain))

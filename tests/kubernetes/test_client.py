@@ -217,6 +217,34 @@ def test_a_new_service_gets_another_address_when_somebody_has_the_one_that_it_as
         assert there(api, namespace, SERVICE)["spec"]["clusterIP"] != taken
 
 
+@pytest.mark.parametrize("wanted", [True, False])
+def test_an_object_that_a_finalizer_keeps_is_told(api: Cluster, wanted: bool) -> None:
+    deletes(api)
+    namespace = api.namespace()
+    merge = "application/merge-patch+json"
+    with running(api.kubeconfig) as client:
+        client.want("web", wanted_slice(namespace))
+        client.complete()
+        client.until("it is written", client.settled)
+        api.ok("PATCH", path(namespace, SLICE), {"metadata": {"finalizers": ["example.com/keep"]}}, merge)
+        if wanted:
+            api.ok("DELETE", path(namespace, SLICE))
+        else:
+            client.want("web")
+        line = (
+            f"EndpointSlice {namespace}/web-eu: is being deleted and does not go before its finalizers "
+            '"example.com/keep" are taken out by who set them'
+        )
+        client.until("it is told", lambda: client.problems() == (line,))
+        old = there(api, namespace, SLICE)["metadata"]["uid"]
+        api.ok("PATCH", path(namespace, SLICE), {"metadata": {"finalizers": None}}, merge)
+        client.until("nothing to tell", lambda: client.problems() == () and client.settled())
+        client.until(
+            "it is anew or gone", lambda: there(api, namespace, SLICE).get("metadata", {}).get("uid", "") != old
+        )
+        client.until("it is as wanted", lambda: bool(there(api, namespace, SLICE)) == wanted)
+
+
 @pytest.mark.parametrize("code", [401, 429, 503])
 def test_after_an_outage_what_waits_is_written_soon(api: Cluster, code: int) -> None:
     if not api.double:

@@ -175,6 +175,28 @@ def test_a_malformed_slice_is_rejected_alone_and_said_at_the_export(both: Federa
     await_true("Ready=True", lambda: east.said().get("Ready") == ("True", "Exported"))
 
 
+@pytest.mark.parametrize("stood", [True, False])
+def test_an_export_that_is_malformed_now_says_what_stays_in_force(both: Federated, stood: bool) -> None:
+    east, eu = both.fresh()
+    east.hello()
+    if stood:
+        east.export(exportedLabels={"tier": "front"})
+        imported(eu)
+    east.export(exportedLabels={"kubernetes.io/service-name": "api"})
+    await_true("Valid=False", lambda: east.said().get("Valid") == ("False", "InvalidField"))
+    valid = east.conditions("ServiceExport", "hello")["Valid"]
+    stays = "the last good state stays in force" if stood else "it is not exported"
+    assert (valid["message"], valid["observedGeneration"]) == (
+        'field "spec.exportedLabels": "kubernetes.io/service-name" is acted on by Kubernetes: '
+        f"keys of kubernetes.io are not exported; {stays}",
+        2 if stood else 1,
+    )
+    assert east.said()["Ready"] == (("True", "Exported") if stood else ("False", "Failed"))
+    assert (eu.imported() is not None) == stood
+    if stood:
+        assert imported(eu)["metadata"]["labels"]["tier"] == "front"
+
+
 def test_a_drain_moves_requests_everywhere_and_says_so(both: Federated) -> None:
     east, eu = both.fresh()
     for member in (east, eu):

@@ -12,7 +12,7 @@ from federation.adapters.kube.access import KubeAccess
 from federation.adapters.kube.follow import Follower
 from federation.adapters.kube.http import Http
 from federation.adapters.kube.kinds import FOLLOWED, Kind, ObjectKey, title
-from federation.adapters.kube.pace import Pace
+from federation.adapters.kube.pace import Outage, Pace
 from federation.adapters.kube.reading import Wrong, named_service, read_head, read_object
 from federation.adapters.kube.tokens import review
 from federation.adapters.kube.writer import Writer
@@ -94,10 +94,11 @@ class Kube(OverObjects):
     async def run(self, wake: Wake) -> None:
         """Follow every kind and write what is wanted, until cancelled."""
         self._wake = wake
+        outage = Outage(self._pace.longest)
         async with self._http.opened(), asyncio.TaskGroup() as group:
             group.create_task(self._writer.run())
             for kind in FOLLOWED.values():
-                group.create_task(Follower(kind, self._http, self, self._pace).run())
+                group.create_task(Follower(kind, self._http, self, self._pace, outage).run())
 
     def take(self, kind: Kind, raw: msgspec.Raw) -> tuple[ObjectKey, str]:
         """This object is there; its key and version."""
@@ -106,7 +107,7 @@ class Kube(OverObjects):
         try:
             value = read_object(kind, raw)
         except Wrong as wrong:
-            self._judge(key, raw, str(wrong))
+            self._judge(key, raw, str(wrong), meta.generation)
             return key, meta.resource_version
         self._judge(key, raw, None)
         if isinstance(value, Pod):
@@ -145,17 +146,18 @@ class Kube(OverObjects):
             self._certainty[kind.name] = now
             self._wake(None)
 
-    def _judge(self, key: ObjectKey, raw: msgspec.Raw | None, wrong: str | None) -> None:
-        """Keep what is wrong with this object; who writes its status is woken when that changes."""
-        if self._rejected.get(key) == wrong:
+    def _judge(self, key: ObjectKey, raw: msgspec.Raw | None, wrong: str | None, generation: int = 0) -> None:
+        """Keep what is wrong with this object as of that generation; who writes its status is woken when it changes."""
+        before = self._rejected.get(key)
+        if wrong is None and before is None:
             return
         if wrong is None:
             del self._rejected[key]
-        else:
+        elif wrong != before:
             self._rejected[key] = wrong
             log.error("object rejected", extra={"code": "E125", "object": title(key), "reason": wrong})
-        about = (named_service(key, raw) if raw is not None else None) or ServiceKey(key[1], key[2])
         if key[1] and key[0] in KINDS:
-            self._tell(self._objects.fault(key, about, wrong), self._wake)
-        else:
+            about = (named_service(key, raw) if raw is not None else None) or ServiceKey(key[1], key[2])
+            self._tell(self._objects.fault(key, about, wrong, generation), self._wake)
+        elif wrong != before:
             self._wake(None)

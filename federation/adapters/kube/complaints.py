@@ -56,6 +56,13 @@ class Complaints:
         """Somebody else's object stands where ours shall be."""
         self._objects[key] = f"{title(key)}: is there and not ours, so it is left alone: delete or rename it"
 
+    def stuck(self, key: ObjectKey, finalizers: list[str]) -> None:
+        """Our object is being deleted and does not go."""
+        who = ", ".join(f'"{name[:_TEXT_MAX]}"' for name in finalizers[:3])
+        self._objects[key] = (
+            f"{title(key)}: is being deleted and does not go before its finalizers {who} are taken out by who set them"
+        )
+
     def refused(self, kind: Kind, key: ObjectKey, error: ApiError) -> None:
         """The API server refused a write."""
         reasons = {cause.reason for cause in error.causes}

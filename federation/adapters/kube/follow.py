@@ -17,7 +17,7 @@ from prometheus_client import Counter
 from federation.adapters.kube.hold import Hold, suspect
 from federation.adapters.kube.http import ApiError, Broken, Http, Quiet, Status
 from federation.adapters.kube.kinds import Kind, ObjectKey
-from federation.adapters.kube.pace import Backoff, Pace
+from federation.adapters.kube.pace import Backoff, Outage, Pace
 from federation.adapters.kube.reading import Bookmark, read_head
 
 log = logging.getLogger("kube")
@@ -62,9 +62,9 @@ _bookmarks, _statuses = msgspec.json.Decoder(Bookmark), msgspec.json.Decoder(Sta
 
 
 class Follower:
-    """Keeps a Sink told of one kind."""
+    """Keeps a Sink told of one kind. `outage` is shared by the followers of one API server."""
 
-    def __init__(self, kind: Kind, http: Http, sink: Sink, pace: Pace) -> None:
+    def __init__(self, kind: Kind, http: Http, sink: Sink, pace: Pace, outage: Outage | None = None) -> None:
         self._kind = kind
         self._http = http
         self._sink = sink
@@ -77,6 +77,8 @@ class Follower:
         self._hold = Hold(pace.held)
         self._held_text = ""
         self._backoff = Backoff(pace.first, pace.longest)
+        self._outage = outage or Outage(pace.longest)
+        self._unanswered = False
 
     async def run(self) -> None:
         """Follow until cancelled."""
@@ -97,7 +99,7 @@ class Follower:
                 self._backoff.reset()
             elif pause is None and why == "end":
                 pause = self._backoff.pause()
-            await asyncio.sleep(pause or 0)
+            await (self._outage.wait(pause) if pause and self._unanswered else asyncio.sleep(pause or 0))
 
     async def _once(self) -> None:
         """A list when one is due, and the watch that follows it."""
@@ -153,6 +155,7 @@ class Follower:
             async with asyncio.timeout(None) as until:
                 until.reschedule(self._hold.until() if seen is None else None)
                 async with self._http.stream(self._kind.name, self._kind.path, query, self._quiet) as lines:
+                    self._answered()
                     if seen is None:
                         self._sink.trouble(self._kind, self._held_text, stale=False)
                     async for line in lines:
@@ -215,6 +218,7 @@ class Follower:
 
     def _failed(self, error: ApiError | Broken | msgspec.MsgspecError) -> float:
         """Say what is wrong; the pause before the next try."""
+        self._unanswered = False
         if isinstance(error, ApiError) and error.code == 410:
             self._version = ""
             log.info("watch is too old, listing again", extra={"kind": self._kind.name})
@@ -224,9 +228,15 @@ class Follower:
         if isinstance(error, ApiError) and error.code == 403:
             self._sink.trouble(self._kind, forbidden("list and watch", self._kind), stale=True)
             return self._pace.longest
+        self._unanswered = True
         text = f"{self._kind.name}: the API server cannot be read ({error}); the last good state stays"
         self._sink.trouble(self._kind, text, stale=True)
         return self._backoff.pause(error.retry_after if isinstance(error, ApiError) else 0.0)
+
+    def _answered(self) -> None:
+        if self._unanswered:
+            self._unanswered = False
+            self._outage.over()
 
     def _absent(self) -> float:
         """The API server does not know this kind: there are none, once a second look says the same."""

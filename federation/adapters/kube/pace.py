@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import random
 
 from msgspec import Struct
@@ -49,3 +51,29 @@ class Backoff:
     def reset(self) -> None:
         """It went well: begin small again."""
         self._next = self._first
+
+
+class Outage:
+    """Who waits for the API server to answer again. The first that it answers wakes the others; but once in `longest`
+    seconds, so that one that answers and breaks off is not asked faster and faster.
+    """
+
+    def __init__(self, longest: float) -> None:
+        self._longest = longest
+        self._over = asyncio.Event()
+        self._last: float | None = None
+
+    async def wait(self, seconds: float) -> None:
+        """That long, or until it is over."""
+        over = self._over
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await over.wait()
+
+    def over(self) -> None:
+        """The API server answered one that it did not answer before."""
+        now = asyncio.get_running_loop().time()
+        if self._last is None or now - self._last >= self._longest:
+            self._last = now
+            self._over.set()
+            self._over = asyncio.Event()

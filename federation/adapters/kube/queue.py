@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 
 from federation.adapters.kube.kinds import ObjectKey
 
 
 class WriteQueue:
-    """Keys to look at; a key that is noted while it is being worked on comes again afterwards."""
+    """Keys to look at; a key that is noted while it is being worked on comes again afterwards.
+
+    A delete waits for the applies of its owner, one without an owner for all: an apply that hangs holds back no
+    other's.
+    """
 
     def __init__(self) -> None:
-        self._applies: OrderedDict[ObjectKey, None] = OrderedDict()
-        self._deletes: OrderedDict[ObjectKey, None] = OrderedDict()
-        self._busy: dict[ObjectKey, bool] = {}
-        self._applying = 0
+        self._applies: OrderedDict[ObjectKey, str] = OrderedDict()
+        self._deletes: OrderedDict[ObjectKey, str] = OrderedDict()
+        self._busy: dict[ObjectKey, str | None] = {}
+        self._applying: Counter[str] = Counter()
 
     def __len__(self) -> int:
         return len(self._applies) + len(self._deletes) + len(self._busy)
@@ -24,25 +28,38 @@ class WriteQueue:
         """True while an object is being looked at."""
         return bool(self._busy)
 
-    def note(self, key: ObjectKey, wanted: bool) -> None:
-        """Look at this object; `wanted` says whether it shall be."""
-        mine, other = (self._applies, self._deletes) if wanted else (self._deletes, self._applies)
-        other.pop(key, None)
-        mine[key] = None
+    def note(self, key: ObjectKey, wanted: bool, owner: str = "") -> None:
+        """Look at this object of that owner; `wanted` says whether it shall be."""
+        self._deletes.pop(key, None)
+        before = self._applies.pop(key, None)
+        if before is not None:
+            self._drop_apply(before)
+        if wanted:
+            self._applies[key] = owner
+            self._applying[owner] += 1
+        else:
+            self._deletes[key] = owner
 
     def take(self) -> ObjectKey | None:
-        """The next object; deletes only when no apply waits or is under way. None: nothing to do now."""
-        for waiting in (self._applies, self._deletes):
-            if waiting is self._deletes and (self._applies or self._applying):
-                return None
-            for key in waiting:
-                if key not in self._busy:
-                    del waiting[key]
-                    self._busy[key] = waiting is self._applies
-                    self._applying += self._busy[key]
-                    return key
+        """The next object; a delete only when no apply that it waits for is left or under way. None: nothing now."""
+        for key in self._applies:
+            if key not in self._busy:
+                self._busy[key] = self._applies.pop(key)
+                return key
+        for key, owner in self._deletes.items():
+            if key not in self._busy and not (self._applying[owner] if owner else self._applying):
+                del self._deletes[key]
+                self._busy[key] = None
+                return key
         return None
 
     def done(self, key: ObjectKey) -> None:
         """The object was looked at."""
-        self._applying -= self._busy.pop(key)
+        owner = self._busy.pop(key)
+        if owner is not None:
+            self._drop_apply(owner)
+
+    def _drop_apply(self, owner: str) -> None:
+        self._applying[owner] -= 1
+        if not self._applying[owner]:
+            del self._applying[owner]

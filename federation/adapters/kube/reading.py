@@ -43,6 +43,7 @@ class HeadMeta(Struct, frozen=True, rename="camel"):
     namespace: str = ""
     uid: str = ""
     resource_version: str = ""
+    generation: int = 0
     deletion_timestamp: str | None = None
     labels: dict[str, str] | None = None
 

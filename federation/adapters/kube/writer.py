@@ -1,7 +1,7 @@
 """What is wanted in our cluster, made so: server-side apply of what differs, deletion of what bears our mark in vain.
 
-The writer sees our objects through the followers; an unchanged world costs no request. Applies come before deletes. An
-object of somebody else is never touched, but for its status where that is what is wanted.
+The writer sees our objects through the followers; an unchanged world costs no request. An owner's applies come before
+its deletes. An object of somebody else is never touched, but for its status where that is what is wanted.
 """
 
 from __future__ import annotations
@@ -60,6 +60,7 @@ class Writer:
         self._wanted: dict[ObjectKey, Wanted] = {}
         self._owner: dict[ObjectKey, str] = {}
         self._of: dict[str, set[ObjectKey]] = {}
+        self._last_owner: dict[ObjectKey, str] = {}
         self._complete = False
         self._world = World()
         self._queue = WriteQueue()
@@ -86,10 +87,12 @@ class Writer:
         for key in self._of.pop(owner, set()) - new.keys():
             if self._owner.get(key) == owner:
                 del self._wanted[key], self._owner[key]
+                self._last_owner[key] = owner
                 self._forget(key)
                 self._note(key)
         for key, one in new.items():
             self._owner[key] = owner
+            self._last_owner.pop(key, None)
             if self._wanted.get(key) != one:
                 self._wanted[key] = one
                 self._forget(key)
@@ -114,6 +117,8 @@ class Writer:
     def lost(self, key: ObjectKey) -> None:
         """This object is gone."""
         self._world.lost(key)
+        self._complaints.gone(key)
+        self._last_owner.pop(key, None)
         if key in self._wanted:
             self._note(key)
 
@@ -130,7 +135,7 @@ class Writer:
         self._complete = False
         for key in self._wanted:
             self._forget(key)
-        for wanted in (self._wanted, self._owner, self._of):
+        for wanted in (self._wanted, self._owner, self._of, self._last_owner):
             wanted.clear()
 
     async def still(self) -> None:
@@ -155,7 +160,8 @@ class Writer:
         timer = self._timers.pop(key, None)
         if timer is not None:
             timer.cancel()
-        self._queue.note(key, key in self._wanted)
+        owner = self._owner.get(key) or self._last_owner.get(key, "")
+        self._queue.note(key, key in self._wanted, owner)
         self._moved.set()
 
     def _later(self, key: ObjectKey, pauses: dict[ObjectKey, Backoff], at_least: float = 0.0) -> None:
@@ -211,12 +217,14 @@ class Writer:
     async def _settle(self, kind: Kind, key: ObjectKey) -> None:
         """Make one object as it is wanted. ApiError, Broken."""
         want, seen = self._wanted.get(key), self._world.get(key)
-        if not self._world.is_listed(kind) or (seen is not None and seen.deleting):
+        if not self._world.is_listed(kind):
+            return
+        if seen is not None and seen.deleting:
+            if finalizers := _finalizers(seen):
+                self._complaints.stuck(key, finalizers)
             return
         if want is None:
-            if seen is not None and self._complete and _ours(seen):
-                await self._delete(kind, key, seen)
-            return
+            return await self._settle_unwanted(kind, key, seen)
         if self._world.missing(key[1]):
             self._complaints.waits(key)
             return
@@ -227,6 +235,12 @@ class Writer:
             return
         if await self._apply(kind, key, want, seen):
             self._complaints.gone(key)
+
+    async def _settle_unwanted(self, kind: Kind, key: ObjectKey, seen: Seen | None) -> None:
+        if seen is None:
+            self._last_owner.pop(key, None)
+        elif self._complete and _ours(seen):
+            await self._delete(kind, key, seen)
 
     async def _apply(self, kind: Kind, key: ObjectKey, want: Wanted, seen: Seen | None) -> bool:
         """True when nothing is left to do for now."""
@@ -325,3 +339,9 @@ def _is_of_addresses(error: ApiError) -> bool:
 def _ours(seen: Seen) -> bool:
     """Bears our mark, and we applied it: a copy made by somebody has the label only."""
     return seen.marked and seen.applied and owned(seen.read()) is not None
+
+
+def _finalizers(seen: Seen) -> list[str]:
+    """What keeps this object of ours from going, once the API server says that it is being deleted."""
+    metadata = seen.read().get("metadata", {}) if seen.marked and seen.applied else {}
+    return metadata.get("finalizers", []) if "deletionTimestamp" in metadata else []

@@ -21,6 +21,7 @@ from federation.wire.k8s.types import (
     Pod,
     Service,
     ServiceExport,
+    ServicePort,
     SteeringSpec,
     TrafficPolicy,
 )
@@ -50,7 +51,8 @@ _NAMED_BY_A_HOST = (ClusterProperty, Drain, Lease, Node, Pod)
 def _spec_fault(value: ClusterObject) -> str | None:
     match value:
         case Service():
-            return _ports_fault("spec.ports", [(port.name, port.app_protocol or "") for port in value.spec.ports])
+            named = [(port.name, port.app_protocol or "") for port in value.spec.ports]
+            return _ports_fault("spec.ports", named) or _numbers_fault(value.spec.ports)
         case ServiceExport():
             return _export_fault(value.spec)
         case TrafficPolicy():
@@ -69,7 +71,15 @@ def _ports_fault(field: str, ports: list[tuple[str, str]]) -> str | None:
         if protocol and not is_key(protocol):
             shown = protocol[:LABEL_MAX]
             return f'field "{field}[{index}].appProtocol": {shown!r} is no name such as http or example.com/protocol'
+        if name in (other for other, _ in ports[:index]):
+            return f'field "{field}[{index}].name": "{name}" stands there twice'
     return None
+
+
+def _numbers_fault(ports: list[ServicePort]) -> str | None:
+    numbers = [f"{port.port}/{port.protocol}" for port in ports]
+    twice = next((index for index, one in enumerate(numbers) if one in numbers[:index]), None)
+    return None if twice is None else f'field "spec.ports[{twice}]": {numbers[twice]} stands there twice'
 
 
 def _export_fault(spec: ServiceExportSpec) -> str | None:

@@ -169,6 +169,67 @@ def test_the_guard_forgets_what_came_back(world: World) -> None:
     assert status(world.loop)["held"] == []
 
 
+def test_the_guard_counts_what_vanishes_one_after_another(world: World) -> None:
+    """Each pass is under the limit, all together are not; whoever waits is obeyed 30 s after it vanished."""
+    names = [f"s{n:02}" for n in range(40)]
+    for name in names:
+        world.cluster.put(service(name))
+        world.cluster.put(export(name))
+    assert len(world.record()) == 41
+    world.clock.advance(60)
+    left = []
+    for name in names:
+        world.cluster.drop(("ServiceExport", "shop", name))
+        left.append(len(world.record()) - 1)
+        world.clock.advance(0.5)
+    assert left[:12] == list(range(39, 27, -1))
+    assert set(left[12:]) == {28}
+    assert status(world.loop)["held"][0] == (
+        "40 of 40 exported services vanished within 30 s (limit 30 %): held until this has been seen for 30 s"
+    )
+    world.clock.advance(CONFIRMED_AFTER - 20)
+    assert len(world.record()) - 1 == 28
+    world.clock.advance(20)
+    assert len(world.record()) - 1 == 0
+    assert status(world.loop)["held"] == []
+
+
+def test_the_guard_lets_a_few_go_one_after_another(world: World) -> None:
+    for name in "abcdef":
+        world.cluster.put(service(name))
+        world.cluster.put(export(name))
+    world.record()
+    world.clock.advance(60)
+    for count, name in enumerate("abcde"):
+        world.cluster.drop(("ServiceExport", "shop", name))
+        assert len(world.record()) == 6 - count
+        world.clock.advance(1)
+
+
+def test_the_guard_lets_come_and_go_what_never_stood_for_long(world: World) -> None:
+    """As a suite of tests or a pipeline does, service after service."""
+    for number in range(40):
+        world.cluster.put(service(f"s{number}"))
+        world.cluster.put(export(f"s{number}"))
+        assert len(world.record()) == 2
+        world.cluster.drop(("ServiceExport", "shop", f"s{number}"))
+        assert len(world.record()) == 1
+
+
+def test_the_guard_does_not_count_what_is_back(world: World) -> None:
+    names = [f"s{n:02}" for n in range(20)]
+    for name in names:
+        world.cluster.put(service(name))
+        world.cluster.put(export(name))
+    world.record()
+    world.clock.advance(60)
+    for name in names:
+        world.cluster.drop(("ServiceExport", "shop", name))
+        assert len(world.record()) == 20
+        world.cluster.put(export(name))
+        assert len(world.record()) == 21
+
+
 def test_a_restart_into_a_sudden_emptiness_says_nothing_until_it_is_confirmed(world: World) -> None:
     for name in "abcd":
         world.cluster.put(service(name))

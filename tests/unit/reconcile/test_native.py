@@ -11,6 +11,7 @@ from federation.config import Enrolment
 from federation.model.handout import NodeReport, Workload
 from federation.model.names import MemberName, ServiceKey
 from federation.model.record import About, Endpoint, Export, Port, Slice, Traits
+from federation.plan.steering import Kept
 from federation.ports import AgentState, Wanted
 from federation.reconcile.heard import PATIENCE
 from federation.wire.k8s.core import Pod, PodIp, PodSpec, PodStatus
@@ -142,6 +143,54 @@ def test_an_address_that_was_given_is_asked_for_again(world: World) -> None:
     assert (asked["clusterIP"], asked["clusterIPs"]) == ("10.96.0.7", ["10.96.0.7", "fd00::7"])
 
 
+def unexport(world: World) -> None:
+    """As the writer then does, the derived Service goes too."""
+    world.cluster.drop(("ServiceExport", "shop", "web"))
+    world.step()
+    world.clock.advance(31)
+    world.step()
+    world.cluster.drop(("Service", "shop", DERIVED))
+    world.step()
+
+
+@pytest.mark.parametrize(("hours", "again"), [(0, True), (23, True), (25, False)])
+@pytest.mark.parametrize("restart", [False, True])
+def test_an_export_that_comes_back_within_a_day_has_its_address_again(
+    world: World, hours: int, again: bool, restart: bool
+) -> None:
+    world.local("10.1.1.11")
+    world.step()
+    world.cluster.put(given("10.96.0.7"))
+    world.step()
+    unexport(world)
+    assert WEB not in world.loop.desired.plans or not world.loop.desired.plans[WEB].handout
+    if restart:
+        world.loop = world.start()
+        world.step()
+    world.clock.advance(hours * 3_600)
+    world.cluster.put(export())
+    assert spec(wanted(world)[("Service", DERIVED)]).get("clusterIP") == ("10.96.0.7" if again else None)
+
+
+def test_what_nobody_exports_any_more_is_forgotten_after_a_day(world: World) -> None:
+    world.peer_says(Export(service=WEB, ports=PORTS))
+    world.step()
+    world.cluster.put(given("10.96.0.7"))
+    world.step()
+    world.peer_says()
+    world.step()
+    world.cluster.drop(("Service", "shop", DERIVED))
+    world.step()
+    assert list(world.store.items("steering/")) == ["steering/shop/web"]
+    assert WEB not in world.loop.desired.plans
+    for hours, kept in ((23, 1), (2, 0)):
+        world.clock.advance(hours * 3_600)
+        world.loop.wake(None)
+        world.step()
+        assert len(world.store.items("steering/")) == kept
+    assert world.loop.memory.of(WEB) == Kept()
+
+
 def spec(one: Wanted) -> dict[str, Any]:
     assert one.body is not None
     found: dict[str, Any] = one.body["spec"]
@@ -229,6 +278,17 @@ def test_members_and_the_name_of_the_set_stand_in_the_cluster(world: World) -> N
     ours = found[("MemberCluster", "us-east")].status
     assert ours is not None and (ours["connected"], ours["exports"], ours["number"]) == (True, 1, 1)
     assert conditions(found[("MemberCluster", "eu-central")])["Reachable"] == ("True", "Connected")
+
+
+def test_the_number_of_exports_is_written_once_in_ten_seconds(world: World) -> None:
+    said: list[int] = []
+    for second in range(40):
+        world.peer_says(*(Export(service=ServiceKey("shop", f"s{n}"), ports=PORTS) for n in range(min(second, 25) + 1)))
+        status = wanted(world, "federation")[("MemberCluster", EU)].status
+        assert status is not None
+        said += [status["exports"]] if said[-1:] != [status["exports"]] else []
+        world.clock.advance(1)
+    assert said == [1, 11, 21, 26]
 
 
 def test_who_left_leaves_nothing_in_the_cluster_but_what_its_exports_say(world: World) -> None:

@@ -6,7 +6,7 @@ from federation.adapters.memory import MemoryStore
 from federation.model.names import MemberName, ServiceKey
 from federation.model.record import Export, Numbers, Port
 from federation.reconcile.numbers import ExportNumbers
-from tests.worlds.controller import EU, World
+from tests.worlds.controller import EU, HEAD, World
 from tests.worlds.objects import export, service
 
 WEB, WIKI = ServiceKey("shop", "web"), ServiceKey("shop", "wiki")
@@ -93,3 +93,43 @@ def test_who_waits_for_a_number_displaces_nobody(tmp_path: Path) -> None:
     world.loop = world.start()
     world.step()
     assert world.loop.desired.plans[WEB].exporters == (EU, EAST)
+
+
+def restart(world: World) -> list[str]:
+    """A new life; the numbers that stand in the store after its first passes."""
+    world.loop = world.start()
+    world.step()
+    world.step()
+    return sorted(world.store.items("number/"))
+
+
+def test_numbers_that_the_registrar_forgot_while_we_were_away_are_dropped(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.registrar(EU)
+    world.peer_says(theirs(), Numbers(WEB, {EU: 3, EAST: 4}), Numbers(WIKI, {EAST: 5}))
+    world.step()
+    world.peers.view = {}
+    world.peers.head = None
+    assert restart(world) == ["number/shop/web", "number/shop/wiki"]
+    world.peers.head = HEAD
+    assert restart(world) == []
+
+
+def test_the_number_of_an_export_that_stands_is_kept_without_the_registrar(tmp_path: Path) -> None:
+    """As after a move of the registrar to one that has not said it yet."""
+    world = World(tmp_path)
+    world.registrar(EU)
+    world.local("10.1.1.11")
+    world.peer_says(theirs(), Numbers(WEB, {EU: 3, EAST: 4, MemberName("mars"): 5}))
+    world.step()
+    world.peers.view = {key: one for key, one in world.peers.view.items() if not isinstance(one, Numbers)}
+    assert restart(world) == ["number/shop/web"]
+    assert world.loop.numbers.of(WEB) == {EU: 3, EAST: 4}
+
+
+def test_the_registrar_forgets_numbers_of_services_that_nobody_knows_any_more(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.peer_says(theirs())
+    assert world.numbers() == {"shop/web": {EU: 1}}
+    world.peers.view = {}
+    assert restart(world) == []

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from federation.model.names import MemberName, ServiceKey
-from federation.model.record import Export, Numbers, Port, Resource, Traits
+from federation.model.record import Export, Numbers, Port, Resource, Slice, Traits
 from tests.worlds.reader import GOOD, Reader
 
 WEB = ServiceKey("shop", "web")
@@ -49,9 +49,34 @@ BAD: dict[str, tuple[Resource, str]] = {
         export(labels={"isthmus.dev/owner": "x"}),
         f'{WHERE}: labels: "isthmus.dev/owner" is ours: keys of isthmus.dev are not exported; last good kept',
     ),
+    "a label by which Argo CD prunes": (
+        export(labels={"app.kubernetes.io/instance": "shop"}),
+        f'{WHERE}: labels: "app.kubernetes.io/instance" is acted on by Argo CD: it is not exported; last good kept',
+    ),
+    "an annotation of Kubernetes": (
+        export(annotations={"service.kubernetes.io/topology-mode": "Auto"}),
+        f'{WHERE}: annotations: "service.kubernetes.io/topology-mode" is acted on by Kubernetes: '
+        "keys of kubernetes.io are not exported; last good kept",
+    ),
     "annotations": (
         export(annotations={"a": "x" * 65_536}),
         f"{WHERE}: annotations: 65537 bytes, at most 65536 can be exported; last good kept",
+    ),
+    "a port name twice": (
+        Export(service=WEB, ports=(Port("http", 80), Port("http", 81))),
+        f"{WHERE}: port http stands there twice; last good kept",
+    ),
+    "a port twice": (
+        Export(service=WEB, ports=(Port("http", 80), Port("web", 80))),
+        f"{WHERE}: port 80/TCP stands there twice; last good kept",
+    ),
+    "a port name twice in a slice": (
+        Slice(service=WEB, az="a", ports=(Port("http", 80), Port("http", 80, "UDP")), endpoints=()),
+        "E120 slice of shop/web of member eu-central: port http stands there twice; last good kept",
+    ),
+    "no port name twice in a slice": (
+        Slice(service=WEB, az="a", ports=(Port("", 80), Port("", 81)), endpoints=()),
+        "E120 slice of shop/web of member eu-central: port without a name stands there twice; last good kept",
     ),
     "a number of nobody": (
         Numbers(WEB, {MemberName("No One"): 1}),
@@ -72,3 +97,14 @@ BAD: dict[str, tuple[Resource, str]] = {
 def test_what_our_api_server_would_refuse_is_refused_here(case: str) -> None:
     resource, text = BAD[case]
     assert Reader().refusal(resource, GOOD[2]) == text
+
+
+def test_a_slice_may_have_two_names_for_a_port_and_a_service_a_port_of_two_protocols() -> None:
+    """As kube-apiserver 1.36 takes them."""
+    said = (
+        Slice(service=WEB, az="a", ports=(Port("a", 80), Port("b", 80)), endpoints=()),
+        Export(service=WEB, ports=(Port("a", 53), Port("b", 53, "UDP"))),
+    )
+    reader = Reader()
+    reader.take(*said)
+    assert not reader.held.refusals

@@ -23,6 +23,36 @@ def test_a_bad_object_of_our_kinds(bad: Bad) -> None:
     assert said(bad.kind, content) == bad.ours
 
 
+BEHIND = {  # key -> what is said of it
+    "argocd.argoproj.io/tracking-id": "is acted on by Argo CD: keys of argocd.argoproj.io are not exported",
+    "app.kubernetes.io/instance": "is acted on by Argo CD: it is not exported",
+    "app.kubernetes.io/managed-by": "is acted on by Helm: it is not exported",
+    "kustomize.toolkit.fluxcd.io/prune": "is acted on by Flux: keys of kustomize.toolkit.fluxcd.io are not exported",
+    "helm.toolkit.fluxcd.io/name": "is acted on by Flux: keys of helm.toolkit.fluxcd.io are not exported",
+    "meta.helm.sh/release-name": "is acted on by Helm: keys of meta.helm.sh are not exported",
+    "kubectl.kubernetes.io/last-applied-configuration": (
+        "is acted on by kubectl: keys of kubectl.kubernetes.io are not exported"
+    ),
+    "kubernetes.io/service-name": "is acted on by Kubernetes: keys of kubernetes.io are not exported",
+    "x.app.kubernetes.io/name": "is acted on by Kubernetes: keys of kubernetes.io are not exported",
+    "multicluster.x-k8s.io/a": "",
+    "multicluster.k8s.io/a": "is acted on by Kubernetes: keys of k8s.io are not exported",
+    "isthmus.dev/owner": "is ours: keys of isthmus.dev are not exported",
+    "app.kubernetes.io/name": "",
+    "app.kubernetes.io/part-of": "",
+    "notkubernetes.io/a": "",
+    "instance": "",
+    "k8s.io": "",
+}
+
+
+@pytest.mark.parametrize("field", ["exportedLabels", "exportedAnnotations"])
+@pytest.mark.parametrize("key", BEHIND)
+def test_what_programs_in_the_other_cluster_act_on_is_not_exported(field: str, key: str) -> None:
+    text = f'field "spec.{field}": "{key}" {BEHIND[key]}' if BEHIND[key] else None
+    assert said("ServiceExport", {"metadata": {"name": "web"}, "spec": {field: {key: "x"}}}) == text
+
+
 MANY = [{"port": port} for port in range(1, 102)]
 BIG = {"example.com/a": "x" * 65_536}
 OTHERS: dict[str, tuple[str, dict[str, Any], str]] = {
@@ -56,6 +86,21 @@ OTHERS: dict[str, tuple[str, dict[str, Any], str]] = {
         "EndpointSlice",
         {"addressType": "IPv4", "ports": [{"port": 0}]},
         "Expected `int` >= 1 - at `$.ports[0].port`",
+    ),
+    "a port name twice": (
+        "Service",
+        {"spec": {"ports": [{"port": 80, "name": "a"}, {"port": 81, "name": "a"}]}},
+        'field "spec.ports[1].name": "a" stands there twice',
+    ),
+    "a port twice": (
+        "Service",
+        {"spec": {"ports": [{"port": 80, "name": "a"}, {"port": 80, "name": "b"}]}},
+        'field "spec.ports[1]": 80/TCP stands there twice',
+    ),
+    "a port name twice in a slice": (
+        "EndpointSlice",
+        {"addressType": "IPv4", "ports": [{"port": 80}, {"port": 80, "protocol": "UDP"}]},
+        'field "ports[1].name": "" stands there twice',
     ),
     "a label value that no label may have": (
         "ServiceExport",
@@ -106,6 +151,21 @@ GOOD: list[tuple[str, dict[str, Any]]] = [
     ("Drain", {"metadata": {"name": "upgrade.2026"}, "spec": {}}),
     ("MemberCluster", {"metadata": {"name": "us-east"}}),
     ("Lease", {"metadata": {"name": "isthmus"}, "spec": {"holderIdentity": "a"}}),
+    (
+        "Service",
+        {
+            "metadata": {"name": "dns"},
+            "spec": {"ports": [{"port": 53, "name": "a"}, {"port": 53, "name": "b", "protocol": "UDP"}]},
+        },
+    ),
+    (
+        "EndpointSlice",
+        {
+            "metadata": {"name": "web-1"},
+            "addressType": "IPv4",
+            "ports": [{"port": 80, "name": "a"}, {"port": 80, "name": "b"}],
+        },
+    ),
     (
         "ServiceExport",
         {"metadata": {"name": "web"}, "spec": {"exportedLabels": {"team": "", "notisthmus.dev/a": "b", "x": "Y_1"}}},

@@ -92,6 +92,44 @@ def test_a_malformed_object_is_rejected_alone() -> None:
     follow(story, *ALL)
 
 
+def malformed(generation: int) -> dict[str, Any]:
+    meta = {"namespace": "shop", "name": "web", "generation": generation}
+    return export() | {"metadata": meta, "spec": {"exportedLabels": {"a/b/c": "x"}}}
+
+
+def test_a_rejected_object_has_the_generation_that_was_rejected() -> None:
+    async def story(f: Following) -> None:
+        for generation in (2, 3):
+            await f.double.put("ServiceExport", malformed(generation))
+            await f.until(lambda: f.kube.service(WEB).generations == {("ServiceExport", "web"): generation})  # noqa: B023
+            assert f.kube.service(WEB).exported
+        await f.double.put("ServiceExport", export())
+        await f.until(lambda: f.kube.service(WEB).generations == {("ServiceExport", "web"): 0})
+        assert not f.kube.service(WEB).faults
+
+    follow(story, *ALL)
+
+
+def global_name(service: str, host: str) -> dict[str, Any]:
+    meta = {"namespace": "shop", "name": "front"}
+    spec = {"host": host, "service": service}
+    return {"apiVersion": "isthmus.dev/v1alpha1", "kind": "GlobalName", "metadata": meta, "spec": spec}
+
+
+def test_a_name_that_is_malformed_now_is_said_by_the_service_of_its_last_good_state() -> None:
+    """Two services must not say different things of one object."""
+
+    async def story(f: Following) -> None:
+        await f.double.put("GlobalName", global_name("web", "shop.example.com"))
+        await f.until(lambda: "front" in f.kube.service(WEB).names)
+        await f.double.put("GlobalName", global_name("other", "NO HOST"))
+        await f.until(lambda: ("GlobalName", "front") in f.kube.service(WEB).faults)
+        assert "front" in f.kube.service(WEB).names
+        assert not f.kube.service(ServiceKey("shop", "other")).faults
+
+    follow(story, *ALL)
+
+
 MANY = tuple(("Service", service(f"s{n}")) for n in range(20))
 
 

@@ -38,3 +38,36 @@ def test_the_last_word_counts() -> None:
     assert (queue.take(), queue.take()) == (A, None)
     queue.done(A)
     assert queue.take() == B
+
+
+def test_an_apply_that_hangs_holds_back_deletes_of_its_own_service_only() -> None:
+    queue = WriteQueue()
+    queue.note(A, wanted=True, owner="shop/web")
+    assert queue.take() == A
+    queue.note(B, wanted=False, owner="shop/web")
+    queue.note(C, wanted=False, owner="shop/api")
+    assert (queue.take(), queue.take()) == (C, None)
+    queue.done(A)
+    assert queue.take() == B
+
+
+def test_a_delete_of_no_known_owner_waits_for_every_apply() -> None:
+    queue = WriteQueue()
+    queue.note(A, wanted=True, owner="shop/web")
+    queue.note(B, wanted=False)
+    assert (queue.take(), queue.take()) == (A, None)
+    queue.done(A)
+    assert queue.take() == B
+
+
+def test_an_apply_that_is_not_wanted_any_more_holds_back_nothing() -> None:
+    queue = WriteQueue()
+    queue.note(A, wanted=True, owner="shop/web")
+    queue.note(A, wanted=True, owner="shop/web")
+    queue.note(B, wanted=False, owner="shop/web")
+    queue.note(A, wanted=False, owner="shop/web")
+    assert queue.take() == B
+    assert queue.take() == A
+    queue.done(A)
+    queue.done(B)
+    assert (len(queue), queue.take()) == (0, None)
