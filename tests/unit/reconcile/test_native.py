@@ -7,17 +7,14 @@ import pytest
 from msgspec import structs
 
 from federation.adapters.memory import MemoryCluster
-from federation.config import Enrolment
-from federation.model.handout import NodeReport, Workload
+from federation.model.handout import NodeReport
 from federation.model.names import MemberName, ServiceKey
 from federation.model.record import About, Endpoint, Export, Port, Slice, Traits
 from federation.plan.steering import Kept
 from federation.ports import AgentState, Wanted
-from federation.reconcile.heard import PATIENCE
-from federation.wire.k8s.core import Pod, PodIp, PodSpec, PodStatus
 from federation.wire.k8s.naming import derived_name
 from federation.wire.k8s.types import Drain, DrainSpec, ObjectMeta, Service, ServiceSpec
-from tests.worlds.controller import EU, HEAD, World
+from tests.worlds.controller import EU, World
 from tests.worlds.objects import endpoint_slice, export, service
 
 WEB = ServiceKey("shop", "web")
@@ -352,38 +349,6 @@ def test_what_is_imported_here_is_never_exported_or_taken_for_a_local_service(wo
     assert set(world.record()) == {"about"}
 
 
-def test_a_controller_that_lost_its_disk_waits_for_the_records_that_it_had(world: World) -> None:
-    """As a new pod does: nothing of a peer is taken back before the peer is heard, or has been waited for."""
-    world.peer_says(Export(service=WEB, ports=PORTS))
-    world.step()
-    world.cluster.completed = False
-    world.peers.head, world.peers.view = None, {}
-    world.agents.given.clear()
-    world.loop = world.start()
-    world.step()
-    assert world.agents.given == {}
-    assert not world.cluster.completed
-    assert world.cluster.wanted["shop/web"]
-    world.peers.head = HEAD
-    world.peer_says(Export(service=WEB, ports=PORTS))
-    assert world.handout("node1")["import/shop/web"].candidates[0].member == EU
-    assert world.cluster.completed
-
-
-def test_a_peer_that_does_not_come_is_not_waited_for_longer_than_patience(world: World) -> None:
-    world.peer_says(Export(service=WEB, ports=PORTS))
-    world.step()
-    world.cluster.completed = False
-    world.peers.head, world.peers.view = None, {}
-    world.agents.given.clear()
-    world.loop = world.start()
-    world.step()
-    world.clock.advance(PATIENCE)
-    world.step()
-    assert "import/shop/web" not in world.handout("node1")
-    assert not world.cluster.completed
-
-
 def test_a_copy_of_the_derived_service_gives_no_address(world: World) -> None:
     world.peer_says(Export(service=WEB, ports=PORTS))
     world.cluster.put(given("10.96.0.7"))
@@ -392,24 +357,3 @@ def test_a_copy_of_the_derived_service_gives_no_address(world: World) -> None:
     world.cluster.put(copy)
     made = wanted(world)[("ServiceImport", "web")]
     assert made.body is not None and made.body["spec"]["ips"] == ["10.96.0.7"]
-
-
-def test_a_port_without_a_name_gets_one_that_no_other_port_has(world: World) -> None:
-    world.peer_says(Export(service=WEB, ports=(Port("", 80), Port("tcp-80", 81), Port("tcp-80-2", 82))))
-    derived = wanted(world)[("Service", DERIVED)]
-    assert derived.body is not None
-    assert [port["name"] for port in derived.body["spec"]["ports"]] == ["tcp-80-3", "tcp-80", "tcp-80-2"]
-
-
-def test_a_node_agent_knows_the_pods_on_its_node_and_no_others(world: World) -> None:
-    world.folder.enrol(Enrolment(name="n1-node", role="node", kubernetes="n1"))
-    world.folder.enrol(Enrolment(name="n2-node", role="node", kubernetes="n2"))
-    world.local("10.1.1.11")
-    world.step()
-    before = world.agents.count
-    spec = PodSpec(node_name="n1", service_account_name="client")
-    status = PodStatus(phase="Running", pod_ips=[PodIp("10.1.1.50")])
-    world.cluster.put(Pod(metadata=ObjectMeta(name="client-0", namespace="shop"), spec=spec, status=status))
-    assert world.handout("n1-node")["workload/shop/client"] == Workload("shop", "client", ("10.1.1.50",))
-    assert "workload/shop/client" not in world.handout("n2-node")
-    assert world.agents.count == before + 1
