@@ -357,3 +357,10 @@ def test_a_copy_of_the_derived_service_gives_no_address(world: World) -> None:
     world.cluster.put(copy)
     made = wanted(world)[("ServiceImport", "web")]
     assert made.body is not None and made.body["spec"]["ips"] == ["10.96.0.7"]
+
+
+def test_a_port_without_a_name_gets_one_that_no_other_port_has(world: World) -> None:
+    world.peer_says(Export(service=WEB, ports=(Port("", 80), Port("tcp-80", 81), Port("tcp-80-2", 82))))
+    derived = wanted(world)[("Service", DERIVED)]
+    assert derived.body is not None
+    assert [port["name"] for port in derived.body["spec"]["ports"]] == ["tcp-80-3", "tcp-80", "tcp-80-2"]

@@ -58,13 +58,6 @@ def test_a_peer_that_does_not_come_is_not_waited_for_longer_than_patience(world:
     assert not world.cluster.completed
 
 
-def test_a_port_without_a_name_gets_one_that_no_other_port_has(world: World) -> None:
-    world.peer_says(Export(service=WEB, ports=(Port("", 80), Port("tcp-80", 81), Port("tcp-80-2", 82))))
-    derived = wanted(world)[("Service", DERIVED)]
-    assert derived.body is not None
-    assert [port["name"] for port in derived.body["spec"]["ports"]] == ["tcp-80-3", "tcp-80", "tcp-80-2"]
-
-
 def test_a_node_agent_knows_the_pods_on_its_node_and_no_others(world: World) -> None:
     world.folder.enrol(Enrolment(name="n1-node", role="node", kubernetes="n1"))
     world.folder.enrol(Enrolment(name="n2-node", role="node", kubernetes="n2"))
