@@ -152,7 +152,7 @@ def plan_service(inputs: ServiceInputs) -> ServicePlan:
     local, left_out = bounded(inputs.local)
     export = own_export(local)
     offered = _ranked(inputs, export, local.slices)
-    policy, refused = accept_policy(local.policy, inputs.kept, inputs.bounds)
+    policy, refused = accept_policy(_asked(inputs), inputs.kept, inputs.bounds)
     fresh, made = _merged(inputs, offered, policy)
     names, targets = _names(inputs, fresh)
     record: dict[str, Resource] = {key_of(item): item for item in map(PublicName, inputs.names.values())}
@@ -187,6 +187,13 @@ def plan_service(inputs: ServiceInputs) -> ServicePlan:
         ),
         kept=kept,
     )
+
+
+def _asked(inputs: ServiceInputs) -> Policy | None:
+    """The policy that our cluster asks for; of one that is malformed since before our life, its last good state."""
+    local = inputs.local
+    malformed = local.policy is None and (POLICY, local.key.name) in local.faults
+    return inputs.kept.policy if malformed else local.policy
 
 
 def _ranked(inputs: ServiceInputs, export: Export | None, slices: tuple[Slice, ...]) -> list[Offered]:
@@ -262,7 +269,8 @@ def _said(inputs: ServiceInputs, export: Export | None, conflicts: tuple[Conflic
         )
         found.append(said(local, EXPORT, local.key.name, conditions))
     if local.policy is not None or (POLICY, local.key.name) in local.faults:
-        found.append(accepted(local, POLICY, local.key.name, refused, local.policy is not None))
+        stands = local.policy is not None or _asked(inputs) != Policy()
+        found.append(accepted(local, POLICY, local.key.name, refused, stands))
     labels = {*local.names, *(name for kind, name in local.faults if kind == NAME)}
     refusals, names = inputs.refused_names, inputs.names
     return found + [accepted(local, NAME, label, refusals.get(label, ""), label in names) for label in sorted(labels)]

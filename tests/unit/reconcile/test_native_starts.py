@@ -8,10 +8,11 @@ from federation.adapters.memory import MemoryCluster
 from federation.config import Enrolment
 from federation.model.handout import Workload
 from federation.model.names import ServiceKey
+from federation.model.policy import Policy
 from federation.model.record import Export, Port
 from federation.reconcile.heard import PATIENCE
 from federation.wire.k8s.core import Pod, PodIp, PodSpec, PodStatus
-from federation.wire.k8s.types import ObjectMeta
+from federation.wire.k8s.types import ObjectMeta, TrafficPolicy, TrafficPolicySpec
 from tests.worlds.controller import EU, HEAD, World
 
 WEB = ServiceKey("shop", "web")
@@ -70,3 +71,20 @@ def test_a_node_agent_knows_the_pods_on_its_node_and_no_others(world: World) -> 
     assert world.handout("n1-node")["workload/shop/client"] == Workload("shop", "client", ("10.1.1.50",))
     assert "workload/shop/client" not in world.handout("n2-node")
     assert world.agents.count == before + 1
+
+
+def test_a_policy_that_is_malformed_when_the_controller_starts_has_its_last_good_state(world: World) -> None:
+    world.local("10.1.1.11")
+    meta = ObjectMeta(name="web", namespace="shop", generation=1)
+    world.cluster.put(TrafficPolicy(metadata=meta, spec=TrafficPolicySpec(threshold=50)))
+    assert world.handout("node1")["import/shop/web"].policy == Policy(threshold=50)
+    world.cluster.drop(("TrafficPolicy", "shop", "web"))
+    world.cluster._objects.fault(("TrafficPolicy", "shop", "web"), WEB, 'field "spec.threshold": is 200', 2)
+    world.loop = world.start()
+    assert world.handout("node1")["import/shop/web"].policy == Policy(threshold=50)
+    world.step()
+    [said] = [one for one in world.cluster.wanted["shop/web"] if one.kind == "TrafficPolicy"]
+    assert said.status is not None
+    [condition] = said.status["conditions"]
+    text = 'field "spec.threshold": is 200; the last good one stays in force'
+    assert (condition["status"], condition["message"]) == ("False", text)
