@@ -378,5 +378,8 @@ def test_whose_the_addresses_on_a_node_are(api: Cluster) -> None:
         api.ok("PATCH", f"{base}/pods/one/status", {"status": status}, MERGE)
         expected = (Workload(home, "client", ("10.1.1.50",)),)
         await_true("the pod's address", lambda: kube.do(lambda: kube.kube.workloads(node)) == expected)
+        assert not [key for key in kube.kube._writer._world._objects if key[0] == "Pod"], (
+            "nothing is kept of pods to write"
+        )
         api.ok("PATCH", f"{base}/pods/one/status", {"status": {"phase": "Succeeded"}}, MERGE)
         await_true("nobody's address", lambda: kube.do(lambda: kube.kube.workloads(node)) == ())

@@ -103,7 +103,8 @@ class Kube(OverObjects):
     def take(self, kind: Kind, raw: msgspec.Raw) -> tuple[ObjectKey, str]:
         """This object is there; its key and version."""
         key, meta = read_head(kind, raw)
-        self._writer.saw(kind, key, meta, raw)
+        if not kind.only_read:
+            self._writer.saw(kind, key, meta, raw)
         try:
             value = read_object(kind, raw)
         except Wrong as wrong:
@@ -119,7 +120,8 @@ class Kube(OverObjects):
     def drop(self, key: ObjectKey) -> None:
         """This object is gone."""
         self._judge(key, None, None)
-        self._writer.lost(key)
+        if not FOLLOWED[key[0]].only_read:
+            self._writer.lost(key)
         if key[0] == "Pod":
             self._pods.drop((key[1], key[2]))
         else:

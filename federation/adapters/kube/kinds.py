@@ -14,13 +14,16 @@ _MARK = ("app.kubernetes.io/managed-by", "isthmus")
 
 
 class Kind(Struct, frozen=True, kw_only=True):
-    """One kind of the API. `required` kinds are those without which nothing is known of our cluster."""
+    """One kind of the API. `required` kinds are those without which nothing is known of our cluster; of those that are
+    `only_read` the writer never hears.
+    """
 
     name: str
     api_version: str
     plural: str
     namespaced: bool = True
     required: bool = False
+    only_read: bool = False
 
     @property
     def group(self) -> str:
@@ -60,7 +63,7 @@ FOLLOWED: Mapping[str, Kind] = {
     for kind in (
         Kind(name="Namespace", api_version="v1", plural="namespaces", namespaced=False),
         Kind(name="Node", api_version="v1", plural="nodes", namespaced=False),
-        Kind(name="Pod", api_version="v1", plural="pods"),
+        Kind(name="Pod", api_version="v1", plural="pods", only_read=True),
         Kind(name="Service", api_version="v1", plural="services", required=True),
         Kind(name="EndpointSlice", api_version="discovery.k8s.io/v1", plural="endpointslices", required=True),
         Kind(name="ServiceExport", api_version=_MCS, plural="serviceexports", required=True),
