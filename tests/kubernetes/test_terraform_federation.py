@@ -20,8 +20,9 @@ def play_the_cluster(server: ApiServer, stop: threading.Event) -> None:
     while not stop.is_set():
         status, found = server.call("GET", DEPLOYMENT)
         if status == 200:
-            done = {"observedGeneration": found["metadata"]["generation"], "replicas": 1, "updatedReplicas": 1}
-            done |= {"readyReplicas": 1, "availableReplicas": 1}
+            counts = ("replicas", "updatedReplicas", "readyReplicas", "availableReplicas")
+            done = dict.fromkeys(counts, found["spec"]["replicas"])
+            done["observedGeneration"] = found["metadata"]["generation"]
             server.call("PATCH", DEPLOYMENT + "/status", {"status": done}, "application/merge-patch+json")
             return
         time.sleep(0.2)
