@@ -29,6 +29,8 @@ SERVICE = "south"
 POD = Endpoint("ap-south-1", "10.4.1.10", "ap-south-1a", SERVICE)
 SECONDS = 60.0
 
+SILENT: dict[str, Any] = {"members": [], "former": [], "services": [], "membership": [], "store": {"problems": []}}
+
 
 class Federation:
     """The lab, and what runs beside its own programs."""
@@ -60,11 +62,13 @@ class Federation:
             one.wait()
 
     def status(self, member: str) -> dict[str, Any]:
-        """What `isthmus status` prints of this member; of one that does not answer nothing is said."""
+        """What `isthmus status` prints of this member; of one that does not answer, or stands by and has not heard of the
+        leader yet, nothing is said.
+        """
         try:
-            return api.get(self.state(member) / "api.sock", "/v1/status")
+            return SILENT | api.get(self.state(member) / "api.sock", "/v1/status")
         except (OSError, ValueError):
-            return {"members": [], "former": [], "services": [], "membership": [], "store": {"problems": []}}
+            return SILENT
 
     def seen(self, at: str, member: str = FOURTH) -> str:
         """How `member` stands at another: its session, its state when it is none any more, or ""."""
