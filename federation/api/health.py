@@ -6,8 +6,7 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from federation.model.errors import InputError
-from federation.telemetry import split_address
+from federation.link.site import listening
 
 
 class Health:
@@ -18,19 +17,10 @@ class Health:
 
     async def start(self, address: str) -> web.AppRunner:
         """Serve on `ip:port`; the caller cleans the runner up. InputError when the port is in use."""
-        host, port = split_address(address, "--health")
         app = web.Application()
         app.router.add_get("/livez", self._livez)
         app.router.add_get("/readyz", self._readyz)
-        runner = web.AppRunner(app, access_log=None)
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, host, port).start()
-        except OSError as error:
-            await runner.cleanup()
-            text = f'--health "{address}": {error.strerror}; choose another address or port'
-            raise InputError(text, "E122") from None
-        return runner
+        return await listening("--health", app, address)
 
     async def _livez(self, request: web.Request) -> web.Response:
         return web.Response(text="ok\n")

@@ -38,6 +38,22 @@ class Wishing(Protocol):
         """Ask no more. IsthmusError."""
 
 
+def living() -> web.Application:
+    """An application with what every controller answers: /healthz and /metrics."""
+    app = web.Application()
+    app.router.add_get("/healthz", _healthz)
+    app.router.add_get("/metrics", _metrics)
+    return app
+
+
+async def _healthz(request: web.Request) -> web.Response:
+    return web.Response(text="ok\n")
+
+
+async def _metrics(request: web.Request) -> web.Response:
+    return web.Response(body=generate_latest(), content_type="text/plain")
+
+
 class Api:
     """Routes: /healthz, /metrics, /v1/status, /v1/explain?of=NS/NAME&from=MEMBER&at=MS (or of=HOST), /v1/trust,
     /v1/trust/wish?member=NAME, /v1/leave; by POST /v1/trust/rotate?exclude=NAME (may be repeated), /v1/trust/abort,
@@ -53,9 +69,7 @@ class Api:
 
     async def start(self, socket: Path) -> web.AppRunner:
         """Listen; the caller cleans the runner up. InputError (E122) when another controller answers there."""
-        app = web.Application()
-        app.router.add_get("/healthz", self._healthz)
-        app.router.add_get("/metrics", self._metrics)
+        app = living()
         app.router.add_get("/v1/status", self._get_status)
         app.router.add_get("/v1/explain", self._get_explain)
         app.router.add_get("/v1/trust", self._get_trust)
@@ -66,12 +80,6 @@ class Api:
         app.router.add_post("/v1/leave", self._post_leave)
         app.router.add_post("/v1/leave/abort", self._post_stay)
         return await listen_on(app, socket)
-
-    async def _healthz(self, request: web.Request) -> web.Response:
-        return web.Response(text="ok\n")
-
-    async def _metrics(self, request: web.Request) -> web.Response:
-        return web.Response(body=generate_latest(), content_type="text/plain")
 
     async def _get_status(self, request: web.Request) -> web.Response:
         return reply(self._status())

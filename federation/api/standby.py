@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from aiohttp import web
-from prometheus_client import generate_latest
 
-from federation.api.serve import explain_asked, listen_on, refusal, reply
+from federation.api.serve import explain_asked, listen_on, living, refusal, reply
 from federation.model.errors import InputError, IsthmusError
 
 
@@ -33,19 +32,11 @@ class StandbyApi:
 
     async def start(self, socket: Path) -> web.AppRunner:
         """Listen; the caller cleans the runner up. InputError (E122) when another controller answers there."""
-        app = web.Application()
-        app.router.add_get("/healthz", self._healthz)
-        app.router.add_get("/metrics", self._metrics)
+        app = living()
         app.router.add_get("/v1/status", self._status)
         app.router.add_get("/v1/explain", self._explain)
         app.router.add_route("*", "/v1/{rest:.*}", self._refuse)
         return await listen_on(app, socket)
-
-    async def _healthz(self, request: web.Request) -> web.Response:
-        return web.Response(text="ok\n")
-
-    async def _metrics(self, request: web.Request) -> web.Response:
-        return web.Response(body=generate_latest(), content_type="text/plain")
 
     async def _status(self, request: web.Request) -> web.Response:
         return reply(await self._reading.status())

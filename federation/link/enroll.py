@@ -23,8 +23,7 @@ from prometheus_client import Counter
 from federation.link.enrolled import Enrolled, load_enrolled, save_enrolled
 from federation.link.join import anchored, call, refusal
 from federation.link.leaf import Leaf, leaf_of, load_leaf, new_key, save_leaf, signing_request
-from federation.link.site import TlsSite
-from federation.link.tls import show_leaf
+from federation.link.site import TlsSite, shown_leaf
 from federation.model.errors import InputError, IsthmusError, Refused, Unavailable
 from federation.model.handout import Role
 from federation.model.names import parse_domain, parse_member
@@ -67,15 +66,8 @@ class EnrolServer(TlsSite):
         """`answer` gets the question and where it comes from; it raises Refused or Unavailable."""
         app = web.Application(client_max_size=BODY_MAX)
         app.router.add_post(PATH, self._post)
-        super().__init__("--enroll-listen", app, self._show_leaf)
-        self._leaf, self._answer = leaf, answer
-        self._shown: Leaf | None = None
-
-    def _show_leaf(self, context: ssl.SSLContext) -> None:
-        leaf = self._leaf()
-        if leaf != self._shown:
-            show_leaf(context, leaf)
-            self._shown = leaf
+        super().__init__("--enroll-listen", app, shown_leaf(leaf))
+        self._answer = answer
 
     async def _post(self, request: web.Request) -> web.Response:
         source = request.remote or "?"

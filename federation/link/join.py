@@ -18,8 +18,8 @@ from aiohttp import web
 from msgspec import Struct
 
 from federation.link.leaf import Leaf
-from federation.link.site import TlsSite
-from federation.link.tls import check_peer, show_leaf
+from federation.link.site import TlsSite, shown_leaf
+from federation.link.tls import check_peer
 from federation.model.errors import IsthmusError, Refused, Unavailable
 from federation.model.spiffe import SpiffeId
 from federation.telemetry import split_address
@@ -47,15 +47,8 @@ class JoinServer(TlsSite):
         app = web.Application(client_max_size=BODY_MAX)
         app.router.add_get(LEDGER_PATH, self._get_ledger)
         app.router.add_post(JOIN_PATH, self._post_join)
-        super().__init__("--join-listen", app, self._show_leaf)
-        self._leaf, self._ledger, self._admit = leaf, ledger, admit
-        self._shown: Leaf | None = None
-
-    def _show_leaf(self, context: ssl.SSLContext) -> None:
-        leaf = self._leaf()
-        if leaf != self._shown:
-            show_leaf(context, leaf)
-            self._shown = leaf
+        super().__init__("--join-listen", app, shown_leaf(leaf))
+        self._ledger, self._admit = ledger, admit
 
     async def _get_ledger(self, request: web.Request) -> web.Response:
         self.show()

@@ -9,12 +9,44 @@ from collections.abc import Callable
 
 from aiohttp import web
 
+from federation.link.leaf import Leaf
+from federation.link.tls import show_leaf
 from federation.model.errors import InputError
 from federation.telemetry import split_address
 
 log = logging.getLogger("link")
 FRESH_SECONDS = 30.0
 Show = Callable[[ssl.SSLContext], None]
+
+
+async def listening(
+    option: str, app: web.Application, address: str, tls: ssl.SSLContext | None = None
+) -> web.AppRunner:
+    """Serve the application on `ip:port`, which the operator named by `option`; the caller cleans the runner up.
+    InputError (E122) when the port cannot be had.
+    """
+    host, port = split_address(address, option)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, host, port, ssl_context=tls).start()
+    except OSError as error:
+        await runner.cleanup()
+        raise InputError(f'{option} "{address}": {error.strerror}; choose another address or port', "E122") from None
+    return runner
+
+
+def shown_leaf(leaf: Callable[[], Leaf]) -> Show:
+    """Shows the controller's own leaf; one that is shown already is not put into the context again."""
+    shown: list[Leaf] = []
+
+    def show(context: ssl.SSLContext) -> None:
+        now = leaf()
+        if shown != [now]:
+            show_leaf(context, now)
+            shown[:] = [now]
+
+    return show
 
 
 class TlsSite:
@@ -33,16 +65,8 @@ class TlsSite:
 
     async def start(self, address: str) -> None:
         """Listen on `ip:port`. InputError (E122) when the port cannot be had."""
-        host, port = split_address(address, self._option)
         self._show(self._context)
-        self._runner = web.AppRunner(self._app, access_log=None)
-        await self._runner.setup()
-        try:
-            await web.TCPSite(self._runner, host, port, ssl_context=self._context).start()
-        except OSError as error:
-            raise InputError(
-                f'{self._option} "{address}": {error.strerror}; choose another address or port', "E122"
-            ) from None
+        self._runner = await listening(self._option, self._app, address, self._context)
 
     async def stop(self) -> None:
         """Stop listening."""

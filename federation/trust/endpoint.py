@@ -12,9 +12,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from msgspec import Struct
 
 from federation.link.leaf import Leaf
-from federation.link.site import Show, TlsSite
+from federation.link.site import Show, TlsSite, shown_leaf
 from federation.link.statement import read_statement
-from federation.link.tls import show_leaf
 from federation.model.errors import InputError, IsthmusError, Unavailable
 from federation.model.record import Signed
 from federation.ports import Clock, Store
@@ -104,11 +103,6 @@ class BundleEndpoint(TlsSite):
         except IsthmusError as error:
             log.error("the bundle cannot be served", extra={"reason": str(error)})
             return web.Response(status=503, text=f"{error}\n")
-
-
-def shown_leaf(leaf: Callable[[], Leaf]) -> Show:
-    """For https_spiffe: the controller's own leaf."""
-    return lambda context: show_leaf(context, leaf())
 
 
 def shown_files(certificate: Path, key: Path) -> Show:
