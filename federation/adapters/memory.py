@@ -26,9 +26,6 @@ class MemoryCluster(OverObjects):
 
     def put(self, value: K8sObject | Pod) -> None:
         """Create or replace an object."""
-        if isinstance(value, Pod):
-            self._pods.put(value)
-            return
         self._tell(self._objects.put(value), self._wake)
 
     def drop(self, key: ObjectKey) -> None:

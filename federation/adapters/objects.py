@@ -26,6 +26,7 @@ from federation.wire.k8s.types import (
     GlobalName,
     K8sObject,
     Node,
+    Pod,
     Service,
     ServiceExport,
     TrafficPolicy,
@@ -35,7 +36,7 @@ ObjectKey = tuple[str, str, str]
 REGION_LABEL, ZONE_LABEL = "topology.kubernetes.io/region", "topology.kubernetes.io/zone"
 
 
-def object_key(value: K8sObject | Node) -> ObjectKey:
+def object_key(value: K8sObject | Node | Pod) -> ObjectKey:
     """(kind, namespace, name); the namespace of what is cluster-wide is ""."""
     namespace = "" if isinstance(value, Drain | Node) else value.metadata.namespace
     return (value.kind, namespace, value.metadata.name)
@@ -47,7 +48,6 @@ class OverObjects:
     def __init__(self, default_az: str) -> None:
         """`default_az` stands for endpoints that name no zone."""
         self._objects = Objects(default_az)
-        self._pods = Pods()
 
     @property
     def drains(self) -> Mapping[str, Drained]:
@@ -69,11 +69,11 @@ class OverObjects:
 
     def workloads(self, node: str) -> tuple[Workload, ...]:
         """The workloads whose pods run on this node."""
-        return self._pods.workloads(node)
+        return self._objects.pods.workloads(node)
 
     def take_moved_nodes(self) -> set[str]:
         """The nodes of whose pods anything changed since the last look."""
-        return self._pods.take_moved()
+        return self._objects.pods.take_moved()
 
     def _tell(self, changed: Iterable[ServiceKey], wake: Wake) -> None:
         """Wake for these services, and for all where something changed that concerns every one."""
@@ -98,6 +98,7 @@ class Objects:
         self._all: dict[ObjectKey, K8sObject] = {}
         self._faults: dict[ServiceKey, dict[tuple[str, str], str]] = {}
         self.drains: dict[str, Drained] = {}
+        self.pods = Pods()
         self.nodes: set[str] = set()
         self._zones: dict[str, str] = {}
         self._regions: dict[str, str] = {}
@@ -118,9 +119,12 @@ class Objects:
         """The object, or None."""
         return self._all.get(key)
 
-    def put(self, value: K8sObject | Node) -> set[ServiceKey]:
+    def put(self, value: K8sObject | Node | Pod) -> set[ServiceKey]:
         """Take this object; the services that it changes."""
         key = object_key(value)
+        if isinstance(value, Pod):
+            self.pods.put(value)
+            return set()
         if isinstance(value, Node):
             self.nodes.add(value.metadata.name)
             return self._put_node(value.metadata.name, value.metadata.labels)
@@ -152,6 +156,9 @@ class Objects:
 
     def drop(self, key: ObjectKey) -> set[ServiceKey]:
         """Forget this object; the services that it changes."""
+        if key[0] == "Pod":
+            self.pods.drop((key[1], key[2]))
+            return set()
         if key[0] == "Node":
             self.nodes.discard(key[2])
             return self._put_node(key[2], {})

@@ -47,13 +47,18 @@ _SHOWN = ("type", "sessionAffinity", "internalTrafficPolicy", "trafficDistributi
 def merge(exporters: Sequence[Exporter]) -> Merged:
     """The import of these exports, the oldest first; at least one."""
     _, first = exporters[0]
-    conflicts = [_differing(exporters, *of) for of in _PROPERTIES]
+    ports, left_out = _united(exporters)
     families = tuple(dict.fromkeys(family for _, export in exporters for family in export.traits.families))
+    conflicts = (
+        _port_conflict(exporters, left_out),
+        *(_differing(exporters, *of) for of in _PROPERTIES),
+        _family_conflict(exporters, families),
+    )
     return Merged(
         kind=first.kind,
-        ports=_ports([export for _, export in exporters]),
+        ports=ports,
         traits=structs.replace(first.traits, families=families),
-        conflicts=tuple(c for c in (_port_conflict(exporters), *conflicts, _family_conflict(exporters, families)) if c),
+        conflicts=tuple(conflict for conflict in conflicts if conflict),
     )
 
 
@@ -68,20 +73,15 @@ def _differing(
     return Conflict(reason, f"Using {name}{shown} from oldest export in {oldest}. {_disagree(others, exporters)}")
 
 
-def _port_conflict(exporters: Sequence[Exporter]) -> Conflict | None:
+def _port_conflict(exporters: Sequence[Exporter], left_out: Sequence[tuple[MemberName, Port]]) -> Conflict | None:
     oldest, first = exporters[0]
     others = [member for member, export in exporters if set(export.ports) != set(first.ports)]
     if not others:
         return None
     text = f"Using the union of ports, on a clash those of the oldest export, in {oldest}."
-    lost = [
-        f" {_shown(port)} of {member} is left out."
-        for member, export in exporters
-        for port in export.ports
-        if not _is_kept(port, exporters, member)
-    ]
-    more = f" {len(lost) - FEW} more are left out." if len(lost) > FEW else ""
-    return Conflict("PortConflict", f"{text}{''.join(lost[:FEW])}{more} {_disagree(others, exporters)}")
+    lost = "".join(f" {_shown(port)} of {member} is left out." for member, port in left_out[:FEW])
+    more = f" {len(left_out) - FEW} more are left out." if len(left_out) > FEW else ""
+    return Conflict("PortConflict", f"{text}{lost}{more} {_disagree(others, exporters)}")
 
 
 def _family_conflict(exporters: Sequence[Exporter], families: tuple[IpFamily, ...]) -> Conflict | None:
@@ -105,21 +105,20 @@ def _list(members: Sequence[MemberName]) -> str:
     return ", ".join(members[:FEW]) + more
 
 
-def _is_kept(port: Port, exporters: Sequence[Exporter], member: MemberName) -> bool:
-    before = []
-    for other, export in exporters:
-        if other == member:
-            break
-        before.append(export)
-    return all(_key(kept) == _key(port) or not _clash(kept, port) for kept in _ports(before))
-
-
-def _ports(exports: Sequence[Export]) -> tuple[Port, ...]:
-    """Union by name, then by (protocol, port); the first export that names either keeps it."""
+def _united(exporters: Sequence[Exporter]) -> tuple[tuple[Port, ...], list[tuple[MemberName, Port]]]:
+    """Union by name, then by (protocol, port): the first export that names either keeps it. What others mean by the
+    name or the number is left out.
+    """
     ports: list[Port] = []
-    for export in exports:
-        ports += [port for port in export.ports if not any(_clash(kept, port) for kept in ports)]
-    return tuple(ports)
+    left_out = []
+    for member, export in exporters:
+        before = tuple(ports)
+        for port in export.ports:
+            if any(_clash(kept, port) and _key(kept) != _key(port) for kept in before):
+                left_out.append((member, port))
+            if not any(_clash(kept, port) for kept in before):
+                ports.append(port)
+    return tuple(ports), left_out
 
 
 def usable_ports(export: Export, merged: Sequence[Port]) -> tuple[str, ...]:

@@ -11,12 +11,10 @@ import contextlib
 import logging
 from collections.abc import Mapping
 
-from msgspec import structs
 from prometheus_client import Counter, Gauge, Histogram
 
 from federation.config import Enrolments
 from federation.model.errors import InputError, IsthmusError
-from federation.model.ledger import Member
 from federation.model.local import LocalFacts
 from federation.model.names import MemberName, ServiceKey
 from federation.model.record import About
@@ -30,7 +28,6 @@ from federation.plan.service import (
     wanted_listeners,
     without_failing,
 )
-from federation.plan.steering import Bounds
 from federation.ports import PeerState
 from federation.reconcile.allocations import Allocations
 from federation.reconcile.bundles import Bundles
@@ -48,7 +45,7 @@ from federation.reconcile.nodes import KnownNodes
 from federation.reconcile.noted import note_places, note_services
 from federation.reconcile.numbers import ExportNumbers, numbered
 from federation.reconcile.observed import PeerIndex, Rank
-from federation.reconcile.parts import Parts
+from federation.reconcile.parts import Around, Parts
 from federation.reconcile.programs import Programs
 from federation.reconcile.publish import Batch, Publications
 from federation.reconcile.trust import Trust
@@ -213,6 +210,7 @@ class Loop:
             dirty.update(self.numbers.services() if self._registers else ())
         self._measure_costs(dirty)
         draining = self._draining(states)
+        own_drains = self.parts.own.name in draining
         near = self.parts.ledger.ledger.seen_from(self.parts.own.name)
         rank = {m.name: Rank(m.number, self.links.cost(m), m.region, m.name in draining) for m in near}
         facts = [
@@ -221,7 +219,7 @@ class Loop:
         ]
         plans = self._plan_services(
             [(local, self.index.offered(local.key, views, rank, self.numbers.of(local.key))) for local in facts],
-            self.parts.own.name in draining,
+            own_drains,
         )
         held = self._hold(plans)
         if not self.out.started and (held or self._waits(states)):
@@ -242,7 +240,7 @@ class Loop:
         self._give_numbers(plans, states)
         self.native.put_services(plans)
         if mesh_dirty or everything or hosts != self.desired.steered.keys():
-            record, handout = plan_mesh(self, states, self.parts.own.name in draining)
+            record, handout = plan_mesh(self, states, own_drains)
             note_places(self, handout)
             self.desired.put_mesh(record, handout)
             self.links.write_down()
@@ -292,12 +290,12 @@ class Loop:
         """
         plans = {}
         members = {member.name: member for member in self.parts.ledger.ledger.seen_from(self.parts.own.name)}
-        ingress, bounds = {name: member.ingress for name, member in members.items()}, self.names.bounds()
+        ingress = {name: member.ingress for name, member in members.items()}
+        around = Around(members, ingress, self.names.bounds(), draining)
         for local, offered in services:
             key = local.key
             try:
-                inputs = self._inputs(local, offered, members, ingress, bounds)
-                plans[key] = plan_service(structs.replace(inputs, draining=draining))
+                plans[key] = plan_service(self._inputs(local, offered, around))
             except InputError as error:
                 if self.unplanned.get(key) != str(error):
                     log.error("service cannot be planned", extra={"service": str(key), "reason": str(error)})
@@ -312,14 +310,12 @@ class Loop:
         self,
         local: LocalFacts,
         peers: tuple[Offered, ...],
-        members: dict[MemberName, Member],
-        ingress: dict[MemberName, tuple[str, ...]],
-        bounds: Bounds,
+        around: Around,
     ) -> ServiceInputs:
         key = local.key
         imported = bool(peers) or own_export(local) is not None
         marks = wanted_listeners(local, peers) if imported else ()
-        own = members[self.parts.own.name]
+        own = around.members[self.parts.own.name]
         return ServiceInputs(
             own=own.name,
             region=own.region,
@@ -328,10 +324,11 @@ class Loop:
             peers=peers,
             addresses=(self.allocations.address(key),) if imported and not self.parts.cluster.native else (),
             listeners={mark: self.allocations.listener(key, mark) for mark in marks},
-            bounds=bounds,
+            bounds=around.bounds,
             names=self.names.accepted(key),
-            definitions=self.names.hosts.won(key, members),
-            ingress=ingress,
+            definitions=self.names.hosts.won(key, around.members),
+            ingress=around.ingress,
+            draining=around.draining,
             refused_names=self.names.refused(key),
             numbers=self.numbers.of(key),
             registers=self._registers,

@@ -2,7 +2,12 @@
 
 from dataclasses import dataclass
 
+from msgspec import Struct
+
 from federation.config import Folder, Own, SelfEnrolled
+from federation.model.ledger import Member
+from federation.model.names import MemberName
+from federation.plan.steering import Bounds
 from federation.ports import Agents, Clock, ClusterApi, Disk, Journal, LedgerSource, Peers, RecordSigner, Store
 
 
@@ -22,3 +27,12 @@ class Parts:
     journal: Journal
     disk: Disk
     enrolled: SelfEnrolled | None = None
+
+
+class Around(Struct, frozen=True):
+    """What the plans of all services of a pass have in common; `draining` is our own member's."""
+
+    members: dict[MemberName, Member]
+    ingress: dict[MemberName, tuple[str, ...]]
+    bounds: Bounds
+    draining: bool

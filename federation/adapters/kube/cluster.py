@@ -22,7 +22,7 @@ from federation.model.tokens import ServiceAccount
 from federation.ports import Certainty, Wake, Wanted
 from federation.wire.k8s.types import KINDS, K8sObject, Node, Pod
 
-HELD = K8sObject | Node
+HELD = K8sObject | Node | Pod
 """What the world is made of."""
 log = logging.getLogger("kube")
 
@@ -111,9 +111,7 @@ class Kube(OverObjects):
             self._judge(key, raw, str(wrong), meta.generation)
             return key, meta.resource_version
         self._judge(key, raw, None)
-        if isinstance(value, Pod):
-            self._pods.put(value)
-        elif isinstance(value, HELD):
+        if isinstance(value, HELD):
             self._tell(self._objects.put(value), self._wake)
         return key, meta.resource_version
 
@@ -122,10 +120,7 @@ class Kube(OverObjects):
         self._judge(key, None, None)
         if not FOLLOWED[key[0]].only_read:
             self._writer.lost(key)
-        if key[0] == "Pod":
-            self._pods.drop((key[1], key[2]))
-        else:
-            self._tell(self._objects.drop(key), self._wake)
+        self._tell(self._objects.drop(key), self._wake)
 
     def listed(self, kind: Kind) -> None:
         """Everything that there is of this kind has been told."""

@@ -4,13 +4,14 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
+from federation.wire.k8s.translate import MANAGER as MARK
+from federation.wire.k8s.translate import MANAGER_LABEL, SLICE_MANAGER, SLICE_MANAGER_LABEL
+
 ObjectKey = tuple[str, str, str]
 """(kind, namespace, name); the namespace of what is cluster-wide is ""."""
 
 MANAGER = "isthmus"
 """Our field manager (server-side apply)."""
-_SLICE_MARK = ("endpointslice.kubernetes.io/managed-by", "isthmus.dev")
-_MARK = ("app.kubernetes.io/managed-by", "isthmus")
 
 
 class Kind(Struct, frozen=True, kw_only=True):
@@ -43,7 +44,9 @@ class Kind(Struct, frozen=True, kw_only=True):
     @property
     def mark(self) -> tuple[str, str]:
         """The label and value of what is ours."""
-        return _SLICE_MARK if self.name == "EndpointSlice" else _MARK
+        if self.name == "EndpointSlice":
+            return (SLICE_MANAGER_LABEL, SLICE_MANAGER)
+        return (MANAGER_LABEL, MARK)
 
     def path_of(self, key: ObjectKey) -> str:
         """Of one object."""
