@@ -7,8 +7,8 @@ from federation.model import policy as model
 from federation.model.handout import Workload
 from federation.model.local import Drained, LocalFacts
 from federation.model.names import ServiceKey
-from federation.model.policy import Policy
 from federation.model.record import Traits
+from federation.model.wish import Wish
 from federation.ports import Wake
 from federation.wire.k8s.translate import (
     LocalService,
@@ -17,8 +17,8 @@ from federation.wire.k8s.translate import (
     global_name,
     local_service,
     local_slices,
-    policy_of,
     slice_owner,
+    wish_of,
 )
 from federation.wire.k8s.types import (
     Drain,
@@ -93,7 +93,7 @@ class Objects:
         self._derived: dict[ServiceKey, tuple[str, ...]] = {}
         self._exports: dict[ServiceKey, ServiceExport] = {}
         self._slices: dict[ServiceKey, dict[ObjectKey, EndpointSlice]] = {}
-        self._policies: dict[ServiceKey, Policy] = {}
+        self._policies: dict[ServiceKey, Wish] = {}
         self._names: dict[ServiceKey, dict[str, model.GlobalName]] = {}
         self._all: dict[ObjectKey, K8sObject] = {}
         self._faults: dict[ServiceKey, dict[tuple[str, str], str]] = {}
@@ -143,7 +143,7 @@ class Objects:
             case EndpointSlice():
                 return changed | self._put_slice(key, value)
             case TrafficPolicy():
-                self._policies[name] = policy_of(value.spec)
+                self._policies[name] = wish_of(value.spec)
                 return changed | {name}
             case Drain():
                 self.drains[name.name] = Drained(value.spec.member, value.metadata.generation)

@@ -5,6 +5,7 @@ from ipaddress import ip_network
 
 from federation.model.handout import LinkReport, NodeReport, Peer, PeerGateway, Place, Site, TargetReport, Witness
 from federation.model.ledger import Ledger, Member
+from federation.model.moves import Leaving
 from federation.model.names import MemberName
 from federation.model.record import BEHIND_MAX, About, Distance, Evidence, Gateway, Resource, Seen
 
@@ -70,9 +71,9 @@ def seen(mark: int, programs: Mapping[str, NodeReport | None]) -> Seen:
     return Seen(min((mark, *reached.values())), tuple(behind[:BEHIND_MAX]))
 
 
-def about(own: Member, version: str, draining: bool) -> About:
+def about(own: Member, version: str, leaving: Leaving | None) -> About:
     """What our record says of ourselves."""
-    return About(own.name, own.region, version, draining)
+    return About(own.name, own.region, version, leaving)
 
 
 def place(member: Member, costs: Mapping[MemberName, int], own: bool = False) -> Place:

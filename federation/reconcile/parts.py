@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from federation.config import Folder, Own, SelfEnrolled
 from federation.model.ledger import Member
+from federation.model.moves import Leaving
 from federation.model.names import MemberName
 from federation.plan.steering import Bounds
 from federation.ports import Agents, Clock, ClusterApi, Disk, Journal, LedgerSource, Peers, RecordSigner, Store
@@ -30,9 +31,9 @@ class Parts:
 
 
 class Around(Struct, frozen=True):
-    """What the plans of all services of a pass have in common; `draining` is our own member's."""
+    """What the plans of all services of a pass have in common; `leaving` is our own member's drain."""
 
     members: dict[MemberName, Member]
     ingress: dict[MemberName, tuple[str, ...]]
     bounds: Bounds
-    draining: bool
+    leaving: Leaving | None

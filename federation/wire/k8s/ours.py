@@ -53,7 +53,7 @@ class SteeringSpec(Struct, frozen=True, kw_only=True, rename={"ramp": "return"})
     threshold: Annotated[int, _within(model.THRESHOLD, _THRESHOLD)] | None = None
     weights: Annotated[dict[str, Weight], Meta(max_length=_FEW, description=_WEIGHTS)] = {}
     drain: Annotated[list[Region], Meta(max_length=_FEW, description=_DRAIN)] = []
-    ramp: ReturnSpec = ReturnSpec()
+    ramp: ReturnSpec | None = None
     probe: ProbeSpec | None = None
 
 

@@ -9,6 +9,7 @@ from msgspec import Struct, structs
 from federation.model import policy as model
 from federation.model.names import LABEL_MAX, ServiceKey
 from federation.model.record import Endpoint, EndpointState, Port, ServiceKind, Slice, Traits
+from federation.model.wish import Wish, in_force
 from federation.wire.k8s.naming import derived_name
 from federation.wire.k8s.types import (
     EndpointConditions,
@@ -125,14 +126,14 @@ def state_of(conditions: EndpointConditions) -> EndpointState:
     return "unready" if conditions.ready is False else "ready"
 
 
-def policy_of(spec: SteeringSpec) -> model.Policy:
-    """The policy in the model's words."""
-    return model.Policy(
-        order=tuple(spec.order),
-        threshold=spec.threshold or 0,
-        weights=spec.weights,
-        drain=tuple(spec.drain),
-        ramp=model.Ramp(spec.ramp.percent, spec.ramp.seconds),
+def wish_of(spec: SteeringSpec) -> Wish:
+    """What the spec asks for; a field that is empty or not there asks for nothing."""
+    return Wish(
+        order=tuple(spec.order) or None,
+        threshold=spec.threshold,
+        weights=spec.weights or None,
+        drain=tuple(spec.drain) or None,
+        ramp=None if spec.ramp is None else model.Ramp(spec.ramp.percent, spec.ramp.seconds),
         probe=None if spec.probe is None else model.Probe(**structs.asdict(spec.probe)),
     )
 
@@ -141,4 +142,5 @@ def global_name(value: GlobalName) -> model.GlobalName:
     """The public name in the model's words; its service lies in the object's namespace."""
     spec = value.spec
     service = ServiceKey(value.metadata.namespace, spec.service)
-    return model.GlobalName(host=spec.host, service=service, steering=spec.policy, ttl=spec.ttl, policy=policy_of(spec))
+    policy = in_force([("", wish_of(spec))]).policy
+    return model.GlobalName(host=spec.host, service=service, steering=spec.policy, ttl=spec.ttl, policy=policy)
