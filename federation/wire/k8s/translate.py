@@ -105,7 +105,9 @@ def local_slices(
             sorted(Port(p.name, p.port, p.protocol, p.app_protocol or "") for p in endpoint_slice.ports or () if p.port)
         )
         for item in endpoint_slice.endpoints or ():
-            group = merged.setdefault((_az(item.zone or zones.get(item.node_name or "")) or default_az, ports), {})
+            group = merged.setdefault(
+                (zone_label(item.zone or zones.get(item.node_name or "")) or default_az, ports), {}
+            )
             for address in item.addresses[:1]:
                 group[address] = Endpoint(address, state_of(item.conditions), item.hostname or "")
     return tuple(
@@ -114,7 +116,7 @@ def local_slices(
     )
 
 
-def _az(zone: str | None) -> str:
+def zone_label(zone: str | None) -> str:
     """A zone's name as a DNS label: a node's label may hold more than peers take."""
     return _NO_LABEL.sub("-", (zone or "").lower()).strip("-")[:LABEL_MAX].rstrip("-")
 
