@@ -19,6 +19,7 @@ from tests.bench import (  # noqa: E402
     answer_time,
     compromised,
     failover,
+    false_alarms,
     help_time,
     kubernetes,
     kubernetes_changes,
@@ -38,6 +39,7 @@ from tests.bench.row import Row, table, void  # noqa: E402
 MODULES: tuple[ModuleType, ...] = (
     answer_time,
     failover,
+    false_alarms,
     resident,
     help_time,
     path_overhead,
