@@ -3,8 +3,9 @@
 import time
 
 from federation.lab import look, weather
+from federation.lab.programs import SERVICE
 from federation.lab.state import Lab
-from federation.lab.topology import LAB, WEB
+from federation.lab.topology import LAB
 from tests.bench.failover import dressed
 from tests.bench.raised import raised
 from tests.bench.row import Row
@@ -38,11 +39,11 @@ def watched(lab: Lab) -> Row:
             before[name] = now
             looks += 1
         time.sleep(LOOK)
-    note = f"links' verdicts and shares of {WEB} that changed in {SECONDS / 60:g} minutes of {LOSS:g} % loss each way on every link, {looks} looks"
+    note = f"links' verdicts and shares of {SERVICE} that changed in {SECONDS / 60:g} minutes of {LOSS:g} % loss each way on every link, {looks} looks"
     return Row("false-alarms", float(moved), "changes", 1, note, 1.0)
 
 
 def seen(lab: Lab, member: str) -> tuple[object, ...]:
     """Each link's verdict with its age, and the shares of the member's own clients."""
     links = [(row["member"], row["gateway"], row["up"], row["since"]) for row in look.status(lab, member)["links"]]
-    return (sorted(links), look.explain(lab, member, WEB))
+    return (sorted(links), look.explain(lab, member, SERVICE))
