@@ -275,8 +275,8 @@ def structural(schema: Json, defs: Json, defaults: bool) -> Json:
 def _referred(schema: Json, defs: Json, defaults: bool) -> Json:
     name = schema["$ref"].rpartition("/")[2]
     made = structural(defs[name], defs, defaults) | _rules(name)
-    for field, rule in FIELDS.get(name, {}).items():
-        made["properties"][field]["x-kubernetes-validations"] = [rule.rendered()]
+    for field, rules in FIELDS.get(name, {}).items():
+        made["properties"][field]["x-kubernetes-validations"] = [rule.rendered() for rule in rules]
     return made
 
 
