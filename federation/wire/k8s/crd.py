@@ -6,7 +6,7 @@ import msgspec
 import yaml
 from msgspec import Struct
 
-from federation.wire.k8s import mcs, ours
+from federation.wire.k8s import mcs, ours, policies
 from federation.wire.k8s.rules import FIELDS, TYPES
 
 Json = dict[str, Any]
@@ -128,7 +128,7 @@ _ALL = (
         ours.TrafficPolicy,
         "trafficpolicies",
         "tp",
-        spec=ours.TrafficPolicySpec,
+        spec=policies.TrafficPolicySpec,
         spec_required=True,
         status=ours.ConditionsStatus,
         columns=(

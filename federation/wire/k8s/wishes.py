@@ -1,5 +1,8 @@
 """What the spec of a policy asks for, in the model's words: integers, shares in parts per million."""
 
+from collections.abc import Callable
+from typing import TypeVar
+
 from msgspec import structs
 
 from federation.model import policy as model
@@ -17,6 +20,8 @@ from federation.wire.k8s.policies import (
     TrafficPolicySpec,
 )
 
+Spec = TypeVar("Spec")
+Made = TypeVar("Made")
 _PPM = 10_000
 """Parts per million in one per cent."""
 
@@ -33,8 +38,8 @@ def wish_of(spec: SteeringSpec) -> Wish:
         residency=tuple(spec.residency) or None,
         least={region: percent * _PPM for region, percent in spec.least.items()} or None,
         most={region: percent * _PPM for region, percent in spec.most.items()} or None,
-        ramp=None if spec.ramp is None else model.Ramp(spec.ramp.percent, spec.ramp.seconds),
-        probe=None if spec.probe is None else model.Probe(**structs.asdict(spec.probe)),
+        ramp=_said(spec.ramp, lambda one: model.Ramp(one.percent, one.seconds)),
+        probe=_said(spec.probe, lambda one: model.Probe(**structs.asdict(one))),
     )
     return over(_proxied(spec), steering) if isinstance(spec, TrafficPolicySpec) else steering
 
@@ -43,22 +48,26 @@ def _proxied(spec: TrafficPolicySpec) -> Wish:
     """What only a TrafficPolicy may ask for."""
     return Wish(
         capacity=spec.capacity,
-        canary=_portion(spec.canary),
-        mirror=_portion(spec.mirror),
-        panic=None if spec.panic is None else model.Panic(**structs.asdict(spec.panic)),
-        affinity=None if spec.affinity is None else model.Affinity(**structs.asdict(spec.affinity)),
-        timeouts=spec.timeouts and _timeouts(spec.timeouts),
-        retries=spec.retries and _retries(spec.retries),
-        breakers=spec.breakers and _breakers(spec.breakers),
-        outlier=spec.outlier and _outlier(spec.outlier),
-        slow_start=None if spec.slow_start is None else resilience.SlowStart(**structs.asdict(spec.slow_start)),
-        rate_limit=spec.rate_limit and _rate_limit(spec.rate_limit),
+        canary=_said(spec.canary, _portion),
+        mirror=_said(spec.mirror, _portion),
+        panic=_said(spec.panic, lambda one: model.Panic(**structs.asdict(one))),
+        affinity=_said(spec.affinity, lambda one: model.Affinity(**structs.asdict(one))),
+        timeouts=_said(spec.timeouts, _timeouts),
+        retries=_said(spec.retries, _retries),
+        breakers=_said(spec.breakers, _breakers),
+        outlier=_said(spec.outlier, _outlier),
+        slow_start=_said(spec.slow_start, lambda one: resilience.SlowStart(**structs.asdict(one))),
+        rate_limit=_said(spec.rate_limit, _rate_limit),
         connection_seconds=spec.max_connection_age_seconds,
     )
 
 
-def _portion(spec: PortionSpec | None) -> model.Portion | None:
-    return None if spec is None else model.Portion(spec.to, round(spec.percent * _PPM))
+def _said(spec: Spec | None, made: Callable[[Spec], Made]) -> Made | None:
+    return None if spec is None else made(spec)
+
+
+def _portion(spec: PortionSpec) -> model.Portion:
+    return model.Portion(spec.to, round(spec.percent * _PPM))
 
 
 def _timeouts(spec: TimeoutsSpec) -> resilience.Timeouts:
