@@ -181,7 +181,7 @@ def _gateway(
         ledger=site.ledger,
         identities=(identity,),
         ways={gateway.overlay: False for peer in peers for gateway in peer.gateways},
-        checked=checked_endpoints(pools, {offer.service: offer.probe for offer in offers}),
+        checked=checked_endpoints(pools, {offer.service: offer.policy.probe for offer in offers}),
         problems=tuple(problems),
     )
 

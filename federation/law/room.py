@@ -17,7 +17,7 @@ LOSS_COUNTS_FROM = 10
 
 def drained(candidate: Candidate, policy: Policy) -> bool:
     """True when it gets nothing while anyone else is ready: by its own word, a Drain here, or the policy."""
-    return candidate.draining or candidate.region in policy.drain
+    return (candidate.leaving is not None) or candidate.region in policy.drain
 
 
 def fraction(ready: int, total: int) -> int:

@@ -9,8 +9,9 @@ from msgspec import Struct, structs
 from federation.model.handout import Candidate, HeadlessSlice, Import, Listener, Offer, Pool, Steered
 from federation.model.imported import ClusterObject, Said
 from federation.model.local import LocalFacts
+from federation.model.moves import Leaving
 from federation.model.names import MemberName, ServiceKey
-from federation.model.policy import GlobalName, Policy, Probe
+from federation.model.policy import GlobalName, Policy
 from federation.model.record import (
     SLICE_ENDPOINTS_MAX,
     Export,
@@ -22,10 +23,11 @@ from federation.model.record import (
     key_of,
     with_unready,
 )
+from federation.model.wish import Wish, hint_of, in_force, over
 from federation.plan.conditions import EXPORT, NAME, POLICY, accepted, export_conditions, said
 from federation.plan.exports import PROVISIONAL, Conflict, merge, usable_ports
 from federation.plan.imports import Exporter, Nodes, cluster_objects, headless_slices
-from federation.plan.steering import Bounds, Definition, Kept, accept_policy, followed, steered
+from federation.plan.steering import Bounds, Definition, Kept, accept_wish, followed, steered
 
 
 class Offered(Struct, frozen=True, kw_only=True):
@@ -40,7 +42,8 @@ class Offered(Struct, frozen=True, kw_only=True):
     export: Export
     slices: tuple[Slice, ...]
     number: int = 0
-    draining: bool = False
+    leaving: Leaving | None = None
+    labels: dict[str, str] = {}
 
 
 class ServiceInputs(Struct, frozen=True, kw_only=True):
@@ -52,7 +55,8 @@ class ServiceInputs(Struct, frozen=True, kw_only=True):
     addresses and holds the import; `nodes` are our node agents there. `member`: we are one still; `granted`: the
     ledger lets us export from the namespace. `names` are
     the public names that we define for it (by object), `definitions` those of anyone that are in force for it.
-    `ingress` has each member's public addresses. `kept` is what its last plan remembered; `now` in Unix milliseconds.
+    `ingress` has each member's public addresses. `federation` is what the ledger asks of steering for all, `kept` what
+    its last plan remembered; `now` in Unix milliseconds.
     """
 
     own: MemberName
@@ -71,10 +75,12 @@ class ServiceInputs(Struct, frozen=True, kw_only=True):
     now: int = 0
     numbers: Mapping[MemberName, int] = {}
     registers: bool = False
-    draining: bool = False
+    leaving: Leaving | None = None
+    labels: dict[str, str] = {}
     native: bool = False
     member: bool = True
     granted: bool = True
+    federation: Wish = Wish()
     nodes: Nodes = ()
 
 
@@ -84,7 +90,7 @@ Told = Import | HeadlessSlice | Pool | Offer | Steered
 class ServicePlan(Struct, frozen=True, kw_only=True):
     """`record` is what peers shall read, `handout` what agents shall read (by key), `cluster` what shall stand in our
     own cluster, `exporters` who exports the service, the oldest export first, `notes` what a person should know, `kept`
-    what the next plan must remember of this one.
+    what the next plan must remember of this one. `levels` says of each field of its policy that anyone set who did.
     """
 
     record: dict[str, Resource]
@@ -93,6 +99,7 @@ class ServicePlan(Struct, frozen=True, kw_only=True):
     exporters: tuple[MemberName, ...] = ()
     notes: tuple[str, ...] = ()
     kept: Kept = Kept()
+    levels: dict[str, str] = {}
 
     @property
     def exported(self) -> bool:
@@ -105,11 +112,13 @@ class ServicePlan(Struct, frozen=True, kw_only=True):
         return any(not isinstance(item, Numbers) for item in self.record.values())
 
 
-def own_export(local: LocalFacts) -> Export | None:
-    """The export that our cluster makes of this service, or None (KEP-1645: no ServiceExport, no export)."""
+def own_export(local: LocalFacts, said: Wish = Wish()) -> Export | None:  # noqa: B008
+    """The export that our cluster makes of this service, or None (KEP-1645: no ServiceExport, no export), with what we
+    say of how it is called.
+    """
     if not local.exported or local.kind is None or local.kind == "ExternalName":
         return None
-    return Export(service=local.key, kind=local.kind, ports=local.ports, traits=local.traits)
+    return Export(service=local.key, kind=local.kind, ports=local.ports, traits=local.traits, hint=hint_of(said))
 
 
 def without_failing(local: LocalFacts, addresses: frozenset[str]) -> LocalFacts:
@@ -150,9 +159,13 @@ def port_mark(port: Port) -> str:
 def plan_service(inputs: ServiceInputs) -> ServicePlan:
     """The plan of one service from its inputs."""
     local, left_out = bounded(inputs.local)
-    export = own_export(local)
+    wish, refused = accept_wish(_asked(inputs), inputs.kept, inputs.bounds)
+    said_here = over(wish, local.namespace_policy or Wish())
+    export = own_export(local, said_here)
     offered = _ranked(inputs, export, local.slices)
-    policy, refused = accept_policy(_asked(inputs), inputs.kept, inputs.bounds)
+    levels = [("service", wish), ("namespace", local.namespace_policy or Wish()), ("federation", inputs.federation)]
+    consumed = in_force([*levels, *((f"exporter {o.member}", hint_of(o.export.hint)) for o in offered[:1])])
+    policy = consumed.policy
     fresh, made = _merged(inputs, offered, policy)
     names, targets = _names(inputs, fresh)
     record: dict[str, Resource] = {key_of(item): item for item in map(PublicName, inputs.names.values())}
@@ -160,12 +173,12 @@ def plan_service(inputs: ServiceInputs) -> ServicePlan:
     if export is not None:
         said: tuple[Resource, ...] = (export, *local.slices)
         record |= {key_of(item): item for item in said}
-        handout |= _own(export, local.slices, policy.probe)
+        handout |= _own(export, local, in_force(levels).policy)
     if inputs.registers and inputs.numbers:
         numbers = Numbers(local.key, dict(inputs.numbers))
         record[key_of(numbers)] = numbers
     kept = Kept(
-        policy=policy,
+        wish=wish,
         names=inputs.names,
         candidates=made.candidates,
         targets=targets,
@@ -186,14 +199,15 @@ def plan_service(inputs: ServiceInputs) -> ServicePlan:
             *(f"{local.key}: {c.reason}: {c.message}" for c in made.conflicts),
         ),
         kept=kept,
+        levels=consumed.sources,
     )
 
 
-def _asked(inputs: ServiceInputs) -> Policy | None:
-    """The policy that our cluster asks for; of one that is malformed since before our life, its last good state."""
+def _asked(inputs: ServiceInputs) -> Wish | None:
+    """The wish that our cluster asks for; of one that is malformed since before our life, its last good state."""
     local = inputs.local
     malformed = local.policy is None and (POLICY, local.key.name) in local.faults
-    return inputs.kept.policy if malformed else local.policy
+    return inputs.kept.wish if malformed else local.policy
 
 
 def _ranked(inputs: ServiceInputs, export: Export | None, slices: tuple[Slice, ...]) -> list[Offered]:
@@ -208,7 +222,8 @@ def _ranked(inputs: ServiceInputs, export: Export | None, slices: tuple[Slice, .
             export=export,
             slices=slices,
             number=inputs.numbers.get(inputs.own, 0),
-            draining=inputs.draining,
+            leaving=inputs.leaving,
+            labels=inputs.labels,
         )
         offered.append(own)
     before = {member: place for place, member in enumerate(inputs.kept.ranked)}
@@ -269,7 +284,7 @@ def _said(inputs: ServiceInputs, export: Export | None, conflicts: tuple[Conflic
         )
         found.append(said(local, EXPORT, local.key.name, conditions))
     if local.policy is not None or (POLICY, local.key.name) in local.faults:
-        stands = local.policy is not None or _asked(inputs) != Policy()
+        stands = local.policy is not None or _asked(inputs) != Wish()
         found.append(accepted(local, POLICY, local.key.name, refused, stands))
     labels = {*local.names, *(name for kind, name in local.faults if kind == NAME)}
     refusals, names = inputs.refused_names, inputs.names
@@ -289,10 +304,11 @@ def _names(
     return handout, targets
 
 
-def _own(export: Export, slices: tuple[Slice, ...], probe: Probe | None) -> dict[str, Pool | Offer]:
+def _own(export: Export, local: LocalFacts, policy: Policy) -> dict[str, Pool | Offer]:
     """What our agents must know of our own endpoints."""
-    handout: dict[str, Pool | Offer] = {f"offer/{export.service}": Offer(export.service, export.ports, probe)}
-    for item in slices:
+    offer = Offer(export.service, export.ports, policy, local.access)
+    handout: dict[str, Pool | Offer] = {f"offer/{export.service}": offer}
+    for item in local.slices:
         pool = Pool(service=item.service, az=item.az, ports=item.ports, endpoints=item.endpoints)
         handout[key_of(item).replace("slice/", "pool/", 1)] = pool
     return handout
@@ -319,7 +335,9 @@ def _candidate(item: Offered, ports: tuple[Port, ...]) -> Candidate:
         ready=sum(part.count("ready") for part in item.slices),
         total=sum(part.count("ready") + part.count("unready") for part in item.slices),
         ports=usable_ports(item.export, ports),
-        draining=item.draining,
+        leaving=item.leaving,
+        capacity=item.export.hint.capacity or 0,
+        labels=item.labels,
     )
 
 

@@ -16,8 +16,8 @@ from prometheus_client import Counter, Gauge, Histogram
 from federation.config import Enrolments
 from federation.model.errors import InputError, IsthmusError
 from federation.model.local import LocalFacts
+from federation.model.moves import Leaving
 from federation.model.names import MemberName, ServiceKey
-from federation.model.record import About
 from federation.plan.guard import Held
 from federation.plan.service import (
     Offered,
@@ -44,10 +44,11 @@ from federation.reconcile.native import Native
 from federation.reconcile.nodes import KnownNodes
 from federation.reconcile.noted import note_places, note_services
 from federation.reconcile.numbers import ExportNumbers, numbered
-from federation.reconcile.observed import PeerIndex, Rank
+from federation.reconcile.observed import PeerIndex
 from federation.reconcile.parts import Around, Parts
 from federation.reconcile.programs import Programs
 from federation.reconcile.publish import Batch, Publications
+from federation.reconcile.ranks import leaves, ranks
 from federation.reconcile.trust import Trust
 from federation.session.tree import Change
 
@@ -86,7 +87,7 @@ class Loop:
         self.heard = Heard(parts.store)
         self._began = parts.clock.monotonic()
         self.bundles = Bundles(parts.own.name, parts.store, self._mesh_changed)
-        self.programs = Programs(Enrolments(parts.folder.agents, parts.enrolled), parts.cluster)
+        self.programs = Programs(Enrolments(parts.folder.agents, parts.enrolled), parts.cluster, parts.own.az)
         self._pods_moved = False
         self._dirty: set[ServiceKey] = set()
         self._all = True
@@ -209,17 +210,16 @@ class Loop:
             }
             dirty.update(self.numbers.services() if self._registers else ())
         self._measure_costs(dirty)
-        draining = self._draining(states)
-        own_drains = self.parts.own.name in draining
-        near = self.parts.ledger.ledger.seen_from(self.parts.own.name)
-        rank = {m.name: Rank(m.number, self.links.cost(m), m.region, m.name in draining) for m in near}
+        leaving = leaves(self, states)
+        own_leaves = leaving.get(self.parts.own.name)
+        rank = ranks(self, states, leaving)
         facts = [
             without_failing(local, self._failing.get(local.key, frozenset()))
             for local in self.names.facts(dirty, self.parts.cluster)
         ]
         plans = self._plan_services(
             [(local, self.index.offered(local.key, views, rank, self.numbers.of(local.key))) for local in facts],
-            own_drains,
+            own_leaves,
         )
         held = self._hold(plans)
         if not self.out.started and (held or self._waits(states)):
@@ -240,7 +240,7 @@ class Loop:
         self._give_numbers(plans, states)
         self.native.put_services(plans)
         if mesh_dirty or everything or hosts != self.desired.steered.keys():
-            record, handout = plan_mesh(self, states, own_drains)
+            record, handout = plan_mesh(self, states, own_leaves)
             note_places(self, handout)
             self.desired.put_mesh(record, handout)
             self.links.write_down()
@@ -251,18 +251,12 @@ class Loop:
         """True while the first publication waits for records that an earlier life had."""
         return bool(self.heard.missing(states)) and self.parts.clock.monotonic() - self._began < PATIENCE
 
-    def _draining(self, states: Mapping[MemberName, PeerState]) -> set[MemberName]:
-        """Who gets no requests that another can take: by its own word, or for our clients by a Drain here."""
-        named = {MemberName(drain.member or self.parts.own.name) for drain in self.parts.cluster.drains.values()}
-        said = {name: state.view.get("about") for name, state in states.items()}
-        return named | {name for name, about in said.items() if isinstance(about, About) and about.draining}
-
     def _tell_cluster(self) -> None:
         """What our own cluster shall hold; nothing before the first pass over everything, nor of one who left."""
         if not (self.parts.cluster.native and self.out.started):
             return
         if self.parts.ledger.ledger.members[self.parts.own.name].state == "active":
-            self.native.put_federation(self._members.objects(self, self._draining(self.parts.peers.states())))
+            self.native.put_federation(self._members.objects(self, leaves(self, self.parts.peers.states())))
         else:
             self.native.withdraw()
         self.native.send(not self.heard.missing(self.parts.peers.states()))
@@ -283,7 +277,7 @@ class Loop:
         return self.parts.ledger.ledger.registrar == self.parts.own.name
 
     def _plan_services(
-        self, services: list[tuple[LocalFacts, tuple[Offered, ...]]], draining: bool
+        self, services: list[tuple[LocalFacts, tuple[Offered, ...]]], leaving: Leaving | None
     ) -> dict[ServiceKey, ServicePlan]:
         """The plan of each service, our own exports first. One that cannot be planned keeps its last, says why, and
         holds up no other.
@@ -291,7 +285,7 @@ class Loop:
         plans = {}
         members = {member.name: member for member in self.parts.ledger.ledger.seen_from(self.parts.own.name)}
         ingress = {name: member.ingress for name, member in members.items()}
-        around = Around(members, ingress, self.names.bounds(), draining)
+        around = Around(members, ingress, self.names.bounds(), leaving)
         for local, offered in services:
             key = local.key
             try:
@@ -328,7 +322,7 @@ class Loop:
             names=self.names.accepted(key),
             definitions=self.names.hosts.won(key, around.members),
             ingress=around.ingress,
-            draining=around.draining,
+            leaving=around.leaving,
             refused_names=self.names.refused(key),
             numbers=self.numbers.of(key),
             registers=self._registers,

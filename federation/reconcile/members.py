@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from federation.model.imported import ClusterObject, Condition, MemberObject, Property, Said
 from federation.model.ledger import Member
+from federation.model.moves import Leaving
 from federation.model.names import MemberName
 from federation.ports import PeerState
 
@@ -30,7 +31,7 @@ class Members:
         self._last_heard: dict[MemberName, int] = {}
         self._exports: dict[MemberName, tuple[int, float]] = {}
 
-    def objects(self, loop: Loop, draining: set[MemberName]) -> tuple[ClusterObject, ...]:
+    def objects(self, loop: Loop, draining: Mapping[MemberName, Leaving]) -> tuple[ClusterObject, ...]:
         """What shall stand in our cluster."""
         own, ledger = loop.parts.own, loop.parts.ledger.ledger
         states = loop.parts.peers.states()

@@ -4,18 +4,22 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from federation.model.moves import Leaving
 from federation.model.names import MemberName, ServiceKey
 from federation.model.record import Distance, Evidence, Export, Gateway, Resource, Slice
 from federation.plan.service import Offered, service_of
 
 
 class Rank(NamedTuple):
-    """Where a member stands: its admission number, what it costs to reach it (ms), its region, whether it drains."""
+    """Where a member stands: its admission number, what it costs to reach it (ms), its region, its drain, the labels
+    that it says of itself.
+    """
 
     number: int
     cost: int
     region: str
-    draining: bool
+    leaving: Leaving | None
+    labels: dict[str, str]
 
 
 class PeerIndex:
@@ -76,7 +80,7 @@ class PeerIndex:
             export = view.get(f"export/{service}")
             if isinstance(export, Export):
                 slices = tuple(part for key in sorted(keys) if isinstance(part := view.get(key), Slice))
-                order, cost, region, draining = rank[member]
+                order, cost, region, leaving, labels = rank[member]
                 found.append(
                     Offered(
                         member=member,
@@ -86,7 +90,8 @@ class PeerIndex:
                         export=export,
                         slices=slices,
                         number=numbers.get(member, 0),
-                        draining=draining,
+                        leaving=leaving,
+                        labels=labels,
                     )
                 )
         return tuple(sorted(found, key=lambda item: (item.order, item.member)))
