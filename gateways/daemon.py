@@ -36,6 +36,7 @@ from gateways.identity.serve import WorkloadServer
 from gateways.identity.tokens import Tokens, TokenSource
 from gateways.intent import intend
 from gateways.kernel.port import Kernel
+from gateways.load.serve import LoadServer
 from gateways.probe.counters import link_reports, received
 from gateways.probe.echo import EchoProber
 from gateways.probe.traffic import Traffic
@@ -134,7 +135,8 @@ class Agent:
         self._prober = EchoProber(self._ways)
         self._checks: Prober[Sick] = Prober()
         self._traffic = Traffic()
-        self._xds = XdsServer(xds_path)
+        self._load = LoadServer(situation.member, lambda: int(time.monotonic() * 1_000))
+        self._xds = XdsServer(xds_path, (self._load.handler(),))
         self._encoder = Encoder()
         self._attested = Attested(feed)
         self._workload = None if workload_path is None else WorkloadServer(workload_path, Tokens(feed), self._attested)
@@ -270,7 +272,8 @@ class Agent:
             prober, actual = self._prober, self._outcome.actual
             links = link_reports(made.state.tunnel, actual, time.time(), prober.microseconds, prober.paths.standing)
             self._traffic.look(received(made.state.tunnel, actual), asyncio.get_running_loop().time())
-        self._feed.report({"node": self._node_report(problems), **links, **self._failing()})
+        self._load.look()
+        self._feed.report({"node": self._node_report(problems), **links, **self._failing(), **self._load.book.reports})
         self._problems.say(problems)
         self._measure(problems, whole, links)
 
@@ -329,6 +332,7 @@ class Agent:
             self._prober.changed,
             self._checks.changed,
             self._attested.changed,
+            self._load.changed,
         )
 
     async def _wait(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 
 import grpc
@@ -37,9 +37,11 @@ class XdsServer:
     Before the first `offer` an Envoy waits: an answer of nothing would take down what it has from an earlier run.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, also: Iterable[grpc.GenericRpcHandler] = ()) -> None:
+        """`also` are other services on the same socket."""
         self.changed = asyncio.Event()
         self._path = path
+        self._also = tuple(also)
         self._snapshot: Snapshot = {}
         self._clients: set[Client] = set()
         self._offered = asyncio.Event()
@@ -57,7 +59,7 @@ class XdsServer:
         )
         self._server = grpc.aio.server(options=(("grpc.max_receive_message_length", 64 * 1024 * 1024),))
         methods = {"DeltaAggregatedResources": handler}
-        self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, methods),))
+        self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, methods), *self._also))
         self._server.add_insecure_port(f"unix:{self._path}")
         await self._server.start()
         self._path.chmod(0o600)
