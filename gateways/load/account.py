@@ -40,7 +40,7 @@ class Moving:
 
 
 class Account:
-    """What one stream of reports said. Its cost is that of the ways in use."""
+    """What one stream of reports said. A report costs what the ways in use do."""
 
     def __init__(self) -> None:
         self._ways: dict[Way, Moving] = {}
@@ -53,8 +53,10 @@ class Account:
             requests += one.requests * 1_000_000_000 // one.ms
             errors += one.errors * 1_000_000_000 // one.ms
             found[one.way] = max(ms, one.ms), requests, errors, active + one.active
-        for moving in self._ways.values():
-            moving.active = 0
+        for way, moving in self._ways.items():
+            if way not in found:
+                moving.take(now - moving.at, 0, 0, now)
+                moving.active = 0
         for way, (ms, requests, errors, active) in found.items():
             moving = self._ways.setdefault(way, Moving(now - ms))
             moving.take(ms, requests, errors, now)

@@ -17,8 +17,8 @@ from gateways.load.metrics import Meter
 SERVICE = "envoy.service.load_stats.v3.LoadReportingService"
 INTERVAL = duration_pb2.Duration(seconds=1)
 ANSWER = lrs_pb2.LoadStatsResponse(send_all_clusters=True, load_reporting_interval=INTERVAL)
-"""What is wanted: every cluster, every second. Said again after each report, because Envoy begins to count for a new
-cluster only when it is asked (measured on 1.40)."""
+"""What is wanted: every cluster, every second. Said again after each report: Envoy 1.40 counts for a cluster that came
+later without that (measured), releases that look at their clusters only when they are asked do not."""
 
 
 class LoadServer:
