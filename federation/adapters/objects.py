@@ -18,7 +18,6 @@ from federation.wire.k8s.translate import (
     local_service,
     local_slices,
     slice_owner,
-    wish_of,
     zone_label,
 )
 from federation.wire.k8s.types import (
@@ -32,6 +31,7 @@ from federation.wire.k8s.types import (
     ServiceExport,
     TrafficPolicy,
 )
+from federation.wire.k8s.wishes import wish_of
 
 ObjectKey = tuple[str, str, str]
 REGION_LABEL, ZONE_LABEL = "topology.kubernetes.io/region", "topology.kubernetes.io/zone"

@@ -9,7 +9,7 @@ from msgspec import Struct, structs
 from federation.model import policy as model
 from federation.model.names import LABEL_MAX, ServiceKey
 from federation.model.record import Endpoint, EndpointState, Port, ServiceKind, Slice, Traits
-from federation.model.wish import Wish, in_force
+from federation.model.wish import in_force
 from federation.wire.k8s.naming import derived_name
 from federation.wire.k8s.types import (
     EndpointConditions,
@@ -17,8 +17,8 @@ from federation.wire.k8s.types import (
     GlobalName,
     Service,
     ServiceExport,
-    SteeringSpec,
 )
+from federation.wire.k8s.wishes import wish_of
 
 SERVICE_LABEL = "kubernetes.io/service-name"
 MCS_SERVICE_LABEL = "multicluster.kubernetes.io/service-name"
@@ -126,18 +126,6 @@ def state_of(conditions: EndpointConditions) -> EndpointState:
     if conditions.terminating:
         return "draining"
     return "unready" if conditions.ready is False else "ready"
-
-
-def wish_of(spec: SteeringSpec) -> Wish:
-    """What the spec asks for; a field that is empty or not there asks for nothing."""
-    return Wish(
-        order=tuple(spec.order) or None,
-        threshold=spec.threshold,
-        weights=spec.weights or None,
-        drain=tuple(spec.drain) or None,
-        ramp=None if spec.ramp is None else model.Ramp(spec.ramp.percent, spec.ramp.seconds),
-        probe=None if spec.probe is None else model.Probe(**structs.asdict(spec.probe)),
-    )
 
 
 def global_name(value: GlobalName) -> model.GlobalName:
