@@ -24,7 +24,7 @@ Told = tuple[int, int]
 
 
 class Book:
-    """Keeps what was told last, so that an idle service costs nothing."""
+    """Keeps what was told last, so that an idle service costs nothing. `reports` is another dict after each change."""
 
     def __init__(self) -> None:
         self._accounts: set[Account] = set()
@@ -88,10 +88,12 @@ class Book:
         for way, (mrps, errors) in sorted(told.items()):
             if way.service in moved:
                 by_service[way.service].append(Flow(way.source, way.to, mrps, errors))
+        reports = dict(self.reports)
         for service, flows in by_service.items():
-            self.reports.pop(f"flow/{service}", None)
+            reports.pop(f"flow/{service}", None)
             if flows:
-                self.reports[f"flow/{service}"] = FlowReport(service, tuple(flows))
+                reports[f"flow/{service}"] = FlowReport(service, tuple(flows))
+        self.reports = reports
         self._told = told
 
 

@@ -71,8 +71,10 @@ class XdsServer:
         with contextlib.suppress(FileNotFoundError):
             self._path.unlink()
 
-    def offer(self, snapshot: Snapshot) -> None:
-        """Serve this content from now on."""
+    def offer(self, snapshot: Snapshot, changed: frozenset[tuple[str, str]] | None = None) -> None:
+        """Serve this content from now on. `changed` are the (type URL, name) that differ from what was offered last;
+        None: all may.
+        """
         self._snapshot = snapshot
         self._offered.set()
         for client in self._clients:
