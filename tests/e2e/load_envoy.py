@@ -13,12 +13,11 @@ from pathlib import Path
 from gateways.binary import find_envoy
 from gateways.load.serve import LoadServer
 from gateways.render.envoy.bootstrap import bootstrap
-from gateways.render.envoy.resources import parts
-from gateways.state import Anchor, Cluster, Host, Locality, NodeListener, NodeState, Situation
+from gateways.render.envoy.resources import service_parts
+from gateways.state import Cluster, Host, Locality, NodeListener, ServiceState
 from gateways.xds.encode import Encoder
 from gateways.xds.serve import XdsServer
 
-NODE = Situation(node="n1", role="node", member="us-east", domain="acme.mesh", address="127.0.0.1")
 ANSWER = b"HTTP/1.1 %s\r\ncontent-length: 0\r\n\r\n"
 
 
@@ -77,16 +76,10 @@ class LoadBed:
             )
             for name, c in zip(services, clusters, strict=True)
         )
-        state = NodeState(
-            situation=NODE,
-            clusters=clusters,
-            listeners=listeners,
-            anchors=(Anchor("us-east", "us-east.acme.mesh", ""),),
-        )
-        made = [part for part in parts(state, {}) if not part.kind.endswith("Secret")]
-        snapshot, problems = self._encoder.encode(made)
-        assert problems == ()
-        self.xds.offer(snapshot)
+        state = ServiceState(clusters=clusters, listeners=listeners)
+        encoded = self._encoder.encode({"shop": tuple(service_parts(state, "acme.mesh", ()))})
+        assert encoded.problems == ()
+        self.xds.offer(encoded.snapshot)
         await until(self.xds.settled)
         await until(lambda: all(map(reachable, self.ports.values())))
 
