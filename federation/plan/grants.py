@@ -9,13 +9,10 @@ from collections.abc import Collection, Mapping, Sequence
 
 from msgspec import Struct
 
-from federation.law.room import PPM, room_of
+from federation.law.room import FILL_PERCENT, PPM, capacity_of, room_of
 from federation.model.handout import Candidate
 from federation.model.names import MemberName
 from federation.model.policy import Policy
-
-FILL_PERCENT = 80
-"""How much of a capacity is given away (design section 7)."""
 
 HEAD_PERCENT = 120
 """What an importer asks for beside what it needs now, so that growth need not wait for the next grant."""
@@ -80,7 +77,7 @@ def wants(importing: Importing) -> dict[MemberName, int]:
     for candidate in importing.order:
         if left <= 0:
             break
-        known = candidate.capacity or importing.policy.capacity
+        known = capacity_of(candidate, importing.policy)
         most = room(known, candidate.ready) if known else _by_readiness(candidate, importing)
         takes = most
         if known and candidate.member != importing.own:

@@ -4,7 +4,10 @@ from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
-from federation.law.shares import Case, rule
+from federation.law.case import Case
+from federation.law.eligible import eligible
+from federation.law.room import capacity_of
+from federation.law.terms import rank
 from federation.model.handout import Candidate
 from federation.model.names import MemberName, ServiceKey
 from federation.model.policy import Policy
@@ -38,7 +41,7 @@ class Rooms(Struct, frozen=True):
 
 def measured(candidates: Iterable[Candidate], policy: Policy) -> bool:
     """True when anybody's capacity is known."""
-    return any(candidate.capacity or policy.capacity for candidate in candidates)
+    return any(capacity_of(candidate, policy) for candidate in candidates)
 
 
 def rooms_of(demanding: Demanding, exported: bool) -> Rooms:
@@ -53,19 +56,17 @@ def rooms_of(demanding: Demanding, exported: bool) -> Rooms:
 
 
 def _wants(demanding: Demanding) -> dict[MemberName, int]:
-    """Asked are those whom the law would send anything, in its order; whom it would not is not asked."""
+    """Asked are those whom the law would send anything, in its order."""
     if not demanding.demand:
         return {}
-    ruling = rule(demanding.candidates, demanding.case)
-    by_name: dict[str, Candidate] = {candidate.member: candidate for candidate in demanding.candidates}
-    order = [by_name[name] for name in (*(share.member for share in ruling.shares), *ruling.standby)]
+    order = eligible(sorted(demanding.candidates, key=lambda c: rank(c, demanding.case)), demanding.case).candidates
     fresh = wants(Importing(demanding.own, demanding.demand, demanding.case.policy, order))
     return steady(fresh, demanding.wants)
 
 
 def _grants(demanding: Demanding) -> dict[MemberName, int]:
     own = next((one for one in demanding.candidates if one.member == demanding.own), None)
-    capacity = (own.capacity or demanding.case.policy.capacity) if own else 0
+    capacity = capacity_of(own, demanding.case.policy) if own else 0
     if own is None or not capacity:
         return {}
     whole = room(capacity, own.ready)

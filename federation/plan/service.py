@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct, structs
 
-from federation.law.shares import Case, Paths
+from federation.law.case import Case, Paths
 from federation.model.handout import Candidate, HeadlessSlice, Import, Listener, Offer, Pool, Steered
 from federation.model.imported import ClusterObject, Said
 from federation.model.local import LocalFacts
@@ -264,7 +264,8 @@ def _merged(inputs: ServiceInputs, offered: list[Offered], policy: Policy) -> tu
         return (), _Made(addresses=_last_addresses(inputs))
     merged = merge([(item.member, item.export) for item in offered])
     fresh = tuple(_candidate(item, merged.ports) for item in sorted(offered, key=lambda o: (o.cost, o.member)))
-    candidates = followed(fresh, inputs.kept.candidates, policy, inputs.now)
+    demand = inputs.demand if measured(fresh, policy) else 0
+    candidates = followed(fresh, inputs.kept.candidates, policy, inputs.now, demand, inputs.own)
     given = inputs.local.addresses if inputs.native else inputs.addresses
     addresses = () if merged.kind == "Headless" else given or _last_addresses(inputs)
     imported = Import(
@@ -274,7 +275,7 @@ def _merged(inputs: ServiceInputs, offered: list[Offered], policy: Policy) -> tu
         ports=_listeners(inputs, merged.ports),
         candidates=candidates,
         policy=policy,
-        demand=inputs.demand if measured(candidates, policy) else 0,
+        demand=demand,
     )
     exporters = [
         Exporter(member=o.member, slices=o.slices, ports=usable_ports(o.export, merged.ports)) for o in offered
@@ -293,7 +294,7 @@ def _demanding(inputs: ServiceInputs, policy: Policy, candidates: tuple[Candidat
         service=inputs.local.key,
         own=inputs.own,
         demand=inputs.demand,
-        case=Case(inputs.own, policy, inputs.paths, inputs.now),
+        case=Case(inputs.own, policy, inputs.paths, inputs.now, region=inputs.region),
         candidates=candidates,
         asks=inputs.asks,
         importers=inputs.importers,

@@ -99,11 +99,11 @@ def _region_fault(policy: Policy | Wish, regions: tuple[str, ...]) -> str | None
 
 
 def followed(
-    fresh: Iterable[Candidate], before: Collection[Candidate], policy: Policy, now: int
+    fresh: Iterable[Candidate], before: Collection[Candidate], policy: Policy, now: int, demand: int = 0, own: str = ""
 ) -> tuple[Candidate, ...]:
-    """The candidates with their ways back, `now` in Unix milliseconds."""
+    """The candidates with their ways back, `now` in Unix milliseconds; `demand` is that of the clients of `own`."""
     held = {candidate.member: candidate for candidate in before}
-    return tuple(follow(held.get(candidate.member), candidate, policy, now) for candidate in fresh)
+    return tuple(follow(held.get(c.member), c, policy, now, demand=demand, own=c.member == own) for c in fresh)
 
 
 def steered(

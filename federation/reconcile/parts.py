@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from msgspec import Struct
 
 from federation.config import Folder, Own, SelfEnrolled
-from federation.law.shares import Paths
+from federation.law.case import Paths
 from federation.model.ledger import Member
 from federation.model.moves import Leaving
 from federation.model.names import MemberName
