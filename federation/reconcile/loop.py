@@ -31,6 +31,7 @@ from federation.plan.service import (
 from federation.ports import PeerState
 from federation.reconcile.allocations import Allocations
 from federation.reconcile.bundles import Bundles
+from federation.reconcile.demand import Demands
 from federation.reconcile.desired import NOTHING, Desired
 from federation.reconcile.exported import Exported
 from federation.reconcile.guarding import Guarding
@@ -49,6 +50,7 @@ from federation.reconcile.parts import Around, Parts
 from federation.reconcile.programs import Programs
 from federation.reconcile.publish import Batch, Publications
 from federation.reconcile.ranks import leaves, ranks
+from federation.reconcile.reported import Reported
 from federation.reconcile.trust import Trust
 from federation.session.tree import Change
 
@@ -70,7 +72,7 @@ class Loop:
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
         self.desired = Desired()
-        self.index = PeerIndex()
+        self.index = PeerIndex(parts.own.name)
         self.memory = Memory(parts.store)
         self.names = OwnNames(parts.own.name, parts.ledger, self.memory)
         self.links = Links(parts.own.name, parts.agents, parts.peers, parts.journal, parts.clock)
@@ -94,7 +96,8 @@ class Loop:
         self._mesh = True
         self._reported = False
         self._wake = asyncio.Event()
-        self._failing: dict[ServiceKey, frozenset[str]] = {}
+        self.demands = Demands(parts.store, parts.clock)
+        self._by_report = Reported(self.links, self.demands, parts.agents)
         self._before = Exported(parts.store)
 
     def wake(self, key: ServiceKey | None) -> None:
@@ -135,14 +138,11 @@ class Loop:
         self._mesh_changed()
 
     def _follow_reports(self) -> None:
-        """Mark the services of whose endpoints our agents now think otherwise."""
-        if not self._reported:
-            return
-        self._reported = False
-        failing = self.links.failing()
-        moved = {key for key in failing.keys() | self._failing.keys() if failing.get(key) != self._failing.get(key)}
-        self._dirty |= moved
-        self._failing = failing
+        """Mark the services of whose endpoints, ways and demand our agents now think otherwise."""
+        if self._reported:
+            self._reported = False
+            self._dirty |= self._by_report.anew(self.desired.plans)
+        self._dirty |= self._by_report.demand(self.desired.plans)
 
     def _follow_nodes(self) -> None:
         """The derived Services of all imports lead to our node agents."""
@@ -214,7 +214,7 @@ class Loop:
         own_leaves = leaving.get(self.parts.own.name)
         rank = ranks(self, states, leaving)
         facts = [
-            without_failing(local, self._failing.get(local.key, frozenset()))
+            without_failing(local, self._by_report.failing.get(local.key, frozenset()))
             for local in self.names.facts(dirty, self.parts.cluster)
         ]
         plans = self._plan_services(
@@ -283,9 +283,11 @@ class Loop:
         holds up no other.
         """
         plans = {}
-        members = {member.name: member for member in self.parts.ledger.ledger.seen_from(self.parts.own.name)}
+        own = self.parts.own.name
+        members = {member.name: member for member in self.parts.ledger.ledger.seen_from(own)}
         ingress = {name: member.ingress for name, member in members.items()}
-        around = Around(members, ingress, self.names.bounds(), leaving)
+        importers = tuple(name for name, member in members.items() if member.state == "active" and name != own)
+        around = Around(members, ingress, self.names.bounds(), leaving, importers, self.links.paths())
         for local, offered in services:
             key = local.key
             try:
@@ -323,6 +325,10 @@ class Loop:
             definitions=self.names.hosts.won(key, around.members),
             ingress=around.ingress,
             leaving=around.leaving,
+            demand=self.demands.of(key),
+            paths=around.paths,
+            asks=self.index.wants(key),
+            importers=around.importers,
             refused_names=self.names.refused(key),
             numbers=self.numbers.of(key),
             registers=self._registers,
@@ -356,11 +362,12 @@ class Loop:
         if (found := self.programs.follow()) is not None:
             for name in found.gone:
                 self.out.forget(name)
+                self.demands.forget(name)
                 self.parts.store.drop(f"known/{name}")
             self._mesh, self._pods_moved = self._mesh or found.new, True
 
     def _reindex(self, states: dict[MemberName, PeerState]) -> None:
-        self.index = PeerIndex()
+        self.index = PeerIndex(self.parts.own.name)
         self.names.forget()
         registrar = states.get(MemberName(self.parts.ledger.ledger.registrar))
         if registrar is not None:
