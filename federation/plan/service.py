@@ -9,7 +9,7 @@ from msgspec import Struct, structs
 from federation.model.handout import Candidate, HeadlessSlice, Import, Listener, Offer, Pool, Steered
 from federation.model.imported import ClusterObject, Said
 from federation.model.local import LocalFacts
-from federation.model.moves import Leaving
+from federation.model.moves import Leaving, Shift
 from federation.model.names import MemberName, ServiceKey
 from federation.model.policy import GlobalName, Policy
 from federation.model.record import (
@@ -56,7 +56,8 @@ class ServiceInputs(Struct, frozen=True, kw_only=True):
     ledger lets us export from the namespace. `names` are
     the public names that we define for it (by object), `definitions` those of anyone that are in force for it.
     `ingress` has each member's public addresses. `federation` is what the ledger asks of steering for all, `kept` what
-    its last plan remembered; `now` in Unix milliseconds.
+    its last plan remembered; `now` in Unix milliseconds. `shifts` are those that our clients obey,
+    `own_shifts` those that we ask of everybody.
     """
 
     own: MemberName
@@ -76,6 +77,8 @@ class ServiceInputs(Struct, frozen=True, kw_only=True):
     numbers: Mapping[MemberName, int] = {}
     registers: bool = False
     leaving: Leaving | None = None
+    shifts: tuple[Shift, ...] = ()
+    own_shifts: tuple[Shift, ...] = ()
     labels: dict[str, str] = {}
     native: bool = False
     member: bool = True
@@ -171,7 +174,7 @@ def plan_service(inputs: ServiceInputs) -> ServicePlan:
     record: dict[str, Resource] = {key_of(item): item for item in map(PublicName, inputs.names.values())}
     handout: dict[str, Told] = {**made.handout, **names}
     if export is not None:
-        said: tuple[Resource, ...] = (export, *local.slices)
+        said: tuple[Resource, ...] = (export, *local.slices, *inputs.own_shifts)
         record |= {key_of(item): item for item in said}
         handout |= _own(export, local, in_force(levels).policy)
     if inputs.registers and inputs.numbers:
@@ -257,6 +260,7 @@ def _merged(inputs: ServiceInputs, offered: list[Offered], policy: Policy) -> tu
         ports=_listeners(inputs, merged.ports),
         candidates=candidates,
         policy=policy,
+        shifts=inputs.shifts,
     )
     exporters = [
         Exporter(member=o.member, slices=o.slices, ports=usable_ports(o.export, merged.ports)) for o in offered
@@ -350,6 +354,6 @@ def _local_notes(local: LocalFacts) -> tuple[str, ...]:
 
 
 def service_of(key: str) -> ServiceKey | None:
-    """The service that a record key is about, or None (`export/...` and `slice/...` keys are about services)."""
+    """The service that a record key is about, or None (`export/...`, `slice/...` and `shift/...` keys are)."""
     parts = key.split("/")
-    return ServiceKey(parts[1], parts[2]) if parts[0] in ("export", "slice") and len(parts) >= 3 else None
+    return ServiceKey(parts[1], parts[2]) if parts[0] in ("export", "slice", "shift") and len(parts) >= 3 else None

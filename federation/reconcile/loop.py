@@ -39,6 +39,7 @@ from federation.reconcile.links import Links
 from federation.reconcile.members import Members
 from federation.reconcile.memory import Memory
 from federation.reconcile.mesh import plan_mesh
+from federation.reconcile.moves import Moves
 from federation.reconcile.names import OwnNames
 from federation.reconcile.native import Native
 from federation.reconcile.nodes import KnownNodes
@@ -72,6 +73,7 @@ class Loop:
         self.desired = Desired()
         self.index = PeerIndex()
         self.memory = Memory(parts.store)
+        self.moves = Moves(parts.own.name, parts.store)
         self.names = OwnNames(parts.own.name, parts.ledger, self.memory)
         self.links = Links(parts.own.name, parts.agents, parts.peers, parts.journal, parts.clock)
         self._guard = Guarding()
@@ -103,6 +105,11 @@ class Loop:
             self._all = True
         else:
             self._dirty.add(key)
+        self._wake.set()
+
+    def member_moved(self) -> None:
+        """Somebody drained a member, or ended that: look at everything."""
+        self._all = self._mesh = True
         self._wake.set()
 
     def peer_changed(self, member: MemberName, change: Change | None) -> None:
@@ -210,6 +217,7 @@ class Loop:
             }
             dirty.update(self.numbers.services() if self._registers else ())
         self._measure_costs(dirty)
+        self.moves.follow(self.parts.cluster.drains, int(self.parts.clock.wall() * 1_000))
         leaving = leaves(self, states)
         own_leaves = leaving.get(self.parts.own.name)
         rank = ranks(self, states, leaving)
@@ -285,7 +293,7 @@ class Loop:
         plans = {}
         members = {member.name: member for member in self.parts.ledger.ledger.seen_from(self.parts.own.name)}
         ingress = {name: member.ingress for name, member in members.items()}
-        around = Around(members, ingress, self.names.bounds(), leaving)
+        around = Around(members, ingress, self.names.bounds(), leaving, self.parts.ledger.ledger.settings)
         for local, offered in services:
             key = local.key
             try:
@@ -323,6 +331,8 @@ class Loop:
             definitions=self.names.hosts.won(key, around.members),
             ingress=around.ingress,
             leaving=around.leaving,
+            shifts=self.moves.shifts_of(key, (*self.index.shifts(key, around.members), *around.settings.shifts)),
+            own_shifts=self.moves.own_shifts(key),
             refused_names=self.names.refused(key),
             numbers=self.numbers.of(key),
             registers=self._registers,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from msgspec import Struct
 
 from federation.config import Folder, Own, SelfEnrolled
-from federation.model.ledger import Member
+from federation.model.ledger import Member, Settings
 from federation.model.moves import Leaving
 from federation.model.names import MemberName
 from federation.plan.steering import Bounds
@@ -39,3 +39,4 @@ class Around(Struct, frozen=True):
     ingress: dict[MemberName, tuple[str, ...]]
     bounds: Bounds
     leaving: Leaving | None
+    settings: Settings = Settings()

@@ -21,6 +21,7 @@ from federation.model.handout import (
     Witness,
     Workload,
 )
+from federation.model.moves import Orders
 from federation.wire.keyed import Codec
 
 HANDOUT_TOPIC = "handout"
@@ -43,6 +44,7 @@ HANDOUT = Codec(
         "witness": Witness,
         "jwt": JwtBundle,
         "foreign": ForeignBundle,
+        "orders": Orders,
     }
 )
 REPORT = Codec({"node": NodeReport, "link": LinkReport, "endpoint": EndpointReport, "target": TargetReport})
