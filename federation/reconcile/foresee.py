@@ -9,12 +9,13 @@ from typing import Any
 
 from msgspec import Struct, structs
 
+from federation.law.case import Case, case_of
 from federation.law.least import Lone, lone
 from federation.law.places import policy_of, seen_from
-from federation.law.shares import Case, Share, rule, rule_live
+from federation.law.shares import Share, rule, rule_live
 from federation.model.handout import Candidate, Import, Steered
 from federation.model.moves import Leaving, Shift
-from federation.model.names import ServiceKey
+from federation.model.names import MemberName, ServiceKey
 from federation.reconcile.loop import Loop
 
 DONE = Leaving(0)
@@ -75,7 +76,7 @@ def of_service(loop: Loop, item: Import) -> Subject:
     own, paths, now = loop.parts.own.name, loop.links.paths(), int(loop.parts.clock.wall() * 1_000)
 
     def case(local: str) -> Case:
-        return Case(local, item.policy, paths if local == own else {}, now)
+        return case_of(item, local, _region(loop, local), paths if local == own else {}, now)
 
     return Subject(str(item.service), item.candidates, case)
 
@@ -84,7 +85,15 @@ def of_name(loop: Loop, item: Steered) -> Subject:
     """A public name."""
     policy, now = policy_of(item.name), int(loop.parts.clock.wall() * 1_000)
     candidates = tuple(target.candidate for target in item.targets)
-    return Subject(item.name.host, candidates, lambda local: Case(local, policy, {}, now), live=True)
+
+    def case(local: str) -> Case:
+        return Case(local, policy, {}, now, region=_region(loop, local))
+
+    return Subject(item.name.host, candidates, case, live=True)
+
+
+def _region(loop: Loop, local: str) -> str:
+    return loop.parts.ledger.ledger.members[MemberName(local)].region
 
 
 def changes(loop: Loop, found: Iterable[Subject], places: Iterable[str], change: Change) -> list[dict[str, Any]]:

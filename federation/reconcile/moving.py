@@ -79,7 +79,7 @@ class Mover:
             raise Refused(f'service "{service}" is not shifted here: nothing to end', "E102")
         await self._loop.parts.store.flush()
         self._loop.wake(service)
-        return {"service": str(service), "ended": [f"{one.source} to {one.to}" for one in gone]}
+        return {"service": str(service), "ended": sorted(f"{one.source} to {one.to}" for one in gone)}
 
     async def freeze(self, why: str) -> dict[str, Any]:
         """Take no moves from now on ("": take them). Unavailable."""
