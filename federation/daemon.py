@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from federation.adapters.clock import SystemClock
 from federation.adapters.journal import FileJournal
+from federation.api.moves import MoveRoutes
 from federation.api.serve import Api
 from federation.config import Enrolment, Enrolments, Folder, SelfEnrolled
 from federation.link.dial import ATTEST, ISSUE, READ, TOKEN
@@ -33,6 +34,7 @@ from federation.process import until_one_ends
 from federation.reconcile.bundles import own_statement
 from federation.reconcile.explain import Asked, explain
 from federation.reconcile.loop import Loop
+from federation.reconcile.moving import Mover
 from federation.reconcile.parts import Parts
 from federation.reconcile.status import status
 from federation.reconcile.trust import Trust
@@ -208,7 +210,7 @@ class Controller:
             )
             ended.push_async_callback(server.stop)
             await server.start(listen)
-            asked = Api(self._status, self._explain, self)
+            asked = Api(self._status, self._explain, self, [MoveRoutes(Mover(self.loop))])
             api = await asked.start(self.folder.api)
             ended.callback(self.folder.api.unlink, missing_ok=True)
             ended.push_async_callback(api.cleanup)

@@ -40,6 +40,7 @@ from federation.reconcile.links import Links
 from federation.reconcile.members import Members
 from federation.reconcile.memory import Memory
 from federation.reconcile.mesh import plan_mesh
+from federation.reconcile.moves import Moves
 from federation.reconcile.names import OwnNames
 from federation.reconcile.native import Native
 from federation.reconcile.nodes import KnownNodes
@@ -74,6 +75,7 @@ class Loop:
         self.desired = Desired()
         self.index = PeerIndex(parts.own.name)
         self.memory = Memory(parts.store)
+        self.moves = Moves(parts.own.name, parts.store)
         self.names = OwnNames(parts.own.name, parts.ledger, self.memory)
         self.links = Links(parts.own.name, parts.agents, parts.peers, parts.journal, parts.clock)
         self._guard = Guarding()
@@ -106,6 +108,11 @@ class Loop:
             self._all = True
         else:
             self._dirty.add(key)
+        self._wake.set()
+
+    def member_moved(self) -> None:
+        """Somebody drained a member, or ended that: look at everything."""
+        self._all = self._mesh = True
         self._wake.set()
 
     def peer_changed(self, member: MemberName, change: Change | None) -> None:
@@ -210,6 +217,7 @@ class Loop:
             }
             dirty.update(self.numbers.services() if self._registers else ())
         self._measure_costs(dirty)
+        self.moves.follow(self.parts.cluster.drains, int(self.parts.clock.wall() * 1_000))
         leaving = leaves(self, states)
         own_leaves = leaving.get(self.parts.own.name)
         rank = ranks(self, states, leaving)
@@ -287,7 +295,8 @@ class Loop:
         members = {member.name: member for member in self.parts.ledger.ledger.seen_from(own)}
         ingress = {name: member.ingress for name, member in members.items()}
         importers = tuple(name for name, member in members.items() if member.state == "active" and name != own)
-        around = Around(members, ingress, self.names.bounds(), leaving, importers, self.links.paths())
+        settings = self.parts.ledger.ledger.settings
+        around = Around(members, ingress, self.names.bounds(), leaving, importers, self.links.paths(), settings)
         for local, offered in services:
             key = local.key
             try:
@@ -329,6 +338,8 @@ class Loop:
             paths=around.paths,
             asks=self.index.wants(key),
             importers=around.importers,
+            shifts=self.moves.shifts_of(key, (*self.index.shifts(key, around.members), *around.settings.shifts)),
+            own_shifts=self.moves.own_shifts(key),
             refused_names=self.names.refused(key),
             numbers=self.numbers.of(key),
             registers=self._registers,
