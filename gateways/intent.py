@@ -16,7 +16,7 @@ from gateways.evidence import NOTHING, Evidence, with_sick
 from gateways.identity.authorities import authorities_of, outside
 from gateways.identity.registered import registered_workloads
 from gateways.outbound import Outbound, plan_outbound
-from gateways.services import hosts_of, is_http, own_endpoints, port_label, sni_of
+from gateways.services import hosts_of, is_http, own_endpoints, port_label, route_of, sni_of, streams_of
 from gateways.state import (
     GATEWAY_PORT,
     Admitted,
@@ -139,6 +139,7 @@ def _node(
         region=site.region,
         captures=outbound.captures,
         clusters=outbound.clusters,
+        routes=outbound.routes,
         listeners=outbound.listeners,
         anchors=anchors_of(site, peers),
         ledger=site.ledger,
@@ -176,6 +177,7 @@ def _gateway(
             peers=tuple(tunnel_peers(site, peers, problems)),
         ),
         clusters=clusters,
+        routes=tuple(route_of(cluster, gateway=site.member) for cluster in clusters if cluster.http),
         gateway=_listener(address, identity, peers, offered) if offered and peers else None,
         anchors=anchors_of(site, peers),
         ledger=site.ledger,
@@ -232,8 +234,19 @@ def _offers(site: Site, offers: list[Offer], pools: list[Pool]) -> tuple[tuple[C
             name = f"in/{offer.service}/{label}"
             http = is_http(port.app_protocol)
             local = (Locality(site.member, site.region, 1, hosts),)
-            clusters.append(Cluster(name=name, local=site.member, localities=local, http=http))
-            offered.append(Offered(sni_of(offer.service, label), name, http))
+            policy = offer.policy
+            clusters.append(
+                Cluster(
+                    name=name,
+                    local=site.member,
+                    localities=local,
+                    http=http,
+                    resilience=policy.resilience,
+                    affinity=policy.affinity,
+                )
+            )
+            streams = streams_of(http, policy)
+            offered.append(Offered(sni_of(offer.service, label), name, http, str(offer.service), streams))
     return tuple(clusters), tuple(offered)
 
 
