@@ -13,6 +13,7 @@ from federation.model.handout import (
     ForeignBundle,
     Handout,
     HeadlessSlice,
+    Here,
     Import,
     JwtBundle,
     Listener,
@@ -154,8 +155,8 @@ def keyed(*values: Handout) -> dict[str, Struct]:
 
 def _key(value: Handout, index: int) -> str:
     match value:
-        case Site():
-            return "site"
+        case Site() | Here():
+            return "site" if isinstance(value, Site) else "here"
         case Peer() | Place() | JwtBundle():
             return f"{MEMBERS[type(value)]}/{value.member}"
         case Pool() | HeadlessSlice():
