@@ -1,8 +1,12 @@
 """Load assignments: one locality a member, weighted by the law (research/xds-trust.md 2.1 to 2.4).
 
 Members with a share are priority 0. Each that stands by has a priority of its own after that, nearest first: Envoy goes
-there when it has ejected every host before, and with the last attempt of a request that reached none of them.
+there when it has ejected every host before, and with the second attempt of a request that reached none of them.
 """
+
+from collections.abc import Iterable
+
+from msgspec import structs
 
 from gateways.render.envoy.common import Json, host_address
 from gateways.render.envoy.telemetry import METADATA
@@ -11,16 +15,26 @@ from gateways.state import Cluster, Host, Locality
 OVERPROVISION = 100_000
 """Per cent. So high that a locality with any host ready keeps its whole weight: the law counted health already."""
 
-_HEALTH = {"ready": "HEALTHY", "unready": "UNHEALTHY", "draining": "DRAINING"}
-
 
 def load_assignment(item: Cluster) -> Json:
     """The endpoints of this cluster; an empty list for a service without any, never nothing."""
     return {
         "cluster_name": item.name,
-        "endpoints": [_locality(locality, item.opened) for locality in item.localities if locality.hosts],
+        "endpoints": [_locality(locality, item.opened) for locality in _once(item.localities)],
         "policy": {"overprovisioning_factor": OVERPROVISION, "weighted_priority_health": True},
     }
+
+
+def _once(localities: Iterable[Locality]) -> Iterable[Locality]:
+    """Those with hosts, the same hosts once with the sum of their weights: of an address that stands in two localities
+    Envoy counts the first alone (rule 2.8).
+    """
+    found: dict[tuple[Host, ...], Locality] = {}
+    for locality in localities:
+        held = found.get(locality.hosts)
+        weight = locality.weight if held is None else held.weight + locality.weight
+        found[locality.hosts] = structs.replace(locality if held is None else held, weight=weight)
+    return (locality for hosts, locality in found.items() if hosts)
 
 
 def _locality(locality: Locality, opened: bool) -> Json:
@@ -40,7 +54,7 @@ def _endpoint(locality: Locality, host: Host, opened: bool) -> Json:
     why = {"member": locality.member, "zone": host.zone, "reason": locality.reason}
     return {
         "endpoint": {"address": host_address(host)},
-        "health_status": "HEALTHY" if opened and host.state == "unready" else _HEALTH[host.state],
+        "health_status": _health(locality, host, opened),
         "metadata": {
             "filter_metadata": {
                 "envoy.transport_socket_match": {"member": locality.member},
@@ -48,3 +62,13 @@ def _endpoint(locality: Locality, host: Host, opened: bool) -> Json:
             }
         },
     }
+
+
+def _health(locality: Locality, host: Host, opened: bool) -> str:
+    """Of hosts without a share none is healthy: with weights missing everywhere Envoy would spread requests over all
+    that are (measured).
+    """
+    if host.state == "draining":
+        return "DRAINING"
+    wanted = bool(locality.weight or locality.standby)
+    return "HEALTHY" if wanted and (opened or host.state == "ready") else "UNHEALTHY"

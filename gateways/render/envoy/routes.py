@@ -12,6 +12,10 @@ NEVER_SERVED = ("connect-failure", "refused-stream")
 
 ATTEMPTS = 2
 BACK_OFF_MS = (25, 250)
+CHOICES = 20
+"""How often a host that was tried is drawn again before it is taken after all. Turns are spaced by weight, so that
+within so many the next member comes up, if it has a share of 5 %.
+"""
 
 BY_GATEWAY = "x-isthmus-gateway"
 """Response header from gateway to node: an error that bears it was not the gateway's. No client sees it."""
@@ -87,7 +91,7 @@ def _retry(retries: Retries) -> Json:
                 "extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate",
             )
         ],
-        "host_selection_retry_max_attempts": 3,
+        "host_selection_retry_max_attempts": CHOICES,
         "retry_priority": typed(
             "envoy.retry_priorities.previous_priorities",
             "extensions.retry.priority.previous_priorities.v3.PreviousPrioritiesConfig",
