@@ -15,19 +15,21 @@ from typing import Any
 import aiohttp
 from msgspec import Struct, structs
 
+from federation.model.names import ServiceKey
 from federation.model.resilience import NO_RESILIENCE, Resilience
 from gateways.binary import find_envoy
 from gateways.render.envoy.bootstrap import bootstrap
-from gateways.render.envoy.resources import Certificate, parts
+from gateways.render.envoy.resources import Certificate, grouped
 from gateways.render.envoy.routes import BY_GATEWAY
 from gateways.services import route_of
-from gateways.state import Anchor, Cluster, Host, Locality, NodeListener, NodeState, Situation, Telemetry
+from gateways.state import Cluster, Host, Locality, NodeListener, NodeState, ServiceState, Situation, Telemetry
 from gateways.xds.encode import Encoder
 from gateways.xds.serve import XdsServer
 
 Json = dict[str, Any]
 SECONDS = 30.0
 SILENT = Telemetry()
+WEB = ServiceKey("shop", "web")
 _TYPE = "type.googleapis.com/envoy.extensions"
 
 
@@ -82,8 +84,8 @@ def with_cluster(port: int, cluster: Cluster, telemetry: Telemetry = SILENT) -> 
     )
     here = Situation(node="n1", role="node", member="us", domain="acme.mesh", address="127.0.0.1", telemetry=telemetry)
     routes = (route_of(cluster),) if cluster.http else ()
-    anchors = (Anchor("us", "us.acme.mesh", ""),)
-    return NodeState(situation=here, clusters=(cluster,), routes=routes, listeners=(listener,), anchors=anchors)
+    services = {WEB: ServiceState(clusters=(cluster,), routes=routes, listeners=(listener,))}
+    return NodeState(situation=here, domain="acme.mesh", services=services)
 
 
 class Rig:
@@ -100,9 +102,9 @@ class Rig:
         await self.until(self.server.settled)
 
     def offer(self, state: NodeState, certificates: Mapping[str, Certificate] | None = None) -> None:
-        snapshot, problems = self._encoder.encode(parts(state, certificates or {}))
-        assert problems == ()
-        self.server.offer(snapshot)
+        encoded = self._encoder.encode(grouped(state, certificates or {}))
+        assert encoded.problems == ()
+        self.server.offer(encoded.snapshot, encoded.changed)
 
     async def until(self, true: Any) -> None:
         async with asyncio.timeout(SECONDS):
@@ -248,4 +250,9 @@ async def ask(port: int, *headers: str, path: str = "/", source: str = "127.0.0.
 def replaced(state: NodeState, **fields: Any) -> NodeState:
     """The state with other fields in its one cluster, and the route that goes with it."""
     cluster = structs.replace(state.clusters[0], **fields)
-    return structs.replace(state, clusters=(cluster,), routes=(route_of(cluster),))
+    return altered(state, clusters=(cluster,), routes=(route_of(cluster),))
+
+
+def altered(state: NodeState, **fields: Any) -> NodeState:
+    """The state with other parts of its one service."""
+    return structs.replace(state, services={WEB: structs.replace(state.services[WEB], **fields)})

@@ -17,6 +17,7 @@ from gateways.state import Cluster, Mirror, NodeState, Streams
 from tests.e2e.envoy_rig import (
     Backend,
     Rig,
+    altered,
     answer_of,
     ask,
     backends,
@@ -56,6 +57,8 @@ async def silent() -> Any:
         server.close()
         for door in doors:
             door.close()
+        await asyncio.gather(*(door.wait_closed() for door in doors), return_exceptions=True)
+        await server.wait_closed()
 
 
 def test_a_request_ends_after_its_time() -> None:
@@ -112,7 +115,7 @@ def test_a_gateway_does_not_ask_again_what_the_caller_will() -> None:
     async def story(rig: Rig, port: int) -> None:
         retries = Resilience(retries=Retries(on=("5xx",), attempts=5))
         state = service(port, locality("us", 1_000_000, us[0].host(), us[1].host()), resilience=retries)
-        await rig.put(structs.replace(state, routes=(route_of(state.clusters[0], gateway="us"),)))
+        await rig.put(altered(state, routes=(route_of(state.clusters[0], gateway="us"),)))
         assert (await ask(port))[0] == 503
         assert sum((await rig.counted()).values()) == 1
 
@@ -221,7 +224,7 @@ def test_affinity_for_tcp_by_source() -> None:
         state = affine(Affinity(), port, *served)
         cluster = structs.replace(state.clusters[0], http=False)
         listener = structs.replace(state.listeners[0], http=False, streams=Streams(affinity=Affinity()))
-        await rig.put(structs.replace(state, clusters=(cluster,), routes=(), listeners=(listener,)))
+        await rig.put(altered(state, clusters=(cluster,), routes=(), listeners=(listener,)))
         found = [{(await ask(port, source=f"127.0.0.{i}"))[2] for _ in range(5)} for i in range(2, 18)]
         assert {len(one) for one in found} == {1} and len(set.union(*found)) > 1
 
@@ -236,7 +239,7 @@ def test_a_part_of_the_requests_is_mirrored() -> None:
         cluster = state.clusters[0]
         copy = Cluster(name=f"{cluster.name}/mirror", local="us", localities=(locality("eu", 1, eu.host()),), http=True)
         route = route_of(cluster, mirror=Mirror(copy.name, 250_000))
-        await rig.put(structs.replace(state, clusters=(cluster, copy), routes=(route,)))
+        await rig.put(altered(state, clusters=(cluster, copy), routes=(route,)))
         found = await rig.shares(port, 2_000)
         assert found["us"] == 100
         assert abs(found["eu"] - 25) < 5
@@ -254,10 +257,10 @@ def test_a_fallback_and_its_end_drain_no_connection() -> None:
         second = structs.replace(
             cluster, name="out/shop/spare/http/local", localities=(locality("us", 1, other.host()),)
         )
-        state = structs.replace(state, clusters=(cluster, second))
-        fallen = structs.replace(state, routes=(route_of(cluster, fallback=second.name),))
+        state = altered(state, clusters=(cluster, second))
+        fallen = altered(state, routes=(route_of(cluster, fallback=second.name),))
         timed = structs.replace(cluster, resilience=Resilience(timeouts=Timeouts(request=5_000, idle=9_000)))
-        policy = structs.replace(state, clusters=(timed, second), routes=(route_of(timed),))
+        policy = altered(state, clusters=(timed, second), routes=(route_of(timed),))
         await rig.put(state)
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         for told, expected in ((state, b"us"), (fallen, b"other"), (state, b"us"), (policy, b"us")):

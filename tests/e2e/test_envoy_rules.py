@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from federation.model.resilience import Outlier, Resilience, SlowStart
+from gateways.plan_import import opened
 from gateways.state import Locality, NodeState
 from tests.e2e.envoy_rig import Backend, Rig, ask, backends, burst, envoy, free_port, locality, replaced, service
 
@@ -122,13 +123,13 @@ def test_2_3_panic_sprays_nothing_abroad() -> None:
     on_envoy((*us, *eu), story)
 
 
-def test_2_3_panic_open_is_the_policys_and_takes_the_sick_but_not_the_leaving() -> None:
+def test_2_3_panic_open_takes_the_sick_but_not_the_leaving() -> None:
     us = backends("us1", "us2", "us3")
 
     async def story(rig: Rig, port: int) -> None:
         states = ("unready", "unready", "draining")
         hosts = (one.host(state) for one, state in zip(us, states, strict=True))
-        await rig.put(service(port, locality("us", 1_000_000, *hosts), opened=True))
+        await rig.put(service(port, locality("us", 1_000_000, *opened(tuple(hosts)))))
         assert near(await rig.shares(port, MANY), us1=50, us2=50, us3=0)
 
     on_envoy(us, story)

@@ -6,7 +6,9 @@ from ipaddress import ip_network
 from gateways.render.envoy.common import (
     PEERS_SECRET,
     Json,
+    Shared,
     secret_from_stream,
+    shared,
     socket_address,
     tls_limits,
     typed,
@@ -47,6 +49,7 @@ def _outbound(item: NodeListener, towards: str, source: str, own: Situation) -> 
 
 def gateway_listener(item: GatewayListener, own: Situation) -> Json:
     """The one entrance. A server name that is not offered matches no chain, so the connection is closed."""
+    guard = Shared(_only(item.admitted))
     return {
         "name": GATEWAY_LISTENER,
         "address": socket_address(item.address, item.port),
@@ -60,29 +63,17 @@ def gateway_listener(item: GatewayListener, own: Situation) -> Json:
             )
         ],
         "listener_filters_timeout": "5s",
-        "filter_chains": [_gateway_chain(item, offered, own) for offered in item.offered],
+        "filter_chains": [_gateway_chain(item, offered, guard, own) for offered in item.offered],
     }
 
 
-def _gateway_chain(item: GatewayListener, offered: Offered, own: Situation) -> Json:
-    context: Json = {
-        "tls_params": tls_limits(),
-        "tls_certificate_sds_secret_configs": [secret_from_stream(str(item.identity))],
-        "validation_context_sds_secret_config": secret_from_stream(PEERS_SECRET),
-    }
+def _gateway_chain(item: GatewayListener, offered: Offered, guard: Json, own: Situation) -> Json:
     return {
         "name": offered.sni,
         "filter_chain_match": {"server_names": [offered.sni], "transport_protocol": "tls"},
         "transport_socket_connect_timeout": "5s",
-        "transport_socket": typed(
-            "envoy.transport_sockets.tls",
-            "extensions.transport_sockets.tls.v3.DownstreamTlsContext",
-            require_client_certificate=True,
-            disable_stateless_session_resumption=True,
-            disable_stateful_session_resumption=True,
-            common_tls_context=context,
-        ),
-        "filters": [_only(item.admitted), _inbound(offered, own)],
+        "transport_socket": _entrance(str(item.identity)),
+        "filters": [guard, _inbound(offered, own)],
     }
 
 
@@ -91,6 +82,23 @@ def _inbound(offered: Offered, own: Situation) -> Json:
     if offered.http:
         return http(offered.cluster, told, from_peer=True)
     return tcp(offered.cluster, told, offered.streams)
+
+
+@shared()
+def _entrance(identity: str) -> Json:
+    context: Json = {
+        "tls_params": tls_limits(),
+        "tls_certificate_sds_secret_configs": [secret_from_stream(identity)],
+        "validation_context_sds_secret_config": secret_from_stream(PEERS_SECRET),
+    }
+    return typed(
+        "envoy.transport_sockets.tls",
+        "extensions.transport_sockets.tls.v3.DownstreamTlsContext",
+        require_client_certificate=True,
+        disable_stateless_session_resumption=True,
+        disable_stateful_session_resumption=True,
+        common_tls_context=context,
+    )
 
 
 def _only(admitted: Iterable[Admitted]) -> Json:

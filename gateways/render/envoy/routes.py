@@ -4,11 +4,14 @@ policy changes (RDS over the one stream).
 
 from federation.model.policy import Affinity
 from federation.model.resilience import RateLimit, Retries
-from gateways.render.envoy.common import Json, extension, span, typed
+from gateways.render.envoy.common import Json, extension, shared, span, typed
 from gateways.state import Route
 
 NEVER_SERVED = ("connect-failure", "refused-stream")
 """What a server never saw (Envoy's retry_on): sent again whatever the policy says."""
+
+POLICIES_KEPT = 64
+"""Few services ask for retries that no other asks for."""
 
 ATTEMPTS = 2
 BACK_OFF_MS = (25, 250)
@@ -76,6 +79,7 @@ def _gateway_header(item: Route) -> Json:
     return {"response_headers_to_add": [{"header": header, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}]}
 
 
+@shared(POLICIES_KEPT)
 def _retry(retries: Retries) -> Json:
     """Each attempt goes to another host, and from the second on to members that were not tried, those that stand by
     among them (xds-trust 2.6).
