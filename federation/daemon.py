@@ -33,6 +33,7 @@ from federation.process import until_one_ends
 from federation.reconcile.bundles import own_statement
 from federation.reconcile.explain import Asked, explain
 from federation.reconcile.loop import Loop
+from federation.reconcile.map import service_map
 from federation.reconcile.parts import Parts
 from federation.reconcile.status import status
 from federation.reconcile.trust import Trust
@@ -208,7 +209,7 @@ class Controller:
             )
             ended.push_async_callback(server.stop)
             await server.start(listen)
-            asked = Api(self._status, self._explain, self)
+            asked = Api(self._status, self._explain, lambda: service_map(self.loop), self)
             api = await asked.start(self.folder.api)
             ended.callback(self.folder.api.unlink, missing_ok=True)
             ended.push_async_callback(api.cleanup)

@@ -55,15 +55,20 @@ async def _metrics(request: web.Request) -> web.Response:
 
 
 class Api:
-    """Routes: /healthz, /metrics, /v1/status, /v1/explain?of=NS/NAME&from=MEMBER&at=MS (or of=HOST), /v1/trust,
-    /v1/trust/wish?member=NAME, /v1/leave; by POST /v1/trust/rotate?exclude=NAME (may be repeated), /v1/trust/abort,
-    /v1/leave and /v1/leave/abort.
+    """Routes: /healthz, /metrics, /v1/status, /v1/explain?of=NS/NAME&from=MEMBER&at=MS (or of=HOST), /v1/map,
+    /v1/trust, /v1/trust/wish?member=NAME, /v1/leave; by POST /v1/trust/rotate?exclude=NAME (may be repeated),
+    /v1/trust/abort, /v1/leave and /v1/leave/abort.
     """
 
     def __init__(
-        self, status: Callable[[], dict[str, Any]], explain: Callable[..., dict[str, Any]], wishing: Wishing
+        self,
+        status: Callable[[], dict[str, Any]],
+        explain: Callable[..., dict[str, Any]],
+        service_map: Callable[[], dict[str, Any]],
+        wishing: Wishing,
     ) -> None:
         self._status = status
+        self._map = service_map
         self._explain = explain
         self._wishing = wishing
 
@@ -72,6 +77,7 @@ class Api:
         app = living()
         app.router.add_get("/v1/status", self._get_status)
         app.router.add_get("/v1/explain", self._get_explain)
+        app.router.add_get("/v1/map", self._get_map)
         app.router.add_get("/v1/trust", self._get_trust)
         app.router.add_get("/v1/trust/wish", self._get_wish)
         app.router.add_post("/v1/trust/rotate", self._post_rotate)
@@ -89,6 +95,9 @@ class Api:
             return reply(self._explain(*explain_asked(request)))
         except IsthmusError as error:
             return refusal(error)
+
+    async def _get_map(self, request: web.Request) -> web.Response:
+        return reply(self._map())
 
     async def _get_trust(self, request: web.Request) -> web.Response:
         return reply(self._wishing.trust())
