@@ -10,7 +10,7 @@ from federation.law.case import Case, Paths
 from federation.model.handout import Candidate, HeadlessSlice, Import, Listener, Offer, Pool, Steered
 from federation.model.imported import ClusterObject, Said
 from federation.model.local import LocalFacts
-from federation.model.moves import Leaving
+from federation.model.moves import Leaving, Shift
 from federation.model.names import MemberName, ServiceKey
 from federation.model.policy import GlobalName, Policy
 from federation.model.record import (
@@ -63,6 +63,8 @@ class ServiceInputs(Struct, frozen=True, kw_only=True):
     its last plan remembered; `now` in Unix milliseconds. `demand` is what our clients ask of it, in requests per second
     (0: unknown), `paths` what our agents know of the ways to others. `asks` is what other members would have us take,
     `importers` all that may.
+    its last plan remembered; `now` in Unix milliseconds. `shifts` are those that our clients obey,
+    `own_shifts` those that we ask of everybody.
     """
 
     own: MemberName
@@ -82,6 +84,8 @@ class ServiceInputs(Struct, frozen=True, kw_only=True):
     numbers: Mapping[MemberName, int] = {}
     registers: bool = False
     leaving: Leaving | None = None
+    shifts: tuple[Shift, ...] = ()
+    own_shifts: tuple[Shift, ...] = ()
     labels: dict[str, str] = {}
     native: bool = False
     member: bool = True
@@ -185,7 +189,7 @@ def plan_service(inputs: ServiceInputs) -> ServicePlan:
     record |= {key_of(item): item for item in rooms.said}
     handout: dict[str, Told] = {**made.handout, **names}
     if export is not None:
-        said: tuple[Resource, ...] = (export, *local.slices)
+        said: tuple[Resource, ...] = (export, *local.slices, *inputs.own_shifts)
         record |= {key_of(item): item for item in said}
         handout |= _own(export, local, in_force(levels).policy)
     if inputs.registers and inputs.numbers:
@@ -276,6 +280,7 @@ def _merged(inputs: ServiceInputs, offered: list[Offered], policy: Policy) -> tu
         candidates=candidates,
         policy=policy,
         demand=demand,
+        shifts=inputs.shifts,
     )
     exporters = [
         Exporter(member=o.member, slices=o.slices, ports=usable_ports(o.export, merged.ports)) for o in offered
@@ -388,6 +393,6 @@ def _local_notes(local: LocalFacts) -> tuple[str, ...]:
 
 
 def service_of(key: str) -> ServiceKey | None:
-    """The service that a record key is about, or None (`export/...` and `slice/...` keys are about services)."""
+    """The service that a record key is about, or None (`export/...`, `slice/...` and `shift/...` keys are)."""
     parts = key.split("/")
-    return ServiceKey(parts[1], parts[2]) if parts[0] in ("export", "slice") and len(parts) >= 3 else None
+    return ServiceKey(parts[1], parts[2]) if parts[0] in ("export", "slice", "shift") and len(parts) >= 3 else None

@@ -1,10 +1,10 @@
 """Peers' records indexed by service, kept up by the keys that changed."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import NamedTuple
 
-from federation.model.moves import Leaving
+from federation.model.moves import Leaving, Shift
 from federation.model.names import MemberName, ServiceKey
 from federation.model.record import Demand, Distance, Evidence, Export, Gateway, Granted, Resource, Slice
 from federation.plan.service import Offered, service_of
@@ -32,6 +32,7 @@ class PeerIndex:
         self._keys: dict[ServiceKey, dict[MemberName, set[str]]] = {}
         self._count: Counter[MemberName] = Counter()
         self._apart: dict[MemberName, dict[str, Resource]] = {}
+        self._shifts: dict[ServiceKey, dict[str, Shift]] = {}
 
     def about(self, member: MemberName) -> Mapping[str, Resource]:
         """What this member says of itself and of others, apart from services: gateways, distances, evidence."""
@@ -49,6 +50,9 @@ class PeerIndex:
                 self._note_apart(member, key, view.get(key))
                 continue
             changed.add(service)
+            if key.startswith("shift/"):
+                self._note_shift(service, key, view.get(key))
+                continue
             said = self._keys.setdefault(service, {})
             if member not in said:
                 said[member] = set()
@@ -65,6 +69,10 @@ class PeerIndex:
     def wants(self, service: ServiceKey) -> Mapping[MemberName, int]:
         """What each other member would have us take, in requests per second."""
         return self._wants.get(service, {})
+
+    def shifts(self, service: ServiceKey, members: Container[MemberName]) -> tuple[Shift, ...]:
+        """What these members say of requests for this service that others would send to them."""
+        return tuple(one for _, one in sorted(self._shifts.get(service, {}).items()) if one.source in members)
 
     def exports(self, member: MemberName) -> int:
         """How many services this member says something of."""
@@ -127,10 +135,18 @@ class PeerIndex:
             del book[service]
         return set() if said == before else {service}
 
+    def _note_shift(self, service: ServiceKey, key: str, said: Resource | None) -> None:
+        held = self._shifts.setdefault(service, {})
+        held.pop(key, None)
+        if isinstance(said, Shift):
+            held[key] = said
+        if not held:
+            del self._shifts[service]
+
     def _tidy(self, service: ServiceKey, member: MemberName) -> None:
         members = self._keys[service]
-        if not members.get(member):
-            members.pop(member, None)
+        if member in members and not members[member]:
+            del members[member]
             self._count[member] -= 1
         if not members:
             del self._keys[service]

@@ -22,6 +22,7 @@ from federation.model.handout import (
     Witness,
     Workload,
 )
+from federation.model.moves import Orders
 from federation.wire.keyed import Codec
 
 HANDOUT_TOPIC = "handout"
@@ -44,6 +45,7 @@ HANDOUT = Codec(
         "witness": Witness,
         "jwt": JwtBundle,
         "foreign": ForeignBundle,
+        "orders": Orders,
     }
 )
 REPORT = Codec(
