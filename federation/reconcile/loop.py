@@ -98,12 +98,18 @@ class Loop:
         self._before = Exported(parts.store)
 
     def wake(self, key: ServiceKey | None) -> None:
-        """This service of our cluster changed (None: look at all)."""
+        """This service of our cluster changed (one without a name: all of its namespace; None: look at all)."""
         if key is None:
             self._all = True
+        elif not key.name:
+            self._dirty |= self._services_in(key.namespace)
         else:
             self._dirty.add(key)
         self._wake.set()
+
+    def _services_in(self, namespace: str) -> set[ServiceKey]:
+        known = (self.parts.cluster.services(), self.index.services(), self.desired.plans)
+        return {key for keys in known for key in keys if key.namespace == namespace}
 
     def peer_changed(self, member: MemberName, change: Change | None) -> None:
         """This member's record changed (None: the ledger moved, look at all)."""
@@ -213,6 +219,7 @@ class Loop:
         leaving = leaves(self, states)
         own_leaves = leaving.get(self.parts.own.name)
         rank = ranks(self, states, leaving)
+        self.names.know_labels(one.labels for one in rank.values())
         facts = [
             without_failing(local, self._failing.get(local.key, frozenset()))
             for local in self.names.facts(dirty, self.parts.cluster)
@@ -329,6 +336,7 @@ class Loop:
             native=self.parts.cluster.native,
             member=own.state == "active",
             granted=own.granted(key.namespace),
+            federation=self.parts.ledger.ledger.settings.policy,
             nodes=self.nodes.all,
             kept=self.memory.of(key),
             now=int(self.parts.clock.wall() * 1_000),
