@@ -4,7 +4,8 @@ from collections.abc import Iterable
 
 from federation.model.handout import Pool
 from federation.model.names import ServiceKey
-from gateways.state import Host
+from federation.model.policy import Probe
+from gateways.state import Checked, Host
 
 HTTP = frozenset({"http", "http2", "grpc", "kubernetes.io/h2c", "kubernetes.io/ws"})
 """Values of appProtocol that are served as HTTP; every other one, https and wss included, is plain TCP."""
@@ -25,12 +26,17 @@ def sni_of(service: ServiceKey, label: str) -> str:
     return f"{label}.{service.name}.{service.namespace}"
 
 
-def own_endpoints(pools: Iterable[Pool]) -> dict[ServiceKey, tuple[Pool, ...]]:
-    """The own member's pools by service, over all availability zones."""
-    found: dict[ServiceKey, tuple[Pool, ...]] = {}
+def checked_endpoints(service: ServiceKey, pools: Iterable[Pool], probe: Probe | None) -> tuple[Checked, ...]:
+    """The own endpoints that the service's policy wants probed: at the probe's port, else at their first TCP port."""
+    if probe is None:
+        return ()
+    found = set()
     for pool in pools:
-        found[pool.service] = (*found.get(pool.service, ()), pool)
-    return found
+        ports = [port.port for port in pool.ports if port.protocol == "TCP"]
+        if probe.port or ports:
+            port = probe.port or ports[0]
+            found |= {Checked(service, e.address, port, probe) for e in pool.endpoints if e.state != "draining"}
+    return tuple(sorted(found, key=lambda one: (one.address, one.port)))
 
 
 def hosts_of(pools: Iterable[Pool], port_name: str) -> tuple[Host, ...]:

@@ -13,11 +13,13 @@ from federation.ports import Wake
 from federation.wire.k8s.translate import (
     LocalService,
     derived_from,
+    drained,
     exported_traits,
     global_name,
     local_service,
     local_slices,
     slice_owner,
+    zone_label,
 )
 from federation.wire.k8s.types import (
     AccessPolicy,
@@ -50,8 +52,8 @@ class OverObjects:
         self._objects = Objects(default_az)
 
     @property
-    def drains(self) -> Mapping[str, Drained]:
-        """Every Drain, by its name."""
+    def drains(self) -> Mapping[str, Drained] | None:
+        """Every Drain, by its name; None while they were not read once."""
         return self._objects.drains
 
     @property
@@ -67,13 +69,17 @@ class OverObjects:
         """What the objects say of this service."""
         return self._objects.service(key)
 
+    def zone(self, node: str) -> str:
+        """What the node's label says of its availability zone, as a DNS label."""
+        return self._objects.zone(node)
+
     def workloads(self, node: str) -> tuple[Workload, ...]:
         """The workloads whose pods run on this node."""
         return self._objects.pods.workloads(node)
 
     def take_moved_nodes(self) -> set[str]:
-        """The nodes of whose pods anything changed since the last look."""
-        return self._objects.pods.take_moved()
+        """The nodes of whose pods or zone anything changed since the last look."""
+        return self._objects.take_moved_nodes()
 
     def _tell(self, changed: Iterable[ServiceKey], wake: Wake) -> None:
         """Wake for these services, and for all where something changed that concerns every one."""
@@ -103,6 +109,7 @@ class Objects:
         self._zones: dict[str, str] = {}
         self._regions: dict[str, str] = {}
         self._zoneless: dict[str, set[ServiceKey]] = {}
+        self._rezoned: set[str] = set()
         self._whole = False
         self._faulty: dict[ObjectKey, tuple[ServiceKey, str, int]] = {}
 
@@ -110,6 +117,15 @@ class Objects:
     def regions(self) -> frozenset[str]:
         """Those that the labels of nodes name."""
         return frozenset(self._regions.values())
+
+    def zone(self, node: str) -> str:
+        """What the node's label says of its availability zone, as a DNS label; "" when it says nothing."""
+        return zone_label(self._zones.get(node))
+
+    def take_moved_nodes(self) -> set[str]:
+        """The nodes of whose pods or zone anything changed since the last look."""
+        moved, self._rezoned = self._rezoned, set()
+        return moved | self.pods.take_moved()
 
     def keys(self, kind: str) -> set[ObjectKey]:
         """The keys of every object of this kind."""
@@ -145,7 +161,7 @@ class Objects:
             case TrafficPolicy() | AccessPolicy():
                 return changed | self._policies.put(value)
             case Drain():
-                self.drains[name.name] = Drained(value.spec.member, value.metadata.generation)
+                self.drains[name.name] = drained(value)
                 self._whole = True
                 return changed
             case GlobalName():
@@ -253,6 +269,7 @@ class Objects:
             if new:
                 held[name] = new
             if label == ZONE_LABEL and new != old:
+                self._rezoned.add(name)
                 return set(self._zoneless.get(name, ()))
         return set()
 

@@ -4,25 +4,32 @@ Members with a share are priority 0. Each that stands by has a priority of its o
 there when it has ejected every host before, and with the last attempt of a request that reached none of them.
 """
 
-from gateways.render.envoy.common import Json, host_address
-from gateways.state import Cluster, Host, Locality
+from collections.abc import Iterable
+
+from gateways.render.envoy.common import Json, host_address, shared
+from gateways.state import Host, Locality
 
 OVERPROVISION = 100_000
 """Per cent. So high that a locality with any host ready keeps its whole weight: the law counted health already."""
 
+LOCALITIES_KEPT = 256
+"""More than one service has: the clusters of its workloads are rendered one after the other."""
+
 _HEALTH = {"ready": "HEALTHY", "unready": "UNHEALTHY", "draining": "DRAINING"}
 
 
-def load_assignment(item: Cluster) -> Json:
-    """The endpoints of this cluster; an empty list for a service without any, never nothing."""
+def load_assignment(name: str, localities: Iterable[Locality]) -> Json:
+    """The endpoints of the cluster of this name; an empty list for a service without any, never nothing."""
     return {
-        "cluster_name": item.name,
-        "endpoints": [_locality(locality) for locality in item.localities if locality.hosts],
-        "policy": {"overprovisioning_factor": OVERPROVISION, "weighted_priority_health": True},
+        "cluster_name": name,
+        "endpoints": [_locality(locality) for locality in localities if locality.hosts],
+        "policy": _policy(),
     }
 
 
+@shared(LOCALITIES_KEPT)
 def _locality(locality: Locality) -> Json:
+    """The same in the clusters of all workloads."""
     made: Json = {
         "locality": {"region": locality.region, "zone": locality.member},
         "lb_endpoints": [_endpoint(locality.member, host) for host in locality.hosts],
@@ -32,6 +39,11 @@ def _locality(locality: Locality) -> Json:
     elif locality.weight:
         made["load_balancing_weight"] = locality.weight
     return made
+
+
+@shared()
+def _policy() -> Json:
+    return {"overprovisioning_factor": OVERPROVISION, "weighted_priority_health": True}
 
 
 def _endpoint(member: str, host: Host) -> Json:

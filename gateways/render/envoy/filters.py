@@ -1,6 +1,6 @@
 """The network filters that end a chain: HTTP connection manager or TCP proxy, towards one cluster."""
 
-from gateways.render.envoy.common import Json, typed
+from gateways.render.envoy.common import Json, shared, typed
 
 
 def towards(cluster: str, http: bool, stat: str, from_peer: bool = False) -> Json:
@@ -26,9 +26,7 @@ def towards(cluster: str, http: bool, stat: str, from_peer: bool = False) -> Jso
         codec_type="AUTO",
         use_remote_address=not from_peer,
         route_config=_routes(cluster),
-        http_filters=[
-            typed("envoy.filters.http.router", "extensions.filters.http.router.v3.Router", suppress_envoy_headers=True)
-        ],
+        http_filters=[_router()],
         server_header_transformation="PASS_THROUGH",
         upgrade_configs=[{"upgrade_type": "websocket"}],
         http_protocol_options={"accept_http_10": True},
@@ -38,11 +36,28 @@ def towards(cluster: str, http: bool, stat: str, from_peer: bool = False) -> Jso
     )
 
 
+@shared()
+def _router() -> Json:
+    return typed("envoy.filters.http.router", "extensions.filters.http.router.v3.Router", suppress_envoy_headers=True)
+
+
 def _routes(cluster: str) -> Json:
-    """Everything to one cluster. Retried is only what never reached a server, on another host; the last attempt goes
-    to a member that stands by.
-    """
-    retry: Json = {
+    """Everything to one cluster."""
+    route: Json = {
+        "match": {"prefix": "/"},
+        "route": {"cluster": cluster, "timeout": "0s", "retry_policy": _retries()},
+    }
+    return {
+        "name": cluster,
+        "validate_clusters": False,
+        "virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [route]}],
+    }
+
+
+@shared()
+def _retries() -> Json:
+    """Retried is only what never reached a server, on another host; the last attempt goes to one that stands by."""
+    return {
         "retry_on": "connect-failure,refused-stream",
         "num_retries": 2,
         "retry_host_predicate": [
@@ -58,13 +73,4 @@ def _routes(cluster: str) -> Json:
             update_frequency=2,
         ),
         "retry_back_off": {"base_interval": "0.025s", "max_interval": "0.25s"},
-    }
-    route: Json = {
-        "match": {"prefix": "/"},
-        "route": {"cluster": cluster, "timeout": "0s", "retry_policy": retry},
-    }
-    return {
-        "name": cluster,
-        "validate_clusters": False,
-        "virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [route]}],
     }

@@ -6,7 +6,9 @@ from ipaddress import ip_network
 from gateways.render.envoy.common import (
     PEERS_SECRET,
     Json,
+    Shared,
     secret_from_stream,
+    shared,
     socket_address,
     tls_limits,
     typed,
@@ -44,6 +46,7 @@ def _node_chain(item: NodeListener, chain: SourceChain) -> Json:
 
 def gateway_listener(item: GatewayListener) -> Json:
     """The one entrance. A server name that is not offered matches no chain, so the connection is closed."""
+    guard = Shared(_only(item.admitted))
     return {
         "name": GATEWAY_LISTENER,
         "address": socket_address(item.address, item.port),
@@ -57,33 +60,35 @@ def gateway_listener(item: GatewayListener) -> Json:
             )
         ],
         "listener_filters_timeout": "5s",
-        "filter_chains": [_gateway_chain(item, offered) for offered in item.offered],
+        "filter_chains": [_gateway_chain(item, offered, guard) for offered in item.offered],
     }
 
 
-def _gateway_chain(item: GatewayListener, offered: Offered) -> Json:
-    context: Json = {
-        "tls_params": tls_limits(),
-        "tls_certificate_sds_secret_configs": [secret_from_stream(str(item.identity))],
-        "validation_context_sds_secret_config": secret_from_stream(PEERS_SECRET),
-    }
+def _gateway_chain(item: GatewayListener, offered: Offered, guard: Json) -> Json:
     return {
         "name": offered.sni,
         "filter_chain_match": {"server_names": [offered.sni], "transport_protocol": "tls"},
         "transport_socket_connect_timeout": "5s",
-        "transport_socket": typed(
-            "envoy.transport_sockets.tls",
-            "extensions.transport_sockets.tls.v3.DownstreamTlsContext",
-            require_client_certificate=True,
-            disable_stateless_session_resumption=True,
-            disable_stateful_session_resumption=True,
-            common_tls_context=context,
-        ),
-        "filters": [
-            _only(item.admitted),
-            towards(offered.cluster, offered.http, offered.cluster, from_peer=True),
-        ],
+        "transport_socket": _entrance(str(item.identity)),
+        "filters": [guard, towards(offered.cluster, offered.http, offered.cluster, from_peer=True)],
     }
+
+
+@shared()
+def _entrance(identity: str) -> Json:
+    context: Json = {
+        "tls_params": tls_limits(),
+        "tls_certificate_sds_secret_configs": [secret_from_stream(identity)],
+        "validation_context_sds_secret_config": secret_from_stream(PEERS_SECRET),
+    }
+    return typed(
+        "envoy.transport_sockets.tls",
+        "extensions.transport_sockets.tls.v3.DownstreamTlsContext",
+        require_client_certificate=True,
+        disable_stateless_session_resumption=True,
+        disable_stateful_session_resumption=True,
+        common_tls_context=context,
+    )
 
 
 def _only(admitted: Iterable[Admitted]) -> Json:
