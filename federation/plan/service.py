@@ -24,22 +24,13 @@ from federation.model.record import (
     key_of,
     with_unready,
 )
-from federation.model.wish import InForce, Wish, hint_of, in_force, over
-from federation.plan.conditions import (
-    ACCESS,
-    EXPORT,
-    NAME,
-    POLICY,
-    accepted,
-    export_conditions,
-    known_callers,
-    merged,
-    said,
-)
+from federation.model.wish import Wish, hint_of, in_force
+from federation.plan.conditions import EXPORT, export_conditions, said
 from federation.plan.exports import PROVISIONAL, Conflict, merge, usable_ports
 from federation.plan.imports import Exporter, Nodes, cluster_objects, headless_slices
 from federation.plan.rooms import Demanding, measured, rooms_of
-from federation.plan.steering import Bounds, Definition, Kept, accept_wish, circle_fault, followed, steered
+from federation.plan.steering import Bounds, Definition, Kept, followed, steered
+from federation.plan.wished import said_of_access, said_of_names, said_of_policy, wished
 
 
 class Offered(Struct, frozen=True, kw_only=True):
@@ -185,13 +176,10 @@ def port_mark(port: Port) -> str:
 def plan_service(inputs: ServiceInputs) -> ServicePlan:
     """The plan of one service from its inputs."""
     local, left_out = bounded(inputs.local)
-    circle = circle_fault(local.key.name, local.fallbacks)
-    wish, refused = accept_wish(_asked(inputs), inputs.kept.wish, inputs.bounds, circle)
-    whole, whole_refused = accept_wish(local.namespace_policy, inputs.kept.namespace, inputs.bounds)
-    said_here = over(wish, whole)
-    export = own_export(local, said_here)
+    asked = wished(local, inputs.kept, inputs.bounds)
+    export = own_export(local, asked.here)
     offered = _ranked(inputs, export, local.slices)
-    levels = [("service", wish), ("namespace", whole), ("federation", inputs.federation)]
+    levels = asked.levels(inputs.federation)
     consumed = in_force([*levels, *((f"exporter {o.member}", hint_of(o.export.hint)) for o in offered[:1])])
     policy = consumed.policy
     fresh, made = _merged(inputs, offered, policy)
@@ -208,8 +196,8 @@ def plan_service(inputs: ServiceInputs) -> ServicePlan:
         numbers = Numbers(local.key, dict(inputs.numbers))
         record[key_of(numbers)] = numbers
     kept = Kept(
-        wish=wish,
-        namespace=whole if offered else Wish(),
+        wish=asked.service,
+        namespace=asked.namespace if offered else Wish(),
         names=inputs.names,
         candidates=made.candidates,
         targets=targets,
@@ -219,12 +207,13 @@ def plan_service(inputs: ServiceInputs) -> ServicePlan:
         wants=rooms.wants,
         grants=rooms.grants,
     )
-    refused = refused or _namespace_refused(local, whole_refused)
-    noted = [f"TrafficPolicy {local.key}: {refused}"] if refused else []
+    noted = [f"TrafficPolicy {local.key}: {asked.refused}"] if asked.refused else []
     return ServicePlan(
         record=record,
         handout=handout,
-        cluster=(*made.objects, *_said(inputs, export, made.conflicts, refused, consumed)) if inputs.native else (),
+        cluster=(*made.objects, *_said(inputs, export, made.conflicts), *said_of_policy(local, asked, consumed.sources))
+        if inputs.native
+        else (),
         exporters=tuple(item.member for item in offered),
         notes=(
             *_local_notes(local),
@@ -236,26 +225,6 @@ def plan_service(inputs: ServiceInputs) -> ServicePlan:
         levels=consumed.sources,
         measured=measured(made.candidates, policy),
     )
-
-
-def _namespace_refused(local: LocalFacts, refused: str) -> str:
-    """Why the policy of this name, which is for the whole namespace, is not in force as asked for, or ""."""
-    if local.conflict:
-        return f"{local.conflict}; it is not in force"
-    return refused if _for_namespace(local) else ""
-
-
-def _for_namespace(local: LocalFacts) -> bool:
-    """Whether the TrafficPolicy of this name is for the whole namespace."""
-    about = (POLICY, local.key.name)
-    return local.policy is None and about in local.generations and about not in local.faults
-
-
-def _asked(inputs: ServiceInputs) -> Wish | None:
-    """The wish that our cluster asks for; of one that is malformed since before our life, its last good state."""
-    local = inputs.local
-    malformed = local.policy is None and (POLICY, local.key.name) in local.faults
-    return inputs.kept.wish if malformed else local.policy
 
 
 def _ranked(inputs: ServiceInputs, export: Export | None, slices: tuple[Slice, ...]) -> list[Offered]:
@@ -340,35 +309,16 @@ def _last_addresses(inputs: ServiceInputs) -> tuple[str, ...]:
     return (inputs.local.addresses or inputs.kept.remembered(inputs.now)) if inputs.native else ()
 
 
-def _said(
-    inputs: ServiceInputs, export: Export | None, conflicts: tuple[Conflict, ...], refused: str, consumed: InForce
-) -> list[Said]:
-    """What is said of the objects in our cluster that ask for something of this service."""
+def _said(inputs: ServiceInputs, export: Export | None, conflicts: tuple[Conflict, ...]) -> list[Said]:
+    """What is said of the ServiceExport, GlobalNames and AccessPolicies in our cluster that are about this service."""
     local, found = inputs.local, []
     if local.exported or (EXPORT, local.key.name) in local.faults:
         conditions = export_conditions(
             local, inputs.member, inputs.granted, export is not None and not inputs.numbers.get(inputs.own), conflicts
         )
         found.append(said(local, EXPORT, local.key.name, conditions))
-    about = (POLICY, local.key.name)
-    if local.policy is not None or about in local.generations or about in local.faults:
-        stands = local.policy is not None or _asked(inputs) != Wish()
-        more = () if local.policy is None else (merged(consumed.sources),)
-        found.append(accepted(local, POLICY, local.key.name, refused, stands, more))
-    return [*found, *_said_of_names(inputs), *_said_of_access(inputs)]
-
-
-def _said_of_names(inputs: ServiceInputs) -> list[Said]:
-    local, refusals, names = inputs.local, inputs.refused_names, inputs.names
-    labels = {*local.names, *(name for kind, name in local.faults if kind == NAME)}
-    return [accepted(local, NAME, label, refusals.get(label, ""), label in names) for label in sorted(labels)]
-
-
-def _said_of_access(inputs: ServiceInputs) -> list[Said]:
-    local, members = inputs.local, inputs.bounds.members
-    labels = {*local.admits, *(name for kind, name in local.faults if kind == ACCESS)}
-    known = {label: known_callers(rule, members) for label, rule in local.admits.items()}
-    return [accepted(local, ACCESS, label, "", label in local.admits, known.get(label, ())) for label in sorted(labels)]
+    names = said_of_names(local, inputs.names, inputs.refused_names)
+    return [*found, *names, *said_of_access(local, inputs.bounds.members)]
 
 
 def _names(
