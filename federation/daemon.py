@@ -99,7 +99,11 @@ class Controller:
         self.store = store
         clock = SystemClock()
         key = SigningKey(folder.private_text(folder.record_key), RECORD)
-        self.agents = AgentSync(self.own.name, lambda name: self.loop.agent_reported(name))
+        self.agents = AgentSync(
+            self.own.name,
+            lambda name: self.loop.agent_reported(name),
+            lambda name, flows: self.loop.demands.heard(name, flows),
+        )
         self.peers = PeerSync(
             self.own.name,
             self.ledger,

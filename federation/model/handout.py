@@ -326,4 +326,25 @@ class TargetReport(Struct, frozen=True):
     since: int
 
 
-Report = NodeReport | LinkReport | EndpointReport | TargetReport
+class Flow(Struct, frozen=True, order=True):
+    """What one workload (`namespace/account`, "" for those without an identity) asks of one member: thousandths of
+    requests per second, an average over 10 s, and the part of the answers that were errors (ppm). A TCP connection
+    counts as a request.
+    """
+
+    source: str
+    to: MemberName
+    mrps: int
+    errors: int = 0
+
+
+class FlowReport(Struct, frozen=True):
+    """What the workloads of a node ask of one service. Key `flow/<namespace>/<name>`; held still against noise, and
+    there only while there is traffic.
+    """
+
+    service: ServiceKey
+    flows: tuple[Flow, ...]
+
+
+Report = NodeReport | LinkReport | EndpointReport | TargetReport | FlowReport

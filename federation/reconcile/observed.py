@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from federation.model.moves import Leaving, Shift
 from federation.model.names import MemberName, ServiceKey
-from federation.model.record import Distance, Evidence, Export, Gateway, Resource, Slice
+from federation.model.record import Demand, Distance, Evidence, Export, Gateway, Granted, Resource, Slice
 from federation.plan.service import Offered, service_of
 
 
@@ -23,9 +23,12 @@ class Rank(NamedTuple):
 
 
 class PeerIndex:
-    """For each service, the record keys of each member that are about it."""
+    """For each service, the record keys of each member that are about it; and what others want of us and grant us."""
 
-    def __init__(self) -> None:
+    def __init__(self, own: MemberName) -> None:
+        self._own = own
+        self._wants: dict[ServiceKey, dict[MemberName, int]] = {}
+        self._grants: dict[ServiceKey, dict[MemberName, int]] = {}
         self._keys: dict[ServiceKey, dict[MemberName, set[str]]] = {}
         self._count: Counter[MemberName] = Counter()
         self._apart: dict[MemberName, dict[str, Resource]] = {}
@@ -40,6 +43,9 @@ class PeerIndex:
         changed: set[ServiceKey] = set()
         for key in keys:
             service = service_of(key)
+            if service is None and key.startswith(("demand/", "grant/")):
+                changed |= self._note_room(member, key, view.get(key))
+                continue
             if service is None:
                 self._note_apart(member, key, view.get(key))
                 continue
@@ -59,6 +65,10 @@ class PeerIndex:
         for service in changed & self._keys.keys():
             self._tidy(service, member)
         return changed
+
+    def wants(self, service: ServiceKey) -> Mapping[MemberName, int]:
+        """What each other member would have us take, in requests per second."""
+        return self._wants.get(service, {})
 
     def shifts(self, service: ServiceKey, members: Container[MemberName]) -> tuple[Shift, ...]:
         """What these members say of requests for this service that others would send to them."""
@@ -100,6 +110,7 @@ class PeerIndex:
                         number=numbers.get(member, 0),
                         leaving=leaving,
                         labels=labels,
+                        grant=self._grants.get(service, {}).get(member, -1),
                     )
                 )
         return tuple(sorted(found, key=lambda item: (item.order, item.member)))
@@ -110,6 +121,19 @@ class PeerIndex:
             held.pop(key, None)
         elif isinstance(resource, Gateway | Distance | Evidence):
             held[key] = resource
+
+    def _note_room(self, member: MemberName, key: str, resource: Resource | None) -> set[ServiceKey]:
+        """The service, when it is about us and other than before."""
+        kind, namespace, name = key.split("/", 2)
+        service, book = ServiceKey(namespace, name), self._wants if kind == "demand" else self._grants
+        said = _of(resource).get(self._own)
+        held = book.setdefault(service, {})
+        before = held.pop(member, None)
+        if said is not None:
+            held[member] = said
+        if not held:
+            del book[service]
+        return set() if said == before else {service}
 
     def _note_shift(self, service: ServiceKey, key: str, said: Resource | None) -> None:
         held = self._shifts.setdefault(service, {})
@@ -126,3 +150,10 @@ class PeerIndex:
             self._count[member] -= 1
         if not members:
             del self._keys[service]
+
+
+def _of(resource: Resource | None) -> Mapping[MemberName, int]:
+    match resource:
+        case Demand(wants=rates) | Granted(grants=rates):
+            return rates
+    return {}

@@ -4,6 +4,7 @@ from msgspec import Struct
 
 from federation.model.handout import (
     EndpointReport,
+    FlowReport,
     ForeignBundle,
     HeadlessSlice,
     Here,
@@ -47,7 +48,9 @@ HANDOUT = Codec(
         "orders": Orders,
     }
 )
-REPORT = Codec({"node": NodeReport, "link": LinkReport, "endpoint": EndpointReport, "target": TargetReport})
+REPORT = Codec(
+    {"node": NodeReport, "link": LinkReport, "endpoint": EndpointReport, "target": TargetReport, "flow": FlowReport}
+)
 
 
 class HandoutHead(Struct, frozen=True):
