@@ -5,6 +5,7 @@ from ipaddress import ip_address, ip_network
 
 from msgspec import Struct, structs
 
+from federation.model.access import rules_at
 from federation.model.cidr import Network, first_overlap
 from federation.model.handout import ForeignBundle, Import, JwtBundle, Offer, Peer, PeerGateway, Pool, Site, Workload
 from federation.model.names import ServiceKey
@@ -233,7 +234,8 @@ def _offers(site: Site, offers: list[Offer], pools: list[Pool]) -> tuple[tuple[C
             http = is_http(port.app_protocol)
             local = (Locality(site.member, site.region, 1, hosts),)
             clusters.append(Cluster(name=name, local=site.member, localities=local, http=http))
-            offered.append(Offered(sni_of(offer.service, label), name, http))
+            admitted = rules_at(port, offer.access)
+            offered.append(Offered(sni_of(offer.service, label), name, http, admitted, site.domain))
     return tuple(clusters), tuple(offered)
 
 

@@ -4,15 +4,8 @@ from collections.abc import Iterable
 
 from federation.model.handout import Pool
 from federation.model.names import ServiceKey
+from federation.model.record import is_http as is_http
 from gateways.state import Host
-
-HTTP = frozenset({"http", "http2", "grpc", "kubernetes.io/h2c", "kubernetes.io/ws"})
-"""Values of appProtocol that are served as HTTP; every other one, https and wss included, is plain TCP."""
-
-
-def is_http(app_protocol: str) -> bool:
-    """True when requests, not only connections, are balanced."""
-    return app_protocol.lower() in HTTP
 
 
 def port_label(name: str, number: int) -> str:

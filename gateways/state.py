@@ -5,6 +5,7 @@
 
 from msgspec import Struct
 
+from federation.model.access import AccessRule
 from federation.model.handout import Candidate, ForeignBundle, Role, UnixUser
 from federation.model.names import ServiceKey
 from federation.model.policy import Probe
@@ -135,11 +136,16 @@ class Admitted(Struct, frozen=True):
 
 
 class Offered(Struct, frozen=True):
-    """One exported port: connections with this SNI go to this cluster."""
+    """One exported port: connections with this SNI go to this cluster, of whom `access` admits.
+
+    `domain` is the federation's: the trust domain of member M is `M.<domain>`.
+    """
 
     sni: str
     cluster: str
     http: bool
+    access: tuple[AccessRule, ...] = ()
+    domain: str = ""
 
 
 class GatewayListener(Struct, frozen=True, kw_only=True):

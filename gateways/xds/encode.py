@@ -7,6 +7,7 @@ import msgspec
 from envoy.config.cluster.v3 import cluster_pb2
 from envoy.config.endpoint.v3 import endpoint_pb2
 from envoy.config.listener.v3 import listener_pb2
+from envoy.extensions.filters.http.rbac.v3 import rbac_pb2 as http_rbac_pb2
 from envoy.extensions.filters.http.router.v3 import router_pb2
 from envoy.extensions.filters.listener.tls_inspector.v3 import tls_inspector_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2
@@ -28,6 +29,7 @@ EXTENSIONS = (
     tls_inspector_pb2,
     http_connection_manager_pb2,
     rbac_pb2,
+    http_rbac_pb2,
     tcp_proxy_pb2,
     router_pb2,
     previous_hosts_pb2,

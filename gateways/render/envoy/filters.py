@@ -1,10 +1,13 @@
 """The network filters that end a chain: HTTP connection manager or TCP proxy, towards one cluster."""
 
+from gateways.render.envoy.access import Entrance
 from gateways.render.envoy.common import Json, typed
 
 
-def towards(cluster: str, http: bool, stat: str, from_peer: bool = False) -> Json:
-    """The last filter of a chain. `from_peer`: the caller's identity is handed on as x-forwarded-client-cert."""
+def towards(cluster: str, http: bool, stat: str, entrance: Entrance | None = None) -> Json:
+    """The last filter of a chain. At the `entrance` from peers the caller's identity is handed on as
+    x-forwarded-client-cert.
+    """
     if not http:
         return typed(
             "envoy.filters.network.tcp_proxy",
@@ -14,8 +17,9 @@ def towards(cluster: str, http: bool, stat: str, from_peer: bool = False) -> Jso
             max_connect_attempts=3,
         )
     identity: Json = {"forward_client_cert_details": "SANITIZE"}
-    if from_peer:
+    if entrance is not None:
         identity = {
+            **entrance.manager,
             "forward_client_cert_details": "SANITIZE_SET",
             "set_current_client_cert_details": {"uri": True},
         }
@@ -24,10 +28,11 @@ def towards(cluster: str, http: bool, stat: str, from_peer: bool = False) -> Jso
         "extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         stat_prefix=stat,
         codec_type="AUTO",
-        use_remote_address=not from_peer,
-        route_config=_routes(cluster),
+        use_remote_address=entrance is None,
+        route_config=_routes(cluster, entrance.routes if entrance else {}),
         http_filters=[
-            typed("envoy.filters.http.router", "extensions.filters.http.router.v3.Router", suppress_envoy_headers=True)
+            *(entrance.filters if entrance else ()),
+            typed("envoy.filters.http.router", "extensions.filters.http.router.v3.Router", suppress_envoy_headers=True),
         ],
         server_header_transformation="PASS_THROUGH",
         upgrade_configs=[{"upgrade_type": "websocket"}],
@@ -38,7 +43,7 @@ def towards(cluster: str, http: bool, stat: str, from_peer: bool = False) -> Jso
     )
 
 
-def _routes(cluster: str) -> Json:
+def _routes(cluster: str, per_filter: Json) -> Json:
     """Everything to one cluster. Retried is only what never reached a server, on another host; the last attempt goes
     to a member that stands by.
     """
@@ -63,8 +68,7 @@ def _routes(cluster: str) -> Json:
         "match": {"prefix": "/"},
         "route": {"cluster": cluster, "timeout": "0s", "retry_policy": retry},
     }
-    return {
-        "name": cluster,
-        "validate_clusters": False,
-        "virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [route]}],
-    }
+    host: Json = {"name": "all", "domains": ["*"], "routes": [route]}
+    if per_filter:
+        host["typed_per_filter_config"] = per_filter
+    return {"name": cluster, "validate_clusters": False, "virtual_hosts": [host]}

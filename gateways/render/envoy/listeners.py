@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from ipaddress import ip_network
 
+from gateways.render.envoy import access
 from gateways.render.envoy.common import (
     PEERS_SECRET,
     Json,
@@ -43,7 +44,10 @@ def _node_chain(item: NodeListener, chain: SourceChain) -> Json:
 
 
 def gateway_listener(item: GatewayListener) -> Json:
-    """The one entrance. A server name that is not offered matches no chain, so the connection is closed."""
+    """The one entrance. A server name that is not offered matches no chain, so the connection is closed.
+
+    Each chain asks twice: whether a peer comes through its own tunnel, then whether this caller may call this port.
+    """
     return {
         "name": GATEWAY_LISTENER,
         "address": socket_address(item.address, item.port),
@@ -81,9 +85,15 @@ def _gateway_chain(item: GatewayListener, offered: Offered) -> Json:
         ),
         "filters": [
             _only(item.admitted),
-            towards(offered.cluster, offered.http, offered.cluster, from_peer=True),
+            *_inward(offered, item.identity.trust_domain.removesuffix(f".{offered.domain}")),
         ],
     }
+
+
+def _inward(offered: Offered, member: str) -> list[Json]:
+    if offered.http:
+        return [towards(offered.cluster, True, offered.cluster, access.entrance(offered, member))]
+    return [access.for_connections(offered), towards(offered.cluster, False, offered.cluster)]
 
 
 def _only(admitted: Iterable[Admitted]) -> Json:
