@@ -7,7 +7,7 @@ import contextlib
 import logging
 import time
 from base64 import b64encode
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -77,7 +77,14 @@ NOTHING_ELSE = Also()
 class Controller:
     """Everything that one controller process holds."""
 
-    def __init__(self, folder: Folder, cluster: ClusterApi, store: Store, replica: str = "") -> None:
+    def __init__(
+        self,
+        folder: Folder,
+        cluster: ClusterApi,
+        store: Store,
+        replica: str = "",
+        labels: Mapping[str, str] | None = None,
+    ) -> None:
         """`replica` is who this is among several controllers of one store. InputError when the folder is not that of an
         admitted member.
         """
@@ -115,6 +122,7 @@ class Controller:
                 journal=FileJournal(folder.path / "journal"),
                 disk=disk,
                 enrolled=self.themselves,
+                labels=labels or {},
             )
         )
         foreign = ForeignFolder(folder.foreign, self.own.domain)

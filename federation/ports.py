@@ -68,13 +68,16 @@ class ClusterApi(Protocol):
     def service(self, key: ServiceKey) -> LocalFacts:
         """What is known of this service now."""
 
+    def zone(self, node: str) -> str:
+        """The availability zone of this node of the cluster; "" where it is not known."""
+
     def workloads(self, node: str) -> tuple[Workload, ...]:
         """The accounts whose pods run on this node of the cluster, with the pods' addresses; none where pods are not
         known.
         """
 
     def take_moved_nodes(self) -> set[str]:
-        """The nodes whose `workloads` changed since the last look."""
+        """The nodes whose `workloads` or `zone` changed since the last look."""
 
     def want(self, owner: str, objects: Iterable[Wanted]) -> None:
         """From now on this owner wants these and no others: what bears our mark and nobody wants any more is deleted.

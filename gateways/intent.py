@@ -17,9 +17,11 @@ from gateways.evidence import NOTHING, Evidence, with_sick
 from gateways.identity.authorities import authorities_of, outside
 from gateways.identity.registered import registered_workloads
 from gateways.outbound import Outbound, plan_outbound
-from gateways.services import hosts_of, is_http, own_endpoints, port_label, sni_of
+from gateways.services import hosts_of, is_http, own_endpoints, port_label, route_of, sni_of, streams_of
 from gateways.state import (
     GATEWAY_PORT,
+    NOBODY,
+    Access,
     Admitted,
     Anchor,
     Checked,
@@ -28,6 +30,7 @@ from gateways.state import (
     Locality,
     NodeState,
     Offered,
+    Route,
     Situation,
     Tunnel,
     WgPeer,
@@ -140,6 +143,7 @@ def _node(
         region=site.region,
         captures=outbound.captures,
         clusters=outbound.clusters,
+        routes=outbound.routes,
         listeners=outbound.listeners,
         anchors=anchors_of(site, peers),
         ledger=site.ledger,
@@ -165,7 +169,7 @@ def _gateway(
         return NodeState(situation=situation, known=False, problems=(f"E190 {situation.node} has no gateway id yet",))
     identity = gateway_id(trust_domain(site.member, site.domain))
     offers, pools = of_kind(values, Offer), of_kind(values, Pool)
-    clusters, offered = _offers(site, offers, with_sick(pools, evidence.sick))
+    clusters, routes, offered = _offers(site, offers, with_sick(pools, evidence.sick))
     return NodeState(
         situation=situation,
         region=site.region,
@@ -177,6 +181,7 @@ def _gateway(
             peers=tuple(tunnel_peers(site, peers, problems)),
         ),
         clusters=clusters,
+        routes=routes,
         gateway=_listener(address, identity, peers, offered) if offered and peers else None,
         anchors=anchors_of(site, peers),
         ledger=site.ledger,
@@ -220,8 +225,11 @@ def _owned(peer: Peer, gateway: PeerGateway) -> str:
     return str(ip_network(gateway.overlay))
 
 
-def _offers(site: Site, offers: list[Offer], pools: list[Pool]) -> tuple[tuple[Cluster, ...], tuple[Offered, ...]]:
+def _offers(
+    site: Site, offers: list[Offer], pools: list[Pool]
+) -> tuple[tuple[Cluster, ...], tuple[Route, ...], tuple[Offered, ...]]:
     clusters: list[Cluster] = []
+    routes: list[Route] = []
     offered: list[Offered] = []
     by_service = own_endpoints(pools)
     for offer in offers:
@@ -233,10 +241,33 @@ def _offers(site: Site, offers: list[Offer], pools: list[Pool]) -> tuple[tuple[C
             name = f"in/{offer.service}/{label}"
             http = is_http(port.app_protocol)
             local = (Locality(site.member, site.region, 1, hosts),)
-            clusters.append(Cluster(name=name, local=site.member, localities=local, http=http))
-            admitted = rules_at(port, offer.access)
-            offered.append(Offered(sni_of(offer.service, label), name, http, admitted, site.domain))
-    return tuple(clusters), tuple(offered)
+            policy = offer.policy
+            clusters.append(
+                Cluster(
+                    name=name,
+                    local=site.member,
+                    localities=local,
+                    http=http,
+                    resilience=policy.resilience,
+                    affinity=policy.affinity,
+                )
+            )
+            streams = streams_of(http, policy)
+            access = Access(rules_at(port, offer.access), site.domain)
+            if http:
+                routes.append(route_of(clusters[-1], gateway=site.member, access=access))
+            offered.append(
+                Offered(
+                    sni_of(offer.service, label),
+                    name,
+                    http,
+                    str(offer.service),
+                    streams,
+                    access=NOBODY if http else access,
+                    by_path=any(rule.paths for rule in access.rules),
+                )
+            )
+    return tuple(clusters), tuple(routes), tuple(offered)
 
 
 def _listener(

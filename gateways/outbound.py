@@ -11,8 +11,8 @@ from federation.model.names import ServiceKey
 from federation.model.spiffe import SpiffeId, account, trust_domain
 from federation.model.standing import UNKNOWN, Standing
 from gateways.evidence import Evidence, with_sick
-from gateways.services import hosts_of, is_http, own_endpoints, port_label, sni_of
-from gateways.state import Capture, Cluster, Host, Locality, NodeListener, Situation, SourceChain
+from gateways.services import hosts_of, is_http, own_endpoints, port_label, route_of, sni_of, streams_of
+from gateways.state import Capture, Cluster, Host, Locality, NodeListener, Route, Situation, SourceChain
 from gateways.steer import Steering
 
 
@@ -21,6 +21,7 @@ class Outbound(Struct, frozen=True, kw_only=True):
 
     captures: tuple[Capture, ...]
     clusters: tuple[Cluster, ...]
+    routes: tuple[Route, ...]
     listeners: tuple[NodeListener, ...]
     identities: tuple[SpiffeId, ...]
     steering: Steering
@@ -68,6 +69,7 @@ def plan_outbound(
     return Outbound(
         captures=tuple(sorted(captures)),
         clusters=tuple(clusters),
+        routes=tuple(route_of(cluster) for cluster in clusters if cluster.http),
         listeners=tuple(listeners),
         identities=tuple(a.identity for a in acting),
         steering=steering,
@@ -137,12 +139,23 @@ def _clusters(world: _World, item: Import, port: Listener) -> tuple[Cluster, ...
             remotes=remotes,
             sni=sni,
             http=http,
+            resilience=item.policy.resilience,
+            affinity=item.policy.affinity,
         )
         for acting in world.acting
     ]
     if local:
         only = (Locality(member, world.site.region, 1, local),)
-        made.append(Cluster(name=f"{base}/local", local=member, localities=only, http=http))
+        made.append(
+            Cluster(
+                name=f"{base}/local",
+                local=member,
+                localities=only,
+                http=http,
+                resilience=item.policy.resilience,
+                affinity=item.policy.affinity,
+            )
+        )
     return tuple(made)
 
 
@@ -187,4 +200,6 @@ def _listener(world: _World, item: Import, port: Listener, clusters: tuple[Clust
         http=is_http(port.app_protocol),
         chains=tuple(SourceChain(a.identity, a.sources, by_identity[a.identity]) for a in world.acting),
         default=by_identity.get(None, ""),
+        service=str(item.service),
+        streams=streams_of(is_http(port.app_protocol), item.policy),
     )

@@ -18,7 +18,7 @@ from federation.wire.k8s.translate import (
     local_service,
     local_slices,
     slice_owner,
-    wish_of,
+    zone_label,
 )
 from federation.wire.k8s.types import (
     Drain,
@@ -31,6 +31,7 @@ from federation.wire.k8s.types import (
     ServiceExport,
     TrafficPolicy,
 )
+from federation.wire.k8s.wishes import wish_of
 
 ObjectKey = tuple[str, str, str]
 REGION_LABEL, ZONE_LABEL = "topology.kubernetes.io/region", "topology.kubernetes.io/zone"
@@ -67,13 +68,17 @@ class OverObjects:
         """What the objects say of this service."""
         return self._objects.service(key)
 
+    def zone(self, node: str) -> str:
+        """What the node's label says of its availability zone, as a DNS label."""
+        return self._objects.zone(node)
+
     def workloads(self, node: str) -> tuple[Workload, ...]:
         """The workloads whose pods run on this node."""
         return self._objects.pods.workloads(node)
 
     def take_moved_nodes(self) -> set[str]:
-        """The nodes of whose pods anything changed since the last look."""
-        return self._objects.pods.take_moved()
+        """The nodes of whose pods or zone anything changed since the last look."""
+        return self._objects.take_moved_nodes()
 
     def _tell(self, changed: Iterable[ServiceKey], wake: Wake) -> None:
         """Wake for these services, and for all where something changed that concerns every one."""
@@ -103,6 +108,7 @@ class Objects:
         self._zones: dict[str, str] = {}
         self._regions: dict[str, str] = {}
         self._zoneless: dict[str, set[ServiceKey]] = {}
+        self._rezoned: set[str] = set()
         self._whole = False
         self._faulty: dict[ObjectKey, tuple[ServiceKey, str, int]] = {}
 
@@ -110,6 +116,15 @@ class Objects:
     def regions(self) -> frozenset[str]:
         """Those that the labels of nodes name."""
         return frozenset(self._regions.values())
+
+    def zone(self, node: str) -> str:
+        """What the node's label says of its availability zone, as a DNS label; "" when it says nothing."""
+        return zone_label(self._zones.get(node))
+
+    def take_moved_nodes(self) -> set[str]:
+        """The nodes of whose pods or zone anything changed since the last look."""
+        moved, self._rezoned = self._rezoned, set()
+        return moved | self.pods.take_moved()
 
     def keys(self, kind: str) -> set[ObjectKey]:
         """The keys of every object of this kind."""
@@ -245,6 +260,7 @@ class Objects:
             if new:
                 held[name] = new
             if label == ZONE_LABEL and new != old:
+                self._rezoned.add(name)
                 return set(self._zoneless.get(name, ()))
         return set()
 

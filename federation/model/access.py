@@ -89,10 +89,18 @@ def admitting(rules: Sequence[AccessRule], domain: str, call: Call) -> AccessRul
     return None
 
 
+PARAMETER_IN_DOTS = r".*/\.{1,2}(;|%3[bB]).*"
+"""Normal paths with a dot segment that bears a parameter (`/a/%2e%2e;/b` becomes one): some servers go up there. No
+path rule admits them.
+"""
+
+
 def under(prefix: str, path: str) -> bool:
     """True when this path, once it is normal, lies under the prefix."""
     found, stem = normalised(path), stem_of(prefix)
-    return found is not None and stem is not None and (found == stem or found.startswith(f"{stem}/"))
+    if found is None or stem is None or re.fullmatch(PARAMETER_IN_DOTS, found):
+        return False
+    return found == stem or found.startswith(f"{stem}/")
 
 
 def stem_of(prefix: str) -> str | None:
@@ -104,6 +112,7 @@ def stem_of(prefix: str) -> str | None:
 _REFUSED = re.compile(r"#|%2f|%5c|%00|[^!-~]", re.IGNORECASE)
 _ESCAPED = re.compile(r"%([0-9a-fA-F]{2})")
 _UNRESERVED = re.compile(r"[A-Za-z0-9._~-]")
+_PARAMETER = re.compile(r"(?<=/)(\.{1,2});[^/]*")
 _TO_ESCAPE = re.compile(r'["<>^`{|}]')
 
 
@@ -113,7 +122,7 @@ def normalised(path: str) -> str | None:
     """
     if not path.startswith("/") or _REFUSED.search(path):
         return None
-    text = _ESCAPED.sub(_unescaped, path.replace("\\", "/"))
+    text = _ESCAPED.sub(_unescaped, _PARAMETER.sub(r"\1", path).replace("\\", "/"))
     text = _TO_ESCAPE.sub(lambda found: f"%{ord(found[0]):02X}", text)
     return re.sub("/+", "/", "/" + "/".join(_without_dots(text.split("/")[1:])))
 
@@ -124,14 +133,12 @@ def _unescaped(found: re.Match[str]) -> str:
 
 
 def _without_dots(segments: list[str]) -> list[str]:
-    """Dot segments are resolved also when they bear a parameter (`..;x`), as some servers do."""
     kept: list[str] = []
     for segment in segments:
-        name = segment.partition(";")[0]
-        if name == ".." and kept:
+        if segment == ".." and kept:
             kept.pop()
-        elif name not in (".", ".."):
+        elif segment not in (".", ".."):
             kept.append(segment)
-    if name in (".", ".."):
+    if segments[-1] in (".", ".."):
         kept.append("")
     return kept

@@ -49,6 +49,12 @@ class PeerGateway(Struct, frozen=True, kw_only=True):
     port: int
 
 
+class Here(Struct, frozen=True):
+    """Where the reader itself stands: its availability zone. Key `here`; each program has its own."""
+
+    az: str
+
+
 class Peer(Struct, frozen=True, kw_only=True):
     """Another member: its anchors (as in `Site`), prefix and gateways. Key `peer/<member>`."""
 
@@ -240,6 +246,7 @@ class ForeignBundle(Struct, frozen=True):
 
 Handout = (
     Site
+    | Here
     | Peer
     | Pool
     | Import

@@ -3,14 +3,17 @@
 Integers only, so that every program that reads a policy computes the same from it.
 """
 
+import re
 from typing import Literal
 
 from msgspec import Struct
 
-from federation.model.names import ServiceKey
+from federation.model.metadata import is_key, is_value
+from federation.model.names import ServiceKey, is_label
 from federation.model.resilience import NO_RESILIENCE, Resilience
 
 Steering = Literal["steered", "weighted"]
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 class Range(Struct, frozen=True):
@@ -38,11 +41,38 @@ PRICES_MAX = 256
 PPM = Range(0, 1_000_000)
 PANIC_BELOW = Range(0, 100)
 AFFINITY_SECONDS = Range(0, 86_400)
+PERCENT = Range(0, 100)
+WAIT_MS = Range(0, 3_600_000)
+SECONDS = Range(1, 604_800)
+COUNT = Range(0, 1_000_000_000)
+ATTEMPTS = Range(0, 100)
+HEADER_MAX = 128
 
 
 def is_path(text: str) -> bool:
     """True for what a probe may ask for: it begins with "/" and holds printable ASCII without spaces."""
     return text.startswith("/") and text.isascii() and text.isprintable() and " " not in text
+
+
+def is_token(text: str) -> bool:
+    """True for the name of a header or cookie (RFC 9110, token)."""
+    return 0 < len(text) <= HEADER_MAX and _TOKEN.fullmatch(text) is not None
+
+
+def is_target(term: str) -> bool:
+    """True for a term that names somebody: a region, `member/NAME` or `label/KEY=VALUE`."""
+    kind, slash, rest = term.partition("/")
+    if kind == "member":
+        return bool(slash) and is_label(rest)
+    key, equals, value = rest.partition("=")
+    if kind == "label" and slash:
+        return bool(equals) and is_key(key) and (not value or is_value(value))
+    return not slash and is_label(term)
+
+
+def is_term(term: str) -> bool:
+    """True for a term that an order may have: one that names somebody, `@region` or `@az`."""
+    return term in ("@region", "@az") or is_target(term)
 
 
 def is_region(term: str) -> bool:

@@ -6,11 +6,11 @@ from typing import Any
 from msgspec import Struct
 
 from federation.model.policy import Affinity, Panic, Policy, Portion, Price, Probe, Ramp
-from federation.model.resilience import Resilience
+from federation.model.resilience import Breakers, Outlier, RateLimit, Resilience, Retries, SlowStart, Timeouts
 
 
 class Wish(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The fields of a `Policy`, each None where this level says nothing."""
+    """The fields of a `Policy` and of its `Resilience`, each None where this level says nothing."""
 
     order: tuple[str, ...] | None = None
     threshold: int | None = None
@@ -28,10 +28,16 @@ class Wish(Struct, frozen=True, kw_only=True, omit_defaults=True):
     affinity: Affinity | None = None
     ramp: Ramp | None = None
     probe: Probe | None = None
-    resilience: Resilience | None = None
+    timeouts: Timeouts | None = None
+    retries: Retries | None = None
+    breakers: Breakers | None = None
+    outlier: Outlier | None = None
+    slow_start: SlowStart | None = None
+    rate_limit: RateLimit | None = None
+    connection_seconds: int | None = None
 
 
-HINTED = ("capacity", "affinity", "ramp", "resilience")
+HINTED = ("capacity", "affinity", "ramp", *Resilience.__struct_fields__)
 """What an exporter may say of its service to those who call it; where their requests go is theirs to say."""
 
 
@@ -57,7 +63,8 @@ def in_force(levels: Sequence[tuple[str, Wish]]) -> InForce:
             value = getattr(wish, name)
             if value is not None and name not in fields:
                 fields[name], sources[name] = value, level
-    return InForce(Policy(**fields), sources)
+    parts = {name: fields.pop(name) for name in Resilience.__struct_fields__ if name in fields}
+    return InForce(Policy(**fields, resilience=Resilience(**parts)), sources)
 
 
 def hint_of(wish: Wish) -> Wish:

@@ -10,7 +10,7 @@ from federation.model.names import MemberName
 from federation.model.record import BEHIND_MAX, About, Distance, Evidence, Gateway, Resource, Seen
 
 
-def site(own: Member, ledger: Ledger, gateways: Mapping[str, int], issuer: str = "") -> Site:
+def site(own: Member, ledger: Ledger, gateways: Mapping[str, int], zones: Mapping[str, int], issuer: str = "") -> Site:
     """Our own member as our agents see it."""
     return Site(
         member=own.name,
@@ -22,6 +22,7 @@ def site(own: Member, ledger: Ledger, gateways: Mapping[str, int], issuer: str =
         gateways=dict(sorted(gateways.items())),
         issuer=issuer,
         ledger=ledger.mark,
+        zones=dict(zones),
     )
 
 
@@ -71,9 +72,9 @@ def seen(mark: int, programs: Mapping[str, NodeReport | None]) -> Seen:
     return Seen(min((mark, *reached.values())), tuple(behind[:BEHIND_MAX]))
 
 
-def about(own: Member, version: str, leaving: Leaving | None) -> About:
+def about(own: Member, version: str, leaving: Leaving | None, labels: Mapping[str, str]) -> About:
     """What our record says of ourselves."""
-    return About(own.name, own.region, version, leaving)
+    return About(own.name, own.region, version, leaving, dict(sorted(labels.items())))
 
 
 def place(member: Member, costs: Mapping[MemberName, int], own: bool = False) -> Place:

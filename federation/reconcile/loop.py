@@ -87,7 +87,7 @@ class Loop:
         self.heard = Heard(parts.store)
         self._began = parts.clock.monotonic()
         self.bundles = Bundles(parts.own.name, parts.store, self._mesh_changed)
-        self.programs = Programs(Enrolments(parts.folder.agents, parts.enrolled), parts.cluster)
+        self.programs = Programs(Enrolments(parts.folder.agents, parts.enrolled), parts.cluster, parts.own.az)
         self._pods_moved = False
         self._dirty: set[ServiceKey] = set()
         self._all = True

@@ -32,7 +32,7 @@ def plan_mesh(
     ledger = loop.parts.ledger.ledger
     own = ledger.members[loop.parts.own.name]
     reports = {name: state.node for name, state in loop.parts.agents.states().items()}
-    record: dict[str, Resource] = {"about": mesh.about(own, VERSION, leaving)}
+    record: dict[str, Resource] = {"about": mesh.about(own, VERSION, leaving, loop.parts.labels)}
     evidence = loop.links.evidence()
     ours: list[Resource] = [*_gateways(loop, own, reports), *loop.links.distances(), *evidence]
     ours += loop.trust.record
@@ -40,7 +40,7 @@ def plan_mesh(
     ours.append(mesh.seen(ledger.mark, {name: reports.get(name) for name in (*enrolled, *loop.programs.unread)}))
     record |= {key_of(item): item for item in ours} | loop.bundles.record()
     ids = {name: loop.allocations.gateway(name) for name, e in enrolled.items() if e.role == "gateway"}
-    handout: dict[str, Struct] = {"site": mesh.site(own, ledger, ids, loop.trust.issuer)}
+    handout: dict[str, Struct] = {"site": mesh.site(own, ledger, ids, loop.programs.zones, loop.trust.issuer)}
     handout[f"place/{own.name}"] = mesh.place(own, loop.links.costs, own=True)
     handout |= mesh.own_witnesses(own.name, evidence)
     hosts = loop.desired.steered.keys()

@@ -1,6 +1,7 @@
 """What the loop works with."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from msgspec import Struct
 
@@ -14,7 +15,7 @@ from federation.ports import Agents, Clock, ClusterApi, Disk, Journal, LedgerSou
 
 @dataclass(frozen=True)
 class Parts:
-    """Ourselves, and the outside by its ports."""
+    """Ourselves, and the outside by its ports. `labels` are those that our member says of itself."""
 
     own: Own
     folder: Folder
@@ -28,6 +29,7 @@ class Parts:
     journal: Journal
     disk: Disk
     enrolled: SelfEnrolled | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 class Around(Struct, frozen=True):

@@ -6,6 +6,7 @@ from federation.model.handout import (
     EndpointReport,
     ForeignBundle,
     HeadlessSlice,
+    Here,
     Import,
     JwtBundle,
     LinkReport,
@@ -30,6 +31,7 @@ PERIOD = 10.0
 HANDOUT = Codec(
     {
         "site": Site,
+        "here": Here,
         "peer": Peer,
         "pool": Pool,
         "import": Import,

@@ -11,9 +11,9 @@ from collections.abc import Iterable
 
 from msgspec import Struct, field
 
-from gateways.xds.messages import CDS, EDS, LDS, SDS, Request, Resource, Response, Snapshot
+from gateways.xds.messages import CDS, EDS, LDS, RDS, SDS, Request, Resource, Response, Snapshot
 
-ORDER = (CDS, EDS, SDS, LDS)
+ORDER = (CDS, EDS, SDS, LDS, RDS)
 WILDCARD = "*"
 
 Versions = dict[str, str | None]

@@ -9,7 +9,7 @@ from msgspec import Struct, structs
 from federation.model import policy as model
 from federation.model.names import LABEL_MAX, ServiceKey
 from federation.model.record import Endpoint, EndpointState, Port, ServiceKind, Slice, Traits
-from federation.model.wish import Wish, in_force
+from federation.model.wish import in_force
 from federation.wire.k8s.naming import derived_name
 from federation.wire.k8s.types import (
     EndpointConditions,
@@ -17,8 +17,8 @@ from federation.wire.k8s.types import (
     GlobalName,
     Service,
     ServiceExport,
-    SteeringSpec,
 )
+from federation.wire.k8s.wishes import wish_of
 
 SERVICE_LABEL = "kubernetes.io/service-name"
 MCS_SERVICE_LABEL = "multicluster.kubernetes.io/service-name"
@@ -105,7 +105,9 @@ def local_slices(
             sorted(Port(p.name, p.port, p.protocol, p.app_protocol or "") for p in endpoint_slice.ports or () if p.port)
         )
         for item in endpoint_slice.endpoints or ():
-            group = merged.setdefault((_az(item.zone or zones.get(item.node_name or "")) or default_az, ports), {})
+            group = merged.setdefault(
+                (zone_label(item.zone or zones.get(item.node_name or "")) or default_az, ports), {}
+            )
             for address in item.addresses[:1]:
                 group[address] = Endpoint(address, state_of(item.conditions), item.hostname or "")
     return tuple(
@@ -114,7 +116,7 @@ def local_slices(
     )
 
 
-def _az(zone: str | None) -> str:
+def zone_label(zone: str | None) -> str:
     """A zone's name as a DNS label: a node's label may hold more than peers take."""
     return _NO_LABEL.sub("-", (zone or "").lower()).strip("-")[:LABEL_MAX].rstrip("-")
 
@@ -124,18 +126,6 @@ def state_of(conditions: EndpointConditions) -> EndpointState:
     if conditions.terminating:
         return "draining"
     return "unready" if conditions.ready is False else "ready"
-
-
-def wish_of(spec: SteeringSpec) -> Wish:
-    """What the spec asks for; a field that is empty or not there asks for nothing."""
-    return Wish(
-        order=tuple(spec.order) or None,
-        threshold=spec.threshold,
-        weights=spec.weights or None,
-        drain=tuple(spec.drain) or None,
-        ramp=None if spec.ramp is None else model.Ramp(spec.ramp.percent, spec.ramp.seconds),
-        probe=None if spec.probe is None else model.Probe(**structs.asdict(spec.probe)),
-    )
 
 
 def global_name(value: GlobalName) -> model.GlobalName:

@@ -3,87 +3,65 @@
 import re
 from collections.abc import Iterable
 
-from msgspec import Struct
-
-from federation.model.access import AccessRule, Source, stem_of
+from federation.model.access import PARAMETER_IN_DOTS, AccessRule, Source, stem_of
 from federation.model.spiffe import trust_domain
-from gateways.render.envoy.common import Json, typed
-from gateways.state import Offered
+from gateways.render.envoy.common import Json, extension, typed
+from gateways.state import NOBODY, Access, Offered
 
-HTTP_FILTER = "envoy.filters.http.rbac"
+RBAC = "envoy.filters.http.rbac"
 _HTTP = "extensions.filters.http.rbac.v3"
-_NOBODY: Json = {"action": "ALLOW", "policies": {}}
 
 
-class Entrance(Struct, frozen=True):
-    """What an HTTP connection manager of a gateway asks before it routes: `filters` before the router, fields of the
-    `manager`, and `typed_per_filter_config` of its `routes`.
-    """
-
-    filters: tuple[Json, ...]
-    manager: Json
-    routes: Json
-
-
-def for_connections(offered: Offered) -> Json:
+def for_connections(access: Access, cluster: str) -> Json:
     """The network filter of a TCP port."""
     return typed(
         "envoy.filters.network.rbac",
         "extensions.filters.network.rbac.v3.RBAC",
-        stat_prefix=f"access.{offered.cluster}",
-        rules=_rules(offered),
+        stat_prefix=f"access.{cluster}",
+        rules=_rules(access),
     )
 
 
-def entrance(offered: Offered, member: str) -> Entrance:
-    """What the HTTP port of a member asks of requests."""
-    return Entrance(
-        filters=(typed(HTTP_FILTER, f"{_HTTP}.RBAC", rules=_NOBODY),),
-        manager={**_paths_read(offered), "local_reply_config": _refusal(offered, member)},
-        routes=on_routes(offered),
-    )
+def for_requests() -> Json:
+    """The HTTP filter of a gateway: it admits nobody but whom the route does (`on_route`)."""
+    return typed(RBAC, f"{_HTTP}.RBAC", rules=_rules(NOBODY))
 
 
-def on_routes(offered: Offered) -> Json:
-    """`typed_per_filter_config` of the routes: who is admitted. A change here drains no connection."""
-    per_route = typed(HTTP_FILTER, f"{_HTTP}.RBACPerRoute", rbac={"rules": _rules(offered)})
-    return {HTTP_FILTER: per_route["typed_config"]}
+def on_route(access: Access) -> Json:
+    """`typed_per_filter_config` of a gateway's route. A change here drains no connection."""
+    return {RBAC: extension(f"{_HTTP}.RBACPerRoute", rbac={"rules": _rules(access)})}
 
 
-def _paths_read(offered: Offered) -> Json:
-    """Where a rule names paths the server gets the path that the rules were asked about; elsewhere what the client
-    sent.
+def requests_read(offered: Offered, member: str) -> Json:
+    """Fields of the connection manager: what a refused caller is told and, where a rule names paths, that the server
+    gets the path that the rules were asked about; elsewhere it gets what the client sent.
     """
-    if not any(rule.paths for rule in offered.access):
-        return {}
-    return {
-        "normalize_path": True,
-        "merge_slashes": True,
-        "path_with_escaped_slashes_action": "REJECT_REQUEST",
-    }
+    made: Json = {"local_reply_config": {"mappers": [_refusal(offered, member)]}}
+    if offered.by_path:
+        made |= {
+            "normalize_path": True,
+            "merge_slashes": True,
+            "path_with_escaped_slashes_action": "REJECT_REQUEST",
+        }
+    return made
 
 
 def _refusal(offered: Offered, member: str) -> Json:
-    """What a caller is told who is not admitted: who it is here, and what would admit it."""
     text = (
         f"%DOWNSTREAM_PEER_URI_SAN% may not %REQ(:METHOD)% this path of {offered.cluster.removeprefix('in/')} "
         f"in {member}: no AccessPolicy there admits it\n"
     )
-    denied: Json = {
-        "filter": {
-            "status_code_filter": {
-                "comparison": {"op": "EQ", "value": {"default_value": 403, "runtime_key": "isthmus.denied"}}
-            }
-        },
+    forbidden = {"op": "EQ", "value": {"default_value": 403, "runtime_key": "isthmus.forbidden"}}
+    return {
+        "filter": {"status_code_filter": {"comparison": forbidden}},
         "body_format_override": {"text_format_source": {"inline_string": text}},
     }
-    return {"mappers": [denied]}
 
 
-def _rules(offered: Offered) -> Json:
+def _rules(access: Access) -> Json:
     policies = {
-        f"{number}": {"permissions": _permissions(rule), "principals": _principals(rule.sources, offered.domain)}
-        for number, rule in enumerate(offered.access)
+        f"{number}": {"permissions": _permissions(rule), "principals": _principals(rule.sources, access.domain)}
+        for number, rule in enumerate(access.rules)
     }
     return {"action": "ALLOW", "policies": policies}
 
@@ -116,6 +94,7 @@ def _permissions(rule: AccessRule) -> list[Json]:
         asked.append({"or_rules": {"rules": [_method(method) for method in rule.methods]}})
     if rule.paths:
         asked.append({"or_rules": {"rules": [one for prefix in rule.paths for one in _paths(prefix)]}})
+        asked.append({"not_rule": {"url_path": {"path": {"safe_regex": {"regex": PARAMETER_IN_DOTS}}}}})
     return [{"and_rules": {"rules": asked}}] if asked else [{"any": True}]
 
 

@@ -5,6 +5,7 @@ there when it has ejected every host before, and with the last attempt of a requ
 """
 
 from gateways.render.envoy.common import Json, host_address
+from gateways.render.envoy.telemetry import METADATA
 from gateways.state import Cluster, Host, Locality
 
 OVERPROVISION = 100_000
@@ -17,15 +18,16 @@ def load_assignment(item: Cluster) -> Json:
     """The endpoints of this cluster; an empty list for a service without any, never nothing."""
     return {
         "cluster_name": item.name,
-        "endpoints": [_locality(locality) for locality in item.localities if locality.hosts],
+        "endpoints": [_locality(locality, item.opened) for locality in item.localities if locality.hosts],
         "policy": {"overprovisioning_factor": OVERPROVISION, "weighted_priority_health": True},
     }
 
 
-def _locality(locality: Locality) -> Json:
+def _locality(locality: Locality, opened: bool) -> Json:
+    place = {"region": locality.region, "zone": locality.member}
     made: Json = {
-        "locality": {"region": locality.region, "zone": locality.member},
-        "lb_endpoints": [_endpoint(locality.member, host) for host in locality.hosts],
+        "locality": {**place, "sub_zone": locality.zone} if locality.zone else place,
+        "lb_endpoints": [_endpoint(locality, host, opened) for host in locality.hosts],
     }
     if locality.standby:
         made |= {"priority": locality.standby, "load_balancing_weight": 1}
@@ -34,9 +36,15 @@ def _locality(locality: Locality) -> Json:
     return made
 
 
-def _endpoint(member: str, host: Host) -> Json:
+def _endpoint(locality: Locality, host: Host, opened: bool) -> Json:
+    why = {"member": locality.member, "zone": host.zone, "reason": locality.reason}
     return {
         "endpoint": {"address": host_address(host)},
-        "health_status": _HEALTH[host.state],
-        "metadata": {"filter_metadata": {"envoy.transport_socket_match": {"member": member}}},
+        "health_status": "HEALTHY" if opened and host.state == "unready" else _HEALTH[host.state],
+        "metadata": {
+            "filter_metadata": {
+                "envoy.transport_socket_match": {"member": locality.member},
+                METADATA: {name: value for name, value in why.items() if value},
+            }
+        },
     }

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from ipaddress import ip_network
 
-from gateways.render.envoy import access
+from gateways.render.envoy.access import for_connections
 from gateways.render.envoy.common import (
     PEERS_SECRET,
     Json,
@@ -12,38 +12,41 @@ from gateways.render.envoy.common import (
     tls_limits,
     typed,
 )
-from gateways.render.envoy.filters import towards
-from gateways.state import Admitted, GatewayListener, NodeListener, Offered, SourceChain
+from gateways.render.envoy.filters import http, tcp
+from gateways.render.envoy.telemetry import PEER, Told
+from gateways.state import Admitted, GatewayListener, NodeListener, Offered, Situation, SourceChain
 
 GATEWAY_LISTENER = "gateway"
 
 
-def node_listener(item: NodeListener, chains: Iterable[SourceChain]) -> Json:
+def node_listener(item: NodeListener, chains: Iterable[SourceChain], own: Situation) -> Json:
     """The listener of one import port with these of its chains; other sources reach local endpoints or nothing."""
     made: Json = {
         "name": item.name,
         "address": socket_address(item.address, item.port),
         "traffic_direction": "OUTBOUND",
         "per_connection_buffer_limit_bytes": 1_048_576,
-        "filter_chains": [_node_chain(item, chain) for chain in chains],
+        "filter_chains": [_node_chain(item, chain, own) for chain in chains],
     }
     if item.default:
-        made["default_filter_chain"] = {
-            "name": "local",
-            "filters": [towards(item.default, item.http, item.default)],
-        }
+        made["default_filter_chain"] = {"name": "local", "filters": [_outbound(item, item.default, "", own)]}
     return made
 
 
-def _node_chain(item: NodeListener, chain: SourceChain) -> Json:
+def _node_chain(item: NodeListener, chain: SourceChain, own: Situation) -> Json:
     return {
         "name": str(chain.identity),
         "filter_chain_match": {"source_prefix_ranges": [_range(source) for source in chain.sources]},
-        "filters": [towards(chain.cluster, item.http, chain.cluster)],
+        "filters": [_outbound(item, chain.cluster, str(chain.identity), own)],
     }
 
 
-def gateway_listener(item: GatewayListener) -> Json:
+def _outbound(item: NodeListener, towards: str, source: str, own: Situation) -> Json:
+    told = Told(own.telemetry, own.role, own.member, item.service, source)
+    return http(towards, told) if item.http else tcp(towards, told, item.streams)
+
+
+def gateway_listener(item: GatewayListener, own: Situation) -> Json:
     """The one entrance. A server name that is not offered matches no chain, so the connection is closed.
 
     Each chain asks twice: whether a peer comes through its own tunnel, then whether this caller may call this port.
@@ -61,11 +64,11 @@ def gateway_listener(item: GatewayListener) -> Json:
             )
         ],
         "listener_filters_timeout": "5s",
-        "filter_chains": [_gateway_chain(item, offered) for offered in item.offered],
+        "filter_chains": [_gateway_chain(item, offered, own) for offered in item.offered],
     }
 
 
-def _gateway_chain(item: GatewayListener, offered: Offered) -> Json:
+def _gateway_chain(item: GatewayListener, offered: Offered, own: Situation) -> Json:
     context: Json = {
         "tls_params": tls_limits(),
         "tls_certificate_sds_secret_configs": [secret_from_stream(str(item.identity))],
@@ -83,17 +86,15 @@ def _gateway_chain(item: GatewayListener, offered: Offered) -> Json:
             disable_stateful_session_resumption=True,
             common_tls_context=context,
         ),
-        "filters": [
-            _only(item.admitted),
-            *_inward(offered, item.identity.trust_domain.removesuffix(f".{offered.domain}")),
-        ],
+        "filters": [_only(item.admitted), *_inbound(offered, own)],
     }
 
 
-def _inward(offered: Offered, member: str) -> list[Json]:
+def _inbound(offered: Offered, own: Situation) -> list[Json]:
+    told = Told(own.telemetry, own.role, own.member, offered.service, PEER)
     if offered.http:
-        return [towards(offered.cluster, True, offered.cluster, access.entrance(offered, member))]
-    return [access.for_connections(offered), towards(offered.cluster, False, offered.cluster)]
+        return [http(offered.cluster, told, from_peer=offered)]
+    return [for_connections(offered.access, offered.cluster), tcp(offered.cluster, told, offered.streams)]
 
 
 def _only(admitted: Iterable[Admitted]) -> Json:

@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator, Mapping
 
 from msgspec import Struct
 
-from gateways.render.envoy import clusters, endpoints, listeners, secrets
-from gateways.render.envoy.common import CDS, EDS, LDS, PEERS_SECRET, SDS, Json, anchor_secret, foreign_secret
+from gateways.render.envoy import clusters, endpoints, listeners, routes, secrets, telemetry
+from gateways.render.envoy.common import CDS, EDS, LDS, PEERS_SECRET, RDS, SDS, Json, anchor_secret, foreign_secret
 from gateways.state import NodeState
 
-KINDS = (CDS, EDS, LDS, SDS)
+KINDS = (CDS, EDS, LDS, RDS, SDS)
 Resources = dict[str, dict[str, Json]]
 
 
@@ -37,18 +37,24 @@ def parts(state: NodeState, certificates: Mapping[str, Certificate]) -> Iterator
     that waits for a secret would hold back every other change."""
     yield from _secrets(state, certificates)
     anchors = {anchor.member: anchor for anchor in state.anchors}
+    if state.situation.telemetry.otlp:
+        yield Part(CDS, telemetry.COLLECTOR, telemetry.collector, (state.situation.telemetry,))
     for item in state.clusters:
         if item.identity is None or str(item.identity) in certificates:
             remotes = tuple(anchors[member] for member in item.remotes)
             yield Part(CDS, item.name, clusters.cluster, (item, anchors[item.local], remotes))
             yield Part(EDS, item.name, endpoints.load_assignment, (item,))
+    held = {item.name for item in state.clusters if item.identity is None or str(item.identity) in certificates}
+    for route in state.routes:
+        if route.name in held:
+            yield Part(RDS, route.name, routes.routes, (route,))
     for listener in state.listeners:
         chains = tuple(chain for chain in listener.chains if str(chain.identity) in certificates)
         if chains or listener.default:
-            yield Part(LDS, listener.name, listeners.node_listener, (listener, chains))
+            yield Part(LDS, listener.name, listeners.node_listener, (listener, chains, state.situation))
     gateway = state.gateway
     if gateway is not None and str(gateway.identity) in certificates:
-        yield Part(LDS, listeners.GATEWAY_LISTENER, listeners.gateway_listener, (gateway,))
+        yield Part(LDS, listeners.GATEWAY_LISTENER, listeners.gateway_listener, (gateway, state.situation))
 
 
 def resources(state: NodeState, certificates: Mapping[str, Certificate]) -> Resources:
