@@ -9,7 +9,7 @@ from aiohttp import web
 from prometheus_client import generate_latest
 
 from federation.model.errors import InputError, IsthmusError
-from federation.model.names import ServiceKey, parse_subject
+from federation.model.names import ServiceKey, parse_service, parse_subject
 from federation.process import answers
 
 
@@ -55,16 +55,21 @@ async def _metrics(request: web.Request) -> web.Response:
 
 
 class Api:
-    """Routes: /healthz, /metrics, /v1/status, /v1/explain?of=NS/NAME&from=MEMBER&at=MS (or of=HOST), /v1/trust,
-    /v1/trust/wish?member=NAME, /v1/leave; by POST /v1/trust/rotate?exclude=NAME (may be repeated), /v1/trust/abort,
-    /v1/leave and /v1/leave/abort.
+    """Routes: /healthz, /metrics, /v1/status, /v1/explain?of=NS/NAME&from=MEMBER&at=MS (or of=HOST),
+    /v1/access?of=NS/NAME&source=SPIFFE&method=GET&path=/, /v1/trust, /v1/trust/wish?member=NAME, /v1/leave; by POST
+    /v1/trust/rotate?exclude=NAME (may be repeated), /v1/trust/abort, /v1/leave and /v1/leave/abort.
     """
 
     def __init__(
-        self, status: Callable[[], dict[str, Any]], explain: Callable[..., dict[str, Any]], wishing: Wishing
+        self,
+        status: Callable[[], dict[str, Any]],
+        explain: Callable[..., dict[str, Any]],
+        access: Callable[..., dict[str, Any]],
+        wishing: Wishing,
     ) -> None:
         self._status = status
         self._explain = explain
+        self._access = access
         self._wishing = wishing
 
     async def start(self, socket: Path) -> web.AppRunner:
@@ -72,6 +77,7 @@ class Api:
         app = living()
         app.router.add_get("/v1/status", self._get_status)
         app.router.add_get("/v1/explain", self._get_explain)
+        app.router.add_get("/v1/access", self._get_access)
         app.router.add_get("/v1/trust", self._get_trust)
         app.router.add_get("/v1/trust/wish", self._get_wish)
         app.router.add_post("/v1/trust/rotate", self._post_rotate)
@@ -87,6 +93,12 @@ class Api:
     async def _get_explain(self, request: web.Request) -> web.Response:
         try:
             return reply(self._explain(*explain_asked(request)))
+        except IsthmusError as error:
+            return refusal(error)
+
+    async def _get_access(self, request: web.Request) -> web.Response:
+        try:
+            return reply(self._access(*access_asked(request)))
         except IsthmusError as error:
             return refusal(error)
 
@@ -134,6 +146,12 @@ def explain_asked(request: web.Request) -> tuple[ServiceKey | str, str, int]:
     if not (at.isascii() and at.isdigit() and len(at) <= 14):
         raise InputError(f'at "{at}": must be Unix milliseconds')
     return what, request.query.get("from", ""), int(at)
+
+
+def access_asked(request: web.Request) -> tuple[ServiceKey, str, str, str]:
+    """Which service, which SPIFFE ID, method and path. InputError."""
+    asked = request.query
+    return parse_service(asked.get("of", "")), asked.get("source", ""), asked.get("method", ""), asked.get("path", "")
 
 
 async def _answered(asked: Awaitable[dict[str, Any]]) -> web.Response:

@@ -28,6 +28,7 @@ COMMANDS = {
     "members": ("federation.cli.look:members", "Show the members as a controller sees them."),
     "status": ("federation.cli.look:status", "Show members, nodes, links and services."),
     "check": ("federation.cli.check:check", "Check a member's installation from where it is run."),
+    "access": ("federation.cli.look:access", "Tell whether a caller of another member may call a service."),
     "explain": ("federation.cli.look:explain", "Explain where requests for a service go, and why."),
     "deploy": ("federation.cli.deploy:deploy", "What a Kubernetes cluster needs of a state folder."),
     "lab": ("federation.cli.lab:lab", "A whole federation on this machine."),

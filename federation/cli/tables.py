@@ -152,3 +152,16 @@ def print_explain(answer: dict[str, Any]) -> None:
         console.print(f"standing by: {', '.join(answer['standby'])}")
     for text in answer["notes"]:
         console.print(f"[yellow]! {escape(text)}[/]")
+
+
+def print_access(answer: dict[str, Any]) -> None:
+    """Print, port by port, whether the caller is admitted, and why."""
+    console = Console()
+    console.print(f"[bold]{answer['service']}[/] in {answer['member']}, called by {answer['source']}")
+    for row in answer["ports"]:
+        call = f"{answer['method']} {answer['path']}" if row["http"] else "a connection"
+        refused = "answered " + str(row["status"]) if row["status"] else "closed"
+        verdict = "[green]admitted[/]" if row["admitted"] else f"[red]{refused}[/]"
+        console.print(f"{row['port']}: {escape(call)} is {verdict}: {escape(row['why'])}")
+    for text in answer["notes"]:
+        console.print(f"[yellow]! {escape(text)}[/]")
