@@ -40,10 +40,14 @@ class Target(Struct, frozen=True):
 
 
 class Prober(Generic[Key]):
-    """Keeps a verdict for each wanted target. `changed` is set when one changed."""
+    """Keeps a verdict for each wanted target. `changed` is set when one changed.
+
+    `failing` are those that are down: the same object until one of them falls or rises.
+    """
 
     def __init__(self) -> None:
         self.verdicts: dict[Key, Verdict] = {}
+        self.failing: frozenset[Key] = frozenset()
         self.changed = asyncio.Event()
         self._wanted: dict[Key, Target] = {}
         self._tasks: dict[Key, asyncio.Task[None]] = {}
@@ -52,15 +56,23 @@ class Prober(Generic[Key]):
 
     def want(self, targets: Mapping[Key, Target]) -> None:
         """Probe these from now on, and nothing else; a target that changed begins anew with what was believed."""
-        for key in self._wanted.keys() - targets.keys():
-            self._tasks.pop(key).cancel()
-            self.verdicts.pop(key, None)
+        gone: dict[Key, Target | None] = dict.fromkeys(self._wanted.keys() - targets.keys())
+        self.adjust({**gone, **targets})
+
+    def adjust(self, targets: Mapping[Key, Target | None]) -> None:
+        """As `want` for these alone (None: probe it no more); all others stay as they are."""
         for key, target in targets.items():
-            if self._wanted.get(key) != target:
-                if key in self._tasks:
-                    self._tasks[key].cancel()
+            if self._wanted.get(key) == target:
+                continue
+            if key in self._tasks:
+                self._tasks.pop(key).cancel()
+            if target is None:
+                del self._wanted[key]
+                self.verdicts.pop(key, None)
+                self.failing -= {key}
+            else:
+                self._wanted[key] = target
                 self._tasks[key] = asyncio.create_task(self._keep(key, target))
-        self._wanted = dict(targets)
 
     def stop(self) -> None:
         """Probe nothing any more."""
@@ -101,6 +113,7 @@ class Prober(Generic[Key]):
         self.verdicts[key] = verdict
         if verdict.up != before.up:
             log.info("verdict", extra={"target": str(key), "address": target.address, "up": verdict.up})
+            self.failing = self.failing - {key} if verdict.up else self.failing | {key}
             self.changed.set()
 
 

@@ -51,11 +51,14 @@ class Problems:
 
     def say(self, found: tuple[str, ...]) -> None:
         """These are the problems now, one line each."""
+        if found == self._said:
+            return
+        now, before = set(found), set(self._said)
         for line in found:
-            if line not in self._said:
+            if line not in before:
                 self._log.warning("problem", extra={"problem": line})
         for line in self._said:
-            if line not in found:
+            if line not in now:
                 self._log.info("problem is gone", extra={"problem": line})
         self._said = found
 

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Mapping
+from operator import is_
 from pathlib import Path
 from typing import Protocol
 
@@ -18,29 +19,31 @@ from msgspec import Struct, structs
 from federation.link.enrolled import Enrolled
 from federation.link.leaf import issuer_of
 from federation.lkg.disk import Disk
-from federation.model.handout import EndpointReport, NodeReport
-from federation.model.names import ServiceKey
-from federation.model.spiffe import account
+from federation.model.handout import NodeReport
 from federation.probing import Prober, Target
 from federation.process import until_stopped
-from federation.session.tree import Tree
+from federation.session.tree import Tree, compare
 from federation.telemetry import Problems
 from federation.wire.handout import HandoutHead
 from gateways import metrics
 from gateways.evidence import Evidence
-from gateways.identity.answers import Book
 from gateways.identity.attested import Attested
 from gateways.identity.callers import Attestor
+from gateways.identity.holders import Holders
 from gateways.identity.keeper import Keeper, LeafSource
 from gateways.identity.serve import WorkloadServer
 from gateways.identity.tokens import Tokens, TokenSource
-from gateways.intent import intend
 from gateways.kernel.port import Kernel
-from gateways.probe.counters import link_reports, received
+from gateways.node_parts import kept
+from gateways.offering import Offering
+from gateways.planner import Planner
+from gateways.probe.counters import received
 from gateways.probe.echo import EchoProber
 from gateways.probe.traffic import Traffic
-from gateways.render.envoy.resources import Certificate, missing, parts
-from gateways.state import GATEWAY_PORT, Checked, NodeState, Registered, Situation
+from gateways.render.envoy.resources import Certificate, missing
+from gateways.reporting import Reports, Sick
+from gateways.service_states import ABSENT, Former
+from gateways.state import GATEWAY_PORT, Checked, NodeState, Situation
 from gateways.sync import Outcome, Sync, Wanted, wanted_of
 from gateways.xds.encode import Encoder
 from gateways.xds.messages import SDS
@@ -48,7 +51,8 @@ from gateways.xds.serve import XdsServer
 
 log = logging.getLogger("agent")
 
-Sick = tuple[ServiceKey, str]
+AT_ONCE = 32
+"""Groups of resources that are encoded without leaving the loop: a few milliseconds; more go to a thread."""
 
 PERIOD = 3.0
 SOON = 1.0
@@ -82,19 +86,14 @@ class HandoutFeed(LeafSource, Attestor, TokenSource, Protocol):
 
 
 class Made(Struct, frozen=True):
-    """A handout worked out: kept until handout or certificates change."""
+    """What one pass made of handout and evidence. `offered` when Envoy is offered all of it."""
 
     root: bytes
-    evidence: Evidence
-    certificates: Mapping[str, Certificate]
     state: NodeState
     wanted: Wanted
-    problems: tuple[str, ...]
-
-    def stands(self, evidence: Evidence) -> bool:
-        """True while this evidence would make nothing else of it."""
-        same = (evidence.ways, evidence.sick) == (self.evidence.ways, self.evidence.sick)
-        return same and not 0 < self.state.until <= evidence.now
+    certificates: Mapping[str, Certificate]
+    offered: bool = False
+    problems: tuple[str, ...] = ()
 
 
 class Trust(Struct, frozen=True):
@@ -106,7 +105,9 @@ class Trust(Struct, frozen=True):
 
 def shows_leaves(state: NodeState) -> bool:
     """True when Envoy needs secrets: one that has not asked for them yet has what it had before."""
-    return state.gateway is not None or any(cluster.identity is not None for cluster in state.clusters)
+    if state.gateway is not None:
+        return True
+    return bool(state.identities) and any(one.listeners for one in state.services.values())
 
 
 def trust_of(made: Made) -> Trust:
@@ -135,16 +136,24 @@ class Agent:
         self._checks: Prober[Sick] = Prober()
         self._traffic = Traffic()
         self._xds = XdsServer(xds_path)
+        self._planner = Planner(situation)
+        self._planned = Tree()
+        self._offering = Offering()
         self._encoder = Encoder()
+        self._invalid: tuple[str, ...] = ()
+        self._certificates: dict[str, Certificate] = {}
         self._attested = Attested(feed)
         self._workload = None if workload_path is None else WorkloadServer(workload_path, Tokens(feed), self._attested)
+        self._holders = Holders(self._keeper, self._attested, self._workload, feed.enrolled.trust_domain)
         self._made: Made | None = None
-        self._offered: Made | None = None
         self._synced: Wanted | None = None
         self._sync_due = 0.0
         self._outcome = Outcome((), ())
         self._reached = b""
         self._trust = Trust()
+        self._trusted: tuple[object, ...] = (None, None)
+        self._reports = Reports(self._prober, self._checks)
+        self._said: tuple[object, ...] = ()
         self._problems = Problems(log)
 
     async def run(self) -> None:
@@ -171,9 +180,8 @@ class Agent:
         return {address: busy or address in self._traffic.busy for address, busy in ways.items()}
 
     def _evidence(self) -> Evidence:
-        held = {} if self._made is None else self._made.state.held
-        sick = frozenset(key for key, verdict in self._checks.verdicts.items() if verdict.up is False)
-        return Evidence(self._prober.paths.standings(), sick, held, int(time.time() * 1_000))
+        now = int(time.time() * 1_000)
+        return Evidence(ways=self._prober.paths.standings(), sick=self._checks.failing, now=now)
 
     async def _loop(self) -> None:
         while True:
@@ -186,66 +194,56 @@ class Agent:
         metrics.PASSES.inc()
         made = await self._work_out()
         due = asyncio.get_running_loop().time() >= self._sync_due
-        if made.state.known and (due or made.wanted != self._synced):
+        if made.state.known and (due or made.wanted is not self._synced):
             await self._apply(made.wanted)
         self._report(made)
 
     async def _work_out(self) -> Made:
-        root, certificates = self._feed.tree.root, dict(self._keeper.certificates)
-        evidence = self._evidence()
+        state = self._plan()
+        certificates = self._certificates = kept(self._certificates, dict(self._keeper.certificates))
+        self._holders.want(state)
+        made = Made(self._planned.root, state, self._wanted(state), certificates)
+        if state.known and (self._offering.begun or self._keeper.tried()):
+            await self._offer(state, certificates)
+            made = structs.replace(made, offered=True)
+        self._made = structs.replace(made, problems=(*state.problems, *self._invalid))
+        self._holders.answer(state, certificates, self._feed.enrolled.attests)
+        return self._made
+
+    def _plan(self) -> NodeState:
+        """The node state by the handout and the evidence of now: only what changed of them is looked at."""
+        tree = self._feed.tree
+        change = compare(self._planned, tree)
+        keys = (*change.changed, *change.removed)
+        former = self._planner.step({key: self._feed.values.get(key) for key in keys}, self._evidence())
+        self._planned = tree
+        self._offering.note(former)
+        self._checks.adjust(targets_of(former, self._planner.state))
+        return self._planner.state
+
+    def _wanted(self, state: NodeState) -> Wanted:
+        """What the kernel must hold: the same object while nothing of it changed."""
         made = self._made
-        if made is None or made.root != root or not made.stands(evidence):
-            state = intend(self._situation, self._feed.values, evidence)
-            self._checks.want({(c.service, c.address): _target(c) for c in state.checked})
-            made = Made(root, evidence, {}, state, wanted_of(state), state.problems)
-        registered = (*made.state.registered, *self._pods(made.state))
-        self._keeper.want((*made.state.identities, *(one.identity for one in registered)))
-        if not self._offered_all(made, certificates):
-            snapshot, invalid = await asyncio.to_thread(self._encoder.encode, parts(made.state, certificates))
-            self._xds.offer(snapshot)
-            made = structs.replace(made, certificates=certificates, problems=(*made.state.problems, *invalid))
-            self._offered = made
-        self._made = made
-        self._offer_workloads(made.state, registered, certificates)
-        return made
+        if made is not None and made.state.captures is state.captures and made.state.tunnel is state.tunnel:
+            return made.wanted
+        return wanted_of(state)
 
-    def _pods(self, state: NodeState) -> tuple[Registered, ...]:
-        """Whose pods were attested here, beside those that are registered."""
-        known = {one.identity for one in state.registered}
-        domain = self._feed.enrolled.trust_domain
-        found = (account(domain, *who) for who in self._attested.accounts())
-        return tuple(Registered(identity, (), True) for identity in found if identity not in known)
-
-    def _offer_workloads(
-        self, state: NodeState, registered: tuple[Registered, ...], certificates: Mapping[str, Certificate]
-    ) -> None:
-        if self._workload is not None:
-            names = {str(one.identity) for one in registered}
-            held = {name: certificate for name, certificate in certificates.items() if name in names}
-            self._workload.offer(
-                Book(
-                    known=state.known,
-                    registered=registered,
-                    anchors=state.anchors,
-                    certificates=held,
-                    authorities=state.authorities,
-                    foreign=state.foreign,
-                    attests=self._feed.enrolled.attests,
-                )
-            )
-
-    def _offered_all(self, made: Made, certificates: Mapping[str, Certificate]) -> bool:
-        """True when there is nothing to offer: it was offered, or it is not yet known what to offer.
-
-        Until every identity was tried once, what an Envoy holds from an earlier run stands.
-        """
-        if not made.state.known or (self._offered is None and not self._keeper.tried()):
-            return True
-        return self._offered is made and made.certificates == certificates
+    async def _offer(self, state: NodeState, certificates: Mapping[str, Certificate]) -> None:
+        """Offer Envoy what is due. Until every identity was tried once, what it holds from an earlier run stands."""
+        due = self._offering.due(state, certificates)
+        if not due:
+            return
+        if len(due) > AT_ONCE:
+            encoded = await asyncio.to_thread(self._encoder.encode, due)
+        else:
+            encoded = self._encoder.encode(due)
+        self._offering.done(state, certificates)
+        self._invalid = encoded.problems
+        self._xds.offer(encoded.snapshot, encoded.changed)
 
     async def _apply(self, wanted: Wanted) -> None:
         outcome = await asyncio.to_thread(self._sync.once, wanted)
-        if outcome.changed and self._synced == wanted:
+        if outcome.changed and self._synced is wanted:
             for what in outcome.changed:
                 metrics.REPAIRS.labels(what).inc()
             log.warning("the kernel had lost what was in force", extra={"repaired": outcome.changed})
@@ -263,24 +261,35 @@ class Agent:
         whole = self._is_whole(made)
         if whole and len(self._feed.tree):
             self._reached = made.root
-        if made is self._offered and (self._xds.holds(SDS) if shows_leaves(made.state) else self._xds.settled()):
-            self._trust = trust_of(made)
-        links = {}
+        if made.offered and (self._xds.holds(SDS) if shows_leaves(made.state) else self._xds.settled()):
+            self._trust_in(made)
+        self._reports.look(made.state.tunnel, self._outcome)
         if made.state.tunnel is not None:
-            prober, actual = self._prober, self._outcome.actual
-            links = link_reports(made.state.tunnel, actual, time.time(), prober.microseconds, prober.paths.standing)
-            self._traffic.look(received(made.state.tunnel, actual), asyncio.get_running_loop().time())
-        self._feed.report({"node": self._node_report(problems), **links, **self._failing()})
+            counted = received(made.state.tunnel, self._outcome.actual)
+            self._traffic.look(counted, asyncio.get_running_loop().time())
+        self._say(self._node_report(problems))
         self._problems.say(problems)
-        self._measure(problems, whole, links)
+        self._measure(problems, whole)
+
+    def _trust_in(self, made: Made) -> None:
+        trusted = (made.state.ledger, made.certificates)
+        if not all(map(is_, trusted, self._trusted)):
+            self._trust, self._trusted = trust_of(made), trusted
+
+    def _say(self, node: NodeReport) -> None:
+        """Report what is not what was reported last."""
+        said = (node, self._reports.links, self._reports.endpoints)
+        if not self._said or node != self._said[0] or not all(map(is_, said[1:], self._said[1:])):
+            self._said = said
+            self._feed.report({"node": node, **self._reports.links, **self._reports.endpoints})
 
     def _is_whole(self, made: Made) -> bool:
         """True when nothing of the handout was left out, the kernel was read back right and Envoy holds it all."""
-        in_kernel = not self._outcome.problems and self._synced == made.wanted
+        in_kernel = not self._outcome.problems and self._synced is made.wanted
         held = self._keeper.certificates
         registered = all(str(one.identity) in held for one in made.state.registered)
         certified = registered and not missing(made.state, made.certificates)
-        return in_kernel and certified and not made.problems and self._xds.settled()
+        return in_kernel and certified and made.offered and not made.problems and self._xds.settled()
 
     def _node_report(self, problems: tuple[str, ...]) -> NodeReport:
         situation = self._situation
@@ -299,15 +308,7 @@ class Agent:
             issuers=tuple(sorted({self._feed.issuer, *self._trust.issuers})),
         )
 
-    def _failing(self) -> dict[str, Struct]:
-        """The own endpoints that fail their probes."""
-        return {
-            f"endpoint/{service}/{address}": EndpointReport(service, address, verdict.since // 1_000)
-            for (service, address), verdict in self._checks.verdicts.items()
-            if verdict.up is False
-        }
-
-    def _measure(self, problems: tuple[str, ...], whole: bool, links: Mapping[str, Struct]) -> None:
+    def _measure(self, problems: tuple[str, ...], whole: bool) -> None:
         head = self._feed.head
         metrics.HANDOUT_REVISION.set(0 if head is None else head.revision)
         metrics.HANDOUT_AGE.set(0 if head is None else max(0, time.time() - head.made))
@@ -315,7 +316,6 @@ class Agent:
         metrics.ENVOY_CONNECTED.set(self._xds.connected)
         metrics.IN_FORCE.set(whole)
         metrics.PROBLEMS.set(len(problems))
-        metrics.measure_links(links.values())
 
     def _clear(self) -> None:
         for event in self._events():
@@ -343,6 +343,17 @@ class Agent:
         finally:
             for wait in waits:
                 wait.cancel()
+
+
+def targets_of(former: Former, state: NodeState) -> dict[Sick, Target | None]:
+    """The own endpoints to probe from now on, and with None those to probe no more."""
+    found: dict[Sick, Target | None] = {}
+    for service, before in former.items():
+        now = state.services.get(service, ABSENT).checked
+        if now != (before or ABSENT).checked:
+            found |= {(service, one.address): None for one in (before or ABSENT).checked}
+            found |= {(service, one.address): _target(one) for one in now}
+    return found
 
 
 def _target(checked: Checked) -> Target:

@@ -1,25 +1,27 @@
 """What this node has seen by itself, and what follows from it for the law's inputs. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 
 from msgspec import Struct, structs
 
 from federation.law.recovery import follow
 from federation.law.room import line
-from federation.model.handout import Candidate, Import, Peer, Pool
+from federation.model.handout import Candidate, Peer, Pool
 from federation.model.names import ServiceKey
+from federation.model.policy import Policy
 from federation.model.record import with_unready
 from federation.model.standing import UNKNOWN, Standing, best
 
 
 class Evidence(Struct, frozen=True):
     """`ways` by overlay address of a peer's gateway; `sick` are own endpoints that fail their probes, as (service,
-    address); `held` the own candidates as last ruled on; `now` the Unix millisecond of ruling.
+    address); `held` the own candidates as last ruled on, for services that were never planned yet; `now` the Unix
+    millisecond of ruling. `ways` and `sick` that are the very objects of the last pass did not change.
     """
 
-    ways: dict[str, Standing] = {}
+    ways: Mapping[str, Standing] = {}
     sick: frozenset[tuple[ServiceKey, str]] = frozenset()
-    held: dict[ServiceKey, Candidate] = {}
+    held: Mapping[ServiceKey, Candidate] = {}
     now: int = 0
 
 
@@ -31,26 +33,19 @@ def way_to(peer: Peer, ways: Mapping[str, Standing]) -> Standing:
     return best(ways.get(gateway.overlay, UNKNOWN) for gateway in peer.gateways)
 
 
-def with_sick(pools: Iterable[Pool], sick: frozenset[tuple[ServiceKey, str]]) -> list[Pool]:
-    """The pools with endpoints that fail their probes as unready."""
-    addresses: dict[ServiceKey, set[str]] = {}
-    for service, address in sick:
-        addresses.setdefault(service, set()).add(address)
-    return [
-        structs.replace(pool, endpoints=with_unready(pool.endpoints, addresses[pool.service]))
-        if pool.service in addresses
-        else pool
-        for pool in pools
-    ]
+def with_sick(pools: Iterable[Pool], addresses: Container[str]) -> tuple[Pool, ...]:
+    """The pools of one service with endpoints that fail their probes as unready."""
+    return tuple(structs.replace(pool, endpoints=with_unready(pool.endpoints, addresses)) for pool in pools)
 
 
-def own_candidate(candidate: Candidate, item: Import, pools: Iterable[Pool], evidence: Evidence) -> Candidate:
+def own_candidate(
+    candidate: Candidate, policy: Policy, pools: Iterable[Pool], before: Candidate | None, now: int, demand: int = 0
+) -> Candidate:
     """Our own member as this node sees it: ready is what its probes leave of the pools, the way back the longer one of
-    the controller's and our own.
+    the controller's and our own, which follows from `before`.
     """
-    policy = item.policy
     ready = min(candidate.ready, sum(e.state == "ready" for pool in pools for e in pool.endpoints))
-    seen = follow(evidence.held.get(item.service), structs.replace(candidate, ready=ready), policy, evidence.now)
-    if candidate.since and line(candidate, policy, evidence.now) < line(seen, policy, evidence.now):
+    seen = follow(before, structs.replace(candidate, ready=ready), policy, now, demand=demand, own=True)
+    if candidate.since and line(candidate, policy, now) < line(seen, policy, now):
         return structs.replace(seen, floor=candidate.floor, since=candidate.since)
     return seen

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 
 from federation.model.handout import Pool
 from federation.model.names import ServiceKey
-from federation.model.policy import Policy
+from federation.model.policy import Policy, Probe
 from federation.model.record import is_http as is_http
-from gateways.state import NOBODY, Access, Cluster, Host, Mirror, Route, Streams
+from gateways.state import NOBODY, Access, Checked, Cluster, Host, Mirror, Route, Streams
 
 
 def port_label(name: str, number: int) -> str:
@@ -19,12 +19,17 @@ def sni_of(service: ServiceKey, label: str) -> str:
     return f"{label}.{service.name}.{service.namespace}"
 
 
-def own_endpoints(pools: Iterable[Pool]) -> dict[ServiceKey, tuple[Pool, ...]]:
-    """The own member's pools by service, over all availability zones."""
-    found: dict[ServiceKey, tuple[Pool, ...]] = {}
+def checked_endpoints(service: ServiceKey, pools: Iterable[Pool], probe: Probe | None) -> tuple[Checked, ...]:
+    """The own endpoints that the service's policy wants probed: at the probe's port, else at their first TCP port."""
+    if probe is None:
+        return ()
+    found = set()
     for pool in pools:
-        found[pool.service] = (*found.get(pool.service, ()), pool)
-    return found
+        ports = [port.port for port in pool.ports if port.protocol == "TCP"]
+        if probe.port or ports:
+            port = probe.port or ports[0]
+            found |= {Checked(service, e.address, port, probe) for e in pool.endpoints if e.state != "draining"}
+    return tuple(sorted(found, key=lambda one: (one.address, one.port)))
 
 
 def hosts_of(pools: Iterable[Pool], port_name: str) -> tuple[Host, ...]:

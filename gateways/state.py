@@ -3,6 +3,9 @@
 `intent` makes it from a handout; `render` turns it into what WireGuard, the kernel, nft and Envoy read.
 """
 
+from collections.abc import Iterator
+from itertools import chain
+
 from msgspec import Struct
 
 from federation.model.access import AccessRule
@@ -112,7 +115,7 @@ class Cluster(Struct, frozen=True, kw_only=True):
     """One Envoy cluster; its endpoints are found under its own name.
 
     `identity` is whose certificate it shows to the gateways of `remotes`; without one it only reaches `local`.
-    `sni` names port and service at the remote gateway. `opened`: the policy's panic, every endpoint counts as ready.
+    `sni` names port and service at the remote gateway.
     """
 
     name: str
@@ -124,7 +127,6 @@ class Cluster(Struct, frozen=True, kw_only=True):
     http: bool = False
     resilience: Resilience = NO_RESILIENCE
     affinity: Affinity | None = None
-    opened: bool = False
 
 
 class Access(Struct, frozen=True):
@@ -254,25 +256,47 @@ class Registered(Struct, frozen=True):
     kubernetes: bool = False
 
 
+class ServiceState(Struct, frozen=True, kw_only=True):
+    """What one service asks of this node: of the role node through its import, of the role gateway through its offer.
+
+    It hangs on nothing of any other service but on who owns its listener ports.
+    `offered` are its ports at the gateway's listener, `checked` the own endpoints to probe, `in_use` the members that
+    get requests. `until` is the Unix millisecond at which age alone changes a share (0: none), `held` the own candidate
+    that the next ruling builds on. `problems` says, one line each, what was left out.
+    """
+
+    captures: tuple[Capture, ...] = ()
+    clusters: tuple[Cluster, ...] = ()
+    routes: tuple[Route, ...] = ()
+    listeners: tuple[NodeListener, ...] = ()
+    offered: tuple[Offered, ...] = ()
+    checked: tuple[Checked, ...] = ()
+    in_use: tuple[str, ...] = ()
+    until: int = 0
+    held: Candidate | None = None
+    problems: tuple[str, ...] = ()
+
+
 class NodeState(Struct, frozen=True, kw_only=True):
     """Everything that must be in force on one node. `problems` says, one line each, what was left out and why.
 
+    `services` is kept from pass to pass and shared where nothing changed, as is every other part: one that is the very
+    object of the last pass did not change.
     `identities` are those that Envoy acts as, `registered` those that processes of this node fetch;
     `authorities` are the keys of JWT-SVIDs by trust domain, `foreign` the trust domains outside the federation.
-    `ways` are the overlay addresses to probe, True for those that get requests; `checked` the endpoints to probe.
-    `until` is the Unix millisecond at which age alone changes a share (0: none), `held` what the next pass builds on.
-    `ledger` is the mark of the ledger that `anchors` were taken from.
+    `ways` are the overlay addresses to probe, True for those that get requests.
+    `until` is the Unix millisecond at which age alone changes a share (0: none).
+    `domain` is the federation's, `ledger` the mark of the ledger that `anchors` were taken from.
     `known` is False before the first handout: then what is in force is left as it is, for unknown is not empty.
     """
 
     situation: Situation
     known: bool = True
+    domain: str = ""
     region: str = ""
     tunnel: Tunnel | None = None
     captures: tuple[Capture, ...] = ()
-    clusters: tuple[Cluster, ...] = ()
-    routes: tuple[Route, ...] = ()
-    listeners: tuple[NodeListener, ...] = ()
+    services: dict[ServiceKey, ServiceState] = {}
     gateway: GatewayListener | None = None
     anchors: tuple[Anchor, ...] = ()
     ledger: int = 0
@@ -281,7 +305,18 @@ class NodeState(Struct, frozen=True, kw_only=True):
     authorities: tuple[Authorities, ...] = ()
     foreign: tuple[ForeignBundle, ...] = ()
     ways: dict[str, bool] = {}
-    checked: tuple[Checked, ...] = ()
     until: int = 0
-    held: dict[ServiceKey, Candidate] = {}
     problems: tuple[str, ...] = ()
+
+    @property
+    def clusters(self) -> tuple[Cluster, ...]:
+        """Those of all services, by the services' names. Walks them all: for a view of the whole."""
+        return tuple(chain.from_iterable(one.clusters for one in self._ordered()))
+
+    @property
+    def listeners(self) -> tuple[NodeListener, ...]:
+        """Those of all services, as `clusters`."""
+        return tuple(chain.from_iterable(one.listeners for one in self._ordered()))
+
+    def _ordered(self) -> Iterator[ServiceState]:
+        return (self.services[key] for key in sorted(self.services))

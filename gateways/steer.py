@@ -1,44 +1,66 @@
-"""The law for one node: each import ruled on with what the node has seen itself. Pure."""
+"""The law for one import: each port ruled on with what the node has seen itself. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
-from federation.law.shares import Case, Ruling, rule
-from federation.model.handout import Candidate, Import, Peer, Pool
-from federation.model.names import ServiceKey
-from gateways.evidence import Evidence, own_candidate, way_to
+from federation.law.case import case_of
+from federation.law.shares import Ruling, rule
+from federation.law.terms import names, place_in_order
+from federation.model.handout import Candidate
+from gateways.evidence import own_candidate
+from gateways.view import Imported, View
 
 
 class Steering:
-    """Rules on imports and gathers what the rulings ask of the node.
+    """Rules on the ports of one import and gathers what the rulings ask of the node.
 
     `in_use` are members that get requests, `until` the Unix millisecond at which age alone changes a share (0: none),
-    `held` the own candidates that the next ruling builds on.
+    `held` the own candidate that the next ruling builds on.
     """
 
-    def __init__(
-        self, own: str, peers: Mapping[str, Peer], pools: Mapping[ServiceKey, tuple[Pool, ...]], evidence: Evidence
-    ) -> None:
-        self._own = own
-        self._pools = pools
-        self._evidence = evidence
-        self._paths = {member: way_to(peer, evidence.ways) for member, peer in peers.items()}
+    def __init__(self, view: View, service: Imported) -> None:
+        self._own = view.site.member
+        self._service = service
+        self._case = case_of(service.item, self._own, view.site.region, view.paths, view.now)
         self.in_use: set[str] = set()
         self.until = 0
-        self.held: dict[ServiceKey, Candidate] = {}
+        self.held: Candidate | None = None
 
-    def rule(self, item: Import, candidates: Iterable[Candidate]) -> Ruling:
+    def rule(self, candidates: Iterable[Candidate]) -> Ruling:
         """The ruling on those candidates of this import that can be reached from here."""
-        seen = [self._seen(item, candidate) for candidate in candidates]
-        ruling = rule(seen, Case(self._own, item.policy, self._paths, self._evidence.now))
+        ruling = rule([self._seen(candidate) for candidate in candidates], self._case)
         self.in_use.update(share.member for share in ruling.shares)
         if ruling.until:
             self.until = min(self.until or ruling.until, ruling.until)
         return ruling
 
-    def _seen(self, item: Import, candidate: Candidate) -> Candidate:
+    def reason(self, candidate: Candidate, ruling: Ruling) -> str:
+        """In a word, why this candidate gets requests, or will: the last of the law's rules that concerns it."""
+        case, policy = self._case, self._case.policy
+        if candidate.member in ruling.standby:
+            return "standby"
+        if any(shift.to == candidate.member for shift in case.shifts):
+            return "shift"
+        if policy.canary is not None and names(policy.canary.to, candidate, case.region):
+            return "canary"
+        if ruling.opened:
+            return "panic"
+        if policy.weights:
+            return "weights"
+        if candidate.member == self._own:
+            return "local"
+        return "order" if place_in_order(candidate, case) < len(policy.order) else "cost"
+
+    def mirrored(self, candidate: Candidate) -> bool:
+        """True when a copy of requests goes to this candidate."""
+        mirror = self._case.policy.mirror
+        return mirror is not None and mirror.ppm > 0 and names(mirror.to, candidate, self._case.region)
+
+    def _seen(self, candidate: Candidate) -> Candidate:
         if candidate.member != self._own:
             return candidate
-        if item.service not in self.held:
-            pools = self._pools.get(item.service, ())
-            self.held[item.service] = own_candidate(candidate, item, pools, self._evidence)
-        return self.held[item.service]
+        if self.held is None:
+            service = self._service
+            self.held = own_candidate(
+                candidate, service.item.policy, service.pools, service.before, self._case.now, service.item.demand
+            )
+        return self.held

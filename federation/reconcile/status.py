@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from federation.law.shares import Case, Paths, rule
+from federation.law.case import Paths, case_of
+from federation.law.shares import rule
 from federation.model.handout import Import, Steered
 from federation.model.names import ServiceKey
 from federation.reconcile.loop import Loop
@@ -141,8 +142,8 @@ def _service(key: ServiceKey, loop: Loop, paths: Paths) -> dict[str, Any]:
     row: dict[str, Any] = {"service": str(key), "exported": plan.exported, "notes": list(loop.notes(key))}
     if isinstance(merged, Import):
         now = int(loop.parts.clock.wall() * 1_000)
-        case = Case(loop.parts.own.name, merged.policy, paths, now)
-        ruling = rule(merged.candidates, case)
+        own = loop.parts.ledger.ledger.members[loop.parts.own.name]
+        ruling = rule(merged.candidates, case_of(merged, own.name, own.region, paths, now))
         row |= {
             "clusterset_ips": merged.addresses,
             "shares": [{"member": share.member, "ppm": share.ppm} for share in ruling.shares],

@@ -30,8 +30,8 @@ class EchoProber:
         """`wanted` gives the overlay addresses to probe, True for those in use; it is asked anew each time."""
         self._wanted = wanted
         self._mark = secrets.randbelow(1 << 16)
-        self._seen: dict[str, object] = {}
         self.paths = Paths()
+        self._seen = self.paths.standings()
         self.changed = asyncio.Event()
 
     async def run(self) -> None:
@@ -86,8 +86,8 @@ class EchoProber:
         self._tell()
 
     def _tell(self) -> None:
-        standings: dict[str, object] = dict(self.paths.standings())
-        if standings != self._seen:
+        standings = self.paths.standings()
+        if standings is not self._seen:
             self._seen = standings
             self.changed.set()
 

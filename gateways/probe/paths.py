@@ -78,6 +78,7 @@ class Paths:
 
     def __init__(self) -> None:
         self._paths: dict[str, _Path] = {}
+        self._standings: dict[str, Standing] = {}
         self._sequence = 0
 
     def begin(self, wanted: Mapping[str, bool], now: Now) -> tuple[int, list[str]]:
@@ -86,7 +87,9 @@ class Paths:
         `wanted` has every address, True for those that carry requests; others are forgotten.
         """
         self._sequence = (self._sequence + 1) & 0xFFFF
-        self._paths = {a: self._paths.get(a) or _Path(now.seconds, {}, {}) for a in wanted}
+        if wanted.keys() != self._paths.keys():
+            self._paths = {a: self._paths.get(a) or _Path(now.seconds, {}, {}) for a in wanted}
+            self._standings = {a: _standing(path) for a, path in self._paths.items()}
         return self._sequence, [a for a, path in self._paths.items() if path.due <= now.seconds]
 
     def sent(self, address: str, sequence: int, now: Now) -> None:
@@ -115,15 +118,15 @@ class Paths:
             return
         path.trips = (*path.trips[1 - TRIPS :], now.seconds - asked)
         path.heard = now.seconds
-        path.take(True, now)
+        self._take(address, path, True, now)
 
     def judge(self, now: Now) -> None:
         """Count as lost what has been out for too long."""
-        for path in self._paths.values():
+        for address, path in self._paths.items():
             patience = path.patience()
             for sequence in [s for s, at in path.sent.items() if now.seconds - at > patience]:
                 path.judged[sequence] = path.sent.pop(sequence)
-                path.take(False, now)
+                self._take(address, path, False, now)
                 if path.doubtful():
                     path.due = min(path.due, _tick(now.seconds, FAST))
             for sequence in [s for s, at in path.judged.items() if now.seconds - at > KEPT]:
@@ -135,14 +138,19 @@ class Paths:
         times += [at + path.patience() for path in self._paths.values() for at in path.sent.values()]
         return max(0.01, min(times, default=now.seconds + SLOW) - now.seconds)
 
-    def standings(self) -> dict[str, Standing]:
-        """What is believed of each way."""
-        return {address: self.standing(address) for address in self._paths}
+    def standings(self) -> Mapping[str, Standing]:
+        """What is believed of each way: the same object until one of them is another."""
+        return self._standings
 
     def standing(self, address: str) -> Standing:
         """What is believed of the way to this address."""
-        path = self._paths.get(address)
-        return UNKNOWN if path is None else Standing(path.verdict.up is not False, path.verdict.since, path.loss())
+        return self._standings.get(address, UNKNOWN)
+
+    def _take(self, address: str, path: _Path, good: bool, now: Now) -> None:
+        path.take(good, now)
+        standing = _standing(path)
+        if standing != self._standings[address]:
+            self._standings = {**self._standings, address: standing}
 
     def microseconds(self, address: str, now: float) -> int:
         """The shortest of the last round trips, or -1 when there was no answer of late.
@@ -153,6 +161,10 @@ class Paths:
         if path is None or not path.trips or now - path.heard > EXPIRES:
             return -1
         return int(min(path.trips) * 1_000_000)
+
+
+def _standing(path: _Path) -> Standing:
+    return Standing(path.verdict.up is not False, path.verdict.since, path.loss())
 
 
 def _tick(seconds: float, pause: float) -> float:

@@ -1,9 +1,8 @@
-"""Resources as dicts -> protobuf bytes with content versions; each content is parsed once."""
+"""Resources as dicts -> protobuf bytes with content versions; only what changed is rendered and written."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Mapping
 
-import msgspec
 from envoy.config.cluster.v3 import cluster_pb2
 from envoy.config.endpoint.v3 import endpoint_pb2
 from envoy.config.listener.v3 import listener_pb2
@@ -24,19 +23,18 @@ from envoy.extensions.retry.priority.previous_priorities.v3 import previous_prio
 from envoy.extensions.transport_sockets.raw_buffer.v3 import raw_buffer_pb2
 from envoy.extensions.transport_sockets.tls.v3 import secret_pb2, tls_pb2
 from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2
-from google.protobuf import json_format
-from google.protobuf.message import Message
 from msgspec import Struct
 
 from gateways.render.envoy.resources import KINDS, Part
-from gateways.xds.messages import CDS, EDS, LDS, RDS, SDS, Resource
+from gateways.xds.messages import CDS, Resource, Snapshot
+from gateways.xds.protojson import Unwritable, message_bytes
 
-EXTENSIONS = (
-    opentelemetry_pb2,
-    file_pb2,
-    stream_pb2,
-    local_rate_limit_pb2,
-    req_without_query_pb2,
+TYPES = (
+    cluster_pb2,
+    endpoint_pb2,
+    listener_pb2,
+    route_pb2,
+    secret_pb2,
     tls_inspector_pb2,
     http_connection_manager_pb2,
     rbac_pb2,
@@ -48,61 +46,90 @@ EXTENSIONS = (
     raw_buffer_pb2,
     tls_pb2,
     http_protocol_options_pb2,
+    opentelemetry_pb2,
+    file_pb2,
+    stream_pb2,
+    local_rate_limit_pb2,
+    req_without_query_pb2,
 )
-"""The types that our resources carry inside `typed_config`: importing them registers them with the parser."""
+"""Where the types of our resources, and of what `typed_config` carries, are defined: importing makes them known."""
 
-_MESSAGES: dict[str, type[Message]] = {
-    CDS: cluster_pb2.Cluster,
-    EDS: endpoint_pb2.ClusterLoadAssignment,
-    LDS: listener_pb2.Listener,
-    RDS: route_pb2.RouteConfiguration,
-    SDS: secret_pb2.Secret,
-}
+Key = tuple[str, str]
+"""Type URL and name of a resource."""
 
 
 class Kept(Struct, frozen=True):
-    """A resource as it was encoded last: what it was made of, its JSON, its message."""
+    """A resource as it was encoded last, and what it was made of."""
 
     made_of: tuple[object, ...]
-    text: bytes
     resource: Resource
 
 
+class Encoded(Struct, frozen=True):
+    """The whole content now, the keys that differ from the last time, and a line for each resource that is no valid
+    message: that one keeps its last good form.
+    """
+
+    snapshot: Snapshot
+    changed: frozenset[Key]
+    problems: tuple[str, ...]
+
+
 class Encoder:
-    """Keeps what it encoded last, so that an unchanged resource costs a comparison and is not even rendered."""
+    """Keeps what it encoded: a part that is made of the same as the last time is not even rendered."""
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[str, str], Kept] = {}
+        self._snapshot: dict[str, dict[str, Resource]] = {kind: {} for kind in KINDS}
+        self._kept: dict[Key, Kept] = {}
+        self._groups: dict[str, frozenset[Key]] = {}
+        self._invalid: dict[Key, str] = {}
 
-    def encode(self, parts: Iterable[Part]) -> tuple[dict[str, dict[str, Resource]], tuple[str, ...]]:
-        """The snapshot, and a line for each resource that is no valid message; that one keeps its last good form."""
-        made: dict[str, dict[str, Resource]] = {kind: {} for kind in KINDS}
-        problems: list[str] = []
-        kept: dict[tuple[str, str], Kept] = {}
-        for part in parts:
-            held = self._kept.get((part.kind, part.name))
-            if held is None or held.made_of != part.made_of:
-                held = _encode(part, held, problems)
-            if held is not None:
-                kept[(part.kind, part.name)] = held
-                made[part.kind][part.name] = held.resource
-        self._kept = kept
-        return made, tuple(problems)
+    def encode(self, groups: Mapping[str, tuple[Part, ...]]) -> Encoded:
+        """Let these parts be all of their groups; groups that are not named stay as they are."""
+        changed: dict[Key, Resource | None] = {}
+        for name, parts in groups.items():
+            keys = frozenset((part.kind, part.name) for part in parts)
+            for key in self._groups.get(name, frozenset()) - keys:
+                changed[key] = None
+                self._kept.pop(key, None)
+                self._invalid.pop(key, None)
+            self._groups[name] = keys
+            for part in parts:
+                self._encode(part, changed)
+        self._take(changed)
+        return Encoded(self._snapshot, frozenset(changed), tuple(self._invalid[key] for key in sorted(self._invalid)))
+
+    def _encode(self, part: Part, changed: dict[Key, Resource | None]) -> None:
+        key = (part.kind, part.name)
+        held = self._kept.get(key)
+        self._invalid.pop(key, None)
+        if held is not None and held.made_of == part.made_of:
+            return
+        try:
+            body = message_bytes(part.kind.rpartition("/")[2], part.content())
+        except Unwritable as error:
+            self._invalid[key] = f"E190 {part.kind.rpartition('.')[2]} {part.name} is no valid message: {error}"
+            return
+        resource = held.resource if held is not None and held.resource.body == body else _resource(part, body)
+        self._kept[key] = Kept(part.made_of, resource)
+        if held is None or held.resource is not resource:
+            changed[key] = resource
+
+    def _take(self, changed: Mapping[Key, Resource | None]) -> None:
+        """What was given out before stays as it is; a type without a change is not copied."""
+        kinds = {kind for kind, _ in changed}
+        self._snapshot = {kind: dict(held) if kind in kinds else held for kind, held in self._snapshot.items()}
+        for (kind, name), resource in changed.items():
+            if resource is None:
+                self._snapshot[kind].pop(name, None)
+            else:
+                self._snapshot[kind][name] = resource
 
 
-def _encode(part: Part, held: Kept | None, problems: list[str]) -> Kept | None:
-    text = msgspec.json.encode(part.content())
-    if held is not None and held.text == text:
-        return Kept(part.made_of, text, held.resource)
-    try:
-        message = json_format.Parse(text, _MESSAGES[part.kind]())
-    except json_format.ParseError as error:
-        problems.append(f"E190 {part.kind.rpartition('.')[2]} {part.name} is no valid message: {error}")
-        return held
-    resource = Resource(
+def _resource(part: Part, body: bytes) -> Resource:
+    return Resource(
         name=part.name,
-        version=hashlib.sha256(text).hexdigest()[:16],
-        body=message.SerializeToString(deterministic=True),
+        version=hashlib.sha256(body).hexdigest()[:16],
+        body=body,
         follows=(part.name,) if part.kind == CDS else (),
     )
-    return Kept(part.made_of, text, resource)

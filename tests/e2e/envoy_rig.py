@@ -6,6 +6,7 @@ import asyncio
 import json
 import socket
 import tempfile
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
@@ -14,27 +15,31 @@ from typing import Any
 import aiohttp
 from msgspec import Struct, structs
 
+from federation.model.names import ServiceKey
 from federation.model.resilience import NO_RESILIENCE, Resilience
 from gateways.binary import find_envoy
 from gateways.render.envoy.bootstrap import bootstrap
-from gateways.render.envoy.resources import Certificate, parts
+from gateways.render.envoy.resources import Certificate, grouped
+from gateways.render.envoy.routes import BY_GATEWAY
 from gateways.services import route_of
-from gateways.state import Anchor, Cluster, Host, Locality, NodeListener, NodeState, Situation, Telemetry
+from gateways.state import Cluster, Host, Locality, NodeListener, NodeState, ServiceState, Situation, Telemetry
 from gateways.xds.encode import Encoder
 from gateways.xds.serve import XdsServer
 
 Json = dict[str, Any]
 SECONDS = 30.0
 SILENT = Telemetry()
+WEB = ServiceKey("shop", "web")
 _TYPE = "type.googleapis.com/envoy.extensions"
 
 
 class Backend(Struct, frozen=True):
-    """A listener that answers every request with this status."""
+    """A listener that answers every request with this status; `marked`: as another member's gateway passes it on."""
 
     name: str
     port: int
     status: int = 200
+    marked: bool = False
 
     def host(self, state: str = "ready") -> Host:
         return Host("127.0.0.1", self.port, state)  # type: ignore[arg-type]
@@ -79,8 +84,8 @@ def with_cluster(port: int, cluster: Cluster, telemetry: Telemetry = SILENT) -> 
     )
     here = Situation(node="n1", role="node", member="us", domain="acme.mesh", address="127.0.0.1", telemetry=telemetry)
     routes = (route_of(cluster),) if cluster.http else ()
-    anchors = (Anchor("us", "us.acme.mesh", ""),)
-    return NodeState(situation=here, clusters=(cluster,), routes=routes, listeners=(listener,), anchors=anchors)
+    services = {WEB: ServiceState(clusters=(cluster,), routes=routes, listeners=(listener,))}
+    return NodeState(situation=here, domain="acme.mesh", services=services)
 
 
 class Rig:
@@ -97,9 +102,9 @@ class Rig:
         await self.until(self.server.settled)
 
     def offer(self, state: NodeState, certificates: Mapping[str, Certificate] | None = None) -> None:
-        snapshot, problems = self._encoder.encode(parts(state, certificates or {}))
-        assert problems == ()
-        self.server.offer(snapshot)
+        encoded = self._encoder.encode(grouped(state, certificates or {}))
+        assert encoded.problems == ()
+        self.server.offer(encoded.snapshot, encoded.changed)
 
     async def until(self, true: Any) -> None:
         async with asyncio.timeout(SECONDS):
@@ -160,10 +165,12 @@ async def envoy(served: Iterable[Backend] = (), more: Iterable[Json] = ()) -> As
 
 
 def _answering(backend: Backend) -> Json:
-    answer = {
+    answer: Json = {
         "match": {"prefix": "/"},
         "direct_response": {"status": backend.status, "body": {"inline_string": backend.name}},
     }
+    if backend.marked:
+        answer["response_headers_to_add"] = [{"header": {"key": BY_GATEWAY, "value": backend.name}}]
     manager = {
         "@type": f"{_TYPE}.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": f"backend-{backend.name}",
@@ -180,7 +187,7 @@ def _answering(backend: Backend) -> Json:
     return {"name": f"backend-{backend.name}", "address": address, "filter_chains": [{"filters": filters}]}
 
 
-WIDTH = 50
+WIDTH = 100
 
 
 async def burst(port: int, count: int, headers: Iterable[str] = (), source: str = "127.0.0.1") -> dict[int, int]:
@@ -188,18 +195,34 @@ async def burst(port: int, count: int, headers: Iterable[str] = (), source: str 
     reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(source, 0))
     lines = "".join(f"{line}\r\n" for line in headers)
     request = f"GET /a?secret=1 HTTP/1.1\r\nHost: web\r\n{lines}\r\n".encode()
-    found: dict[int, int] = {}
+    found: Counter[int] = Counter()
     try:
         for start in range(0, count, WIDTH):
             here = min(WIDTH, count - start)
             writer.write(request * here)
-            for _ in range(here):
-                status, _, _ = await answer_of(reader)
-                found[status] = found.get(status, 0) + 1
+            found += await _statuses(reader, here)
     finally:
         writer.close()
         await writer.wait_closed()
-    return found
+    return dict(found)
+
+
+async def _statuses(reader: asyncio.StreamReader, count: int) -> Counter[int]:
+    """Of the next so many answers; the last one has no body behind its end."""
+    seen = b""
+    async with asyncio.timeout(SECONDS):
+        while seen.count(b"HTTP/1.1 ") < count or not _whole(seen[seen.rindex(b"HTTP/1.1 ") :]):
+            chunk = await reader.read(65_536)
+            if not chunk:
+                raise ConnectionError("closed in the middle of the answers")
+            seen += chunk
+    return Counter(int(line.split(None, 1)[0]) for line in seen.split(b"HTTP/1.1 ")[1:])
+
+
+def _whole(answer: bytes) -> bool:
+    head, end, body = answer.partition(b"\r\n\r\n")
+    length = head.lower().partition(b"content-length: ")[2].partition(b"\r")[0]
+    return bool(end) and len(body) >= int(length or b"0")
 
 
 async def answer_of(reader: asyncio.StreamReader) -> tuple[int, dict[str, str], bytes]:
@@ -227,4 +250,9 @@ async def ask(port: int, *headers: str, path: str = "/", source: str = "127.0.0.
 def replaced(state: NodeState, **fields: Any) -> NodeState:
     """The state with other fields in its one cluster, and the route that goes with it."""
     cluster = structs.replace(state.clusters[0], **fields)
-    return structs.replace(state, clusters=(cluster,), routes=(route_of(cluster),))
+    return altered(state, clusters=(cluster,), routes=(route_of(cluster),))
+
+
+def altered(state: NodeState, **fields: Any) -> NodeState:
+    """The state with other parts of its one service."""
+    return structs.replace(state, services={WEB: structs.replace(state.services[WEB], **fields)})

@@ -139,7 +139,7 @@ class BudgetSpec(Struct, frozen=True, kw_only=True):
 class RetriesSpec(Struct, frozen=True, kw_only=True, rename="camel"):
     """What is tried again beside what never reached a server."""
 
-    on: Annotated[list[RetryOn], Meta(max_length=14, description="Envoy's retry_on words.")] = []
+    retry_on: Annotated[list[RetryOn], Meta(max_length=14, description="Envoy's retry_on words.")] = []
     attempts: Annotated[int, within(model.ATTEMPTS, "After the first; 0: 2.")] = 0
     per_try_ms: Annotated[int, _ms("That one attempt may take; 0: no limit of its own.")] = 0
     base_ms: Annotated[int, _ms("Back-off before the first retry, doubled with jitter; 0: 25.")] = 0

@@ -73,7 +73,6 @@ _STEERING: dict[str, tuple[Rule, ...]] = {
         Rule(
             check="self.map(region, self[region]).sum() <= 100",
             message="more than 100 per cent in all",
-            expression="string(self.map(region, self[region]).sum()) + ' per cent in all, at most 100'",
         ),
     ),
 }

@@ -1,6 +1,5 @@
 """What the types do not say of the spec of a policy or a public name. Pure; `rules.py` says the same in CEL."""
 
-import math
 from collections.abc import Iterable, Sequence
 
 from federation.model.names import is_label
@@ -32,8 +31,6 @@ def policy_fault(spec: TrafficPolicySpec, name: str) -> str | None:
             return f'field "spec.{field}.to": "{portion.to[:SHOWN]}" names nobody: {TARGETS}'
         if spec.residency and is_region(portion.to) and portion.to not in spec.residency:
             return f'field "spec.{field}.to": "{portion.to}" is not in spec.residency'
-        if math.isnan(portion.percent):
-            return f'field "spec.{field}.percent": NaN is no number: write 0.1 to 100'
     return steering_fault(spec) or _panic_fault(spec, name) or _affinity_fault(spec.affinity) or _waits_fault(spec)
 
 
@@ -55,9 +52,6 @@ def _weights_fault(spec: SteeringSpec) -> str | None:
 
 
 def _prices_fault(prices: Sequence[PriceSpec]) -> str | None:
-    for index, price in enumerate(prices):
-        if math.isnan(price.per_gb):
-            return f'field "spec.prices[{index}].perGB": NaN is no number: write what a gigabyte costs'
     pair = _twice([f"from {price.source} to {price.to}" for price in prices])
     return None if pair is None else f'field "spec.prices": {pair} stands there twice'
 

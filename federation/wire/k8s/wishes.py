@@ -77,7 +77,7 @@ def _timeouts(spec: TimeoutsSpec) -> resilience.Timeouts:
 def _retries(spec: RetriesSpec) -> resilience.Retries:
     budget = spec.budget or BudgetSpec()
     return resilience.Retries(
-        on=tuple(spec.on),
+        on=tuple(spec.retry_on),
         attempts=spec.attempts,
         per_try=spec.per_try_ms,
         base=spec.base_ms,

@@ -1,15 +1,17 @@
 """Clusters: one a port and workload at a node, one a port at a gateway. Endpoints come under the cluster's own name."""
 
-from federation.model.spiffe import gateway_id
-from gateways.render.envoy.common import ADS, Json, anchor_secret, secret_from_stream, span, tls_limits, typed
-from gateways.render.envoy.resilience import CONNECT_MS, balancing, breakers, http_options, outlier
-from gateways.state import Anchor, Cluster
+from federation.model.spiffe import gateway_id, trust_domain
+from gateways.render.envoy.common import ADS, Json, anchor_secret, secret_from_stream, shared, span, tls_limits, typed
+from gateways.render.envoy.resilience import CONNECT_MS, HTTP_OPTIONS, balancing, breakers, http_options, outlier
+from gateways.state import Cluster
+
+CONTEXTS_KEPT = 4_096
+"""One for each identity and member: 40 workloads on a node of a federation of 100."""
 
 
-def cluster(item: Cluster, own: Anchor, remotes: tuple[Anchor, ...]) -> Json:
-    """The Envoy cluster. Its shares come as locality weights, so Envoy's own zones and panic are off.
-
-    `own` is the own member's anchor, `remotes` those of `item.remotes`.
+def cluster(item: Cluster, domain: str) -> Json:
+    """The Envoy cluster, without its endpoints. Its shares come as locality weights, so Envoy's own zones and panic
+    are off. `domain` is the federation's.
     """
     made: Json = {
         "name": item.name,
@@ -17,65 +19,82 @@ def cluster(item: Cluster, own: Anchor, remotes: tuple[Anchor, ...]) -> Json:
         "eds_cluster_config": {"service_name": item.name, "eds_config": ADS},
         "connect_timeout": span(item.resilience.timeouts.connect or CONNECT_MS),
         **balancing(item.affinity, item.resilience),
-        "common_lb_config": {
-            "healthy_panic_threshold": {"value": 0},
-            "locality_weighted_lb_config": {},
-            "close_connections_on_host_set_change": False,
-        },
+        "common_lb_config": _by_weight(),
         "circuit_breakers": breakers(item.resilience),
-        "upstream_connection_options": {
-            "tcp_keepalive": {"keepalive_probes": 3, "keepalive_time": 10, "keepalive_interval": 5}
-        },
+        "upstream_connection_options": _keepalive(),
         "outlier_detection": outlier(item.resilience),
     }
     if item.http:
-        made["typed_extension_protocol_options"] = http_options(item.resilience)
+        made["typed_extension_protocol_options"] = {HTTP_OPTIONS: http_options(item.resilience)}
     if item.identity is not None:
-        made["transport_socket_matches"] = _sockets(item, str(item.identity), remotes)
-        made["transport_socket"] = _remote_socket(item, str(item.identity), own)
+        made["transport_socket_matches"] = _sockets(item, str(item.identity), domain)
+        made["transport_socket"] = _remote_socket(item, str(item.identity), item.local, domain)
     return made
 
 
-def _sockets(item: Cluster, identity: str, remotes: tuple[Anchor, ...]) -> list[Json]:
-    plain: Json = {
-        "name": item.local,
-        "match": {"member": item.local},
+@shared()
+def _by_weight() -> Json:
+    return {
+        "healthy_panic_threshold": {"value": 0},
+        "locality_weighted_lb_config": {},
+        "close_connections_on_host_set_change": False,
+    }
+
+
+@shared()
+def _keepalive() -> Json:
+    return {"tcp_keepalive": {"keepalive_probes": 3, "keepalive_time": 10, "keepalive_interval": 5}}
+
+
+def _sockets(item: Cluster, identity: str, domain: str) -> list[Json]:
+    remote: list[Json] = [
+        {
+            "name": member,
+            "match": {"member": member},
+            "transport_socket": _remote_socket(item, identity, member, domain),
+        }
+        for member in item.remotes
+    ]
+    return [_plain(item.local), *remote]
+
+
+@shared()
+def _plain(member: str) -> Json:
+    return {
+        "name": member,
+        "match": {"member": member},
         "transport_socket": typed(
             "envoy.transport_sockets.raw_buffer", "extensions.transport_sockets.raw_buffer.v3.RawBuffer"
         ),
     }
-    remote: list[Json] = [
-        {
-            "name": anchor.member,
-            "match": {"member": anchor.member},
-            "transport_socket": _remote_socket(item, identity, anchor),
-        }
-        for anchor in remotes
-    ]
-    return [plain, *remote]
 
 
-def _remote_socket(item: Cluster, identity: str, anchor: Anchor) -> Json:
+def _remote_socket(item: Cluster, identity: str, member: str, domain: str) -> Json:
     """mTLS that trusts one member's anchor and takes its gateway identity only.
 
     Also the cluster's default, with the own anchor: a host whose member has no socket here cannot be reached at all,
     instead of in plain text.
     """
-    pin = str(gateway_id(anchor.trust_domain))
-    context: Json = {
+    return typed(
+        "envoy.transport_sockets.tls",
+        "extensions.transport_sockets.tls.v3.UpstreamTlsContext",
+        common_tls_context=_context(identity, member, domain),
+        sni=item.sni,
+        max_session_keys=0,
+    )
+
+
+@shared(CONTEXTS_KEPT)
+def _context(identity: str, member: str, domain: str) -> Json:
+    """The same for all services: a node has one for each of its identities and each member."""
+    pin = str(gateway_id(trust_domain(member, domain)))
+    return {
         "tls_params": tls_limits(),
         "tls_certificate_sds_secret_configs": [secret_from_stream(identity)],
         "combined_validation_context": {
             "default_validation_context": {
                 "match_typed_subject_alt_names": [{"san_type": "URI", "matcher": {"exact": pin}}]
             },
-            "validation_context_sds_secret_config": secret_from_stream(anchor_secret(anchor.member)),
+            "validation_context_sds_secret_config": secret_from_stream(anchor_secret(member)),
         },
     }
-    return typed(
-        "envoy.transport_sockets.tls",
-        "extensions.transport_sockets.tls.v3.UpstreamTlsContext",
-        common_tls_context=context,
-        sni=item.sni,
-        max_session_keys=0,
-    )

@@ -1,8 +1,38 @@
 """The words that all Envoy resources share: type URLs, addresses, where secrets come from."""
 
+from collections.abc import Callable
+from functools import lru_cache, wraps
+from typing import ParamSpec, cast
+
 from gateways.state import Host
 
 Json = dict[str, object]
+
+
+class Shared(Json):
+    """A piece that many resources hold, made once and never changed: the encoder keeps its bytes with it."""
+
+    __slots__ = ("wire",)
+
+    def __init__(self, content: Json) -> None:
+        super().__init__(content)
+        self.wire: tuple[object, bytes] | None = None
+
+
+P = ParamSpec("P")
+
+
+def shared(kept: int = 1) -> Callable[[Callable[P, Json]], Callable[P, Shared]]:
+    """Of a function of hashable values: for equal ones, of the last `kept`, its result is made once."""
+
+    def decorate(render: Callable[P, Json]) -> Callable[P, Shared]:
+        def made(*args: P.args, **named: P.kwargs) -> Shared:
+            return Shared(render(*args, **named))
+
+        return cast(Callable[P, Shared], wraps(render)(lru_cache(kept)(made)))
+
+    return decorate
+
 
 _TYPES = "type.googleapis.com/envoy"
 CDS = f"{_TYPES}.config.cluster.v3.Cluster"
@@ -11,7 +41,7 @@ LDS = f"{_TYPES}.config.listener.v3.Listener"
 RDS = f"{_TYPES}.config.route.v3.RouteConfiguration"
 SDS = f"{_TYPES}.extensions.transport_sockets.tls.v3.Secret"
 
-ADS: Json = {"ads": {}, "resource_api_version": "V3", "initial_fetch_timeout": "15s"}
+ADS: Json = Shared({"ads": {}, "resource_api_version": "V3", "initial_fetch_timeout": "15s"})
 """From the one stream. Only dynamic resources may say so: a static one that does crashes Envoy 1.40 at boot."""
 
 

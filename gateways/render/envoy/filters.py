@@ -1,7 +1,7 @@
 """The network filters that end a chain: HTTP connection manager or TCP proxy, towards one cluster."""
 
 from gateways.render.envoy.access import for_requests, requests_read
-from gateways.render.envoy.common import ADS, Json, span, typed
+from gateways.render.envoy.common import ADS, Json, shared, span, typed
 from gateways.render.envoy.routes import RATE_LIMIT, rate_limit
 from gateways.render.envoy.telemetry import Told, access_log, tracing
 from gateways.state import Offered, Streams
@@ -38,10 +38,23 @@ def http(route: str, told: Told, from_peer: Offered | None = None) -> Json:
 
 
 def _http_filters(from_peer: bool) -> list[Json]:
-    router = typed("envoy.filters.http.router", "extensions.filters.http.router.v3.Router", suppress_envoy_headers=True)
-    if not from_peer:
-        return [router]
-    return [for_requests(), {"name": RATE_LIMIT, "typed_config": rate_limit(None)}, router]
+    return [_admitted(), _limited(), _router()] if from_peer else [_router()]
+
+
+@shared()
+def _admitted() -> Json:
+    return for_requests()
+
+
+@shared()
+def _limited() -> Json:
+    """Without a limit of its own: that is the route's."""
+    return {"name": RATE_LIMIT, "typed_config": rate_limit(None)}
+
+
+@shared()
+def _router() -> Json:
+    return typed("envoy.filters.http.router", "extensions.filters.http.router.v3.Router", suppress_envoy_headers=True)
 
 
 def tcp(cluster: str, told: Told, streams: Streams) -> Json:

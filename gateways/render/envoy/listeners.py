@@ -7,7 +7,9 @@ from gateways.render.envoy.access import for_connections
 from gateways.render.envoy.common import (
     PEERS_SECRET,
     Json,
+    Shared,
     secret_from_stream,
+    shared,
     socket_address,
     tls_limits,
     typed,
@@ -51,6 +53,7 @@ def gateway_listener(item: GatewayListener, own: Situation) -> Json:
 
     Each chain asks twice: whether a peer comes through its own tunnel, then whether this caller may call this port.
     """
+    guard = Shared(_only(item.admitted))
     return {
         "name": GATEWAY_LISTENER,
         "address": socket_address(item.address, item.port),
@@ -64,29 +67,17 @@ def gateway_listener(item: GatewayListener, own: Situation) -> Json:
             )
         ],
         "listener_filters_timeout": "5s",
-        "filter_chains": [_gateway_chain(item, offered, own) for offered in item.offered],
+        "filter_chains": [_gateway_chain(item, offered, guard, own) for offered in item.offered],
     }
 
 
-def _gateway_chain(item: GatewayListener, offered: Offered, own: Situation) -> Json:
-    context: Json = {
-        "tls_params": tls_limits(),
-        "tls_certificate_sds_secret_configs": [secret_from_stream(str(item.identity))],
-        "validation_context_sds_secret_config": secret_from_stream(PEERS_SECRET),
-    }
+def _gateway_chain(item: GatewayListener, offered: Offered, guard: Json, own: Situation) -> Json:
     return {
         "name": offered.sni,
         "filter_chain_match": {"server_names": [offered.sni], "transport_protocol": "tls"},
         "transport_socket_connect_timeout": "5s",
-        "transport_socket": typed(
-            "envoy.transport_sockets.tls",
-            "extensions.transport_sockets.tls.v3.DownstreamTlsContext",
-            require_client_certificate=True,
-            disable_stateless_session_resumption=True,
-            disable_stateful_session_resumption=True,
-            common_tls_context=context,
-        ),
-        "filters": [_only(item.admitted), *_inbound(offered, own)],
+        "transport_socket": _entrance(str(item.identity)),
+        "filters": [guard, *_inbound(offered, own)],
     }
 
 
@@ -95,6 +86,23 @@ def _inbound(offered: Offered, own: Situation) -> list[Json]:
     if offered.http:
         return [http(offered.cluster, told, from_peer=offered)]
     return [for_connections(offered.access, offered.cluster), tcp(offered.cluster, told, offered.streams)]
+
+
+@shared()
+def _entrance(identity: str) -> Json:
+    context: Json = {
+        "tls_params": tls_limits(),
+        "tls_certificate_sds_secret_configs": [secret_from_stream(identity)],
+        "validation_context_sds_secret_config": secret_from_stream(PEERS_SECRET),
+    }
+    return typed(
+        "envoy.transport_sockets.tls",
+        "extensions.transport_sockets.tls.v3.DownstreamTlsContext",
+        require_client_certificate=True,
+        disable_stateless_session_resumption=True,
+        disable_stateful_session_resumption=True,
+        common_tls_context=context,
+    )
 
 
 def _only(admitted: Iterable[Admitted]) -> Json:

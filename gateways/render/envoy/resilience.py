@@ -2,7 +2,7 @@
 
 from federation.model.policy import Affinity
 from federation.model.resilience import Breakers, Outlier, Resilience
-from gateways.render.envoy.common import Json, extension, span
+from gateways.render.envoy.common import Json, extension, shared, span
 from gateways.render.envoy.routes import BY_GATEWAY
 
 CONNECT_MS = 1_000
@@ -13,6 +13,9 @@ BREAKERS = Breakers(connections=10_000, pending=10_000, requests=100_000)
 BUDGET_PERCENT = 20
 BUDGET_LEAST = 10
 SMALLEST_MS = 1_000
+
+POLICIES_KEPT = 64
+"""Few services have a resilience that no other has."""
 
 HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
@@ -31,6 +34,7 @@ def balancing(affinity: Affinity | None, resilience: Resilience) -> Json:
     return made
 
 
+@shared(POLICIES_KEPT)
 def breakers(resilience: Resilience) -> Json:
     """How much one proxy may have under way to the cluster (research/xds-trust.md 2.6)."""
     asked, retries = resilience.breakers, resilience.retries
@@ -47,6 +51,7 @@ def breakers(resilience: Resilience) -> Json:
     return {"thresholds": [threshold]}
 
 
+@shared(POLICIES_KEPT)
 def outlier(resilience: Resilience) -> Json:
     """Who is left out. Failures to reach a host eject it, shortly. Errors (5xx) do when the policy says so, and then
     only of own endpoints: what a gateway passes on is not its own (`errors_of_own`), for it stands for many pods.
@@ -78,6 +83,7 @@ def _times(asked: Outlier | None) -> Json:
     }
 
 
+@shared(POLICIES_KEPT)
 def http_options(resilience: Resilience) -> Json:
     """How HTTP is spoken to hosts, and which answers count as errors of theirs."""
     age = resilience.connection_seconds or CONNECTION_SECONDS
@@ -88,7 +94,7 @@ def http_options(resilience: Resilience) -> Json:
     )
     if resilience.outlier is not None and resilience.outlier.errors:
         made["outlier_detection"] = {"error_matcher": errors_of_own()}
-    return {HTTP_OPTIONS: made}
+    return made
 
 
 def errors_of_own() -> Json:

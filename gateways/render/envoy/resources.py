@@ -1,12 +1,12 @@
 """All resources of one node by type and name: what the xDS server offers."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from gateways.render.envoy import clusters, endpoints, listeners, routes, secrets, telemetry
 from gateways.render.envoy.common import CDS, EDS, LDS, PEERS_SECRET, RDS, SDS, Json, anchor_secret, foreign_secret
-from gateways.state import NodeState
+from gateways.state import NodeState, ServiceState, Situation
 
 KINDS = (CDS, EDS, LDS, RDS, SDS)
 Resources = dict[str, dict[str, Json]]
@@ -32,36 +32,56 @@ class Part(Struct, frozen=True):
         return self.render(*self.made_of)
 
 
-def parts(state: NodeState, certificates: Mapping[str, Certificate]) -> Iterator[Part]:
-    """What Envoy is to hold. Identities without a certificate yet are left out, with all that needs them: a cluster
-    that waits for a secret would hold back every other change."""
-    yield from _secrets(state, certificates)
-    anchors = {anchor.member: anchor for anchor in state.anchors}
-    if state.situation.telemetry.otlp:
-        yield Part(CDS, telemetry.COLLECTOR, telemetry.collector, (state.situation.telemetry,))
-    for item in state.clusters:
-        if item.identity is None or str(item.identity) in certificates:
-            remotes = tuple(anchors[member] for member in item.remotes)
-            yield Part(CDS, item.name, clusters.cluster, (item, anchors[item.local], remotes))
-            yield Part(EDS, item.name, endpoints.load_assignment, (item,))
-    held = {item.name for item in state.clusters if item.identity is None or str(item.identity) in certificates}
-    for route in state.routes:
+Groups = dict[str, tuple[Part, ...]]
+"""Parts by what they are made anew with."""
+
+NODE = ""
+"""The group of what is the node's: secrets and a gateway's entrance. Each service's is under its own name."""
+
+
+def service_parts(item: ServiceState, domain: str, certified: Container[str], own: Situation) -> Iterator[Part]:
+    """What Envoy is to hold for one service. Identities without a certificate yet are left out, with all that needs
+    them: a cluster that waits for a secret would hold back every other change.
+    """
+    held = set()
+    for cluster in item.clusters:
+        if cluster.identity is None or str(cluster.identity) in certified:
+            yield Part(CDS, cluster.name, clusters.cluster, (structs.replace(cluster, localities=()), domain))
+            yield Part(EDS, cluster.name, endpoints.load_assignment, (cluster.name, cluster.localities))
+            held.add(cluster.name)
+    for route in item.routes:
         if route.name in held:
             yield Part(RDS, route.name, routes.routes, (route,))
-    for listener in state.listeners:
-        chains = tuple(chain for chain in listener.chains if str(chain.identity) in certificates)
+    for listener in item.listeners:
+        chains = tuple(chain for chain in listener.chains if str(chain.identity) in certified)
         if chains or listener.default:
-            yield Part(LDS, listener.name, listeners.node_listener, (listener, chains, state.situation))
+            yield Part(LDS, listener.name, listeners.node_listener, (listener, chains, own))
+
+
+def node_parts(state: NodeState, certificates: Mapping[str, Certificate]) -> Iterator[Part]:
+    """What Envoy is to hold beside that."""
+    yield from _secrets(state, certificates)
+    if state.situation.telemetry.otlp:
+        yield Part(CDS, telemetry.COLLECTOR, telemetry.collector, (state.situation.telemetry,))
     gateway = state.gateway
     if gateway is not None and str(gateway.identity) in certificates:
         yield Part(LDS, listeners.GATEWAY_LISTENER, listeners.gateway_listener, (gateway, state.situation))
 
 
+def grouped(state: NodeState, certificates: Mapping[str, Certificate]) -> Groups:
+    """All parts, by group."""
+    made: Groups = {NODE: tuple(node_parts(state, certificates))}
+    for service in sorted(state.services):
+        made[str(service)] = tuple(service_parts(state.services[service], state.domain, certificates, state.situation))
+    return made
+
+
 def resources(state: NodeState, certificates: Mapping[str, Certificate]) -> Resources:
     """All of them rendered."""
     made: Resources = {kind: {} for kind in KINDS}
-    for part in parts(state, certificates):
-        made[part.kind][part.name] = part.content()
+    for parts in grouped(state, certificates).values():
+        for part in parts:
+            made[part.kind][part.name] = part.content()
     return made
 
 

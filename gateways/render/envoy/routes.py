@@ -5,14 +5,21 @@ policy changes (RDS over the one stream).
 from federation.model.policy import Affinity
 from federation.model.resilience import RateLimit, Retries
 from gateways.render.envoy.access import on_route
-from gateways.render.envoy.common import Json, extension, span, typed
+from gateways.render.envoy.common import Json, extension, shared, span, typed
 from gateways.state import Route
 
 NEVER_SERVED = ("connect-failure", "refused-stream")
 """What a server never saw (Envoy's retry_on): sent again whatever the policy says."""
 
+POLICIES_KEPT = 64
+"""Few services ask for retries that no other asks for."""
+
 ATTEMPTS = 2
 BACK_OFF_MS = (25, 250)
+CHOICES = 20
+"""How often a host that was tried is drawn again before it is taken after all. Turns are spaced by weight, so that
+within so many the next member comes up, if it has a share of 5 %.
+"""
 
 BY_GATEWAY = "x-isthmus-gateway"
 """Response header from gateway to node: an error that bears it was not the gateway's. No client sees it."""
@@ -74,6 +81,7 @@ def _gateway_header(item: Route) -> Json:
     return {"response_headers_to_add": [{"header": header, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}]}
 
 
+@shared(POLICIES_KEPT)
 def _retry(retries: Retries) -> Json:
     """Each attempt goes to another host, and from the second on to members that were not tried, those that stand by
     among them (xds-trust 2.6).
@@ -89,7 +97,7 @@ def _retry(retries: Retries) -> Json:
                 "extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate",
             )
         ],
-        "host_selection_retry_max_attempts": 3,
+        "host_selection_retry_max_attempts": CHOICES,
         "retry_priority": typed(
             "envoy.retry_priorities.previous_priorities",
             "extensions.retry.priority.previous_priorities.v3.PreviousPrioritiesConfig",

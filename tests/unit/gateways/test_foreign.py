@@ -13,7 +13,7 @@ from federation.trust.anchor import make_anchor
 from federation.trust.authorities import AuthorityKeys
 from gateways.intent import intend
 from gateways.render.envoy.common import SDS
-from gateways.render.envoy.resources import parts, resources
+from gateways.render.envoy.resources import grouped, resources
 from gateways.xds.encode import Encoder
 from tests.unit.gateways.test_intent import NODE
 from tests.unit.gateways.test_workload_api import ME, US, Scene, authorities, handout, play, ready, watching
@@ -72,5 +72,5 @@ def test_envoy_may_pin_a_foreign_trust_domain_by_its_name() -> None:
     wanted = {"name": f"spiffe://{OTHER}", "validation_context": {"trusted_ca": {"inline_string": ANCHOR}}}
     assert secrets[f"spiffe://{OTHER}"] == wanted
     assert not any(ANCHOR in str(content) for name, content in secrets.items() if name != f"spiffe://{OTHER}")
-    _, invalid = Encoder().encode(parts(state, {}))
+    invalid = Encoder().encode(grouped(state, {})).problems
     assert list(invalid) == []

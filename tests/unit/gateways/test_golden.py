@@ -11,11 +11,12 @@ from federation.model.handout import Workload
 from federation.model.record import Endpoint
 from gateways.intent import intend
 from gateways.render.envoy.bootstrap import bootstrap
-from gateways.render.envoy.resources import parts, resources
+from gateways.render.envoy.resources import NODE as NODE_GROUP
+from gateways.render.envoy.resources import Groups, grouped, resources
 from gateways.show import HIDDEN, document
 from gateways.state import NodeState
 from gateways.xds.encode import Encoder
-from gateways.xds.messages import Resource
+from gateways.xds.messages import CDS, EDS, LDS, SDS
 from tests.unit.gateways.test_intent import AP, CLIENT, EU, EU_PEER, GATEWAY, NODE, US, gateway
 from tests.worlds.two_members import candidate, keyed, peer, site, web_import, web_offer, web_pool
 
@@ -51,47 +52,57 @@ def test_render(name: str) -> None:
     assert text == path.read_text()
 
 
+def all_of(state: NodeState) -> Groups:
+    return grouped(state, {str(identity): HIDDEN for identity in state.identities})
+
+
 @pytest.mark.parametrize("name", sorted(WORLDS))
 def test_every_resource_is_a_valid_message_and_encodes_once(name: str) -> None:
-    state = WORLDS[name]()
-    certificates = {str(identity): HIDDEN for identity in state.identities}
     encoder = Encoder()
-    first, problems = encoder.encode(parts(state, certificates))
-    assert problems == ()
-    again, _ = encoder.encode(parts(WORLDS[name](), certificates))
-    assert all(again[kind][key] is first[kind][key] for kind in first for key in first[kind])
-    assert first == Encoder().encode(parts(state, certificates))[0]
+    first = encoder.encode(all_of(WORLDS[name]()))
+    assert first.problems == ()
+    assert first.changed == {(kind, key) for kind in first.snapshot for key in first.snapshot[kind]}
+    again = encoder.encode(all_of(WORLDS[name]()))
+    assert again.changed == frozenset()
+    assert all(again.snapshot[kind] is first.snapshot[kind] for kind in first.snapshot)
+    assert first.snapshot == Encoder().encode(all_of(WORLDS[name]())).snapshot
 
 
-def test_an_invalid_resource_keeps_its_last_good_form() -> None:
-    state = gateway_with_tcp_offer()
-    made = list(parts(state, {str(identity): HIDDEN for identity in state.identities}))
+def test_an_invalid_resource_keeps_its_last_good_form_and_is_told_until_it_is_good() -> None:
+    groups = all_of(gateway_with_tcp_offer())
     encoder = Encoder()
-    good, _ = encoder.encode(made)
-    broken = [
+    good = encoder.encode(groups)
+    broken = tuple(
         structs.replace(part, render=lambda *_: {"no_such_field": 1}, made_of=()) if part.name == "gateway" else part
-        for part in made
-    ]
-    bad, problems = encoder.encode(broken)
-    assert bad == good
-    assert problems[0].startswith("E190 Listener gateway is no valid message")
+        for part in groups[NODE_GROUP]
+    )
+    bad = encoder.encode({NODE_GROUP: broken})
+    assert bad.snapshot == good.snapshot and bad.changed == frozenset()
+    line = 'E190 Listener gateway is no valid message: envoy.config.listener.v3.Listener has no field "no_such_field"'
+    assert bad.problems == (line,)
+    assert encoder.encode({"shop/web": groups["shop/web"]}).problems == (line,)
+    assert encoder.encode({NODE_GROUP: groups[NODE_GROUP]}).problems == ()
 
 
 def test_a_changed_endpoint_changes_one_load_assignment() -> None:
-    def encoded(encoder: Encoder, address: str) -> dict[str, dict[str, Resource]]:
-        values = keyed(site(US), EU_PEER, web_offer(""), web_pool(Endpoint(address)))
-        state = intend(GATEWAY, values)
-        return encoder.encode(parts(state, {str(identity): HIDDEN for identity in state.identities}))[0]
+    def groups(address: str) -> Groups:
+        return all_of(intend(GATEWAY, keyed(site(US), EU_PEER, web_offer(""), web_pool(Endpoint(address)))))
 
     encoder = Encoder()
-    before, after = encoded(encoder, "10.1.1.1"), encoded(encoder, "10.1.1.2")
-    changed = [
-        (kind.rpartition(".")[2], name)
-        for kind in before
-        for name in before[kind]
-        if before[kind][name].version != after[kind][name].version
-    ]
-    assert changed == [("ClusterLoadAssignment", "in/shop/web/http")]
+    before = encoder.encode(groups("10.1.1.1")).snapshot
+    after = encoder.encode({"shop/web": groups("10.1.1.2")["shop/web"]})
+    assert after.changed == {(EDS, "in/shop/web/http")}
+    assert before[EDS]["in/shop/web/http"].version != after.snapshot[EDS]["in/shop/web/http"].version
+    assert all(after.snapshot[kind] is before[kind] for kind in (CDS, LDS, SDS))
+
+
+def test_a_group_that_is_gone_takes_its_resources_along() -> None:
+    groups = all_of(node_with_spill())
+    encoder = Encoder()
+    encoder.encode(groups)
+    gone = encoder.encode({"shop/web": ()})
+    assert gone.changed == {(part.kind, part.name) for part in groups["shop/web"]}
+    assert gone.snapshot[CDS] == gone.snapshot[EDS] == gone.snapshot[LDS] == {} and gone.snapshot[SDS]
 
 
 def test_identities_without_a_certificate_hold_nothing_else_back() -> None:

@@ -42,7 +42,7 @@ from federation.session.tree import tree_of
 from federation.sync import relay
 from federation.sync.held import REFUSALS_MAX, HeldRecord
 from federation.sync.rules import check_head
-from gateways.intent import accept_peers
+from gateways.peers import accept_peers
 from tests.e2e.test_attack_matrix import dialled, openssl
 from tests.worlds.acme import NOW, Acme, Keys, content
 from tests.worlds.attacks import Bed, plain
@@ -281,7 +281,7 @@ CONTROLS: dict[str, tuple[Callable[[], bool], str, object]] = {
     "C3 the proof of possession of a WireGuard key": (
         anothers_wireguard_key_is_claimed, "federation.sync.rules.proves", yes),
     "C3 the agents' own table of owners": (
-        two_members_have_one_prefix, "gateways.intent.first_overlap", nothing),
+        two_members_have_one_prefix, "gateways.peers.first_overlap", nothing),
     "C4 an endpoint lies in its member's ranges": (
         an_endpoint_of_others_is_listed, "federation.sync.rules._check_address", nothing),
     "C4 addresses that are never an endpoint": (

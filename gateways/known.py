@@ -1,0 +1,124 @@
+"""The handout, found by what asks for it: so that a change is followed to the services that hang on it. Pure."""
+
+from collections.abc import Iterable, Mapping
+
+from msgspec import Struct
+
+from federation.model.handout import ForeignBundle, Import, JwtBundle, Offer, Peer, Pool, Site, Workload
+from federation.model.names import ServiceKey
+from gateways.claims import Claims
+
+
+class Touched(Struct):
+    """What a step changed: which kinds of what is the node's, and which services by their own resources."""
+
+    site: bool = False
+    peers: bool = False
+    workloads: bool = False
+    bundles: bool = False
+    services: set[ServiceKey] = set()
+
+    def mark(self, value: Struct) -> None:
+        """This resource came, went, or is what stood there before."""
+        match value:
+            case Site():
+                self.site = True
+            case Peer():
+                self.peers = True
+            case Workload():
+                self.workloads = True
+            case JwtBundle() | ForeignBundle():
+                self.bundles = True
+            case Import() | Offer() | Pool():
+                self.services.add(value.service)
+
+
+class Known:
+    """The handout as the last step left it.
+
+    `imports` and `offers` are by service, the others by key; `importers` are by member the services that it may serve.
+    """
+
+    def __init__(self) -> None:
+        self.site: Site | None = None
+        self.peers: dict[str, Peer] = {}
+        self.workloads: dict[str, Workload] = {}
+        self.bundles: dict[str, JwtBundle | ForeignBundle] = {}
+        self.imports: dict[ServiceKey, Import] = {}
+        self.offers: dict[ServiceKey, Offer] = {}
+        self.claims = Claims()
+        self.importers: dict[str, set[ServiceKey]] = {}
+        self._pools: dict[ServiceKey, dict[str, Pool]] = {}
+        self._values: dict[str, Struct] = {}
+
+    def take(self, changed: Mapping[str, Struct | None]) -> Touched:
+        """Replace the resources under these keys; None: there is none any more."""
+        touched = Touched()
+        for key, new in changed.items():
+            old = self._values.get(key)
+            if old == new:
+                continue
+            if old is not None:
+                self._drop(key, old, touched)
+            if new is not None:
+                self._put(key, new, touched)
+        return touched
+
+    def pools(self, service: ServiceKey) -> tuple[Pool, ...]:
+        """The own member's pools of one service, over all availability zones."""
+        found = self._pools.get(service, {})
+        return tuple(found[key] for key in sorted(found))
+
+    def owners(self, item: Import) -> dict[int, str]:
+        """Who owns each listener port of this import."""
+        return {port.listener: self.claims.owner(port.listener) for port in item.ports if port.protocol == "TCP"}
+
+    def candidates_of(self, members: Iterable[str]) -> set[ServiceKey]:
+        """The services that these members may serve."""
+        return {service for member in members for service in self.importers.get(member, ())}
+
+    def _put(self, key: str, value: Struct, touched: Touched) -> None:
+        self._values[key] = value
+        match value:
+            case Site():
+                self.site = value
+            case Peer():
+                self.peers[key] = value
+            case Workload():
+                self.workloads[key] = value
+            case JwtBundle() | ForeignBundle():
+                self.bundles[key] = value
+            case Import():
+                self.imports[value.service] = value
+                for candidate in value.candidates:
+                    self.importers.setdefault(candidate.member, set()).add(value.service)
+                touched.services |= self.claims.put(value)
+            case Offer():
+                self.offers[value.service] = value
+            case Pool():
+                self._pools.setdefault(value.service, {})[key] = value
+        touched.mark(value)
+
+    def _drop(self, key: str, value: Struct, touched: Touched) -> None:
+        del self._values[key]
+        match value:
+            case Site():
+                self.site = None
+            case Peer():
+                del self.peers[key]
+            case Workload():
+                del self.workloads[key]
+            case JwtBundle() | ForeignBundle():
+                del self.bundles[key]
+            case Import():
+                del self.imports[value.service]
+                for candidate in value.candidates:
+                    self.importers[candidate.member].discard(value.service)
+                touched.services |= self.claims.drop(value)
+            case Offer():
+                del self.offers[value.service]
+            case Pool():
+                del self._pools[value.service][key]
+                if not self._pools[value.service]:
+                    del self._pools[value.service]
+        touched.mark(value)

@@ -1,0 +1,128 @@
+"""Which peers count, and what follows from them for the node as a whole. Pure."""
+
+from bisect import bisect
+from collections.abc import Iterable
+from functools import lru_cache
+from ipaddress import ip_address, ip_network
+
+from federation.model.cidr import Network, first_overlap
+from federation.model.handout import Peer, PeerGateway, Site
+from federation.model.spiffe import trust_domain
+from gateways.state import Admitted, Anchor, Situation, WgPeer
+
+PREFIXES_KEPT = 16_384
+
+
+def accept_peers(site: Site, peers: Iterable[Peer], problems: list[str], own_key: bytes = b"") -> tuple[Peer, ...]:
+    """The peers whose overlay prefix and gateway keys are theirs alone; the later of two claimants is refused.
+
+    WireGuard itself would silently move a prefix to the last claimant, so ownership is decided here. Order is the
+    admission number: the elder keeps what it has.
+    """
+    taken = _Taken(network_of(site.overlay))
+    keys: set[bytes] = {own_key} if own_key else set()
+    accepted: list[Peer] = []
+    for peer in sorted(peers, key=lambda p: (p.number, p.member)):
+        if peer.member == site.member:
+            continue
+        wrong = _wrong_with(peer, site, taken, keys)
+        if wrong:
+            problems.append(f"{wrong}; the peer is left out")
+            continue
+        taken.add(network_of(peer.overlay))
+        keys.update(gateway.key for gateway in peer.gateways)
+        accepted.append(peer)
+    return tuple(accepted)
+
+
+class _Taken:
+    """Prefixes that have an owner. None overlaps another, so only the neighbours of a new one can overlap it."""
+
+    def __init__(self, first: Network) -> None:
+        self._sorted = [_place(first)]
+        self._networks = {_place(first): first}
+
+    def add(self, network: Network) -> None:
+        place = _place(network)
+        self._sorted.insert(bisect(self._sorted, place), place)
+        self._networks[place] = network
+
+    def overlapping(self, network: Network) -> Network | None:
+        at = bisect(self._sorted, _place(network))
+        return first_overlap(network, (self._networks[place] for place in self._sorted[max(0, at - 1) : at + 1]))
+
+
+def _place(network: Network) -> tuple[int, int]:
+    return network.version, int(network.network_address)
+
+
+@lru_cache(PREFIXES_KEPT)
+def network_of(text: str) -> Network:
+    """The network of this text; ValueError when it is none."""
+    return ip_network(text)
+
+
+def _wrong_with(peer: Peer, site: Site, taken: _Taken, keys: set[bytes]) -> str | None:
+    try:
+        prefix = network_of(peer.overlay)
+        outside = next((g.overlay for g in peer.gateways if not _lies_in(g.overlay, peer.overlay)), None)
+    except ValueError as error:
+        return f"E101 peer {peer.member}: {error}"
+    other = taken.overlapping(prefix)
+    if other is not None:
+        return f"E101 peer {peer.member}: overlay {prefix} overlaps {other}, which has another owner"
+    if outside is not None:
+        return f"E121 peer {peer.member}: gateway address {outside} lies outside its overlay {prefix}"
+    if peer.trust_domain != trust_domain(peer.member, site.domain):
+        return f"E107 peer {peer.member}: trust domain {peer.trust_domain} is not its own"
+    if len({g.key for g in peer.gateways} - keys) != len(peer.gateways):
+        return f"E121 peer {peer.member}: a WireGuard key of its gateways is used twice"
+    return None
+
+
+@lru_cache(PREFIXES_KEPT)
+def _lies_in(address: str, prefix: str) -> bool:
+    return ip_address(address) in network_of(prefix)
+
+
+def anchors_of(site: Site, peers: Iterable[Peer]) -> tuple[Anchor, ...]:
+    """The own member's first, then the peers' by name."""
+    own = Anchor(site.member, trust_domain(site.member, site.domain), site.anchor)
+    return (own, *(Anchor(p.member, p.trust_domain, p.anchor) for p in sorted(peers, key=lambda p: p.member)))
+
+
+def admitted_of(peers: Iterable[Peer]) -> tuple[Admitted, ...]:
+    """Who may enter at a gateway, by name."""
+    found = (Admitted(p.member, f"spiffe://{p.trust_domain}/", str(network_of(p.overlay))) for p in peers)
+    return tuple(sorted(found, key=lambda one: one.member))
+
+
+def own_overlay(situation: Situation, site: Site) -> str | None:
+    """The overlay address of this gateway: i of the member's prefix for the id i that the controller gave it."""
+    number = site.gateways.get(situation.node)
+    return None if number is None else str(network_of(site.overlay)[number])
+
+
+def tunnel_peers(site: Site, peers: Iterable[Peer], problems: list[str]) -> Iterable[WgPeer]:
+    """One WireGuard peer a gateway. A lone gateway owns its member's whole prefix, one of several its own address.
+
+    Of two members the one admitted first starts handshakes anew.
+    """
+    for peer in peers:
+        for gateway in sorted(peer.gateways, key=lambda g: g.id):
+            if len(gateway.key) != 32:
+                problems.append(f"E121 peer {peer.member}: the key of gateway {gateway.id} is not 32 bytes")
+                continue
+            yield WgPeer(
+                member=peer.member,
+                gateway=gateway.id,
+                key=gateway.key,
+                endpoint=gateway.endpoint,
+                allowed=(_owned(peer, gateway),),
+                overlay=gateway.overlay,
+                starts=site.number < peer.number,
+            )
+
+
+def _owned(peer: Peer, gateway: PeerGateway) -> str:
+    return str(network_of(peer.overlay if len(peer.gateways) == 1 else gateway.overlay))

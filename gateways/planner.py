@@ -1,0 +1,121 @@
+"""The node state, kept up with handout and evidence: what changed is followed to the services that hang on it.
+
+A step plans only those. The state is the same as one made from nothing (tests/properties/test_planner.py).
+"""
+
+from collections.abc import Mapping
+from itertools import chain
+
+from msgspec import Struct, structs
+
+from federation.model.handout import Site
+from gateways.evidence import Evidence
+from gateways.known import Known, Touched
+from gateways.node_parts import NodeParts, kept
+from gateways.peers import own_overlay
+from gateways.service_states import ABSENT, Former, ServiceStates
+from gateways.state import GATEWAY_PORT, Capture, GatewayListener, NodeState, Situation
+
+
+class Planner:
+    """Keeps `state`. One caller at a time."""
+
+    def __init__(self, situation: Situation) -> None:
+        self.state = NodeState(situation=situation, known=False)
+        self._situation = situation
+        self._known = Known()
+        self._begin()
+
+    def _begin(self) -> None:
+        self._node = NodeParts(self._situation)
+        self._services = ServiceStates(self._situation.role)
+        self._seen: tuple[str, str, str] | None = None
+        self._used: tuple[object, object] = (None, None)
+
+    def step(self, changed: Mapping[str, Struct | None], evidence: Evidence) -> Former:
+        """Take up what changed in the handout (None: that key is gone) and what this node has seen by now.
+
+        Gives back what stood before, of every service that is another now. Without a `Site` (no handout yet) there is
+        nothing, and a problem says so.
+        """
+        touched = self._known.take(changed)
+        site = self._known.site
+        if site is None:
+            return self._know_nothing("E190 no handout yet")
+        if self._situation.role == "gateway" and own_overlay(self._situation, site) is None:
+            return self._know_nothing(f"E190 {self._situation.node} has no gateway id yet")
+        former = self._plan(site, touched, evidence)
+        self._assemble(site, former)
+        return former
+
+    def _know_nothing(self, why: str) -> Former:
+        self.state = kept(self.state, NodeState(situation=self._situation, known=False, problems=(why,)))
+        former: Former = dict(self._services.states)
+        self._begin()
+        return former
+
+    def _plan(self, site: Site, touched: Touched, evidence: Evidence) -> Former:
+        seen = (site.member, site.region, site.domain)
+        everything = seen != self._seen
+        if everything:
+            touched = Touched(site=True, services=touched.services)
+        acting, self._seen = self._node.acting, seen
+        moved = self._node.see(evidence.ways, self._node.take(self._known, site, touched))
+        dirty = touched.services | self._known.candidates_of(moved)
+        if everything or self._node.acting is not acting:
+            dirty |= self._services.states.keys() | self._known.imports.keys() | self._known.offers.keys()
+        return self._services.plan(self._node.view(site, evidence), self._known, evidence, dirty)
+
+    def _assemble(self, site: Site, former: Former) -> None:
+        node, services, before = self._node, self._services, self.state
+        self.state = structs.replace(
+            before,
+            known=True,
+            domain=site.domain,
+            region=site.region,
+            tunnel=node.tunnel,
+            captures=self._captures(former),
+            services=dict(services.states) if former else before.services,
+            gateway=self._gateway(former),
+            anchors=node.anchors,
+            ledger=site.ledger,
+            identities=node.identities,
+            registered=node.registered,
+            authorities=node.authorities,
+            foreign=node.foreign,
+            ways=self._ways(),
+            until=services.until(),
+            problems=kept(before.problems, node.problems + services.problems),
+        )
+
+    def _captures(self, former: Former) -> tuple[Capture, ...]:
+        services = self._services
+        if all((before or ABSENT).captures == services.of_now(key).captures for key, before in former.items()):
+            return self.state.captures
+        return tuple(sorted(chain.from_iterable(one.captures for one in services.states.values())))
+
+    def _gateway(self, former: Former) -> GatewayListener | None:
+        """The entrance of the role gateway, while there are offers and peers who may come for them."""
+        services, tunnel, admitted, held = self._services, self._node.tunnel, self._node.admitted, self.state.gateway
+        if tunnel is None or not admitted:
+            return None
+        same = all((before or ABSENT).offered == services.of_now(key).offered for key, before in former.items())
+        if same and held is not None and held.admitted is admitted and held.address == tunnel.address:
+            return held
+        offered = tuple(chain.from_iterable(services.states[key].offered for key in sorted(services.states)))
+        if not offered:
+            return None
+        return GatewayListener(
+            address=tunnel.address,
+            port=GATEWAY_PORT,
+            identity=self._node.identities[0],
+            admitted=admitted,
+            offered=offered,
+        )
+
+    def _ways(self) -> dict[str, bool]:
+        peers, in_use = self._node.peers, self._services.in_use
+        if peers is self._used[0] and in_use is self._used[1]:
+            return self.state.ways
+        self._used = (peers, in_use)
+        return {g.overlay: peer.member in in_use for peer in peers.values() for g in peer.gateways}

@@ -1,0 +1,51 @@
+"""What the agent reports beside itself: its links, and own endpoints that fail. Made anew only when one moved."""
+
+from __future__ import annotations
+
+import time
+
+from msgspec import Struct
+
+from federation.model.handout import EndpointReport
+from federation.model.names import ServiceKey
+from federation.probing import Prober
+from gateways import metrics
+from gateways.probe.counters import link_reports
+from gateways.probe.echo import EchoProber
+from gateways.state import Tunnel
+from gateways.sync import Outcome
+
+Sick = tuple[ServiceKey, str]
+"""An own endpoint: its service and its address."""
+
+
+class Reports:
+    """`links` and `endpoints` by their keys in the report feed: each the same object until it is looked at anew."""
+
+    def __init__(self, ways: EchoProber, checks: Prober[Sick]) -> None:
+        self.links: dict[str, Struct] = {}
+        self.endpoints: dict[str, Struct] = {}
+        self._ways = ways
+        self._checks = checks
+        self._linked: tuple[object, ...] = (None, None, None)
+        self._failing: frozenset[Sick] = checks.failing
+
+    def look(self, tunnel: Tunnel | None, outcome: Outcome) -> None:
+        """Links anew when the device was read again or a way is another, endpoints when one fell or rose."""
+        linked = (tunnel, outcome, self._ways.paths.standings())
+        if any(now is not before for now, before in zip(linked, self._linked, strict=True)):
+            self._linked = linked
+            self.links = {} if tunnel is None else self._link_reports(tunnel, outcome)
+            metrics.measure_links(self.links.values())
+        if self._failing is not self._checks.failing:
+            self._failing = self._checks.failing
+            self.endpoints = {
+                f"endpoint/{service}/{address}": self._report(service, address) for service, address in self._failing
+            }
+
+    def _link_reports(self, tunnel: Tunnel, outcome: Outcome) -> dict[str, Struct]:
+        ways = self._ways
+        return dict(link_reports(tunnel, outcome.actual, time.time(), ways.microseconds, ways.paths.standing))
+
+    def _report(self, service: ServiceKey, address: str) -> EndpointReport:
+        return EndpointReport(service, address, self._checks.verdicts[(service, address)].since // 1_000)
