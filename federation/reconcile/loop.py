@@ -31,6 +31,7 @@ from federation.plan.service import (
 from federation.ports import PeerState
 from federation.reconcile.allocations import Allocations
 from federation.reconcile.bundles import Bundles
+from federation.reconcile.demand import Demands
 from federation.reconcile.desired import NOTHING, Desired
 from federation.reconcile.exported import Exported
 from federation.reconcile.guarding import Guarding
@@ -39,6 +40,7 @@ from federation.reconcile.links import Links
 from federation.reconcile.members import Members
 from federation.reconcile.memory import Memory
 from federation.reconcile.mesh import plan_mesh
+from federation.reconcile.moves import Moves
 from federation.reconcile.names import OwnNames
 from federation.reconcile.native import Native
 from federation.reconcile.nodes import KnownNodes
@@ -49,6 +51,7 @@ from federation.reconcile.parts import Around, Parts
 from federation.reconcile.programs import Programs
 from federation.reconcile.publish import Batch, Publications
 from federation.reconcile.ranks import leaves, ranks
+from federation.reconcile.reported import Reported
 from federation.reconcile.trust import Trust
 from federation.session.tree import Change
 
@@ -70,8 +73,9 @@ class Loop:
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
         self.desired = Desired()
-        self.index = PeerIndex()
+        self.index = PeerIndex(parts.own.name)
         self.memory = Memory(parts.store)
+        self.moves = Moves(parts.own.name, parts.store)
         self.names = OwnNames(parts.own.name, parts.ledger, self.memory)
         self.links = Links(parts.own.name, parts.agents, parts.peers, parts.journal, parts.clock)
         self._guard = Guarding()
@@ -94,7 +98,8 @@ class Loop:
         self._mesh = True
         self._reported = False
         self._wake = asyncio.Event()
-        self._failing: dict[ServiceKey, frozenset[str]] = {}
+        self.demands = Demands(parts.store, parts.clock)
+        self._by_report = Reported(self.links, self.demands, parts.agents)
         self._before = Exported(parts.store)
 
     def wake(self, key: ServiceKey | None) -> None:
@@ -103,6 +108,11 @@ class Loop:
             self._all = True
         else:
             self._dirty.add(key)
+        self._wake.set()
+
+    def member_moved(self) -> None:
+        """Somebody drained a member, or ended that: look at everything."""
+        self._all = self._mesh = True
         self._wake.set()
 
     def peer_changed(self, member: MemberName, change: Change | None) -> None:
@@ -135,14 +145,11 @@ class Loop:
         self._mesh_changed()
 
     def _follow_reports(self) -> None:
-        """Mark the services of whose endpoints our agents now think otherwise."""
-        if not self._reported:
-            return
-        self._reported = False
-        failing = self.links.failing()
-        moved = {key for key in failing.keys() | self._failing.keys() if failing.get(key) != self._failing.get(key)}
-        self._dirty |= moved
-        self._failing = failing
+        """Mark the services of whose endpoints, ways and demand our agents now think otherwise."""
+        if self._reported:
+            self._reported = False
+            self._dirty |= self._by_report.anew(self.desired.plans)
+        self._dirty |= self._by_report.demand(self.desired.plans)
 
     def _follow_nodes(self) -> None:
         """The derived Services of all imports lead to our node agents."""
@@ -210,11 +217,12 @@ class Loop:
             }
             dirty.update(self.numbers.services() if self._registers else ())
         self._measure_costs(dirty)
+        self.moves.follow(self.parts.cluster.drains, int(self.parts.clock.wall() * 1_000))
         leaving = leaves(self, states)
         own_leaves = leaving.get(self.parts.own.name)
         rank = ranks(self, states, leaving)
         facts = [
-            without_failing(local, self._failing.get(local.key, frozenset()))
+            without_failing(local, self._by_report.failing.get(local.key, frozenset()))
             for local in self.names.facts(dirty, self.parts.cluster)
         ]
         plans = self._plan_services(
@@ -283,9 +291,12 @@ class Loop:
         holds up no other.
         """
         plans = {}
-        members = {member.name: member for member in self.parts.ledger.ledger.seen_from(self.parts.own.name)}
+        own = self.parts.own.name
+        members = {member.name: member for member in self.parts.ledger.ledger.seen_from(own)}
         ingress = {name: member.ingress for name, member in members.items()}
-        around = Around(members, ingress, self.names.bounds(), leaving)
+        importers = tuple(name for name, member in members.items() if member.state == "active" and name != own)
+        settings = self.parts.ledger.ledger.settings
+        around = Around(members, ingress, self.names.bounds(), leaving, importers, self.links.paths(), settings)
         for local, offered in services:
             key = local.key
             try:
@@ -323,6 +334,12 @@ class Loop:
             definitions=self.names.hosts.won(key, around.members),
             ingress=around.ingress,
             leaving=around.leaving,
+            demand=self.demands.of(key),
+            paths=around.paths,
+            asks=self.index.wants(key),
+            importers=around.importers,
+            shifts=self.moves.shifts_of(key, (*self.index.shifts(key, around.members), *around.settings.shifts)),
+            own_shifts=self.moves.own_shifts(key),
             refused_names=self.names.refused(key),
             numbers=self.numbers.of(key),
             registers=self._registers,
@@ -356,11 +373,12 @@ class Loop:
         if (found := self.programs.follow()) is not None:
             for name in found.gone:
                 self.out.forget(name)
+                self.demands.forget(name)
                 self.parts.store.drop(f"known/{name}")
             self._mesh, self._pods_moved = self._mesh or found.new, True
 
     def _reindex(self, states: dict[MemberName, PeerState]) -> None:
-        self.index = PeerIndex()
+        self.index = PeerIndex(self.parts.own.name)
         self.names.forget()
         registrar = states.get(MemberName(self.parts.ledger.ledger.registrar))
         if registrar is not None:

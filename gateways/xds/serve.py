@@ -27,9 +27,11 @@ class XdsServer:
     Before the first `offer` an Envoy waits: an answer of nothing would take down what it has from an earlier run.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, also: Iterable[grpc.GenericRpcHandler] = ()) -> None:
+        """`also` are other services on the same socket."""
         self.changed = asyncio.Event()
         self._path = path
+        self._also = tuple(also)
         self._hub = Hub(Bodies(), self.changed)
         self._server: grpc.aio.Server | None = None
 
@@ -39,7 +41,7 @@ class XdsServer:
         with contextlib.suppress(FileNotFoundError):
             self._path.unlink()
         self._server = grpc.aio.server(options=(("grpc.max_receive_message_length", REQUEST_MAX),))
-        self._server.add_generic_rpc_handlers((handlers(self._serve),))
+        self._server.add_generic_rpc_handlers((handlers(self._serve), *self._also))
         self._server.add_insecure_port(f"unix:{self._path}")
         await self._server.start()
         self._path.chmod(0o600)
