@@ -20,10 +20,9 @@ from federation.model.names import ServiceKey
 from federation.model.record import Endpoint, Port
 from federation.model.spiffe import SpiffeId
 from gateways.intent import intend
-from gateways.render.envoy.common import LDS
-from gateways.render.envoy.resources import Certificate, Resources, resources
+from gateways.render.envoy.resources import Certificate, Groups, grouped
 from gateways.state import Situation
-from tests.worlds.envoy_files import EnvoyOnFiles, free_port
+from tests.worlds.envoy_fed import FedEnvoy
 from tests.worlds.two_members import MemberKeys, keyed, peer, real, site
 
 US, EU, AP = (real(name) for name in ("us-east", "eu-central", "ap-south"))
@@ -94,12 +93,13 @@ class Entrance:
         self._leaves: dict[SpiffeId, Path] = {}
         self._folder = tempfile.TemporaryDirectory()
         self._own = EU.leaf(EU.identity("isthmus", "gateway"))
-        self.envoy = EnvoyOnFiles(self.rendered())
+        self.envoy = FedEnvoy()
 
     def __enter__(self) -> "Entrance":
         threading.Thread(target=self._web.serve_forever, daemon=True).start()
         threading.Thread(target=echo, args=(self._db,), daemon=True).start()
         self.envoy.__enter__()
+        self.envoy.put(self.rendered())
         self.envoy.until("it listens", self._listens)
         return self
 
@@ -110,7 +110,7 @@ class Entrance:
         self._db.close()
         self._folder.cleanup()
 
-    def rendered(self) -> Resources:
+    def rendered(self) -> Groups:
         """Everything that the gateway's Envoy is told, but that it listens on loopback."""
         offers = [Offer(key, (port_of(key),), access=rules) for key, rules in self.rules.items()]
         web, db = self._web.server_address[1], self._db.getsockname()[1]
@@ -123,13 +123,13 @@ class Entrance:
             for keys in (US, AP)
         ]
         state = intend(SITUATION, keyed(site(EU), *peers, *offers, *pools))
+        assert state.gateway is not None
+        entrance = structs.replace(state.gateway, address="127.0.0.1", port=self.port)
         own = Certificate(self._own.chain, self._own.key)
-        made = resources(state, {str(identity): own for identity in state.identities})
-        made[LDS]["gateway"]["address"] = {"socket_address": {"address": "127.0.0.1", "port_value": self.port}}
-        return made
+        return grouped(structs.replace(state, gateway=entrance), {str(identity): own for identity in state.identities})
 
     def allow(self, service: ServiceKey, *rules: AccessRule) -> None:
-        """Put other rules in force for one service; returns before Envoy has them."""
+        """Put other rules in force for one service."""
         self.rules[service] = rules
         self.envoy.put(self.rendered())
 
@@ -191,3 +191,9 @@ def said(secure: ssl.SSLSocket) -> bool:
         return secure.recv(64) == b"hello\n"
     except OSError:
         return False
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on now."""
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        return int(found.getsockname()[1])
