@@ -228,7 +228,7 @@ class Loop:
         leaving = leaves(self, states)
         own_leaves = leaving.get(self.parts.own.name)
         rank = ranks(self, states, leaving)
-        self.names.know_labels(one.labels for one in rank.values())
+        self.names.know_labels([self.parts.labels, *(one.labels for one in rank.values())])
         facts = [
             without_failing(local, self._by_report.failing.get(local.key, frozenset()))
             for local in self.names.facts(dirty, self.parts.cluster)
