@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from federation.adapters.clock import SystemClock
 from federation.adapters.journal import FileJournal
+from federation.api.moves import MoveRoutes
 from federation.api.serve import Api
 from federation.config import Enrolment, Enrolments, Folder, SelfEnrolled
 from federation.link.dial import ATTEST, ISSUE, READ, TOKEN
@@ -33,6 +34,7 @@ from federation.process import until_one_ends
 from federation.reconcile.bundles import own_statement
 from federation.reconcile.explain import Asked, explain
 from federation.reconcile.loop import Loop
+from federation.reconcile.moving import Mover
 from federation.reconcile.parts import Parts
 from federation.reconcile.status import status
 from federation.reconcile.trust import Trust
@@ -97,7 +99,11 @@ class Controller:
         self.store = store
         clock = SystemClock()
         key = SigningKey(folder.private_text(folder.record_key), RECORD)
-        self.agents = AgentSync(self.own.name, lambda name: self.loop.agent_reported(name))
+        self.agents = AgentSync(
+            self.own.name,
+            lambda name: self.loop.agent_reported(name),
+            lambda name, flows: self.loop.demands.heard(name, flows),
+        )
         self.peers = PeerSync(
             self.own.name,
             self.ledger,
@@ -204,7 +210,7 @@ class Controller:
             )
             ended.push_async_callback(server.stop)
             await server.start(listen)
-            asked = Api(self._status, self._explain, self)
+            asked = Api(self._status, self._explain, self, [MoveRoutes(Mover(self.loop))])
             api = await asked.start(self.folder.api)
             ended.callback(self.folder.api.unlink, missing_ok=True)
             ended.push_async_callback(api.cleanup)

@@ -60,7 +60,5 @@ class Steering:
             return candidate
         if self.held is None:
             service = self._service
-            self.held = own_candidate(
-                candidate, service.item.policy, service.pools, service.before, self._case.now, service.item.demand
-            )
+            self.held = own_candidate(candidate, self._case, service.pools, service.before)
         return self.held

@@ -13,6 +13,7 @@ from federation.ports import Wake
 from federation.wire.k8s.translate import (
     LocalService,
     derived_from,
+    drained,
     exported_traits,
     global_name,
     local_service,
@@ -51,8 +52,8 @@ class OverObjects:
         self._objects = Objects(default_az)
 
     @property
-    def drains(self) -> Mapping[str, Drained]:
-        """Every Drain, by its name."""
+    def drains(self) -> Mapping[str, Drained] | None:
+        """Every Drain, by its name; None while they were not read once."""
         return self._objects.drains
 
     @property
@@ -161,7 +162,7 @@ class Objects:
                 self._policies[name] = wish_of(value.spec)
                 return changed | {name}
             case Drain():
-                self.drains[name.name] = Drained(value.spec.member, value.metadata.generation)
+                self.drains[name.name] = drained(value)
                 self._whole = True
                 return changed
             case GlobalName():

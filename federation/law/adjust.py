@@ -126,7 +126,7 @@ def _spread(parts: Parts, chosen: Sequence[Candidate], rooms: Rooms, changed: Pa
 def shifted(parts: Parts, rooms: Rooms, case: Case) -> tuple[Parts, list[str]]:
     """The parts after the shifts: of what the law gave a source; what has no room at its end stays where it was."""
     result, rules = dict(parts), []
-    for shift in sorted(case.shifts, key=lambda s: (s.source, s.to)):
+    for shift in sorted(case.shifts, key=lambda s: (s.source, s.to, s.since, s.seconds, s.ppm)):
         done = moved(shift.since, shift.seconds, case.now)
         asked = min(parts.get(shift.source, 0) * shift.ppm * done // (PPM * STEPS), result.get(shift.source, 0))
         if not asked or shift.source == shift.to:

@@ -8,7 +8,7 @@ from typing import Literal
 from msgspec import Struct
 
 from federation.model.access import AccessRule
-from federation.model.moves import Leaving, Shift
+from federation.model.moves import Leaving, Order, Orders, Shift
 from federation.model.names import MemberName, ServiceKey
 from federation.model.policy import GlobalName, Policy
 from federation.model.record import Endpoint, Evidence, Port, Protocol, ServiceKind, Signed
@@ -258,6 +258,7 @@ Handout = (
     | Witness
     | JwtBundle
     | ForeignBundle
+    | Orders
 )
 
 
@@ -267,6 +268,7 @@ class NodeReport(Struct, frozen=True, kw_only=True):
     `reached` is the root of the last handout that is fully in force, `problems` one line each. `gateway_*` are set
     by the role gateway: raw WireGuard public key, underlay `ip:port`, mTLS port. `ledger` is the greatest ledger mark
     whose anchors are in force and on disk, `issuers` the key ids (hex) of the anchors that signed the leaves in use.
+    `drains` are those that it was told on its own socket, by member, and `frozen` why it takes no more of them.
     """
 
     node: str
@@ -280,6 +282,8 @@ class NodeReport(Struct, frozen=True, kw_only=True):
     gateway_port: int = 0
     ledger: int = 0
     issuers: tuple[str, ...] = ()
+    drains: dict[str, Order] = {}
+    frozen: str = ""
 
 
 class LinkReport(Struct, frozen=True, kw_only=True):
@@ -311,6 +315,15 @@ class EndpointReport(Struct, frozen=True):
     since: int
 
 
+class EnvoyRefusal(Struct, frozen=True):
+    """What a node's Envoy refuses of a service, in its own words; its last good form goes on. Key
+    `refused/<namespace>/<name>`; it stands there as long as it is refused.
+    """
+
+    service: ServiceKey
+    text: str
+
+
 class TargetReport(Struct, frozen=True):
     """A DNS server finds a member's public address for a name down, since this Unix second.
 
@@ -322,4 +335,25 @@ class TargetReport(Struct, frozen=True):
     since: int
 
 
-Report = NodeReport | LinkReport | EndpointReport | TargetReport
+class Flow(Struct, frozen=True, order=True):
+    """What one workload (`namespace/account`, "" for those without an identity) asks of one member: thousandths of
+    requests per second, an average over 10 s, and the part of the answers that were errors (ppm). A TCP connection
+    counts as a request.
+    """
+
+    source: str
+    to: MemberName
+    mrps: int
+    errors: int = 0
+
+
+class FlowReport(Struct, frozen=True):
+    """What the workloads of a node ask of one service. Key `flow/<namespace>/<name>`; held still against noise, and
+    there only while there is traffic.
+    """
+
+    service: ServiceKey
+    flows: tuple[Flow, ...]
+
+
+Report = NodeReport | LinkReport | EndpointReport | EnvoyRefusal | TargetReport | FlowReport

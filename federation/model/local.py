@@ -12,11 +12,15 @@ from federation.model.wish import Wish
 
 
 class Drained(Struct, frozen=True):
-    """What a Drain asks for: the member ("": our own), by the object's generation; in steps over so many seconds."""
+    """What a Drain asks for: the member ("": our own), by the object's generation; in steps over so many seconds. One
+    that was deleted and made again has another `uid`, where the cluster gives them.
+    """
 
     member: str
     generation: int
     seconds: int = 0
+    reason: str = ""
+    uid: str = ""
 
 
 class LocalFacts(Struct, frozen=True, kw_only=True):

@@ -19,7 +19,8 @@ class Kept(Struct, frozen=True, kw_only=True):
     """What the plan of a service must remember: its last good wish and public names (by object), and how far each
     candidate is on its way back, for the service and for each host. `ranked` are the exporters in the order of the last
     plan while some have no number, so that nobody who waits for one displaces another; `addresses` are the clusterset
-    IPs that the cluster gave.
+    IPs that the cluster gave. `wants` and `grants` are what was said last, so that noise does not move them; after a
+    restart they are found anew.
     """
 
     wish: Wish = Wish()
@@ -29,6 +30,8 @@ class Kept(Struct, frozen=True, kw_only=True):
     ranked: tuple[MemberName, ...] = ()
     addresses: tuple[str, ...] = ()
     left: int = 0
+    wants: dict[MemberName, int] = {}
+    grants: dict[MemberName, int] = {}
 
     def remembered(self, now: int) -> tuple[str, ...]:
         """The clusterset IPs to ask for again at this Unix millisecond."""
@@ -96,11 +99,11 @@ def _region_fault(policy: Policy | Wish, regions: tuple[str, ...]) -> str | None
 
 
 def followed(
-    fresh: Iterable[Candidate], before: Collection[Candidate], policy: Policy, now: int
+    fresh: Iterable[Candidate], before: Collection[Candidate], policy: Policy, now: int, demand: int = 0, own: str = ""
 ) -> tuple[Candidate, ...]:
-    """The candidates with their ways back, `now` in Unix milliseconds."""
+    """The candidates with their ways back, `now` in Unix milliseconds; `demand` is that of the clients of `own`."""
     held = {candidate.member: candidate for candidate in before}
-    return tuple(follow(held.get(candidate.member), candidate, policy, now) for candidate in fresh)
+    return tuple(follow(held.get(c.member), c, policy, now, demand=demand, own=c.member == own) for c in fresh)
 
 
 def steered(

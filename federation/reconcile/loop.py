@@ -21,24 +21,25 @@ from federation.model.names import MemberName, ServiceKey
 from federation.plan.guard import Held
 from federation.plan.service import (
     Offered,
-    ServiceInputs,
     ServicePlan,
     own_export,
     plan_service,
-    wanted_listeners,
     without_failing,
 )
 from federation.ports import PeerState
 from federation.reconcile.allocations import Allocations
 from federation.reconcile.bundles import Bundles
+from federation.reconcile.demand import Demands
 from federation.reconcile.desired import NOTHING, Desired
 from federation.reconcile.exported import Exported
 from federation.reconcile.guarding import Guarding
 from federation.reconcile.heard import PATIENCE, Heard
+from federation.reconcile.inputs import inputs_of
 from federation.reconcile.links import Links
 from federation.reconcile.members import Members
 from federation.reconcile.memory import Memory
 from federation.reconcile.mesh import plan_mesh
+from federation.reconcile.moves import Moves
 from federation.reconcile.names import OwnNames
 from federation.reconcile.native import Native
 from federation.reconcile.nodes import KnownNodes
@@ -49,6 +50,7 @@ from federation.reconcile.parts import Around, Parts
 from federation.reconcile.programs import Programs
 from federation.reconcile.publish import Batch, Publications
 from federation.reconcile.ranks import leaves, ranks
+from federation.reconcile.reported import Reported
 from federation.reconcile.trust import Trust
 from federation.session.tree import Change
 
@@ -70,8 +72,9 @@ class Loop:
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
         self.desired = Desired()
-        self.index = PeerIndex()
+        self.index = PeerIndex(parts.own.name)
         self.memory = Memory(parts.store)
+        self.moves = Moves(parts.own.name, parts.store)
         self.names = OwnNames(parts.own.name, parts.ledger, self.memory)
         self.links = Links(parts.own.name, parts.agents, parts.peers, parts.journal, parts.clock)
         self._guard = Guarding()
@@ -94,7 +97,8 @@ class Loop:
         self._mesh = True
         self._reported = False
         self._wake = asyncio.Event()
-        self._failing: dict[ServiceKey, frozenset[str]] = {}
+        self.demands = Demands(parts.store, parts.clock)
+        self._by_report = Reported(self.links, self.demands, parts.agents)
         self._before = Exported(parts.store)
 
     def wake(self, key: ServiceKey | None) -> None:
@@ -103,6 +107,11 @@ class Loop:
             self._all = True
         else:
             self._dirty.add(key)
+        self._wake.set()
+
+    def member_moved(self) -> None:
+        """Somebody drained a member, or ended that: look at everything."""
+        self._all = self._mesh = True
         self._wake.set()
 
     def peer_changed(self, member: MemberName, change: Change | None) -> None:
@@ -135,14 +144,11 @@ class Loop:
         self._mesh_changed()
 
     def _follow_reports(self) -> None:
-        """Mark the services of whose endpoints our agents now think otherwise."""
-        if not self._reported:
-            return
-        self._reported = False
-        failing = self.links.failing()
-        moved = {key for key in failing.keys() | self._failing.keys() if failing.get(key) != self._failing.get(key)}
-        self._dirty |= moved
-        self._failing = failing
+        """Mark the services of whose endpoints, ways and demand our agents now think otherwise."""
+        if self._reported:
+            self._reported = False
+            self._dirty |= self._by_report.anew(self.desired.plans)
+        self._dirty |= self._by_report.demand(self.desired.plans)
 
     def _follow_nodes(self) -> None:
         """The derived Services of all imports lead to our node agents."""
@@ -208,13 +214,14 @@ class Loop:
                 *self.desired.plans,
                 *self._before.services,
             }
-            dirty.update(self.numbers.services() if self._registers else ())
+            dirty.update(self.numbers.services() if self.registers else ())
         self._measure_costs(dirty)
+        self.moves.follow(self.parts.cluster.drains, int(self.parts.clock.wall() * 1_000))
         leaving = leaves(self, states)
         own_leaves = leaving.get(self.parts.own.name)
         rank = ranks(self, states, leaving)
         facts = [
-            without_failing(local, self._failing.get(local.key, frozenset()))
+            without_failing(local, self._by_report.failing.get(local.key, frozenset()))
             for local in self.names.facts(dirty, self.parts.cluster)
         ]
         plans = self._plan_services(
@@ -263,7 +270,7 @@ class Loop:
 
     def _give_numbers(self, plans: dict[ServiceKey, ServicePlan], states: Mapping[MemberName, PeerState]) -> None:
         """As the registrar, number the exports that have no number; one whose owner's record is unknown keeps its."""
-        if not self._registers:
+        if not self.registers:
             return
         unknown = [name for name, state in states.items() if state.head is None]
         for key, plan in plans.items():
@@ -273,7 +280,8 @@ class Loop:
                 self._wake.set()
 
     @property
-    def _registers(self) -> bool:
+    def registers(self) -> bool:
+        """True when our member is the registrar."""
         return self.parts.ledger.ledger.registrar == self.parts.own.name
 
     def _plan_services(
@@ -283,13 +291,16 @@ class Loop:
         holds up no other.
         """
         plans = {}
-        members = {member.name: member for member in self.parts.ledger.ledger.seen_from(self.parts.own.name)}
+        own = self.parts.own.name
+        members = {member.name: member for member in self.parts.ledger.ledger.seen_from(own)}
         ingress = {name: member.ingress for name, member in members.items()}
-        around = Around(members, ingress, self.names.bounds(), leaving)
+        importers = tuple(name for name, member in members.items() if member.state == "active" and name != own)
+        settings = self.parts.ledger.ledger.settings
+        around = Around(members, ingress, self.names.bounds(), leaving, importers, self.links.paths(), settings)
         for local, offered in services:
             key = local.key
             try:
-                plans[key] = plan_service(self._inputs(local, offered, around))
+                plans[key] = plan_service(inputs_of(self, local, offered, around))
             except InputError as error:
                 if self.unplanned.get(key) != str(error):
                     log.error("service cannot be planned", extra={"service": str(key), "reason": str(error)})
@@ -299,40 +310,6 @@ class Loop:
             else:
                 self.unplanned.pop(key, None)
         return plans
-
-    def _inputs(
-        self,
-        local: LocalFacts,
-        peers: tuple[Offered, ...],
-        around: Around,
-    ) -> ServiceInputs:
-        key = local.key
-        imported = bool(peers) or own_export(local) is not None
-        marks = wanted_listeners(local, peers) if imported else ()
-        own = around.members[self.parts.own.name]
-        return ServiceInputs(
-            own=own.name,
-            region=own.region,
-            order=own.number,
-            local=local,
-            peers=peers,
-            addresses=(self.allocations.address(key),) if imported and not self.parts.cluster.native else (),
-            listeners={mark: self.allocations.listener(key, mark) for mark in marks},
-            bounds=around.bounds,
-            names=self.names.accepted(key),
-            definitions=self.names.hosts.won(key, around.members),
-            ingress=around.ingress,
-            leaving=around.leaving,
-            refused_names=self.names.refused(key),
-            numbers=self.numbers.of(key),
-            registers=self._registers,
-            native=self.parts.cluster.native,
-            member=own.state == "active",
-            granted=own.granted(key.namespace),
-            nodes=self.nodes.all,
-            kept=self.memory.of(key),
-            now=int(self.parts.clock.wall() * 1_000),
-        )
 
     def _hold(self, plans: dict[ServiceKey, ServicePlan]) -> tuple[ServiceKey, ...]:
         """The services whose withdrawal must wait; they are looked at again in the next pass."""
@@ -356,11 +333,12 @@ class Loop:
         if (found := self.programs.follow()) is not None:
             for name in found.gone:
                 self.out.forget(name)
+                self.demands.forget(name)
                 self.parts.store.drop(f"known/{name}")
             self._mesh, self._pods_moved = self._mesh or found.new, True
 
     def _reindex(self, states: dict[MemberName, PeerState]) -> None:
-        self.index = PeerIndex()
+        self.index = PeerIndex(self.parts.own.name)
         self.names.forget()
         registrar = states.get(MemberName(self.parts.ledger.ledger.registrar))
         if registrar is not None:

@@ -61,7 +61,7 @@ class Memory:
             self._left[name] = kept.left
         else:
             self._left.pop(name, None)
-        data = encode(kept) if _worth_keeping(kept) else b""
+        data = encode(structs.replace(kept, wants={}, grants={})) if _worth_keeping(kept) else b""
         if data == self._stored.get(name, b""):
             return
         if data:

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from msgspec import Struct
 
 from federation.config import Folder, Own, SelfEnrolled
-from federation.model.ledger import Member
+from federation.law.case import Paths
+from federation.model.ledger import Member, Settings
 from federation.model.moves import Leaving
 from federation.model.names import MemberName
 from federation.plan.steering import Bounds
@@ -33,9 +34,14 @@ class Parts:
 
 
 class Around(Struct, frozen=True):
-    """What the plans of all services of a pass have in common; `leaving` is our own member's drain."""
+    """What the plans of all services of a pass have in common; `leaving` is our own member's drain, `importers` are the
+    other members, `paths` what our agents know of the ways there.
+    """
 
     members: dict[MemberName, Member]
     ingress: dict[MemberName, tuple[str, ...]]
     bounds: Bounds
     leaving: Leaving | None
+    importers: tuple[MemberName, ...] = ()
+    paths: Paths = {}
+    settings: Settings = Settings()

@@ -14,6 +14,7 @@ import grpc.aio
 from gateways.folder import check_socket_path
 from gateways.xds.hub import SERVICE, VARIANTS, Flooded, Hub, Variant
 from gateways.xds.messages import Snapshot
+from gateways.xds.refusal import Refused
 from gateways.xds.wire import Bodies
 
 REQUEST_MAX = 64 * 1024 * 1024
@@ -27,9 +28,11 @@ class XdsServer:
     Before the first `offer` an Envoy waits: an answer of nothing would take down what it has from an earlier run.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, also: Iterable[grpc.GenericRpcHandler] = ()) -> None:
+        """`also` are other services on the same socket."""
         self.changed = asyncio.Event()
         self._path = path
+        self._also = tuple(also)
         self._hub = Hub(Bodies(), self.changed)
         self._server: grpc.aio.Server | None = None
 
@@ -39,7 +42,7 @@ class XdsServer:
         with contextlib.suppress(FileNotFoundError):
             self._path.unlink()
         self._server = grpc.aio.server(options=(("grpc.max_receive_message_length", REQUEST_MAX),))
-        self._server.add_generic_rpc_handlers((handlers(self._serve),))
+        self._server.add_generic_rpc_handlers((handlers(self._serve), *self._also))
         self._server.add_insecure_port(f"unix:{self._path}")
         await self._server.start()
         self._path.chmod(0o600)
@@ -72,8 +75,12 @@ class XdsServer:
         """True when an Envoy is connected and all that are asked for this type and hold what they asked for."""
         return self._hub.holds(type_url)
 
-    def problems(self) -> tuple[str, ...]:
+    def refused(self) -> tuple[Refused, ...]:
         """What the connected Envoys refuse."""
+        return self._hub.refused()
+
+    def problems(self) -> tuple[str, ...]:
+        """The same, one line each."""
         return self._hub.problems()
 
     async def _serve(self, variant: Variant, requests: AsyncIterator[Any], context: Any) -> None:

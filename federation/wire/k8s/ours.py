@@ -12,6 +12,7 @@ from federation.wire.k8s.policies import SteeringSpec, TrafficPolicySpec, spoken
 ApiVersion = Literal["isthmus.dev/v1alpha1"]
 REASON_MAX = 1_024
 """Characters of the reason of a Drain."""
+_OVER = "How long it takes, in ten steps: a duration such as 10m, at most 24h (none: at once)."
 
 
 class ConditionsStatus(Struct, frozen=True, kw_only=True, rename="camel"):
@@ -58,6 +59,7 @@ class DrainSpec(Struct, frozen=True, kw_only=True):
     member: Annotated[
         str, Meta(max_length=LABEL_MAX, description="The member; none: the one of this cluster. Cannot be changed.")
     ] = ""
+    over: Annotated[str, Meta(max_length=18, description=_OVER)] = ""
     reason: Annotated[str, Meta(max_length=REASON_MAX, description="Why, for people who look at it later.")] = ""
 
 

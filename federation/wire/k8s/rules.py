@@ -2,6 +2,8 @@
 
 from msgspec import Struct
 
+from federation.model.duration import FORM
+
 _LABEL = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 IS_LABEL = f"self.matches('^{_LABEL}$')"
 
@@ -135,6 +137,12 @@ FIELDS: dict[str, dict[str, tuple[Rule, ...]]] = {
     },
     "DrainSpec": {
         "member": (Rule(check=f"self == '' || {IS_LABEL}", message="is not a member name (a DNS label)"),),
+        "over": (
+            Rule(
+                check=f"self == '' || (self.matches('^{FORM}$') && duration(self) <= duration('24h'))",
+                message="must be a duration such as 90s, 10m or 1h30m, at most 24h",
+            ),
+        ),
     },
 }
 """By type and field."""
