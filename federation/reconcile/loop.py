@@ -110,11 +110,6 @@ class Loop:
             self._dirty.add(key)
         self._wake.set()
 
-    def member_moved(self) -> None:
-        """Somebody drained a member, or ended that: look at everything."""
-        self._all = self._mesh = True
-        self._wake.set()
-
     def peer_changed(self, member: MemberName, change: Change | None) -> None:
         """This member's record changed (None: the ledger moved, look at all)."""
         states = self.parts.peers.states()
