@@ -1,7 +1,7 @@
 """The role gateway, one offer: the clusters behind its ports, and how they are told apart at the entrance. Pure."""
 
 from federation.model.record import Port
-from gateways.services import checked_endpoints, hosts_of, is_http, port_label, sni_of
+from gateways.services import checked_endpoints, hosts_of, is_http, port_label, route_of, sni_of, streams_of
 from gateways.state import Cluster, Locality, Offered, ServiceState
 from gateways.view import Exported, View
 
@@ -12,8 +12,15 @@ def plan_offer(view: View, service: Exported) -> ServiceState:
     clusters = tuple(_cluster(view, service, port) for port in ports)
     return ServiceState(
         clusters=clusters,
+        routes=tuple(route_of(cluster, gateway=view.site.member) for cluster in clusters if cluster.http),
         offered=tuple(
-            Offered(sni_of(service.item.service, port_label(port.name, port.port)), cluster.name, cluster.http)
+            Offered(
+                sni=sni_of(service.item.service, port_label(port.name, port.port)),
+                cluster=cluster.name,
+                http=cluster.http,
+                service=str(service.item.service),
+                streams=streams_of(cluster.http, service.item.policy),
+            )
             for port, cluster in zip(ports, clusters, strict=True)
         ),
         checked=checked_endpoints(service.item.service, service.pools, service.item.policy.probe),
@@ -27,4 +34,6 @@ def _cluster(view: View, service: Exported, port: Port) -> Cluster:
         local=site.member,
         localities=(Locality(site.member, site.region, 1, hosts_of(service.pools, port.name)),),
         http=is_http(port.app_protocol),
+        resilience=service.item.policy.resilience,
+        affinity=service.item.policy.affinity,
     )
