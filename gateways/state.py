@@ -8,6 +8,7 @@ from itertools import chain
 
 from msgspec import Struct
 
+from federation.model.access import AccessRule
 from federation.model.handout import Candidate, ForeignBundle, Role, UnixUser
 from federation.model.names import ServiceKey
 from federation.model.policy import Affinity, Probe
@@ -128,6 +129,16 @@ class Cluster(Struct, frozen=True, kw_only=True):
     affinity: Affinity | None = None
 
 
+class Access(Struct, frozen=True):
+    """Who of the peers may come in: whom one of these rules admits, in the federation of this domain."""
+
+    rules: tuple[AccessRule, ...]
+    domain: str
+
+
+NOBODY = Access((), "")
+
+
 class Mirror(Struct, frozen=True):
     """A copy of this part of the requests (ppm) goes to this cluster too."""
 
@@ -148,6 +159,7 @@ class Route(Struct, frozen=True, kw_only=True):
     affinity: Affinity | None = None
     mirror: Mirror | None = None
     gateway: str = ""
+    access: Access = NOBODY
 
 
 class Streams(Struct, frozen=True, kw_only=True):
@@ -192,13 +204,19 @@ class Admitted(Struct, frozen=True):
 
 
 class Offered(Struct, frozen=True):
-    """One exported port: connections with this SNI go to this cluster (HTTP: the route of this name)."""
+    """One exported port: connections with this SNI go to this cluster (HTTP: the route of this name).
+
+    `access` counts for TCP alone: who may send HTTP requests stands in the route. `by_path`: that asks for paths, so
+    they are made normal first.
+    """
 
     sni: str
     cluster: str
     http: bool
     service: str = ""
     streams: Streams = Streams()
+    access: Access = NOBODY
+    by_path: bool = False
 
 
 class GatewayListener(Struct, frozen=True, kw_only=True):

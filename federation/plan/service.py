@@ -25,6 +25,7 @@ from federation.model.record import (
     with_unready,
 )
 from federation.model.wish import Wish, hint_of, in_force
+from federation.plan.access import access_notes
 from federation.plan.conditions import EXPORT, export_conditions, said
 from federation.plan.exports import PROVISIONAL, Conflict, merge, usable_ports
 from federation.plan.imports import Exporter, Nodes, cluster_objects, headless_slices
@@ -217,6 +218,7 @@ def plan_service(inputs: ServiceInputs) -> ServicePlan:
         exporters=tuple(item.member for item in offered),
         notes=(
             *_local_notes(local),
+            *(() if export is None else access_notes(local.key, export.ports, local.access, inputs.own)),
             *left_out,
             *noted,
             *(f"{local.key}: {c.reason}: {c.message}" for c in made.conflicts),

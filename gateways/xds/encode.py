@@ -11,6 +11,7 @@ from envoy.config.trace.v3 import opentelemetry_pb2
 from envoy.extensions.access_loggers.file.v3 import file_pb2
 from envoy.extensions.access_loggers.stream.v3 import stream_pb2
 from envoy.extensions.filters.http.local_ratelimit.v3 import local_rate_limit_pb2
+from envoy.extensions.filters.http.rbac.v3 import rbac_pb2 as http_rbac_pb2
 from envoy.extensions.filters.http.router.v3 import router_pb2
 from envoy.extensions.filters.listener.tls_inspector.v3 import tls_inspector_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2
@@ -37,6 +38,7 @@ TYPES = (
     tls_inspector_pb2,
     http_connection_manager_pb2,
     rbac_pb2,
+    http_rbac_pb2,
     tcp_proxy_pb2,
     router_pb2,
     previous_hosts_pb2,
