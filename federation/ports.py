@@ -8,9 +8,10 @@ from typing import Any, Literal, Protocol, runtime_checkable
 from msgspec import Struct
 
 from federation.model.errors import Refused
-from federation.model.handout import EndpointReport, LinkReport, NodeReport, TargetReport, Workload
+from federation.model.handout import EndpointReport, EnvoyRefusal, LinkReport, NodeReport, TargetReport, Workload
 from federation.model.ledger import Ledger
 from federation.model.local import Drained, LocalFacts
+from federation.model.moves import Order
 from federation.model.names import MemberName, ServiceKey
 from federation.model.record import Head, Resource
 from federation.model.tokens import JwtKey, ServiceAccount
@@ -55,8 +56,8 @@ class ClusterApi(Protocol):
         """True for a Kubernetes API: it gives clusterset IPs, and holds imports and conditions."""
 
     @property
-    def drains(self) -> Mapping[str, Drained]:
-        """Every Drain, by its name."""
+    def drains(self) -> Mapping[str, Drained] | None:
+        """Every Drain, by its name; None while they were not read once."""
 
     @property
     def regions(self) -> frozenset[str]:
@@ -105,6 +106,17 @@ class TokenReviewer(Protocol):
         """The account of this token, which must be for this audience ("": for the API server). Refused when it is
         none's; Unavailable when the cluster does not say.
         """
+
+
+@runtime_checkable
+class DrainKeeper(Protocol):
+    """A cluster that holds Drain objects and lets us write them: Kubernetes."""
+
+    async def make_drain(self, name: str, member: MemberName, order: Order) -> None:
+        """Make the Drain of this name, or give it another duration. Refused, Unavailable."""
+
+    async def end_drain(self, name: str) -> None:
+        """Delete the Drain of this name; one that is gone is no fault. Refused, Unavailable."""
 
 
 class Store(Protocol):
@@ -217,7 +229,7 @@ class AgentState(Struct, frozen=True, kw_only=True):
     """One enrolled program: `wanted` is the root of its handout, `links` and `node` what it last reported.
 
     `targets` are the public targets that it, a DNS server, finds down; `failing` the own endpoints that it, a node
-    agent, does.
+    agent, does, and `refusals` what its Envoy refuses.
     """
 
     connected: bool
@@ -227,6 +239,7 @@ class AgentState(Struct, frozen=True, kw_only=True):
     refused: str
     targets: tuple[TargetReport, ...] = ()
     failing: tuple[EndpointReport, ...] = ()
+    refusals: tuple[EnvoyRefusal, ...] = ()
 
 
 class Agents(Protocol):

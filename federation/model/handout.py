@@ -8,7 +8,7 @@ from typing import Literal
 from msgspec import Struct
 
 from federation.model.access import AccessRule
-from federation.model.moves import Leaving, Shift
+from federation.model.moves import Leaving, Order, Orders, Shift
 from federation.model.names import MemberName, ServiceKey
 from federation.model.policy import GlobalName, Policy
 from federation.model.record import Endpoint, Evidence, Port, Protocol, ServiceKind, Signed
@@ -258,6 +258,7 @@ Handout = (
     | Witness
     | JwtBundle
     | ForeignBundle
+    | Orders
 )
 
 
@@ -267,6 +268,7 @@ class NodeReport(Struct, frozen=True, kw_only=True):
     `reached` is the root of the last handout that is fully in force, `problems` one line each. `gateway_*` are set
     by the role gateway: raw WireGuard public key, underlay `ip:port`, mTLS port. `ledger` is the greatest ledger mark
     whose anchors are in force and on disk, `issuers` the key ids (hex) of the anchors that signed the leaves in use.
+    `drains` are those that it was told on its own socket, by member, and `frozen` why it takes no more of them.
     """
 
     node: str
@@ -280,6 +282,8 @@ class NodeReport(Struct, frozen=True, kw_only=True):
     gateway_port: int = 0
     ledger: int = 0
     issuers: tuple[str, ...] = ()
+    drains: dict[str, Order] = {}
+    frozen: str = ""
 
 
 class LinkReport(Struct, frozen=True, kw_only=True):
@@ -309,6 +313,15 @@ class EndpointReport(Struct, frozen=True):
     service: ServiceKey
     address: str
     since: int
+
+
+class EnvoyRefusal(Struct, frozen=True):
+    """What a node's Envoy refuses of a service, in its own words; its last good form goes on. Key
+    `refused/<namespace>/<name>`; it stands there as long as it is refused.
+    """
+
+    service: ServiceKey
+    text: str
 
 
 class TargetReport(Struct, frozen=True):
@@ -343,4 +356,4 @@ class FlowReport(Struct, frozen=True):
     flows: tuple[Flow, ...]
 
 
-Report = NodeReport | LinkReport | EndpointReport | TargetReport | FlowReport
+Report = NodeReport | LinkReport | EndpointReport | EnvoyRefusal | TargetReport | FlowReport

@@ -10,9 +10,9 @@ from federation.law.case import Case, Paths
 from federation.model.handout import Candidate, HeadlessSlice, Import, Listener, Offer, Pool, Steered
 from federation.model.imported import ClusterObject, Said
 from federation.model.local import LocalFacts
-from federation.model.moves import Leaving
+from federation.model.moves import Leaving, Shift
 from federation.model.names import MemberName, ServiceKey
-from federation.model.policy import GlobalName, Policy
+from federation.model.policy import Affinity, GlobalName, Policy
 from federation.model.record import (
     SLICE_ENDPOINTS_MAX,
     Export,
@@ -21,15 +21,18 @@ from federation.model.record import (
     PublicName,
     Resource,
     Slice,
+    Traits,
     key_of,
     with_unready,
 )
-from federation.model.wish import Wish, hint_of, in_force, over
-from federation.plan.conditions import EXPORT, NAME, POLICY, accepted, export_conditions, said
+from federation.model.wish import Wish, hint_of, in_force
+from federation.plan.access import access_notes
+from federation.plan.conditions import EXPORT, export_conditions, said
 from federation.plan.exports import PROVISIONAL, Conflict, merge, usable_ports
 from federation.plan.imports import Exporter, Nodes, cluster_objects, headless_slices
 from federation.plan.rooms import Demanding, measured, rooms_of
-from federation.plan.steering import Bounds, Definition, Kept, accept_wish, followed, steered
+from federation.plan.steering import Bounds, Definition, Kept, followed, steered
+from federation.plan.wished import said_of_access, said_of_names, said_of_policy, wished
 
 
 class Offered(Struct, frozen=True, kw_only=True):
@@ -63,6 +66,8 @@ class ServiceInputs(Struct, frozen=True, kw_only=True):
     its last plan remembered; `now` in Unix milliseconds. `demand` is what our clients ask of it, in requests per second
     (0: unknown), `paths` what our agents know of the ways to others. `asks` is what other members would have us take,
     `importers` all that may.
+    its last plan remembered; `now` in Unix milliseconds. `shifts` are those that our clients obey,
+    `own_shifts` those that we ask of everybody.
     """
 
     own: MemberName
@@ -82,6 +87,8 @@ class ServiceInputs(Struct, frozen=True, kw_only=True):
     numbers: Mapping[MemberName, int] = {}
     registers: bool = False
     leaving: Leaving | None = None
+    shifts: tuple[Shift, ...] = ()
+    own_shifts: tuple[Shift, ...] = ()
     labels: dict[str, str] = {}
     native: bool = False
     member: bool = True
@@ -168,15 +175,28 @@ def port_mark(port: Port) -> str:
     return f"{port.name}.{port.protocol}.{port.port}"
 
 
+def service_levels(traits: Traits) -> tuple[tuple[str, Wish], ...]:
+    """What the Service object itself asks of steering, after every policy: sessionAffinity ClientIP."""
+    if traits.session_affinity != "ClientIP":
+        return ()
+    return (("Service sessionAffinity", Wish(affinity=Affinity())),)
+
+
+def _exporter_levels(offered: Offered) -> tuple[tuple[str, Wish], ...]:
+    """What the oldest exporter says of how its service is called."""
+    hint = (f"exporter {offered.member}", hint_of(offered.export.hint))
+    return (hint, *service_levels(offered.export.traits))
+
+
 def plan_service(inputs: ServiceInputs) -> ServicePlan:
     """The plan of one service from its inputs."""
     local, left_out = bounded(inputs.local)
-    wish, refused = accept_wish(_asked(inputs), inputs.kept, inputs.bounds)
-    said_here = over(wish, local.namespace_policy or Wish())
-    export = own_export(local, said_here)
+    asked = wished(local, inputs.kept, inputs.bounds)
+    export = own_export(local, asked.here)
     offered = _ranked(inputs, export, local.slices)
-    levels = [("service", wish), ("namespace", local.namespace_policy or Wish()), ("federation", inputs.federation)]
-    consumed = in_force([*levels, *((f"exporter {o.member}", hint_of(o.export.hint)) for o in offered[:1])])
+    levels = asked.levels(inputs.federation)
+    weakest = [level for o in offered[:1] for level in _exporter_levels(o)]
+    consumed = in_force([*levels, *weakest])
     policy = consumed.policy
     fresh, made = _merged(inputs, offered, policy)
     names, targets = _names(inputs, fresh)
@@ -185,14 +205,15 @@ def plan_service(inputs: ServiceInputs) -> ServicePlan:
     record |= {key_of(item): item for item in rooms.said}
     handout: dict[str, Told] = {**made.handout, **names}
     if export is not None:
-        said: tuple[Resource, ...] = (export, *local.slices)
+        said: tuple[Resource, ...] = (export, *local.slices, *inputs.own_shifts)
         record |= {key_of(item): item for item in said}
-        handout |= _own(export, local, in_force(levels).policy)
+        handout |= _own(export, local, in_force([*levels, *service_levels(export.traits)]).policy)
     if inputs.registers and inputs.numbers:
         numbers = Numbers(local.key, dict(inputs.numbers))
         record[key_of(numbers)] = numbers
     kept = Kept(
-        wish=wish,
+        wish=asked.service,
+        namespace=asked.namespace if offered else Wish(),
         names=inputs.names,
         candidates=made.candidates,
         targets=targets,
@@ -202,14 +223,17 @@ def plan_service(inputs: ServiceInputs) -> ServicePlan:
         wants=rooms.wants,
         grants=rooms.grants,
     )
-    noted = [f"TrafficPolicy {local.key}: {refused}"] if refused else []
+    noted = [f"TrafficPolicy {local.key}: {asked.refused}"] if asked.refused else []
     return ServicePlan(
         record=record,
         handout=handout,
-        cluster=(*made.objects, *_said(inputs, export, made.conflicts, refused)) if inputs.native else (),
+        cluster=(*made.objects, *_said(inputs, export, made.conflicts), *said_of_policy(local, asked, consumed.sources))
+        if inputs.native
+        else (),
         exporters=tuple(item.member for item in offered),
         notes=(
             *_local_notes(local),
+            *(() if export is None else access_notes(local.key, export.ports, local.access, inputs.own)),
             *left_out,
             *noted,
             *(f"{local.key}: {c.reason}: {c.message}" for c in made.conflicts),
@@ -218,13 +242,6 @@ def plan_service(inputs: ServiceInputs) -> ServicePlan:
         levels=consumed.sources,
         measured=measured(made.candidates, policy),
     )
-
-
-def _asked(inputs: ServiceInputs) -> Wish | None:
-    """The wish that our cluster asks for; of one that is malformed since before our life, its last good state."""
-    local = inputs.local
-    malformed = local.policy is None and (POLICY, local.key.name) in local.faults
-    return inputs.kept.wish if malformed else local.policy
 
 
 def _ranked(inputs: ServiceInputs, export: Export | None, slices: tuple[Slice, ...]) -> list[Offered]:
@@ -276,6 +293,7 @@ def _merged(inputs: ServiceInputs, offered: list[Offered], policy: Policy) -> tu
         candidates=candidates,
         policy=policy,
         demand=demand,
+        shifts=inputs.shifts,
     )
     exporters = [
         Exporter(member=o.member, slices=o.slices, ports=usable_ports(o.export, merged.ports)) for o in offered
@@ -308,20 +326,16 @@ def _last_addresses(inputs: ServiceInputs) -> tuple[str, ...]:
     return (inputs.local.addresses or inputs.kept.remembered(inputs.now)) if inputs.native else ()
 
 
-def _said(inputs: ServiceInputs, export: Export | None, conflicts: tuple[Conflict, ...], refused: str) -> list[Said]:
-    """What is said of the objects in our cluster that ask for something of this service."""
+def _said(inputs: ServiceInputs, export: Export | None, conflicts: tuple[Conflict, ...]) -> list[Said]:
+    """What is said of the ServiceExport, GlobalNames and AccessPolicies in our cluster that are about this service."""
     local, found = inputs.local, []
     if local.exported or (EXPORT, local.key.name) in local.faults:
         conditions = export_conditions(
             local, inputs.member, inputs.granted, export is not None and not inputs.numbers.get(inputs.own), conflicts
         )
         found.append(said(local, EXPORT, local.key.name, conditions))
-    if local.policy is not None or (POLICY, local.key.name) in local.faults:
-        stands = local.policy is not None or _asked(inputs) != Wish()
-        found.append(accepted(local, POLICY, local.key.name, refused, stands))
-    labels = {*local.names, *(name for kind, name in local.faults if kind == NAME)}
-    refusals, names = inputs.refused_names, inputs.names
-    return found + [accepted(local, NAME, label, refusals.get(label, ""), label in names) for label in sorted(labels)]
+    names = said_of_names(local, inputs.names, inputs.refused_names)
+    return [*found, *names, *said_of_access(local, inputs.bounds.members)]
 
 
 def _names(
@@ -388,6 +402,6 @@ def _local_notes(local: LocalFacts) -> tuple[str, ...]:
 
 
 def service_of(key: str) -> ServiceKey | None:
-    """The service that a record key is about, or None (`export/...` and `slice/...` keys are about services)."""
+    """The service that a record key is about, or None (`export/...`, `slice/...` and `shift/...` keys are)."""
     parts = key.split("/")
-    return ServiceKey(parts[1], parts[2]) if parts[0] in ("export", "slice") and len(parts) >= 3 else None
+    return ServiceKey(parts[1], parts[2]) if parts[0] in ("export", "slice", "shift") and len(parts) >= 3 else None

@@ -21,11 +21,9 @@ from federation.model.names import MemberName, ServiceKey
 from federation.plan.guard import Held
 from federation.plan.service import (
     Offered,
-    ServiceInputs,
     ServicePlan,
     own_export,
     plan_service,
-    wanted_listeners,
     without_failing,
 )
 from federation.ports import PeerState
@@ -36,10 +34,12 @@ from federation.reconcile.desired import NOTHING, Desired
 from federation.reconcile.exported import Exported
 from federation.reconcile.guarding import Guarding
 from federation.reconcile.heard import PATIENCE, Heard
+from federation.reconcile.inputs import inputs_of
 from federation.reconcile.links import Links
 from federation.reconcile.members import Members
 from federation.reconcile.memory import Memory
 from federation.reconcile.mesh import plan_mesh
+from federation.reconcile.moves import Moves
 from federation.reconcile.names import OwnNames
 from federation.reconcile.native import Native
 from federation.reconcile.nodes import KnownNodes
@@ -74,6 +74,7 @@ class Loop:
         self.desired = Desired()
         self.index = PeerIndex(parts.own.name)
         self.memory = Memory(parts.store)
+        self.moves = Moves(parts.own.name, parts.store)
         self.names = OwnNames(parts.own.name, parts.ledger, self.memory)
         self.links = Links(parts.own.name, parts.agents, parts.peers, parts.journal, parts.clock)
         self._guard = Guarding()
@@ -101,12 +102,18 @@ class Loop:
         self._before = Exported(parts.store)
 
     def wake(self, key: ServiceKey | None) -> None:
-        """This service of our cluster changed (None: look at all)."""
+        """This service of our cluster changed (one without a name: all of its namespace; None: look at all)."""
         if key is None:
             self._all = True
+        elif not key.name:
+            self._dirty |= self._services_in(key.namespace)
         else:
             self._dirty.add(key)
         self._wake.set()
+
+    def _services_in(self, namespace: str) -> set[ServiceKey]:
+        known = (self.parts.cluster.services(), self.index.services(), self.desired.plans)
+        return {key for keys in known for key in keys if key.namespace == namespace}
 
     def peer_changed(self, member: MemberName, change: Change | None) -> None:
         """This member's record changed (None: the ledger moved, look at all)."""
@@ -117,6 +124,8 @@ class Loop:
             keys = [*change.changed, *change.removed]
             self._all = self._all or "about" in keys
             self._dirty |= self.index.note(member, keys, states[member].view)
+            self.demands.asked(self.index.asked)
+            self.index.asked.clear()
             if member == self.parts.ledger.ledger.registrar:
                 self._dirty |= self.numbers.learn(filter(None, map(numbered, keys)), states[member].view)
             self._dirty |= self.names.hosts.follow(member, keys, states[member].view)
@@ -208,11 +217,13 @@ class Loop:
                 *self.desired.plans,
                 *self._before.services,
             }
-            dirty.update(self.numbers.services() if self._registers else ())
+            dirty.update(self.numbers.services() if self.registers else ())
         self._measure_costs(dirty)
+        self.moves.follow(self.parts.cluster.drains, int(self.parts.clock.wall() * 1_000))
         leaving = leaves(self, states)
         own_leaves = leaving.get(self.parts.own.name)
         rank = ranks(self, states, leaving)
+        self.names.know_labels([self.parts.labels, *(one.labels for one in rank.values())])
         facts = [
             without_failing(local, self._by_report.failing.get(local.key, frozenset()))
             for local in self.names.facts(dirty, self.parts.cluster)
@@ -263,7 +274,7 @@ class Loop:
 
     def _give_numbers(self, plans: dict[ServiceKey, ServicePlan], states: Mapping[MemberName, PeerState]) -> None:
         """As the registrar, number the exports that have no number; one whose owner's record is unknown keeps its."""
-        if not self._registers:
+        if not self.registers:
             return
         unknown = [name for name, state in states.items() if state.head is None]
         for key, plan in plans.items():
@@ -273,7 +284,8 @@ class Loop:
                 self._wake.set()
 
     @property
-    def _registers(self) -> bool:
+    def registers(self) -> bool:
+        """True when our member is the registrar."""
         return self.parts.ledger.ledger.registrar == self.parts.own.name
 
     def _plan_services(
@@ -287,11 +299,12 @@ class Loop:
         members = {member.name: member for member in self.parts.ledger.ledger.seen_from(own)}
         ingress = {name: member.ingress for name, member in members.items()}
         importers = tuple(name for name, member in members.items() if member.state == "active" and name != own)
-        around = Around(members, ingress, self.names.bounds(), leaving, importers, self.links.paths())
+        settings = self.parts.ledger.ledger.settings
+        around = Around(members, ingress, self.names.bounds(), leaving, importers, self.links.paths(), settings)
         for local, offered in services:
             key = local.key
             try:
-                plans[key] = plan_service(self._inputs(local, offered, around))
+                plans[key] = plan_service(inputs_of(self, local, offered, around))
             except InputError as error:
                 if self.unplanned.get(key) != str(error):
                     log.error("service cannot be planned", extra={"service": str(key), "reason": str(error)})
@@ -301,44 +314,6 @@ class Loop:
             else:
                 self.unplanned.pop(key, None)
         return plans
-
-    def _inputs(
-        self,
-        local: LocalFacts,
-        peers: tuple[Offered, ...],
-        around: Around,
-    ) -> ServiceInputs:
-        key = local.key
-        imported = bool(peers) or own_export(local) is not None
-        marks = wanted_listeners(local, peers) if imported else ()
-        own = around.members[self.parts.own.name]
-        return ServiceInputs(
-            own=own.name,
-            region=own.region,
-            order=own.number,
-            local=local,
-            peers=peers,
-            addresses=(self.allocations.address(key),) if imported and not self.parts.cluster.native else (),
-            listeners={mark: self.allocations.listener(key, mark) for mark in marks},
-            bounds=around.bounds,
-            names=self.names.accepted(key),
-            definitions=self.names.hosts.won(key, around.members),
-            ingress=around.ingress,
-            leaving=around.leaving,
-            demand=self.demands.of(key),
-            paths=around.paths,
-            asks=self.index.wants(key),
-            importers=around.importers,
-            refused_names=self.names.refused(key),
-            numbers=self.numbers.of(key),
-            registers=self._registers,
-            native=self.parts.cluster.native,
-            member=own.state == "active",
-            granted=own.granted(key.namespace),
-            nodes=self.nodes.all,
-            kept=self.memory.of(key),
-            now=int(self.parts.clock.wall() * 1_000),
-        )
 
     def _hold(self, plans: dict[ServiceKey, ServicePlan]) -> tuple[ServiceKey, ...]:
         """The services whose withdrawal must wait; they are looked at again in the next pass."""

@@ -94,9 +94,12 @@ def _reachable(state: PeerState) -> Condition:
 def _drains(loop: Loop, members: Mapping[MemberName, Member]) -> list[Said]:
     """What is said of each Drain: in force, or of nobody."""
     found = []
-    for name, drain in sorted(loop.parts.cluster.drains.items()):
+    for name, drain in sorted((loop.parts.cluster.drains or {}).items()):
         member = drain.member or loop.parts.own.name
-        if member in members:
+        if name in loop.moves.waiting:
+            text = f"No move begins while moves are frozen ({loop.moves.frozen}); it begins when they are not."
+            condition = Condition("Accepted", False, "Frozen", text)
+        elif member in members:
             condition = Condition("Accepted", True, "Accepted", f'Member "{member}" is drained.')
         else:
             known = ", ".join(sorted(members))

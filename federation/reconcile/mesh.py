@@ -50,6 +50,7 @@ def plan_mesh(
         handout[f"place/{name}"] = mesh.place(member, mesh.distances(said, ledger.members.keys()))
         if _fresh(states[name]):
             handout |= mesh.witnesses(name, said, ledger.members.keys(), hosts)
+    handout["orders"] = loop.moves.told
     return record, handout | loop.bundles.handout(states)
 
 

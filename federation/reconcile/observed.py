@@ -1,10 +1,10 @@
 """Peers' records indexed by service, kept up by the keys that changed."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import NamedTuple
 
-from federation.model.moves import Leaving
+from federation.model.moves import Leaving, Shift
 from federation.model.names import MemberName, ServiceKey
 from federation.model.record import Demand, Distance, Evidence, Export, Gateway, Granted, Resource, Slice
 from federation.plan.service import Offered, service_of
@@ -23,32 +23,41 @@ class Rank(NamedTuple):
 
 
 class PeerIndex:
-    """For each service, the record keys of each member that are about it; and what others want of us and grant us."""
+    """For each service, the record keys of each member that are about it; and what others want of us and grant us.
+
+    `asked` are the services of which another wants more or less of us since somebody cleared it.
+    """
 
     def __init__(self, own: MemberName) -> None:
         self._own = own
+        self.asked: set[ServiceKey] = set()
         self._wants: dict[ServiceKey, dict[MemberName, int]] = {}
         self._grants: dict[ServiceKey, dict[MemberName, int]] = {}
         self._keys: dict[ServiceKey, dict[MemberName, set[str]]] = {}
         self._count: Counter[MemberName] = Counter()
         self._apart: dict[MemberName, dict[str, Resource]] = {}
+        self._shifts: dict[ServiceKey, dict[str, Shift]] = {}
 
     def about(self, member: MemberName) -> Mapping[str, Resource]:
         """What this member says of itself and of others, apart from services: gateways, distances, evidence."""
         return self._apart.get(member, {})
 
     def note(self, member: MemberName, keys: Iterable[str], view: Mapping[str, Resource]) -> set[ServiceKey]:
-        """These keys of this member's record changed; the services that they are about."""
+        """These keys of this member's record changed; the services that they are about, those in `asked` left aside."""
         changed: set[ServiceKey] = set()
         for key in keys:
             service = service_of(key)
             if service is None and key.startswith(("demand/", "grant/")):
-                changed |= self._note_room(member, key, view.get(key))
+                moved = self._note_room(member, key, view.get(key))
+                (self.asked if key.startswith("demand/") else changed).update(moved)
                 continue
             if service is None:
                 self._note_apart(member, key, view.get(key))
                 continue
             changed.add(service)
+            if key.startswith("shift/"):
+                self._note_shift(service, key, view.get(key))
+                continue
             said = self._keys.setdefault(service, {})
             if member not in said:
                 said[member] = set()
@@ -65,6 +74,10 @@ class PeerIndex:
     def wants(self, service: ServiceKey) -> Mapping[MemberName, int]:
         """What each other member would have us take, in requests per second."""
         return self._wants.get(service, {})
+
+    def shifts(self, service: ServiceKey, members: Container[MemberName]) -> tuple[Shift, ...]:
+        """What these members say of requests for this service that others would send to them."""
+        return tuple(one for _, one in sorted(self._shifts.get(service, {}).items()) if one.source in members)
 
     def exports(self, member: MemberName) -> int:
         """How many services this member says something of."""
@@ -127,10 +140,18 @@ class PeerIndex:
             del book[service]
         return set() if said == before else {service}
 
+    def _note_shift(self, service: ServiceKey, key: str, said: Resource | None) -> None:
+        held = self._shifts.setdefault(service, {})
+        held.pop(key, None)
+        if isinstance(said, Shift):
+            held[key] = said
+        if not held:
+            del self._shifts[service]
+
     def _tidy(self, service: ServiceKey, member: MemberName) -> None:
         members = self._keys[service]
-        if not members.get(member):
-            members.pop(member, None)
+        if member in members and not members[member]:
+            del members[member]
             self._count[member] -= 1
         if not members:
             del self._keys[service]

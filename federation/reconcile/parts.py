@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from federation.config import Folder, Own, SelfEnrolled
 from federation.law.case import Paths
-from federation.model.ledger import Member
+from federation.model.ledger import Member, Settings
 from federation.model.moves import Leaving
 from federation.model.names import MemberName
 from federation.plan.steering import Bounds
@@ -44,3 +44,4 @@ class Around(Struct, frozen=True):
     leaving: Leaving | None
     importers: tuple[MemberName, ...] = ()
     paths: Paths = {}
+    settings: Settings = Settings()

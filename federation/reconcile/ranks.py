@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from federation.model.moves import Leaving
+from federation.model.moves import Leaving, soonest
 from federation.model.names import MemberName
 from federation.model.record import About
 from federation.ports import PeerState
@@ -29,9 +29,10 @@ def ranks(
 
 
 def leaves(loop: Loop, states: Mapping[MemberName, PeerState]) -> dict[MemberName, Leaving]:
-    """Who gets no requests that another can take: by its own word, or for our clients by a Drain here."""
+    """Who is drained for our clients: by its own word, by the ledger, or by what was asked for here."""
     said = {name: state.view.get("about") for name, state in states.items()}
     found = {name: one.leaving for name, one in said.items() if isinstance(one, About) and one.leaving}
-    for drain in loop.parts.cluster.drains.values():
-        found[MemberName(drain.member or loop.parts.own.name)] = Leaving(0, drain.seconds)
+    for asked in (loop.parts.ledger.ledger.settings.drains, loop.moves.leaves()):
+        for member, leaving in asked.items():
+            found[member] = soonest([leaving, *filter(None, [found.get(member)])]) or leaving
     return found

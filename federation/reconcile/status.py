@@ -11,6 +11,7 @@ from federation.model.handout import Import, Steered
 from federation.model.names import ServiceKey
 from federation.reconcile.loop import Loop
 from federation.reconcile.memory import Suspicion
+from federation.reconcile.underway import under_way
 from federation.reconcile.wishes import wishes
 
 
@@ -50,6 +51,7 @@ def status(loop: Loop) -> dict[str, Any]:
         "links": _links(loop),
         "services": [_service(key, loop, paths) for key in sorted(loop.desired.plans)],
         "names": _names(loop),
+        "moves": under_way(loop),
         "foreign": _foreign(loop),
         "held": [loop.held.reason, *map(str, loop.held.services)] if loop.held else [],
         "problem": loop.problem,

@@ -4,6 +4,7 @@ from msgspec import Struct
 
 from federation.model.handout import (
     EndpointReport,
+    EnvoyRefusal,
     FlowReport,
     ForeignBundle,
     HeadlessSlice,
@@ -22,6 +23,7 @@ from federation.model.handout import (
     Witness,
     Workload,
 )
+from federation.model.moves import Orders
 from federation.wire.keyed import Codec
 
 HANDOUT_TOPIC = "handout"
@@ -44,10 +46,18 @@ HANDOUT = Codec(
         "witness": Witness,
         "jwt": JwtBundle,
         "foreign": ForeignBundle,
+        "orders": Orders,
     }
 )
 REPORT = Codec(
-    {"node": NodeReport, "link": LinkReport, "endpoint": EndpointReport, "target": TargetReport, "flow": FlowReport}
+    {
+        "node": NodeReport,
+        "link": LinkReport,
+        "endpoint": EndpointReport,
+        "refused": EnvoyRefusal,
+        "target": TargetReport,
+        "flow": FlowReport,
+    }
 )
 
 

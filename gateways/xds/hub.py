@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
 from envoy.service.discovery.v3 import discovery_pb2
@@ -12,6 +12,7 @@ from envoy.service.discovery.v3 import discovery_pb2
 from gateways import metrics
 from gateways.xds import wire
 from gateways.xds.messages import Snapshot
+from gateways.xds.refusal import Refused
 from gateways.xds.session import Stream
 from gateways.xds.shelf import Shelf
 from gateways.xds.world import WorldStream
@@ -120,6 +121,12 @@ class Hub:
         self._bodies = bodies
         self._changed = changed
         self._offered = asyncio.Event()
+        self._waiting = 0
+
+    @property
+    def idle(self) -> bool:
+        """True when nobody is connected, and nobody waits for the first offer."""
+        return not self.clients and not self._waiting
 
     def offer(self, snapshot: Snapshot, changed: Iterable[tuple[str, str]] | None = None) -> None:
         """Serve this content from now on. `changed`: the (type URL, name) that can differ; None: all."""
@@ -149,17 +156,27 @@ class Hub:
         """True when a client is connected and all that are asked for this type and hold what they asked for."""
         return self.connected and all(client.stream.holds(type_url) for client in self.clients)
 
-    def problems(self) -> tuple[str, ...]:
+    def refused(self) -> tuple[Refused, ...]:
         """What the connected clients refuse."""
-        return tuple(sorted({line for client in self.clients for line in client.stream.problems()}))
+        return tuple(sorted({one for client in self.clients for one in client.stream.refused()}))
 
-    async def serve(self, variant: Variant, requests: AsyncIterator[Any], write: Write) -> None:
-        """Serve one stream until its client ends it. Flooded when the client asks without reading."""
-        await self._offered.wait()
+    def problems(self) -> tuple[str, ...]:
+        """The same, one line each."""
+        return tuple(map(str, self.refused()))
+
+    async def serve(
+        self, variant: Variant, requests: AsyncIterator[Any], write: Write, first: Sequence[Any] = ()
+    ) -> None:
+        """Serve one stream until its client ends it. `first` are requests that were read from it already. Flooded when
+        the client asks without reading.
+        """
+        await self._wait()
         client = Client(variant(self._shelf), write, self._bodies)
         self.clients.add(client)
         self._changed.set()
         try:
+            for message in first:
+                client.receive(message)
             async for message in requests:
                 client.receive(message)
                 self._changed.set()
@@ -167,3 +184,10 @@ class Hub:
             self.clients.discard(client)
             self._changed.set()
             await client.stop()
+
+    async def _wait(self) -> None:
+        self._waiting += 1
+        try:
+            await self._offered.wait()
+        finally:
+            self._waiting -= 1

@@ -15,6 +15,7 @@ sys.path[0] = str(ROOT)
 
 from federation.model.errors import IsthmusError  # noqa: E402
 from tests.bench import (  # noqa: E402
+    agent_scale,
     agents,
     answer_time,
     compromised,
@@ -23,6 +24,7 @@ from tests.bench import (  # noqa: E402
     help_time,
     kubernetes,
     kubernetes_changes,
+    law,
     path_overhead,
     plan_one_change,
     probing,
@@ -34,6 +36,7 @@ from tests.bench import (  # noqa: E402
     signing,
     slow_peer,
     sync,
+    xds_streams,
 )
 from tests.bench.row import Row, table, void  # noqa: E402
 
@@ -45,6 +48,7 @@ MODULES: tuple[ModuleType, ...] = (
     help_time,
     path_overhead,
     plan_one_change,
+    law,
     proxy_cost,
     probing,
     revocation,
@@ -54,9 +58,11 @@ MODULES: tuple[ModuleType, ...] = (
     sync,
     slow_peer,
     agents,
+    agent_scale,
     kubernetes,
     kubernetes_changes,
     replicas,
+    xds_streams,
 )
 EXPECTED = (IsthmusError, OSError, RuntimeError, ValueError, subprocess.SubprocessError)
 

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from federation.link.leaf import Leaf, leaf_of, new_key, signing_request
 from federation.link.possession import wireguard_key
+from federation.model.access import AccessRule, Source
 from federation.model.handout import (
     Candidate,
     ForeignBundle,
@@ -27,6 +28,7 @@ from federation.model.handout import (
     Witness,
     Workload,
 )
+from federation.model.moves import Orders
 from federation.model.names import MemberName, ServiceKey
 from federation.model.record import Endpoint, Port
 from federation.model.spiffe import SpiffeId, account, trust_domain
@@ -35,6 +37,7 @@ from federation.trust.issue import sign_leaf
 
 DOMAIN = "acme.mesh"
 WEB = ServiceKey("shop", "web")
+EVERYONE = (AccessRule(sources=(Source(),)),)
 REGIONS = {"us-east": "us", "eu-central": "eu", "ap-south": "ap"}
 MEMBERS: dict[type[Struct], str] = {Peer: "peer", Place: "place", JwtBundle: "jwt"}
 NUMBERS = {"us-east": 1, "eu-central": 2, "ap-south": 3}
@@ -142,7 +145,7 @@ def web_pool(*endpoints: Endpoint, az: str = "a", port: int = 8080) -> Pool:
 
 
 def web_offer(app_protocol: str = "http") -> Offer:
-    return Offer(WEB, (Port("http", 80, "TCP", app_protocol),))
+    return Offer(WEB, (Port("http", 80, "TCP", app_protocol),), access=EVERYONE)
 
 
 def keyed(*values: Handout) -> dict[str, Struct]:
@@ -155,8 +158,8 @@ def keyed(*values: Handout) -> dict[str, Struct]:
 
 def _key(value: Handout, index: int) -> str:
     match value:
-        case Site() | Here():
-            return "site" if isinstance(value, Site) else "here"
+        case Site() | Here() | Orders():
+            return type(value).__name__.lower()
         case Peer() | Place() | JwtBundle():
             return f"{MEMBERS[type(value)]}/{value.member}"
         case Pool() | HeadlessSlice():

@@ -5,11 +5,15 @@ do not.
 """
 
 from federation.model.cidr import forbidden_address
+from federation.model.duration import seconds_of
 from federation.model.metadata import annotation_fault, is_key, label_fault
+from federation.model.moves import SECONDS_MAX
 from federation.model.names import LABEL_MAX, NAME_MAX, is_host, is_label
+from federation.wire.k8s.accesses import access_fault
 from federation.wire.k8s.mcs import ServiceExportSpec
 from federation.wire.k8s.steering import policy_fault, steering_fault
 from federation.wire.k8s.types import (
+    AccessPolicy,
     ClusterObject,
     ClusterProperty,
     Drain,
@@ -56,6 +60,8 @@ def _spec_fault(value: ClusterObject) -> str | None:
             return _export_fault(value.spec)
         case TrafficPolicy():
             return policy_fault(value.spec, value.metadata.name)
+        case AccessPolicy():
+            return access_fault(value.spec)
         case GlobalName():
             return _name_fault(value.spec)
     return None
@@ -92,6 +98,9 @@ def _drain_fault(value: Drain) -> str | None:
     member = value.spec.member
     if member and not is_label(member):
         return f'field "spec.member": "{member}" is not a member name (a DNS label)'
+    over = seconds_of(value.spec.over) if value.spec.over else 0
+    if over is None or over > SECONDS_MAX:
+        return f'field "spec.over": "{value.spec.over}" must be a duration such as 90s, 10m or 1h30m, at most 24h'
     return None
 
 

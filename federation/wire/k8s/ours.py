@@ -6,12 +6,14 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from federation.model import policy as model
 from federation.model.names import LABEL_MAX, NAME_MAX
+from federation.wire.k8s.accesses import AccessPolicySpec
 from federation.wire.k8s.meta import Conditions, Count64, ObjectMeta, Time
 from federation.wire.k8s.policies import SteeringSpec, TrafficPolicySpec, spoken, within
 
 ApiVersion = Literal["isthmus.dev/v1alpha1"]
 REASON_MAX = 1_024
 """Characters of the reason of a Drain."""
+_OVER = "How long it takes, in ten steps: a duration such as 10m, at most 24h (none: at once)."
 
 
 class ConditionsStatus(Struct, frozen=True, kw_only=True, rename="camel"):
@@ -28,6 +30,16 @@ class TrafficPolicy(Struct, frozen=True, kw_only=True, rename="camel"):
     kind: Literal["TrafficPolicy"] = "TrafficPolicy"
     metadata: ObjectMeta
     spec: TrafficPolicySpec = TrafficPolicySpec()
+    status: Any = None
+
+
+class AccessPolicy(Struct, frozen=True, kw_only=True, rename="camel"):
+    """Admits callers of other members to what this cluster exports; several add up, whom none admits is refused."""
+
+    api_version: ApiVersion = "isthmus.dev/v1alpha1"
+    kind: Literal["AccessPolicy"] = "AccessPolicy"
+    metadata: ObjectMeta
+    spec: AccessPolicySpec
     status: Any = None
 
 
@@ -58,6 +70,7 @@ class DrainSpec(Struct, frozen=True, kw_only=True):
     member: Annotated[
         str, Meta(max_length=LABEL_MAX, description="The member; none: the one of this cluster. Cannot be changed.")
     ] = ""
+    over: Annotated[str, Meta(max_length=18, description=_OVER)] = ""
     reason: Annotated[str, Meta(max_length=REASON_MAX, description="Why, for people who look at it later.")] = ""
 
 

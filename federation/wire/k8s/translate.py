@@ -7,11 +7,14 @@ from typing import Literal
 from msgspec import Struct, structs
 
 from federation.model import policy as model
+from federation.model.duration import seconds_of
+from federation.model.local import Drained
 from federation.model.names import LABEL_MAX, ServiceKey
 from federation.model.record import Endpoint, EndpointState, Port, ServiceKind, Slice, Traits
 from federation.model.wish import in_force
 from federation.wire.k8s.naming import derived_name
 from federation.wire.k8s.types import (
+    Drain,
     EndpointConditions,
     EndpointSlice,
     GlobalName,
@@ -126,6 +129,12 @@ def state_of(conditions: EndpointConditions) -> EndpointState:
     if conditions.terminating:
         return "draining"
     return "unready" if conditions.ready is False else "ready"
+
+
+def drained(value: Drain) -> Drained:
+    """What the Drain asks for."""
+    spec, meta = value.spec, value.metadata
+    return Drained(spec.member, meta.generation, seconds_of(spec.over) or 0, spec.reason, meta.uid)
 
 
 def global_name(value: GlobalName) -> model.GlobalName:

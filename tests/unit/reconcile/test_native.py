@@ -311,7 +311,7 @@ def test_a_drain_of_ourselves_is_said_to_all_and_of_another_stays_here(world: Wo
     world.local("10.1.1.11")
     world.peer_says(Export(service=WEB, ports=PORTS))
     world.cluster.put(drain("maintenance"))
-    assert world.record()["about"] == About(MemberName("us-east"), "us-east", "0.1.0", Leaving(0))
+    assert world.record()["about"] == About(MemberName("us-east"), "us-east", "0.1.0", Leaving(1_000_000_000))
     assert {c.member: c.leaving is not None for c in world.handout("node1")["import/shop/web"].candidates} == {
         "us-east": True,
         EU: False,

@@ -7,8 +7,9 @@ from federation.model.errors import InputError
 from federation.model.policy import Affinity, Panic, Portion, Price, Probe, Ramp
 from federation.model.resilience import Breakers, Outlier, RateLimit, Retries, SlowStart, Timeouts
 from federation.model.wish import Wish
-from federation.wire.k8s.policies import SteeringSpec, TrafficPolicySpec
+from federation.wire.k8s.policies import SteeringSpec
 from federation.wire.k8s.strict import read_manifest
+from federation.wire.k8s.types import TrafficPolicy
 from federation.wire.k8s.wishes import wish_of
 
 HEAD = "apiVersion: isthmus.dev/v1alpha1\nkind: TrafficPolicy\nmetadata: {name: web, namespace: shop}\nspec:\n  "
@@ -56,7 +57,7 @@ SAID = {  # as users write it -> what it means
 @pytest.mark.parametrize("text", SAID)
 def test_what_is_written_is_what_is_wished(text: str) -> None:
     [found] = read_manifest(HEAD + text, "web.yaml")
-    assert isinstance(found.value.spec, TrafficPolicySpec)
+    assert isinstance(found.value, TrafficPolicy)
     assert wish_of(found.value.spec) == SAID[text]
 
 

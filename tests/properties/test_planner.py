@@ -1,0 +1,225 @@
+"""A node state that is kept up step by step is the one made from nothing, and so is what Envoy is offered."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec import Struct, structs
+
+from federation.law.room import line, room_of
+from federation.model.handout import Candidate, ForeignBundle, Import, JwtBundle, Listener, Offer, Pool, Workload
+from federation.model.moves import Leaving
+from federation.model.names import MemberName, ServiceKey
+from federation.model.policy import Policy, Probe, Ramp
+from federation.model.record import Endpoint, EndpointState, Port, Signed
+from federation.model.standing import Standing
+from gateways.evidence import Evidence
+from gateways.offering import Offering
+from gateways.planner import Planner
+from gateways.render.envoy.resources import Certificate, grouped
+from gateways.state import NodeState, ServiceState, Situation
+from gateways.xds.encode import Encoder
+from tests.worlds.many_services import GATEWAY, NODE, Scale, gateway_of, handout, own_site, peer_of, service_of
+from tests.worlds.two_members import real
+
+T = 1_700_000_000_000
+MEMBERS = ("m1", "m2", "m3", "m4")
+SERVICES = tuple(service_of(number) for number in range(3))
+ANCHORS = tuple(real(name).anchor for name in ("eu-central", "ap-south"))
+ADDRESSES = ("10.1.16.0", "10.1.16.1", "10.1.16.10", "10.1.9.1")
+
+Change = tuple[str, Struct | None]
+service = st.sampled_from(SERVICES)
+probes = st.sampled_from([None, Probe(), Probe(port=9)])
+
+
+def maybe(values: st.SearchStrategy[Struct]) -> st.SearchStrategy[Struct | None]:
+    return st.one_of(st.none(), values, values, values)
+
+
+@st.composite
+def sites(draw: st.DrawFn) -> Change:
+    site = structs.replace(
+        own_site(),
+        region=draw(st.sampled_from(["r1", "r2"])),
+        ledger=draw(st.integers(0, 2)),
+        gateways=draw(st.sampled_from([{"g1": 1}, {"g1": 1}, {"g1": 2}, {}])),
+    )
+    return "site", draw(st.sampled_from([site, site, site, None]))
+
+
+@st.composite
+def peers(draw: st.DrawFn) -> Change:
+    number = draw(st.integers(2, 4))
+    gateways = tuple(
+        gateway_of(draw(st.sampled_from([number, number, 2])), i) for i in range(1, draw(st.integers(1, 3)))
+    )
+    peer = structs.replace(
+        peer_of(number),
+        gateways=gateways,
+        anchor=draw(st.sampled_from(ANCHORS)),
+        region=draw(st.sampled_from(["r1", "r2"])),
+        overlay=draw(st.sampled_from([peer_of(number).overlay] * 3 + ["fd49:7374::/32", "nonsense"])),
+        trust_domain=draw(st.sampled_from([peer_of(number).trust_domain] * 5 + ["thief.test"])),
+    )
+    return f"peer/m{number}", draw(maybe(st.just(peer)))
+
+
+@st.composite
+def workloads(draw: st.DrawFn) -> Change:
+    name = draw(st.sampled_from(["w0", "w1"]))
+    value = Workload("apps", name, tuple(draw(st.lists(st.sampled_from(ADDRESSES), max_size=2))))
+    return f"workload/apps/{name}", draw(maybe(st.just(value)))
+
+
+@st.composite
+def candidates(draw: st.DrawFn, member: str) -> Candidate:
+    total = draw(st.integers(1, 4))
+    since = draw(st.sampled_from([0, 0, T - 3_500]))
+    return Candidate(
+        member=MemberName(member),
+        region="r1",
+        cost=draw(st.integers(0, 2)),
+        ready=draw(st.integers(0, total)),
+        total=total,
+        ports=draw(st.sampled_from([("http",), ("http", "tcp")])),
+        since=since,
+        leaving=draw(st.sampled_from([None, None, Leaving(T - 3_500, 10), Leaving(0)])),
+    )
+
+
+@st.composite
+def imports(draw: st.DrawFn) -> Change:
+    key = draw(service)
+    members = draw(st.lists(st.sampled_from(MEMBERS), unique=True))
+    ports = (
+        Listener(name="http", port=80, protocol="TCP", app_protocol="http", listener=draw(st.integers(16_000, 16_002))),
+        Listener(name="tcp", port=81, protocol="TCP", app_protocol="", listener=draw(st.integers(16_002, 16_004))),
+        Listener(name="udp", port=53, protocol="UDP", app_protocol="", listener=16_000),
+    )
+    value = Import(
+        service=key,
+        kind="ClusterSetIP",
+        addresses=draw(st.sampled_from([("10.96.0.1",), ("fd00::1",), ()])),
+        ports=ports[: draw(st.integers(1, 3))],
+        candidates=tuple(draw(candidates(member)) for member in members),
+        policy=Policy(
+            ramp=Ramp(10, 1),
+            probe=draw(probes),
+            drain=draw(st.sampled_from([(), ("r2",)])),
+            weights=draw(st.sampled_from([{}, {"r1": 1, "r2": 2}])),
+        ),
+    )
+    return f"import/{key}", draw(maybe(st.just(value)))
+
+
+@st.composite
+def pools(draw: st.DrawFn) -> Change:
+    key, az = draw(service), draw(st.sampled_from("ab"))
+    states: st.SearchStrategy[EndpointState] = st.sampled_from(("ready", "ready", "unready", "draining"))
+    endpoints = tuple(Endpoint(a, draw(states)) for a in draw(st.lists(st.sampled_from(ADDRESSES), unique=True)))
+    ports = draw(
+        st.sampled_from([(Port("http", 8080),), (Port("http", 8080), Port("tcp", 8081)), (Port("d", 53, "UDP"),)])
+    )
+    return f"pool/{key}/{az}/http", draw(maybe(st.just(Pool(service=key, az=az, ports=ports, endpoints=endpoints))))
+
+
+@st.composite
+def others(draw: st.DrawFn) -> Change:
+    key = draw(service)
+    ports = draw(st.sampled_from([(Port("http", 80, "TCP", "http"),), (Port("tcp", 81), Port("udp", 53, "UDP"))]))
+    offered = f"offer/{key}", draw(maybe(st.just(Offer(key, ports, Policy(probe=draw(probes))))))
+    name = draw(st.sampled_from(["outside.test", "m9.acme.mesh"]))
+    foreign = f"foreign/{name}", draw(maybe(st.just(ForeignBundle(name, "PEM", ()))))
+    signed = "jwt/m2", draw(maybe(st.just(JwtBundle(MemberName("m2"), Signed(b"", b"")))))
+    return draw(st.sampled_from([offered, offered, foreign, signed]))
+
+
+class Seen(Struct, frozen=True):
+    """What one step brings: changes of the handout, evidence, the certificates that are at hand."""
+
+    changed: dict[str, Struct | None]
+    ways: dict[str, Standing]
+    sick: frozenset[tuple[ServiceKey, str]]
+    later: int
+    lacking: frozenset[str]
+    renewed: int
+
+
+changes = st.one_of(sites(), peers(), peers(), workloads(), imports(), imports(), imports(), pools(), pools(), others())
+standings = st.builds(Standing, st.booleans(), st.sampled_from([0, T - 2_500]), st.sampled_from([0, 30]))
+overlays = st.sampled_from([gateway_of(number, index).overlay for number in (2, 3, 4) for index in (1, 2)])
+steps = st.builds(
+    Seen,
+    changed=st.lists(changes, max_size=3).map(dict),
+    ways=st.dictionaries(overlays, standings, max_size=4),
+    sick=st.frozensets(st.tuples(service, st.sampled_from(ADDRESSES)), max_size=2),
+    later=st.sampled_from([0, 400, 1_000, 12_000]),
+    lacking=st.frozensets(st.sampled_from(["w0", "w1", "gateway"]), max_size=1),
+    renewed=st.integers(0, 1),
+)
+SCALE = Scale(members=4, services=3, endpoints=8, each=4, workloads=2)
+WHOLE = handout(SCALE) | {f"peer/m{n}": structs.replace(peer_of(n, 2), anchor=ANCHORS[0]) for n in (2, 3, 4)}
+
+
+def certificates(state: NodeState, seen: Seen) -> dict[str, Certificate]:
+    names = [str(identity) for identity in state.identities if identity.segments[-1] not in seen.lacking]
+    return {name: Certificate(f"{name} {seen.renewed}", "key") for name in names}
+
+
+def judged(state: ServiceState, policy: Policy, now: int) -> ServiceState:
+    """With the candidate as the law sees it: of a return that is over nothing counts any more."""
+    held = state.held
+    if held is not None and line(held, policy, now) >= room_of(held.ready, held.total, policy):
+        return structs.replace(state, held=structs.replace(held, floor=0, since=0))
+    return state
+
+
+def seen_by_the_law(state: NodeState, values: dict[str, Struct], now: int) -> NodeState:
+    policies = {value.service: value.policy for value in values.values() if isinstance(value, Import)}
+    services = {key: judged(one, policies.get(key, Policy()), now) for key, one in state.services.items()}
+    return structs.replace(state, services=services)
+
+
+def play(situation: Situation, found: list[Seen]) -> None:
+    """Keep everything up step by step, and compare each step with what is made from nothing."""
+    planner, offering, encoder = Planner(situation), Offering(), Encoder()
+    values: dict[str, Struct] = {}
+    now, before = T, encoder.encode({}).snapshot
+    for number, seen in enumerate(found):
+        now += seen.later
+        changed = seen.changed if number else {**WHOLE, **seen.changed}
+        values = {key: value for key, value in (values | changed).items() if value is not None}
+        held = {key: one.held for key, one in planner.state.services.items() if one.held is not None}
+        former = planner.step(changed, Evidence(seen.ways, seen.sick, now=now))
+        fresh = Planner(situation)
+        fresh.step(values, Evidence(seen.ways, seen.sick, held, now))
+        state = planner.state
+        assert seen_by_the_law(state, values, now) == seen_by_the_law(fresh.state, values, now)
+        offering.note(former)
+        leaves = certificates(state, seen)
+        encoded = encoder.encode(offering.due(state, leaves))
+        offering.done(state, leaves)
+        assert encoded.snapshot == Encoder().encode(grouped(fresh.state, leaves)).snapshot
+        assert encoded.changed == differing(before, encoded.snapshot)
+        before = encoded.snapshot
+
+
+def differing(before: object, now: object) -> set[tuple[str, str]]:
+    assert isinstance(before, dict) and isinstance(now, dict)
+    return {
+        (kind, name)
+        for kind in now
+        for name in before[kind].keys() | now[kind].keys()
+        if before[kind].get(name) != now[kind].get(name)
+    }
+
+
+@settings(derandomize=True, deadline=None, max_examples=150)
+@given(st.lists(steps, min_size=2, max_size=8))
+def test_a_node_planned_in_steps_is_one_planned_from_nothing(found: list[Seen]) -> None:
+    play(NODE, found)
+
+
+@settings(derandomize=True, deadline=None, max_examples=100)
+@given(st.lists(steps, min_size=2, max_size=8))
+def test_a_gateway_planned_in_steps_is_one_planned_from_nothing(found: list[Seen]) -> None:
+    play(GATEWAY, found)
