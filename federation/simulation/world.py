@@ -63,7 +63,7 @@ class World(Struct, frozen=True, kw_only=True):
     rtt: dict[str, int] = {}
     elsewhere: int = 80
     load_noise: float = 0.1
-    rise: float = 1.0
+    rise: float = 10.0
     fall: float = 10.0
     period: float = 1.0
     told: bool = True

@@ -15,8 +15,8 @@ from federation.simulation.world import USUAL, Event, World, undamped
 
 SEEDS = (1, 2)
 NAMES = [one.name for one in USUAL.members]
-TURNS = {"flapping": 1, "noisy": 12, "slow-endpoint": 10, "lossy-link": 10}
-"""Where evidence itself goes on changing; elsewhere a share may go too far once and come back."""
+TURNS = {"overload": 4, "flapping": 1, "noisy": 12, "slow-endpoint": 10, "lossy-link": 10}
+"""Where evidence itself goes on changing, and where demand is believed late; elsewhere a share may go too far once and come back."""
 
 
 @cache
@@ -48,11 +48,13 @@ def test_the_same_without_ramps_and_smoothing_does_swing(name: str) -> None:
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_nobody_is_overloaded_while_others_gave_room_for_longer_than_a_period_of_grants(name: str, seed: int) -> None:
-    """As far as is known: `ready` endpoints, each with the capacity that it is said to have. Demand is believed after
-    a period, grants arrive after another and the way to the farthest."""
+    """As far as is known: `ready` endpoints, each with the capacity that it is said to have. A surge is known only when
+    the average of demand has followed it; else what is told takes a period, and the way to the farthest.
+    """
     longest = [len(list(run)) for over, run in groupby(traced(name, seed).moments, avoidable) if over]
     farthest = max(USUAL.rtt.values()) // 2 + SYNC_MS
-    assert max(longest, default=0) * TICK_MS <= 2 * USUAL.period * 1_000 + 2 * farthest
+    known_after = 7_500 if name == "overload" else 2 * USUAL.period * 1_000
+    assert max(longest, default=0) * TICK_MS <= known_after + 2 * farthest
 
 
 def avoidable(moment: Moment) -> bool:
@@ -94,11 +96,11 @@ def test_a_dead_service_costs_what_its_probes_take_to_find_out(seed: int) -> Non
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_surge_hurts_for_as_long_as_demand_takes_to_be_believed(seed: int) -> None:
-    """Two and a half times the load: within a second nothing fails, in ten the member is over its capacity for long."""
-    slow = under(structs.replace(USUAL, rise=10.0, seed=seed), "overload")
-    assert sum(m.failed for m in traced("overload", seed).moments) == 0
-    assert overloaded(traced("overload", seed)) * TICK_MS <= 2_500
-    assert overloaded(slow) * TICK_MS >= 4_000
+    """Two and a half times the load: 5 s over capacity with the average of 10 s, 1.5 s if a rise were believed in one."""
+    quick = under(structs.replace(USUAL, rise=1.0, seed=seed), "overload")
+    assert sum(m.failed for m in quick.moments) == 0
+    assert overloaded(quick) * TICK_MS <= 2_000
+    assert 4_000 <= overloaded(traced("overload", seed)) * TICK_MS <= 6_000
 
 
 def overloaded(trace: Trace) -> int:
