@@ -38,7 +38,8 @@ class Own(Struct, frozen=True, kw_only=True):
 
 class Enrolment(Struct, frozen=True, kw_only=True):
     """One enrolled program and the workloads that run on its node (kept in `agents/<name>.json`, or in the store where
-    it enrolled itself). `kubernetes` is what Kubernetes calls the node, where that is another name. One that `attests`
+    it enrolled itself). `kubernetes` is what Kubernetes calls the node, where that is another name, `az` the
+    node's availability zone, "" where nobody says. One that `attests`
     may have the identity of any service account whose token it was shown on its node, while that token counts.
     """
 
@@ -46,6 +47,7 @@ class Enrolment(Struct, frozen=True, kw_only=True):
     role: Role
     workloads: tuple[Workload, ...] = ()
     kubernetes: str = ""
+    az: str = ""
     attests: bool = False
 
 

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import time
 from base64 import b64encode
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from federation.adapters.clock import SystemClock
 from federation.adapters.journal import FileJournal
+from federation.api.moves import MoveRoutes
 from federation.api.serve import Api
 from federation.config import Enrolment, Enrolments, Folder, SelfEnrolled
 from federation.link.dial import ATTEST, ISSUE, READ, TOKEN
@@ -33,6 +34,7 @@ from federation.process import until_one_ends
 from federation.reconcile.bundles import own_statement
 from federation.reconcile.explain import Asked, explain
 from federation.reconcile.loop import Loop
+from federation.reconcile.moving import Mover
 from federation.reconcile.parts import Parts
 from federation.reconcile.status import status
 from federation.reconcile.trust import Trust
@@ -77,7 +79,14 @@ NOTHING_ELSE = Also()
 class Controller:
     """Everything that one controller process holds."""
 
-    def __init__(self, folder: Folder, cluster: ClusterApi, store: Store, replica: str = "") -> None:
+    def __init__(
+        self,
+        folder: Folder,
+        cluster: ClusterApi,
+        store: Store,
+        replica: str = "",
+        labels: Mapping[str, str] | None = None,
+    ) -> None:
         """`replica` is who this is among several controllers of one store. InputError when the folder is not that of an
         admitted member.
         """
@@ -90,7 +99,11 @@ class Controller:
         self.store = store
         clock = SystemClock()
         key = SigningKey(folder.private_text(folder.record_key), RECORD)
-        self.agents = AgentSync(self.own.name, lambda name: self.loop.agent_reported(name))
+        self.agents = AgentSync(
+            self.own.name,
+            lambda name: self.loop.agent_reported(name),
+            lambda name, flows: self.loop.demands.heard(name, flows),
+        )
         self.peers = PeerSync(
             self.own.name,
             self.ledger,
@@ -115,6 +128,7 @@ class Controller:
                 journal=FileJournal(folder.path / "journal"),
                 disk=disk,
                 enrolled=self.themselves,
+                labels=labels or {},
             )
         )
         foreign = ForeignFolder(folder.foreign, self.own.domain)
@@ -196,7 +210,7 @@ class Controller:
             )
             ended.push_async_callback(server.stop)
             await server.start(listen)
-            asked = Api(self._status, self._explain, self)
+            asked = Api(self._status, self._explain, self, [MoveRoutes(Mover(self.loop))])
             api = await asked.start(self.folder.api)
             ended.callback(self.folder.api.unlink, missing_ok=True)
             ended.push_async_callback(api.cleanup)

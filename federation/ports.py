@@ -11,6 +11,7 @@ from federation.model.errors import Refused
 from federation.model.handout import EndpointReport, LinkReport, NodeReport, TargetReport, Workload
 from federation.model.ledger import Ledger
 from federation.model.local import Drained, LocalFacts
+from federation.model.moves import Order
 from federation.model.names import MemberName, ServiceKey
 from federation.model.record import Head, Resource
 from federation.model.tokens import JwtKey, ServiceAccount
@@ -55,8 +56,8 @@ class ClusterApi(Protocol):
         """True for a Kubernetes API: it gives clusterset IPs, and holds imports and conditions."""
 
     @property
-    def drains(self) -> Mapping[str, Drained]:
-        """Every Drain, by its name."""
+    def drains(self) -> Mapping[str, Drained] | None:
+        """Every Drain, by its name; None while they were not read once."""
 
     @property
     def regions(self) -> frozenset[str]:
@@ -68,13 +69,16 @@ class ClusterApi(Protocol):
     def service(self, key: ServiceKey) -> LocalFacts:
         """What is known of this service now."""
 
+    def zone(self, node: str) -> str:
+        """The availability zone of this node of the cluster; "" where it is not known."""
+
     def workloads(self, node: str) -> tuple[Workload, ...]:
         """The accounts whose pods run on this node of the cluster, with the pods' addresses; none where pods are not
         known.
         """
 
     def take_moved_nodes(self) -> set[str]:
-        """The nodes whose `workloads` changed since the last look."""
+        """The nodes whose `workloads` or `zone` changed since the last look."""
 
     def want(self, owner: str, objects: Iterable[Wanted]) -> None:
         """From now on this owner wants these and no others: what bears our mark and nobody wants any more is deleted.
@@ -102,6 +106,17 @@ class TokenReviewer(Protocol):
         """The account of this token, which must be for this audience ("": for the API server). Refused when it is
         none's; Unavailable when the cluster does not say.
         """
+
+
+@runtime_checkable
+class DrainKeeper(Protocol):
+    """A cluster that holds Drain objects and lets us write them: Kubernetes."""
+
+    async def make_drain(self, name: str, member: MemberName, order: Order) -> None:
+        """Make the Drain of this name, or give it another duration. Refused, Unavailable."""
+
+    async def end_drain(self, name: str) -> None:
+        """Delete the Drain of this name; one that is gone is no fault. Refused, Unavailable."""
 
 
 class Store(Protocol):

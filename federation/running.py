@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from federation.adapters.leadership import Deposed, Replicas
 from federation.adapters.sqlite import SqliteStore
@@ -20,11 +21,12 @@ log = logging.getLogger("controller")
 
 @dataclass(frozen=True)
 class Places:
-    """Where a controller listens: for peers and agents, for others, for probes."""
+    """Where a controller listens: for peers and agents, for others, for probes; and the labels of its member."""
 
     listen: str
     also: Also = NOTHING_ELSE
     health: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 async def run_controller(folder: Folder, cluster: ClusterApi, places: Places, replicas: Replicas | None = None) -> None:
@@ -38,7 +40,7 @@ async def run_controller(folder: Folder, cluster: ClusterApi, places: Places, re
         if replicas is not None:
             await until_stopped([_replicate(folder, cluster, places, replicas, health)])
         else:
-            controller = Controller(folder, cluster, SqliteStore(folder.store))
+            controller = Controller(folder, cluster, SqliteStore(folder.store), labels=places.labels)
             await until_stopped([_serve(controller, places, health)])
 
 
@@ -57,7 +59,7 @@ async def _replicate(folder: Folder, cluster: ClusterApi, places: Places, replic
                 standby = Standby(folder, folder.own(), cluster, leads, places.listen)
                 health.unready = standby.unready
                 await until_one_ends([store.follow(), standby.run()])
-                controller = Controller(folder, cluster, store, replicas.identity)
+                controller = Controller(folder, cluster, store, replicas.identity, places.labels)
                 await until_one_ends([store.keep(), _serve(controller, places, health)])
             except Deposed as error:
                 log.warning("stopped serving", extra={"reason": str(error)})

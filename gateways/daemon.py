@@ -34,6 +34,7 @@ from gateways.identity.keeper import Keeper, LeafSource
 from gateways.identity.serve import WorkloadServer
 from gateways.identity.tokens import Tokens, TokenSource
 from gateways.kernel.port import Kernel
+from gateways.load.serve import LoadServer
 from gateways.node_parts import kept
 from gateways.offering import Offering
 from gateways.planner import Planner
@@ -135,7 +136,8 @@ class Agent:
         self._prober = EchoProber(self._ways)
         self._checks: Prober[Sick] = Prober()
         self._traffic = Traffic()
-        self._xds = XdsServer(xds_path)
+        self._load = LoadServer(situation.member, lambda: int(time.monotonic() * 1_000))
+        self._xds = XdsServer(xds_path, (self._load.handler(),))
         self._planner = Planner(situation)
         self._planned = Tree()
         self._offering = Offering()
@@ -267,6 +269,7 @@ class Agent:
         if made.state.tunnel is not None:
             counted = received(made.state.tunnel, self._outcome.actual)
             self._traffic.look(counted, asyncio.get_running_loop().time())
+        self._load.look()
         self._say(self._node_report(problems))
         self._problems.say(problems)
         self._measure(problems, whole)
@@ -278,10 +281,11 @@ class Agent:
 
     def _say(self, node: NodeReport) -> None:
         """Report what is not what was reported last."""
-        said = (node, self._reports.links, self._reports.endpoints)
+        links, endpoints, flows = self._reports.links, self._reports.endpoints, self._load.book.reports
+        said = (node, links, endpoints, flows)
         if not self._said or node != self._said[0] or not all(map(is_, said[1:], self._said[1:])):
             self._said = said
-            self._feed.report({"node": node, **self._reports.links, **self._reports.endpoints})
+            self._feed.report({"node": node, **links, **endpoints, **flows})
 
     def _is_whole(self, made: Made) -> bool:
         """True when nothing of the handout was left out, the kernel was read back right and Envoy holds it all."""
@@ -329,6 +333,7 @@ class Agent:
             self._prober.changed,
             self._checks.changed,
             self._attested.changed,
+            self._load.changed,
         )
 
     async def _wait(self) -> None:

@@ -4,11 +4,11 @@ from collections.abc import Container, Iterable, Mapping
 
 from msgspec import Struct, structs
 
+from federation.law.case import Case
 from federation.law.recovery import follow
-from federation.law.room import line
+from federation.law.room import way_back
 from federation.model.handout import Candidate, Peer, Pool
 from federation.model.names import ServiceKey
-from federation.model.policy import Policy
 from federation.model.record import with_unready
 from federation.model.standing import UNKNOWN, Standing, best
 
@@ -38,14 +38,13 @@ def with_sick(pools: Iterable[Pool], addresses: Container[str]) -> tuple[Pool, .
     return tuple(structs.replace(pool, endpoints=with_unready(pool.endpoints, addresses)) for pool in pools)
 
 
-def own_candidate(
-    candidate: Candidate, policy: Policy, pools: Iterable[Pool], before: Candidate | None, now: int
-) -> Candidate:
+def own_candidate(candidate: Candidate, case: Case, pools: Iterable[Pool], before: Candidate | None) -> Candidate:
     """Our own member as this node sees it: ready is what its probes leave of the pools, the way back the longer one of
     the controller's and our own, which follows from `before`.
     """
     ready = min(candidate.ready, sum(e.state == "ready" for pool in pools for e in pool.endpoints))
-    seen = follow(before, structs.replace(candidate, ready=ready), policy, now)
-    if candidate.since and line(candidate, policy, now) < line(seen, policy, now):
+    fresh = structs.replace(candidate, ready=ready)
+    seen = follow(before, fresh, case.policy, case.now, demand=case.demand, own=True)
+    if candidate.since and way_back(candidate, case) < way_back(seen, case):
         return structs.replace(seen, floor=candidate.floor, since=candidate.since)
     return seen

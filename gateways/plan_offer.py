@@ -16,7 +16,7 @@ def plan_offer(view: View, service: Exported) -> ServiceState:
             Offered(sni_of(service.item.service, port_label(port.name, port.port)), cluster.name, cluster.http)
             for port, cluster in zip(ports, clusters, strict=True)
         ),
-        checked=checked_endpoints(service.item.service, service.pools, service.item.probe),
+        checked=checked_endpoints(service.item.service, service.pools, service.item.policy.probe),
     )
 
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from federation.law.shares import Case, Ruling, rule
+from federation.law.case import case_of
+from federation.law.shares import Ruling, rule
 from federation.model.handout import Candidate
 from gateways.evidence import own_candidate
 from gateways.view import Imported, View
@@ -18,7 +19,7 @@ class Steering:
     def __init__(self, view: View, service: Imported) -> None:
         self._own = view.site.member
         self._service = service
-        self._case = Case(self._own, service.item.policy, view.paths, view.now)
+        self._case = case_of(service.item, self._own, view.site.region, view.paths, view.now)
         self.in_use: set[str] = set()
         self.until = 0
         self.held: Candidate | None = None
@@ -36,5 +37,5 @@ class Steering:
             return candidate
         if self.held is None:
             service = self._service
-            self.held = own_candidate(candidate, service.item.policy, service.pools, service.before, self._case.now)
+            self.held = own_candidate(candidate, self._case, service.pools, service.before)
         return self.held

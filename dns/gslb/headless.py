@@ -8,6 +8,7 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from federation.law.shares import Case, rule
+from federation.law.terms import resides
 from federation.model.handout import HeadlessSlice, Import
 from federation.model.names import NAME_MAX, ServiceKey
 from federation.model.record import Endpoint, Port, family_of
@@ -113,11 +114,15 @@ def _too_long(service: ServiceKey, names: Sequence[str]) -> str:
 def choose(found: Headless, port: str, case: Case) -> Members:
     """The members to answer with for a named port (or all of the service, ""): each to which the law gives a share.
 
-    The law is asked about those that have it ready; when it knows none of them as ready, all are answered.
+    The law is asked about those that have it ready; when it knows none of them as ready, all within the residency are
+    answered.
     """
     having = [member for member, hosts in found.members.items() if not port or _with(hosts, port)]
-    ruling = rule([one for one in found.item.candidates if one.member in having], case)
-    return Members(tuple(share.member for share in ruling.shares) or tuple(having), ruling.until)
+    asked = [one for one in found.item.candidates if one.member in having]
+    ruling = rule(asked, case)
+    outside = {one.member for one in asked if not resides(one, case.policy)}
+    every = tuple(member for member in having if member not in outside)
+    return Members(tuple(share.member for share in ruling.shares) or every, ruling.until)
 
 
 def _with(hosts: Iterable[Host], port: str) -> bool:

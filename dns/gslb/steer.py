@@ -10,6 +10,7 @@ from ipaddress import IPv6Address, ip_address
 
 from msgspec import Struct
 
+from federation.law.case import case_of
 from federation.law.pick import pick
 from federation.law.places import policy_of, seen_from
 from federation.law.shares import Case, Paths, Ruling, rule_live
@@ -97,7 +98,8 @@ class Steering:
         kept = self._headless.get(name)
         if kept is None or (kept[0] and now >= kept[0]):
             port = found.ports[name].name if name in found.ports else ""
-            members, until = choose(found, port, Case(self.table.own, found.item.policy, self.table.ways, now))
+            case = case_of(found.item, self.table.own, self._region(self.table.own), self.table.ways, now)
+            members, until = choose(found, port, case)
             rrsets = port_rrsets(found, name, members) if port else service_rrsets(found, members)
             kept = self._headless[name] = (until, rrsets)
         return kept[1]
@@ -110,9 +112,14 @@ class Steering:
         return kept
 
     def _ruled(self, item: Steered, locality: str, kind: int, now: int) -> Ruling:
-        case = Case(locality, policy_of(item.name), self._evidence.get((item.name.host, kind), {}), now)
+        ways, region = self._evidence.get((item.name.host, kind), {}), self._region(locality)
+        case = Case(locality, policy_of(item.name), ways, now, region=region)
         targets = [target for target in item.targets if addresses_of(target, kind)]
         return rule_live([self._seen_from(locality, target.candidate) for target in targets], case)
+
+    def _region(self, locality: str) -> str:
+        place = self.table.places.get(locality)
+        return place.region if place else ""
 
     def _seen_from(self, locality: str, candidate: Candidate) -> Candidate:
         place, there = self.table.places.get(locality), self.table.places.get(candidate.member)

@@ -9,7 +9,7 @@ from msgspec import Struct
 from federation.adapters.objects import ObjectKey, OverObjects
 from federation.model.errors import Unavailable
 from federation.ports import Certainty, Wake, Wanted
-from federation.wire.k8s.types import K8sObject, Pod
+from federation.wire.k8s.types import K8sObject, Node, Pod
 
 
 class MemoryCluster(OverObjects):
@@ -24,7 +24,7 @@ class MemoryCluster(OverObjects):
         self.completed = False
         self.wanted: dict[str, tuple[Wanted, ...]] = {}
 
-    def put(self, value: K8sObject | Pod) -> None:
+    def put(self, value: K8sObject | Node | Pod) -> None:
         """Create or replace an object."""
         self._tell(self._objects.put(value), self._wake)
 

@@ -7,18 +7,19 @@ from federation.model import policy as model
 from federation.model.handout import Workload
 from federation.model.local import Drained, LocalFacts
 from federation.model.names import ServiceKey
-from federation.model.policy import Policy
 from federation.model.record import Traits
+from federation.model.wish import Wish
 from federation.ports import Wake
 from federation.wire.k8s.translate import (
     LocalService,
     derived_from,
+    drained,
     exported_traits,
     global_name,
     local_service,
     local_slices,
-    policy_of,
     slice_owner,
+    zone_label,
 )
 from federation.wire.k8s.types import (
     Drain,
@@ -31,6 +32,7 @@ from federation.wire.k8s.types import (
     ServiceExport,
     TrafficPolicy,
 )
+from federation.wire.k8s.wishes import wish_of
 
 ObjectKey = tuple[str, str, str]
 REGION_LABEL, ZONE_LABEL = "topology.kubernetes.io/region", "topology.kubernetes.io/zone"
@@ -50,8 +52,8 @@ class OverObjects:
         self._objects = Objects(default_az)
 
     @property
-    def drains(self) -> Mapping[str, Drained]:
-        """Every Drain, by its name."""
+    def drains(self) -> Mapping[str, Drained] | None:
+        """Every Drain, by its name; None while they were not read once."""
         return self._objects.drains
 
     @property
@@ -67,13 +69,17 @@ class OverObjects:
         """What the objects say of this service."""
         return self._objects.service(key)
 
+    def zone(self, node: str) -> str:
+        """What the node's label says of its availability zone, as a DNS label."""
+        return self._objects.zone(node)
+
     def workloads(self, node: str) -> tuple[Workload, ...]:
         """The workloads whose pods run on this node."""
         return self._objects.pods.workloads(node)
 
     def take_moved_nodes(self) -> set[str]:
-        """The nodes of whose pods anything changed since the last look."""
-        return self._objects.pods.take_moved()
+        """The nodes of whose pods or zone anything changed since the last look."""
+        return self._objects.take_moved_nodes()
 
     def _tell(self, changed: Iterable[ServiceKey], wake: Wake) -> None:
         """Wake for these services, and for all where something changed that concerns every one."""
@@ -93,7 +99,7 @@ class Objects:
         self._derived: dict[ServiceKey, tuple[str, ...]] = {}
         self._exports: dict[ServiceKey, ServiceExport] = {}
         self._slices: dict[ServiceKey, dict[ObjectKey, EndpointSlice]] = {}
-        self._policies: dict[ServiceKey, Policy] = {}
+        self._policies: dict[ServiceKey, Wish] = {}
         self._names: dict[ServiceKey, dict[str, model.GlobalName]] = {}
         self._all: dict[ObjectKey, K8sObject] = {}
         self._faults: dict[ServiceKey, dict[tuple[str, str], str]] = {}
@@ -103,6 +109,7 @@ class Objects:
         self._zones: dict[str, str] = {}
         self._regions: dict[str, str] = {}
         self._zoneless: dict[str, set[ServiceKey]] = {}
+        self._rezoned: set[str] = set()
         self._whole = False
         self._faulty: dict[ObjectKey, tuple[ServiceKey, str, int]] = {}
 
@@ -110,6 +117,15 @@ class Objects:
     def regions(self) -> frozenset[str]:
         """Those that the labels of nodes name."""
         return frozenset(self._regions.values())
+
+    def zone(self, node: str) -> str:
+        """What the node's label says of its availability zone, as a DNS label; "" when it says nothing."""
+        return zone_label(self._zones.get(node))
+
+    def take_moved_nodes(self) -> set[str]:
+        """The nodes of whose pods or zone anything changed since the last look."""
+        moved, self._rezoned = self._rezoned, set()
+        return moved | self.pods.take_moved()
 
     def keys(self, kind: str) -> set[ObjectKey]:
         """The keys of every object of this kind."""
@@ -143,10 +159,10 @@ class Objects:
             case EndpointSlice():
                 return changed | self._put_slice(key, value)
             case TrafficPolicy():
-                self._policies[name] = policy_of(value.spec)
+                self._policies[name] = wish_of(value.spec)
                 return changed | {name}
             case Drain():
-                self.drains[name.name] = Drained(value.spec.member, value.metadata.generation)
+                self.drains[name.name] = drained(value)
                 self._whole = True
                 return changed
             case GlobalName():
@@ -245,6 +261,7 @@ class Objects:
             if new:
                 held[name] = new
             if label == ZONE_LABEL and new != old:
+                self._rezoned.add(name)
                 return set(self._zoneless.get(name, ()))
         return set()
 

@@ -1,6 +1,6 @@
 """HTTP over a unix socket that only the controller's user may open."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -38,6 +38,13 @@ class Wishing(Protocol):
         """Ask no more. IsthmusError."""
 
 
+class Routes(Protocol):
+    """More of the same surface."""
+
+    def add_to(self, app: web.Application) -> None:
+        """Serve them there."""
+
+
 def living() -> web.Application:
     """An application with what every controller answers: /healthz and /metrics."""
     app = web.Application()
@@ -57,15 +64,20 @@ async def _metrics(request: web.Request) -> web.Response:
 class Api:
     """Routes: /healthz, /metrics, /v1/status, /v1/explain?of=NS/NAME&from=MEMBER&at=MS (or of=HOST), /v1/trust,
     /v1/trust/wish?member=NAME, /v1/leave; by POST /v1/trust/rotate?exclude=NAME (may be repeated), /v1/trust/abort,
-    /v1/leave and /v1/leave/abort.
+    /v1/leave and /v1/leave/abort; and those of `beside`.
     """
 
     def __init__(
-        self, status: Callable[[], dict[str, Any]], explain: Callable[..., dict[str, Any]], wishing: Wishing
+        self,
+        status: Callable[[], dict[str, Any]],
+        explain: Callable[..., dict[str, Any]],
+        wishing: Wishing,
+        beside: Sequence[Routes] = (),
     ) -> None:
         self._status = status
         self._explain = explain
         self._wishing = wishing
+        self._beside = beside
 
     async def start(self, socket: Path) -> web.AppRunner:
         """Listen; the caller cleans the runner up. InputError (E122) when another controller answers there."""
@@ -79,6 +91,8 @@ class Api:
         app.router.add_get("/v1/leave", self._get_leave)
         app.router.add_post("/v1/leave", self._post_leave)
         app.router.add_post("/v1/leave/abort", self._post_stay)
+        for routes in self._beside:
+            routes.add_to(app)
         return await listen_on(app, socket)
 
     async def _get_status(self, request: web.Request) -> web.Response:
@@ -100,19 +114,19 @@ class Api:
             return refusal(error)
 
     async def _post_rotate(self, request: web.Request) -> web.Response:
-        return await _answered(self._wishing.rotate(tuple(request.query.getall("exclude", []))))
+        return await answered(self._wishing.rotate(tuple(request.query.getall("exclude", []))))
 
     async def _post_abort(self, request: web.Request) -> web.Response:
-        return await _answered(self._wishing.abort())
+        return await answered(self._wishing.abort())
 
     async def _get_leave(self, request: web.Request) -> web.Response:
         return reply(self._wishing.membership())
 
     async def _post_leave(self, request: web.Request) -> web.Response:
-        return await _answered(self._wishing.leave())
+        return await answered(self._wishing.leave())
 
     async def _post_stay(self, request: web.Request) -> web.Response:
-        return await _answered(self._wishing.stay())
+        return await answered(self._wishing.stay())
 
 
 async def listen_on(app: web.Application, socket: Path) -> web.AppRunner:
@@ -136,7 +150,8 @@ def explain_asked(request: web.Request) -> tuple[ServiceKey | str, str, int]:
     return what, request.query.get("from", ""), int(at)
 
 
-async def _answered(asked: Awaitable[dict[str, Any]]) -> web.Response:
+async def answered(asked: Awaitable[dict[str, Any]]) -> web.Response:
+    """What was asked for as JSON, or why not."""
     try:
         return reply(await asked)
     except IsthmusError as error:

@@ -35,6 +35,7 @@ NOBODY = 65_534
     "--workload-kubernetes", "accounts", multiple=True, help="NAMESPACE/ACCOUNT: pods of this service account."
 )
 @click.option("--kubernetes-node", default="", help="What Kubernetes calls the node, where it is not --name.")
+@click.option("--az", default="", help="Availability zone of the node; none: its Kubernetes node's, or the member's.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to make for the program.")
 def enroll(
     state: Path,
@@ -45,6 +46,7 @@ def enroll(
     users: tuple[str, ...],
     accounts: tuple[str, ...],
     kubernetes_node: str,
+    az: str,
     out: Path,
 ) -> None:
     """Give a node agent or DNS server its identity and first certificate (24 h; it renews by itself)."""
@@ -70,6 +72,7 @@ def enroll(
         role=cast(Role, role),
         workloads=parse_workloads(workloads, users, accounts),
         kubernetes=parse_domain(kubernetes_node, "--kubernetes-node") if kubernetes_node else "",
+        az=parse_label(az, "--az") if az else "",
     )
     identity, key = agent_id(own.trust_domain, name), new_key()
     check_folder(out, "--out")

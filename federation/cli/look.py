@@ -111,18 +111,19 @@ def _socket_of(member: str) -> Path:
     return sockets[member]
 
 
-def ask(socket: Path, path: str, method: str = "GET") -> dict[str, Any]:
+def ask(socket: Path, path: str, method: str = "GET", body: object = None) -> dict[str, Any]:
     """The controller's answer. Unavailable when it does not answer, InputError with its words when it refuses."""
-    return asyncio.run(_ask(socket, path, method))
+    return asyncio.run(_ask(socket, path, method, body))
 
 
-async def _ask(socket: Path, path: str, method: str) -> dict[str, Any]:
+async def _ask(socket: Path, path: str, method: str, body: object) -> dict[str, Any]:
     import aiohttp
 
+    patience = aiohttp.ClientTimeout(10)
     try:
         async with (
             aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(socket))) as session,
-            session.request(method, "http://controller" + path, timeout=aiohttp.ClientTimeout(10)) as response,
+            session.request(method, "http://controller" + path, json=body, timeout=patience) as response,
         ):
             answer: dict[str, Any] = await response.json()
     except (OSError, aiohttp.ClientError, TimeoutError) as error:

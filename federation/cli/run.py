@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from federation.trust.enrolling import Desk
 
 STATE = click.option("--state", required=True, type=click.Path(path_type=Path), help="State folder of the member.")
+LABELS_MAX = 32
 METRICS = click.option("--metrics", help="ADDRESS:PORT for Prometheus metrics.")
 
 
@@ -64,6 +65,7 @@ def signer(state: Path, metrics: str | None, socket_group: int | None) -> None:
 @click.option("--bundle-profile", type=click.Choice(["https_spiffe", "https_web"]), help="How it proves who it is.")
 @click.option("--bundle-cert", type=click.Path(path_type=Path), help="Its certificate chain (PEM); https_web only.")
 @click.option("--bundle-key", type=click.Path(path_type=Path), help="The key of it (PEM); https_web only.")
+@click.option("--label", "labels", multiple=True, help="KEY=VALUE: what policies' orders may call this member by.")
 @click.option("--health", help="ADDRESS:PORT of /livez and /readyz for Kubernetes probes.")
 @with_store
 def controller(
@@ -81,6 +83,7 @@ def controller(
     bundle_profile: str | None,
     bundle_cert: Path | None,
     bundle_key: Path | None,
+    labels: tuple[str, ...],
     health: str | None,
     store: StoreOptions,
 ) -> None:
@@ -102,7 +105,25 @@ def controller(
     also = Also(join_listen, serving, enrolment_desk(enroll_listen, enroll, manifests is None))
     cluster, replicas = open_member(source, store, folder, listen)
     serve_metrics(metrics)
-    asyncio.run(run_controller(folder, cluster, Places(listen, also, health), replicas))
+    asyncio.run(run_controller(folder, cluster, Places(listen, also, health, parse_labels(labels)), replicas))
+
+
+def parse_labels(given: tuple[str, ...]) -> dict[str, str]:
+    """KEY=VALUE each, by key. InputError for one that is no label (Kubernetes' syntax of labels), or is there twice."""
+    from federation.model.errors import InputError
+    from federation.model.metadata import is_key, is_value
+
+    found: dict[str, str] = {}
+    for text in given:
+        key, equals, value = text.partition("=")
+        if not equals or not is_key(key) or not is_value(value):
+            raise InputError(f'--label "{text}": write it as KEY=VALUE, such as tier=gold')
+        if key in found:
+            raise InputError(f'--label "{text}": "{key}" is there twice')
+        found[key] = value
+    if len(found) > LABELS_MAX:
+        raise InputError(f"--label: {len(found)} labels, limit {LABELS_MAX}")
+    return found
 
 
 def enrolment_desk(listen: str | None, accounts: tuple[str, ...], kubernetes: bool) -> Desk | None:

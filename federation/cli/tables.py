@@ -36,6 +36,8 @@ def print_replica(answer: dict[str, Any]) -> None:
 
 def print_status(answer: dict[str, Any]) -> None:
     """Print one controller's status."""
+    from federation.cli.moves_tables import print_moves
+
     console = Console()
     if answer.get("replica"):
         print_replica(answer)
@@ -77,6 +79,7 @@ def print_status(answer: dict[str, Any]) -> None:
         foreign.add_row(row["trust_domain"], row["profile"], str(row["sequence"]), age)
     for item in (members, nodes, links, services, names, *([foreign] if answer["foreign"] else [])):
         console.print(item)
+    print_moves(answer.get("moves", {}))
     for line in troubles(answer):
         console.print(f"[yellow]! {escape(line)}[/]")
     console.print()

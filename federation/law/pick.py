@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from hashlib import sha256
 from ipaddress import ip_address, ip_network
 
+from federation.law.divide import Share
 from federation.law.room import PPM
-from federation.law.shares import Share
 
 _MASK = (1 << 64) - 1
 KEY_LABEL = b"isthmus pick "

@@ -1,16 +1,14 @@
 """What a ruling says of itself, one line a rule. Pure."""
 
-from __future__ import annotations
+from collections.abc import Mapping
 
-from typing import TYPE_CHECKING
-
-from federation.law.room import drained, line, risen, room_now, room_of
+from federation.law.case import Case
+from federation.law.room import FILL_PERCENT, bound_of, capacity_of, drained, granted, held_back, room_now, staying
+from federation.law.terms import MICROS, price_cost, price_to, resides
 from federation.model.handout import Candidate
+from federation.model.moves import STEPS, Shift
 from federation.model.policy import Policy
 from federation.model.standing import Standing
-
-if TYPE_CHECKING:
-    from federation.law.shares import Share
 
 
 def percent(ppm: int) -> str:
@@ -19,27 +17,58 @@ def percent(ppm: int) -> str:
     return f"{whole}.{fraction:04d}".rstrip("0").rstrip(".") + " %"
 
 
-def inputs(candidate: Candidate, path: Standing, policy: Policy, now: int) -> str:
+def inputs(candidate: Candidate, case: Case) -> str:
     """A candidate's inputs and what they allow it."""
-    said = f"{candidate.member}: {candidate.ready} of {candidate.total} ready, cost {candidate.cost}"
-    if drained(candidate, policy):
+    said = f"{candidate.member}: {candidate.ready} of {candidate.total} ready, {cost(candidate, case)}"
+    path = case.path(candidate.member)
+    if not resides(candidate, case.policy):
+        return f"{said}, outside the residency"
+    if drained(candidate, case.policy, case.now):
         return f"{said}, drained"
     if not path.up:
-        return f"{said}, the way there is down{_since(path, now)}"
-    room = percent(room_now(candidate, policy, path, now))
-    return f"{said}, room for {room}{_held_back(candidate, policy, path, now)}"
+        return f"{said}, the way there is down{_since(path, case.now)}"
+    return f"{said}, room for {percent(room_now(candidate, case))}{_bound(candidate, case)}{_held(candidate, case)}"
 
 
-def _held_back(candidate: Candidate, policy: Policy, path: Standing, now: int) -> str:
-    full = room_of(candidate.ready, candidate.total, policy)
+def cost(candidate: Candidate, case: Case) -> str:
+    """What it costs, and which part of that is price."""
+    added = price_cost(candidate, case)
+    if not added:
+        return f"cost {candidate.cost}"
+    price = decimal(price_to(candidate, case))
+    return f"cost {candidate.cost + added} ({candidate.cost} ms away, {added} for a price of {price} per GB)"
+
+
+def decimal(micros: int) -> str:
+    """Millionths of the currency as a decimal number, exactly."""
+    whole, fraction = divmod(micros, MICROS)
+    return f"{whole}.{fraction:06d}".rstrip("0").rstrip(".")
+
+
+def _bound(candidate: Candidate, case: Case) -> str:
+    bound = bound_of(candidate, case)
+    if bound == "readiness":
+        return ""
+    if bound == "grant":
+        return f" of {case.demand} rps (grants {candidate.grant} rps)"
+    each = capacity_of(candidate, case.policy)
+    return f" of {case.demand} rps ({FILL_PERCENT} % of {candidate.ready} x {each} rps)"
+
+
+def _held(candidate: Candidate, case: Case) -> str:
+    path, policy = case.path(candidate.member), case.policy
+    back, way = held_back(candidate, case, path)
     said = []
-    if line(candidate, policy, now) < full:
-        said.append(f"comes back since {seconds(now - candidate.since)}")
-    if risen(path.since, now, policy.ramp) < full:
-        said.append(f"the way there is up again since {seconds(now - path.since)}")
+    if candidate.leaving:
+        said.append(f"leaves, {STEPS - staying(candidate, case.now)} of {STEPS} steps done")
+    if back:
+        said.append(f"comes back since {seconds(case.now - candidate.since)}")
+    if way:
+        said.append(f"the way there is up again since {seconds(case.now - path.since)}")
     if path.loss:
         said.append(f"{path.loss} % lost on the way")
-    ramp = f"; return {policy.ramp.percent} % per {policy.ramp.seconds} s of {percent(full)}"
+    full = percent(granted(candidate, case, candidate.ready, candidate.total))
+    ramp = f"; return {policy.ramp.percent} % per {policy.ramp.seconds} s of {full}"
     return f" ({', '.join(said)}{ramp})" if said else ""
 
 
@@ -52,17 +81,41 @@ def seconds(milliseconds: int) -> str:
     return f"{max(0, milliseconds) / 1000:.1f} s"
 
 
-def takes(candidate: Candidate, take: int, local: str, policy: Policy) -> str:
-    """Who takes how much, and by which rule."""
+def nobody_resides(policy: Policy) -> str:
+    """A residency that leaves nobody."""
+    return f"no member within the residency ({', '.join(policy.residency)}) offers it: no shares"
+
+
+def takes(candidate: Candidate, take: int, case: Case, place: int) -> str:
+    """Who takes how much, and by which rule; `place` is its place in the policy's order."""
     why = "next by cost"
-    if candidate.member == local:
+    if candidate.member == case.local:
         why = "local first"
-    elif candidate.region in policy.order:
+    elif place < len(case.policy.order):
         why = "next by the policy's order"
     return f"{candidate.member} takes {percent(take)} ({why})"
 
 
-def weighed(shares: tuple[Share, ...]) -> str:
+def takes_more(local: str, more: int) -> str:
+    """The own member beyond what is kept free."""
+    return f"{local} takes {percent(more)} more (no granted room is left: up to its full capacity)"
+
+
+def weighed(parts: Mapping[str, int]) -> str:
     """The division by weights."""
-    parts = ", ".join(f"{share.member} {percent(share.ppm)}" for share in shares)
-    return f"by the policy's weights and readiness: {parts}"
+    said = ", ".join(f"{member} {percent(ppm)}" for member, ppm in parts.items() if ppm)
+    return f"by the policy's weights and readiness: {said}"
+
+
+def bounded(region: str, before: int, after: int) -> str:
+    """A region's share that a bound changed."""
+    return f"region {region}: {percent(before)} by the law, {percent(after)} by least and most shares"
+
+
+def shifted(shift: Shift, asked: int, part: int, eligible: bool) -> str:
+    """What a shift moves, and why not more."""
+    said = f"shift from {shift.source} to {shift.to}: {percent(part)}"
+    if part == asked:
+        return said
+    why = "has no room for more" if eligible else "may not get requests now"
+    return f"{said} of {percent(asked)}; {shift.to} {why}"

@@ -7,8 +7,10 @@ from typing import Literal
 
 from msgspec import Struct
 
+from federation.model.access import AccessRule
+from federation.model.moves import Leaving, Order, Orders, Shift
 from federation.model.names import MemberName, ServiceKey
-from federation.model.policy import GlobalName, Policy, Probe
+from federation.model.policy import GlobalName, Policy
 from federation.model.record import Endpoint, Evidence, Port, Protocol, ServiceKind, Signed
 from federation.model.tokens import JwtKey
 
@@ -22,6 +24,7 @@ class Site(Struct, frozen=True, kw_only=True):
     anchor that signs now: a leaf of another is to be renewed at once. `ledger` is the mark of the ledger that this
     handout's anchors were taken from.
     `gateways` maps the node names of the member's own gateways to their ids: gateway i has the i-th overlay address.
+    `zones` counts the member's node agents by availability zone.
     """
 
     member: MemberName
@@ -33,6 +36,7 @@ class Site(Struct, frozen=True, kw_only=True):
     gateways: dict[str, int] = {}
     issuer: str = ""
     ledger: int = 0
+    zones: dict[str, int] = {}
 
 
 class PeerGateway(Struct, frozen=True, kw_only=True):
@@ -43,6 +47,12 @@ class PeerGateway(Struct, frozen=True, kw_only=True):
     endpoint: str
     overlay: str
     port: int
+
+
+class Here(Struct, frozen=True):
+    """Where the reader itself stands: its availability zone. Key `here`; each program has its own."""
+
+    az: str
 
 
 class Peer(Struct, frozen=True, kw_only=True):
@@ -85,8 +95,10 @@ class Candidate(Struct, frozen=True, kw_only=True):
     `cost` orders candidates (smaller is nearer); `ready` and `total` count endpoints; `ports` are those that this
     member exposes, so that traffic to a port only goes where the port is. While the member comes back from a loss,
     `floor` is the part of its endpoints that was ready at its lowest (parts per million) and `since` the Unix
-    millisecond from which it has been on its way up; `since` 0: it is not coming back from anything. A
-    `draining` member gets nothing while anyone else is ready.
+    millisecond from which it has been on its way up; `since` 0: it is not coming back from anything. One that is
+    `leaving` gets, at the end of it, nothing while anyone else is ready. `capacity` is in requests per second of one
+    ready endpoint (0: unknown); `grant` is how many requests per second it takes from the reader's member (-1: it does
+    not say). `labels` are those that it says of itself.
     """
 
     member: MemberName
@@ -97,7 +109,10 @@ class Candidate(Struct, frozen=True, kw_only=True):
     ports: tuple[str, ...] = ()
     floor: int = 0
     since: int = 0
-    draining: bool = False
+    leaving: Leaving | None = None
+    capacity: int = 0
+    grant: int = -1
+    labels: dict[str, str] = {}
 
 
 class HeadlessSlice(Struct, frozen=True, kw_only=True):
@@ -114,7 +129,8 @@ class HeadlessSlice(Struct, frozen=True, kw_only=True):
 
 class Import(Struct, frozen=True, kw_only=True):
     """The merged view of one service. Key `import/<namespace>/<name>`. `addresses` are its clusterset IPs, one a family
-    (none if it is headless, or its cluster has given none yet).
+    (none if it is headless, or its cluster has given none yet). `demand` is what the reader's member's clients ask of
+    it, in requests per second (0: unknown). `shifts` are those in force for it.
     """
 
     service: ServiceKey
@@ -123,17 +139,21 @@ class Import(Struct, frozen=True, kw_only=True):
     ports: tuple[Listener, ...]
     candidates: tuple[Candidate, ...]
     policy: Policy = Policy()
+    demand: int = 0
+    shifts: tuple[Shift, ...] = ()
 
 
 class Offer(Struct, frozen=True):
     """The ports of an own service that peers may reach through the gateway. Key `offer/<namespace>/<name>`.
 
-    With a `probe` the gateway probes the endpoints behind them.
+    `policy` is the exporter's own: with a probe the gateway probes the endpoints behind the ports. `access`: who may
+    come in; nobody whom no rule admits.
     """
 
     service: ServiceKey
     ports: tuple[Port, ...]
-    probe: Probe | None = None
+    policy: Policy = Policy()
+    access: tuple[AccessRule, ...] = ()
 
 
 class UnixUser(Struct, frozen=True, order=True):
@@ -226,6 +246,7 @@ class ForeignBundle(Struct, frozen=True):
 
 Handout = (
     Site
+    | Here
     | Peer
     | Pool
     | Import
@@ -237,6 +258,7 @@ Handout = (
     | Witness
     | JwtBundle
     | ForeignBundle
+    | Orders
 )
 
 
@@ -246,6 +268,7 @@ class NodeReport(Struct, frozen=True, kw_only=True):
     `reached` is the root of the last handout that is fully in force, `problems` one line each. `gateway_*` are set
     by the role gateway: raw WireGuard public key, underlay `ip:port`, mTLS port. `ledger` is the greatest ledger mark
     whose anchors are in force and on disk, `issuers` the key ids (hex) of the anchors that signed the leaves in use.
+    `drains` are those that it was told on its own socket, by member, and `frozen` why it takes no more of them.
     """
 
     node: str
@@ -259,6 +282,8 @@ class NodeReport(Struct, frozen=True, kw_only=True):
     gateway_port: int = 0
     ledger: int = 0
     issuers: tuple[str, ...] = ()
+    drains: dict[str, Order] = {}
+    frozen: str = ""
 
 
 class LinkReport(Struct, frozen=True, kw_only=True):
@@ -301,4 +326,25 @@ class TargetReport(Struct, frozen=True):
     since: int
 
 
-Report = NodeReport | LinkReport | EndpointReport | TargetReport
+class Flow(Struct, frozen=True, order=True):
+    """What one workload (`namespace/account`, "" for those without an identity) asks of one member: thousandths of
+    requests per second, an average over 10 s, and the part of the answers that were errors (ppm). A TCP connection
+    counts as a request.
+    """
+
+    source: str
+    to: MemberName
+    mrps: int
+    errors: int = 0
+
+
+class FlowReport(Struct, frozen=True):
+    """What the workloads of a node ask of one service. Key `flow/<namespace>/<name>`; held still against noise, and
+    there only while there is traffic.
+    """
+
+    service: ServiceKey
+    flows: tuple[Flow, ...]
+
+
+Report = NodeReport | LinkReport | EndpointReport | TargetReport | FlowReport

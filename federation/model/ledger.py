@@ -6,8 +6,10 @@ from typing import Literal
 from msgspec import Struct
 
 from federation.model.cidr import Network
+from federation.model.moves import Leaving, Shift
 from federation.model.names import MemberName
 from federation.model.spiffe import trust_domain
+from federation.model.wish import Wish
 
 FORMER = {"left": "has left", "revoked": "is revoked"}
 """How a member is that is none any more."""
@@ -71,10 +73,22 @@ class Member(Struct, frozen=True, kw_only=True):
         return "*" in self.namespaces or namespace in self.namespaces
 
 
+class Settings(Struct, frozen=True, kw_only=True):
+    """What the federation asks of steering for all members: its `policy`, who is drained for everyone, and the shifts
+    that are in force for everyone.
+    """
+
+    policy: Wish = Wish()
+    drains: dict[MemberName, Leaving] = {}
+    shifts: tuple[Shift, ...] = ()
+
+
 class Entry(Struct, frozen=True, kw_only=True):
     """One appended line of the ledger. `previous` is the SHA-256 of the signed entry before it.
 
-    `registrar` is set by the entry that begins a term: the member that may append from then on.
+    `registrar` is set by the entry that begins a term: the member that may append from then on. An entry with
+    `settings` replaces all of them; its `member` is the registrar's as it stands, so that a reader who does not know
+    settings reads nothing new.
     """
 
     index: int
@@ -83,6 +97,7 @@ class Entry(Struct, frozen=True, kw_only=True):
     previous: bytes
     member: Member
     registrar: str = ""
+    settings: Settings | None = None
 
 
 MARK_BITS = 32
@@ -111,7 +126,7 @@ class Had(Struct, frozen=True):
 
 class Ledger(Struct, frozen=True):
     """The ledger read to its end: the last word on each member, by name. `registrar` may append in this term; `had` is
-    what a name may not come back with.
+    what a name may not come back with. `settings` are those of the last entry that has any.
     """
 
     domain: str
@@ -120,6 +135,7 @@ class Ledger(Struct, frozen=True):
     members: dict[MemberName, Member]
     registrar: str = ""
     had: dict[MemberName, Had] = {}
+    settings: Settings = Settings()
 
     @property
     def mark(self) -> int:

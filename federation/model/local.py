@@ -4,16 +4,23 @@ from typing import Literal
 
 from msgspec import Struct
 
+from federation.model.access import AccessRule
 from federation.model.names import ServiceKey
-from federation.model.policy import GlobalName, Policy
+from federation.model.policy import GlobalName
 from federation.model.record import Port, ServiceKind, Slice, Traits
+from federation.model.wish import Wish
 
 
 class Drained(Struct, frozen=True):
-    """What a Drain asks for: the member ("": our own), by the object's generation."""
+    """What a Drain asks for: the member ("": our own), by the object's generation; in steps over so many seconds. One
+    that was deleted and made again has another `uid`, where the cluster gives them.
+    """
 
     member: str
     generation: int
+    seconds: int = 0
+    reason: str = ""
+    uid: str = ""
 
 
 class LocalFacts(Struct, frozen=True, kw_only=True):
@@ -23,6 +30,8 @@ class LocalFacts(Struct, frozen=True, kw_only=True):
     the clusterset IPs that the cluster gave its import, none where it gives none. `faults` are what was wrong with an
     object about the service, by (kind, name); its last good state is what stands here. `generations` are those of the
     objects that have a status, by (kind, name).
+    `policy` and `namespace_policy` are what TrafficPolicies ask for the service and for its whole namespace, `access`
+    what AccessPolicies say of who may call it.
     """
 
     key: ServiceKey
@@ -31,7 +40,9 @@ class LocalFacts(Struct, frozen=True, kw_only=True):
     traits: Traits = Traits()
     slices: tuple[Slice, ...] = ()
     exported: bool = False
-    policy: Policy | None = None
+    policy: Wish | None = None
+    namespace_policy: Wish | None = None
+    access: tuple[AccessRule, ...] = ()
     names: dict[str, GlobalName] = {}
     addresses: tuple[str, ...] = ()
     faults: dict[tuple[str, str], str] = {}

@@ -5,8 +5,10 @@ from typing import Literal
 
 from msgspec import Struct, structs
 
+from federation.model.moves import Leaving, Shift
 from federation.model.names import MemberName, ServiceKey
 from federation.model.policy import GlobalName
+from federation.model.wish import Wish
 
 Protocol = Literal["TCP", "UDP", "SCTP"]
 ServiceKind = Literal["ClusterSetIP", "Headless"]
@@ -47,12 +49,15 @@ def with_unready(endpoints: Iterable[Endpoint], addresses: Container[str]) -> tu
 
 
 class About(Struct, frozen=True):
-    """The member itself. Key `about`. While it is `draining` nobody sends it requests that another can take."""
+    """The member itself. Key `about`. While it is `leaving` nobody sends it requests that another can take. `labels`
+    are for the order terms of policies.
+    """
 
     member: MemberName
     region: str
     version: str
-    draining: bool = False
+    leaving: Leaving | None = None
+    labels: dict[str, str] = {}
 
 
 class Gateway(Struct, frozen=True, kw_only=True):
@@ -88,12 +93,17 @@ class Traits(Struct, frozen=True, kw_only=True):
 
 
 class Export(Struct, frozen=True, kw_only=True):
-    """A service offered to the federation. Key `export/<namespace>/<name>`."""
+    """A service offered to the federation. Key `export/<namespace>/<name>`.
+
+    `hint` is what its owner says of how it is called (`model.wish.HINTED`), the capacity of its own endpoints first of
+    all.
+    """
 
     service: ServiceKey
     kind: ServiceKind = "ClusterSetIP"
     ports: tuple[Port, ...] = ()
     traits: Traits = Traits()
+    hint: Wish = Wish()
 
 
 class Numbers(Struct, frozen=True):
@@ -136,6 +146,25 @@ class Distance(Struct, frozen=True):
 
     to: MemberName
     cost: int
+
+
+class Demand(Struct, frozen=True):
+    """What the owner's clients ask of a service, in requests per second, and what it would have each of these members
+    take of that. Key `demand/<namespace>/<name>`.
+    """
+
+    service: ServiceKey
+    rps: int
+    wants: dict[MemberName, int]
+
+
+class Granted(Struct, frozen=True):
+    """How many requests per second of a service the owner takes from each of these members. Key
+    `grant/<namespace>/<name>`; only where it knows its own capacity.
+    """
+
+    service: ServiceKey
+    grants: dict[MemberName, int]
 
 
 class PublicName(Struct, frozen=True):
@@ -191,6 +220,7 @@ class Seen(Struct, frozen=True):
 
 
 BEHIND_MAX = 8
+_BY_SERVICE: dict[type[Struct], str] = {Export: "export", Numbers: "number", Demand: "demand", Granted: "grant"}
 SINGLE: dict[type[Struct], str] = {
     About: "about",
     Rotation: "rotation",
@@ -200,7 +230,21 @@ SINGLE: dict[type[Struct], str] = {
 }
 
 Resource = (
-    About | Gateway | Export | Numbers | Slice | Evidence | Distance | PublicName | JwtKeys | Rotation | Leave | Seen
+    About
+    | Gateway
+    | Export
+    | Numbers
+    | Slice
+    | Demand
+    | Granted
+    | Shift
+    | Evidence
+    | Distance
+    | PublicName
+    | JwtKeys
+    | Rotation
+    | Leave
+    | Seen
 )
 
 
@@ -211,12 +255,12 @@ def key_of(resource: Resource) -> str:
             return SINGLE[type(resource)]
         case Gateway():
             return f"gateway/{resource.id}"
-        case Export():
-            return f"export/{resource.service}"
-        case Numbers():
-            return f"number/{resource.service}"
+        case Export() | Numbers() | Demand() | Granted():
+            return f"{_BY_SERVICE[type(resource)]}/{resource.service}"
         case Slice():
             return f"slice/{resource.service}/{resource.az}/{ports_mark(resource)}"
+        case Shift():
+            return f"shift/{resource.service}/{resource.source}/{resource.to}"
         case Evidence(kind="link"):
             return f"evidence/link/{resource.about}"
         case Evidence():

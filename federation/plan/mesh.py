@@ -5,11 +5,12 @@ from ipaddress import ip_network
 
 from federation.model.handout import LinkReport, NodeReport, Peer, PeerGateway, Place, Site, TargetReport, Witness
 from federation.model.ledger import Ledger, Member
+from federation.model.moves import Leaving
 from federation.model.names import MemberName
 from federation.model.record import BEHIND_MAX, About, Distance, Evidence, Gateway, Resource, Seen
 
 
-def site(own: Member, ledger: Ledger, gateways: Mapping[str, int], issuer: str = "") -> Site:
+def site(own: Member, ledger: Ledger, gateways: Mapping[str, int], zones: Mapping[str, int], issuer: str = "") -> Site:
     """Our own member as our agents see it."""
     return Site(
         member=own.name,
@@ -21,6 +22,7 @@ def site(own: Member, ledger: Ledger, gateways: Mapping[str, int], issuer: str =
         gateways=dict(sorted(gateways.items())),
         issuer=issuer,
         ledger=ledger.mark,
+        zones=dict(zones),
     )
 
 
@@ -70,9 +72,9 @@ def seen(mark: int, programs: Mapping[str, NodeReport | None]) -> Seen:
     return Seen(min((mark, *reached.values())), tuple(behind[:BEHIND_MAX]))
 
 
-def about(own: Member, version: str, draining: bool) -> About:
+def about(own: Member, version: str, leaving: Leaving | None, labels: Mapping[str, str]) -> About:
     """What our record says of ourselves."""
-    return About(own.name, own.region, version, draining)
+    return About(own.name, own.region, version, leaving, dict(sorted(labels.items())))
 
 
 def place(member: Member, costs: Mapping[MemberName, int], own: bool = False) -> Place:

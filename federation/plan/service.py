@@ -6,11 +6,13 @@ from collections.abc import Mapping
 
 from msgspec import Struct, structs
 
+from federation.law.case import Case, Paths
 from federation.model.handout import Candidate, HeadlessSlice, Import, Listener, Offer, Pool, Steered
 from federation.model.imported import ClusterObject, Said
 from federation.model.local import LocalFacts
+from federation.model.moves import Leaving, Shift
 from federation.model.names import MemberName, ServiceKey
-from federation.model.policy import GlobalName, Policy, Probe
+from federation.model.policy import GlobalName, Policy
 from federation.model.record import (
     SLICE_ENDPOINTS_MAX,
     Export,
@@ -22,15 +24,18 @@ from federation.model.record import (
     key_of,
     with_unready,
 )
+from federation.model.wish import Wish, hint_of, in_force, over
 from federation.plan.conditions import EXPORT, NAME, POLICY, accepted, export_conditions, said
 from federation.plan.exports import PROVISIONAL, Conflict, merge, usable_ports
 from federation.plan.imports import Exporter, Nodes, cluster_objects, headless_slices
-from federation.plan.steering import Bounds, Definition, Kept, accept_policy, followed, steered
+from federation.plan.rooms import Demanding, measured, rooms_of
+from federation.plan.steering import Bounds, Definition, Kept, accept_wish, followed, steered
 
 
 class Offered(Struct, frozen=True, kw_only=True):
     """What one member exports of the service. `order` is the member's number in the ledger, `number` the one that the
-    registrar gave this export (0: none yet): the lower is the older.
+    registrar gave this export (0: none yet): the lower is the older. `grant` is how many requests per second it takes
+    from us (-1: it does not say).
     """
 
     member: MemberName
@@ -40,7 +45,9 @@ class Offered(Struct, frozen=True, kw_only=True):
     export: Export
     slices: tuple[Slice, ...]
     number: int = 0
-    draining: bool = False
+    leaving: Leaving | None = None
+    labels: dict[str, str] = {}
+    grant: int = -1
 
 
 class ServiceInputs(Struct, frozen=True, kw_only=True):
@@ -52,7 +59,12 @@ class ServiceInputs(Struct, frozen=True, kw_only=True):
     addresses and holds the import; `nodes` are our node agents there. `member`: we are one still; `granted`: the
     ledger lets us export from the namespace. `names` are
     the public names that we define for it (by object), `definitions` those of anyone that are in force for it.
-    `ingress` has each member's public addresses. `kept` is what its last plan remembered; `now` in Unix milliseconds.
+    `ingress` has each member's public addresses. `federation` is what the ledger asks of steering for all, `kept` what
+    its last plan remembered; `now` in Unix milliseconds. `demand` is what our clients ask of it, in requests per second
+    (0: unknown), `paths` what our agents know of the ways to others. `asks` is what other members would have us take,
+    `importers` all that may.
+    its last plan remembered; `now` in Unix milliseconds. `shifts` are those that our clients obey,
+    `own_shifts` those that we ask of everybody.
     """
 
     own: MemberName
@@ -71,11 +83,19 @@ class ServiceInputs(Struct, frozen=True, kw_only=True):
     now: int = 0
     numbers: Mapping[MemberName, int] = {}
     registers: bool = False
-    draining: bool = False
+    leaving: Leaving | None = None
+    shifts: tuple[Shift, ...] = ()
+    own_shifts: tuple[Shift, ...] = ()
+    labels: dict[str, str] = {}
     native: bool = False
     member: bool = True
     granted: bool = True
+    federation: Wish = Wish()
     nodes: Nodes = ()
+    demand: int = 0
+    paths: Paths = {}
+    asks: Mapping[MemberName, int] = {}
+    importers: tuple[MemberName, ...] = ()
 
 
 Told = Import | HeadlessSlice | Pool | Offer | Steered
@@ -84,7 +104,8 @@ Told = Import | HeadlessSlice | Pool | Offer | Steered
 class ServicePlan(Struct, frozen=True, kw_only=True):
     """`record` is what peers shall read, `handout` what agents shall read (by key), `cluster` what shall stand in our
     own cluster, `exporters` who exports the service, the oldest export first, `notes` what a person should know, `kept`
-    what the next plan must remember of this one.
+    what the next plan must remember of this one. `levels` says of each field of its policy that anyone set who did;
+    `measured` that somebody's capacity is known, so that demand counts.
     """
 
     record: dict[str, Resource]
@@ -93,6 +114,8 @@ class ServicePlan(Struct, frozen=True, kw_only=True):
     exporters: tuple[MemberName, ...] = ()
     notes: tuple[str, ...] = ()
     kept: Kept = Kept()
+    levels: dict[str, str] = {}
+    measured: bool = False
 
     @property
     def exported(self) -> bool:
@@ -105,11 +128,13 @@ class ServicePlan(Struct, frozen=True, kw_only=True):
         return any(not isinstance(item, Numbers) for item in self.record.values())
 
 
-def own_export(local: LocalFacts) -> Export | None:
-    """The export that our cluster makes of this service, or None (KEP-1645: no ServiceExport, no export)."""
+def own_export(local: LocalFacts, said: Wish = Wish()) -> Export | None:  # noqa: B008
+    """The export that our cluster makes of this service, or None (KEP-1645: no ServiceExport, no export), with what we
+    say of how it is called.
+    """
     if not local.exported or local.kind is None or local.kind == "ExternalName":
         return None
-    return Export(service=local.key, kind=local.kind, ports=local.ports, traits=local.traits)
+    return Export(service=local.key, kind=local.kind, ports=local.ports, traits=local.traits, hint=hint_of(said))
 
 
 def without_failing(local: LocalFacts, addresses: frozenset[str]) -> LocalFacts:
@@ -150,28 +175,36 @@ def port_mark(port: Port) -> str:
 def plan_service(inputs: ServiceInputs) -> ServicePlan:
     """The plan of one service from its inputs."""
     local, left_out = bounded(inputs.local)
-    export = own_export(local)
+    wish, refused = accept_wish(_asked(inputs), inputs.kept, inputs.bounds)
+    said_here = over(wish, local.namespace_policy or Wish())
+    export = own_export(local, said_here)
     offered = _ranked(inputs, export, local.slices)
-    policy, refused = accept_policy(_asked(inputs), inputs.kept, inputs.bounds)
+    levels = [("service", wish), ("namespace", local.namespace_policy or Wish()), ("federation", inputs.federation)]
+    consumed = in_force([*levels, *((f"exporter {o.member}", hint_of(o.export.hint)) for o in offered[:1])])
+    policy = consumed.policy
     fresh, made = _merged(inputs, offered, policy)
     names, targets = _names(inputs, fresh)
+    rooms = rooms_of(_demanding(inputs, policy, made.candidates), export is not None)
     record: dict[str, Resource] = {key_of(item): item for item in map(PublicName, inputs.names.values())}
+    record |= {key_of(item): item for item in rooms.said}
     handout: dict[str, Told] = {**made.handout, **names}
     if export is not None:
-        said: tuple[Resource, ...] = (export, *local.slices)
+        said: tuple[Resource, ...] = (export, *local.slices, *inputs.own_shifts)
         record |= {key_of(item): item for item in said}
-        handout |= _own(export, local.slices, policy.probe)
+        handout |= _own(export, local, in_force(levels).policy)
     if inputs.registers and inputs.numbers:
         numbers = Numbers(local.key, dict(inputs.numbers))
         record[key_of(numbers)] = numbers
     kept = Kept(
-        policy=policy,
+        wish=wish,
         names=inputs.names,
         candidates=made.candidates,
         targets=targets,
         ranked=tuple(item.member for item in offered) if any(not item.number for item in offered) else (),
         addresses=made.addresses,
         left=(inputs.kept.left or inputs.now) if made.addresses and not offered else 0,
+        wants=rooms.wants,
+        grants=rooms.grants,
     )
     noted = [f"TrafficPolicy {local.key}: {refused}"] if refused else []
     return ServicePlan(
@@ -186,14 +219,16 @@ def plan_service(inputs: ServiceInputs) -> ServicePlan:
             *(f"{local.key}: {c.reason}: {c.message}" for c in made.conflicts),
         ),
         kept=kept,
+        levels=consumed.sources,
+        measured=measured(made.candidates, policy),
     )
 
 
-def _asked(inputs: ServiceInputs) -> Policy | None:
-    """The policy that our cluster asks for; of one that is malformed since before our life, its last good state."""
+def _asked(inputs: ServiceInputs) -> Wish | None:
+    """The wish that our cluster asks for; of one that is malformed since before our life, its last good state."""
     local = inputs.local
     malformed = local.policy is None and (POLICY, local.key.name) in local.faults
-    return inputs.kept.policy if malformed else local.policy
+    return inputs.kept.wish if malformed else local.policy
 
 
 def _ranked(inputs: ServiceInputs, export: Export | None, slices: tuple[Slice, ...]) -> list[Offered]:
@@ -208,7 +243,8 @@ def _ranked(inputs: ServiceInputs, export: Export | None, slices: tuple[Slice, .
             export=export,
             slices=slices,
             number=inputs.numbers.get(inputs.own, 0),
-            draining=inputs.draining,
+            leaving=inputs.leaving,
+            labels=inputs.labels,
         )
         offered.append(own)
     before = {member: place for place, member in enumerate(inputs.kept.ranked)}
@@ -232,7 +268,8 @@ def _merged(inputs: ServiceInputs, offered: list[Offered], policy: Policy) -> tu
         return (), _Made(addresses=_last_addresses(inputs))
     merged = merge([(item.member, item.export) for item in offered])
     fresh = tuple(_candidate(item, merged.ports) for item in sorted(offered, key=lambda o: (o.cost, o.member)))
-    candidates = followed(fresh, inputs.kept.candidates, policy, inputs.now)
+    demand = inputs.demand if measured(fresh, policy) else 0
+    candidates = followed(fresh, inputs.kept.candidates, policy, inputs.now, demand, inputs.own)
     given = inputs.local.addresses if inputs.native else inputs.addresses
     addresses = () if merged.kind == "Headless" else given or _last_addresses(inputs)
     imported = Import(
@@ -242,6 +279,8 @@ def _merged(inputs: ServiceInputs, offered: list[Offered], policy: Policy) -> tu
         ports=_listeners(inputs, merged.ports),
         candidates=candidates,
         policy=policy,
+        demand=demand,
+        shifts=inputs.shifts,
     )
     exporters = [
         Exporter(member=o.member, slices=o.slices, ports=usable_ports(o.export, merged.ports)) for o in offered
@@ -253,6 +292,20 @@ def _merged(inputs: ServiceInputs, offered: list[Offered], policy: Policy) -> tu
             inputs.local.key, merged, exporters, imported.ports, addresses, bool(given), inputs.nodes
         )
     return fresh, _Made(handout, candidates, merged.conflicts, objects, addresses if inputs.native else ())
+
+
+def _demanding(inputs: ServiceInputs, policy: Policy, candidates: tuple[Candidate, ...]) -> Demanding:
+    return Demanding(
+        service=inputs.local.key,
+        own=inputs.own,
+        demand=inputs.demand,
+        case=Case(inputs.own, policy, inputs.paths, inputs.now, region=inputs.region),
+        candidates=candidates,
+        asks=inputs.asks,
+        importers=inputs.importers,
+        wants=inputs.kept.wants,
+        grants=inputs.kept.grants,
+    )
 
 
 def _last_addresses(inputs: ServiceInputs) -> tuple[str, ...]:
@@ -269,7 +322,7 @@ def _said(inputs: ServiceInputs, export: Export | None, conflicts: tuple[Conflic
         )
         found.append(said(local, EXPORT, local.key.name, conditions))
     if local.policy is not None or (POLICY, local.key.name) in local.faults:
-        stands = local.policy is not None or _asked(inputs) != Policy()
+        stands = local.policy is not None or _asked(inputs) != Wish()
         found.append(accepted(local, POLICY, local.key.name, refused, stands))
     labels = {*local.names, *(name for kind, name in local.faults if kind == NAME)}
     refusals, names = inputs.refused_names, inputs.names
@@ -279,9 +332,13 @@ def _said(inputs: ServiceInputs, export: Export | None, conflicts: tuple[Conflic
 def _names(
     inputs: ServiceInputs, fresh: tuple[Candidate, ...]
 ) -> tuple[dict[str, Steered], dict[str, tuple[Candidate, ...]]]:
-    """The public names in force for the service, and how far each host's candidates are on their way back."""
+    """The public names in force for the service, and how far each host's candidates are on their way back.
+
+    A grant is room for our proxies. Clients of a public name come to each member's own door, as its own.
+    """
     handout: dict[str, Steered] = {}
     targets: dict[str, tuple[Candidate, ...]] = {}
+    fresh = tuple(structs.replace(one, grant=-1) for one in fresh)
     for one in inputs.definitions:
         host = one.name.host
         targets[host] = followed(fresh, inputs.kept.targets.get(host, ()), one.name.policy, inputs.now)
@@ -289,10 +346,11 @@ def _names(
     return handout, targets
 
 
-def _own(export: Export, slices: tuple[Slice, ...], probe: Probe | None) -> dict[str, Pool | Offer]:
+def _own(export: Export, local: LocalFacts, policy: Policy) -> dict[str, Pool | Offer]:
     """What our agents must know of our own endpoints."""
-    handout: dict[str, Pool | Offer] = {f"offer/{export.service}": Offer(export.service, export.ports, probe)}
-    for item in slices:
+    offer = Offer(export.service, export.ports, policy, local.access)
+    handout: dict[str, Pool | Offer] = {f"offer/{export.service}": offer}
+    for item in local.slices:
         pool = Pool(service=item.service, az=item.az, ports=item.ports, endpoints=item.endpoints)
         handout[key_of(item).replace("slice/", "pool/", 1)] = pool
     return handout
@@ -319,7 +377,10 @@ def _candidate(item: Offered, ports: tuple[Port, ...]) -> Candidate:
         ready=sum(part.count("ready") for part in item.slices),
         total=sum(part.count("ready") + part.count("unready") for part in item.slices),
         ports=usable_ports(item.export, ports),
-        draining=item.draining,
+        leaving=item.leaving,
+        capacity=item.export.hint.capacity or 0,
+        grant=item.grant,
+        labels=item.labels,
     )
 
 
@@ -332,6 +393,6 @@ def _local_notes(local: LocalFacts) -> tuple[str, ...]:
 
 
 def service_of(key: str) -> ServiceKey | None:
-    """The service that a record key is about, or None (`export/...` and `slice/...` keys are about services)."""
+    """The service that a record key is about, or None (`export/...`, `slice/...` and `shift/...` keys are)."""
     parts = key.split("/")
-    return ServiceKey(parts[1], parts[2]) if parts[0] in ("export", "slice") and len(parts) >= 3 else None
+    return ServiceKey(parts[1], parts[2]) if parts[0] in ("export", "slice", "shift") and len(parts) >= 3 else None

@@ -8,26 +8,30 @@ from msgspec import Struct
 from federation.law.recovery import follow
 from federation.model.handout import Candidate, Steered, Target
 from federation.model.names import MemberName, zone_of
-from federation.model.policy import GlobalName, Policy
+from federation.model.policy import GlobalName, Policy, is_region
+from federation.model.wish import Wish
 
 ADDRESSES_KEPT_MS = 24 * 3_600_000
 """How long after its last export a service gets the same clusterset IPs again, if they are still free."""
 
 
 class Kept(Struct, frozen=True, kw_only=True):
-    """What the plan of a service must remember: its last good policy and public names (by object), and how far each
+    """What the plan of a service must remember: its last good wish and public names (by object), and how far each
     candidate is on its way back, for the service and for each host. `ranked` are the exporters in the order of the last
     plan while some have no number, so that nobody who waits for one displaces another; `addresses` are the clusterset
-    IPs that the cluster gave.
+    IPs that the cluster gave. `wants` and `grants` are what was said last, so that noise does not move them; after a
+    restart they are found anew.
     """
 
-    policy: Policy = Policy()
+    wish: Wish = Wish()
     names: dict[str, GlobalName] = {}
     candidates: tuple[Candidate, ...] = ()
     targets: dict[str, tuple[Candidate, ...]] = {}
     ranked: tuple[MemberName, ...] = ()
     addresses: tuple[str, ...] = ()
     left: int = 0
+    wants: dict[MemberName, int] = {}
+    grants: dict[MemberName, int] = {}
 
     def remembered(self, now: int) -> tuple[str, ...]:
         """The clusterset IPs to ask for again at this Unix millisecond."""
@@ -49,12 +53,12 @@ class Definition(Struct, frozen=True):
     name: GlobalName
 
 
-def accept_policy(asked: Policy | None, kept: Kept, bounds: Bounds) -> tuple[Policy, str]:
-    """The policy in force, and why it is not the one asked for ("" when it is)."""
+def accept_wish(asked: Wish | None, kept: Kept, bounds: Bounds) -> tuple[Wish, str]:
+    """The wish in force, and why it is not the one asked for ("" when it is)."""
     if asked is None:
-        return Policy(), ""
+        return Wish(), ""
     wrong = _region_fault(asked, bounds.regions)
-    return (asked, "") if wrong is None else (kept.policy, f"{wrong}; the last good policy stays in force")
+    return (asked, "") if wrong is None else (kept.wish, f"{wrong}; the last good policy stays in force")
 
 
 def accept_names(
@@ -82,9 +86,10 @@ def _zone_fault(host: str, zones: tuple[str, ...]) -> str | None:
     return f'field "spec.host": "{host}" lies in no zone granted to this member (granted: {granted})'
 
 
-def _region_fault(policy: Policy, regions: tuple[str, ...]) -> str | None:
-    for field, named in (("order", policy.order), ("weights", tuple(policy.weights)), ("drain", policy.drain)):
-        for region in named:
+def _region_fault(policy: Policy | Wish, regions: tuple[str, ...]) -> str | None:
+    order = [term for term in policy.order or () if is_region(term)]
+    for field, named in (("order", order), ("weights", policy.weights), ("drain", policy.drain)):
+        for region in named or ():
             if region not in regions:
                 near = get_close_matches(region, regions, 1)
                 hint = f' (did you mean "{near[0]}"?)' if near else ""
@@ -94,11 +99,11 @@ def _region_fault(policy: Policy, regions: tuple[str, ...]) -> str | None:
 
 
 def followed(
-    fresh: Iterable[Candidate], before: Collection[Candidate], policy: Policy, now: int
+    fresh: Iterable[Candidate], before: Collection[Candidate], policy: Policy, now: int, demand: int = 0, own: str = ""
 ) -> tuple[Candidate, ...]:
-    """The candidates with their ways back, `now` in Unix milliseconds."""
+    """The candidates with their ways back, `now` in Unix milliseconds; `demand` is that of the clients of `own`."""
     held = {candidate.member: candidate for candidate in before}
-    return tuple(follow(held.get(candidate.member), candidate, policy, now) for candidate in fresh)
+    return tuple(follow(held.get(c.member), c, policy, now, demand=demand, own=c.member == own) for c in fresh)
 
 
 def steered(

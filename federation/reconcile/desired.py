@@ -13,8 +13,8 @@ from federation.wire.keyed import encode
 
 KINDS: dict[Role, frozenset[str]] = {
     "gateway": frozenset(("site", "peer", "pool", "offer")),
-    "node": frozenset(("site", "peer", "pool", "import", "jwt", "foreign")),
-    "dns": frozenset(("site", "import", "headless", "place", "steered", "witness")),
+    "node": frozenset(("site", "peer", "pool", "import", "jwt", "foreign", "orders")),
+    "dns": frozenset(("site", "import", "headless", "place", "steered", "witness", "orders")),
 }
 NOTHING = ServicePlan(record={}, handout={})
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from federation.health.merge import gone
+from federation.law.case import case_of
 from federation.law.places import UNMEASURED, policy_of, seen_from
+from federation.law.room import staying
 from federation.law.shares import Case, rule, rule_live
+from federation.law.terms import price_cost
 from federation.law.words import percent
 from federation.model.errors import InputError
 from federation.model.handout import Candidate, Import, Place, Steered
@@ -63,7 +66,8 @@ def _service(loop: Loop, service: ServiceKey, now: int, asked: Asked) -> dict[st
         raise InputError(f'service "{service}" is not imported here{_then(asked)}: no member exports it', "E104")
     ports = [f"{p.name or p.port}:{p.port}/{p.protocol} via {p.listener}" for p in merged.ports]
     told = {"service": str(service), "host": service.host, "clusterset_ips": merged.addresses, "ports": ports}
-    case = Case(asked.member, merged.policy, paths, now)
+    region = loop.parts.ledger.ledger.members[loop.parts.own.name].region
+    case = case_of(merged, asked.member, region, paths, now)
     return told | _ruled(merged.candidates, case) | {"notes": [] if asked.at else list(loop.notes(service))}
 
 
@@ -81,7 +85,7 @@ def _name(loop: Loop, host: str, now: int, asked: Asked) -> dict[str, Any]:
     candidates = tuple(seen_from(candidate, number, place.member, place.costs) for candidate, number in found)
     told = {"name": host, "service": str(item.name.service), "ttl": item.name.ttl, "defined_by": item.owner}
     told["addresses"] = {t.candidate.member: list(t.addresses) for t in item.targets}
-    case = _case(loop, asked.member, policy_of(item.name), down, now)
+    case = structs.replace(_case(loop, asked.member, policy_of(item.name), down, now), region=place.region)
     return told | _ruled(candidates, case, live=True) | {"notes": [ONLY_DNS]}
 
 
@@ -109,11 +113,14 @@ def _ruled(candidates: tuple[Candidate, ...], case: Case, live: bool = False) ->
     return {
         "from": case.local,
         "at": case.now,
+        "demand": case.demand,
+        "shifts": [msgspec.to_builtins(shift) for shift in case.shifts],
         "inputs": [_input(candidate, case) for candidate in candidates],
         "policy": msgspec.to_builtins(case.policy),
         "rules": list(ruling.rules),
         "shares": [{"member": s.member, "ppm": s.ppm, "percent": percent(s.ppm)} for s in ruling.shares],
         "standby": list(ruling.standby),
+        "fallback": ruling.fallback,
     }
 
 
@@ -126,10 +133,15 @@ def _input(candidate: Candidate, case: Case) -> dict[str, Any]:
         "region": candidate.region,
         "cost": candidate.cost,
         "cost_from": by,
+        "price_cost": price_cost(candidate, case),
         "ready": candidate.ready,
         "total": candidate.total,
         "floor": candidate.floor,
         "since": candidate.since,
+        "capacity": candidate.capacity,
+        "grant": candidate.grant,
+        "labels": candidate.labels,
+        "staying": staying(candidate, case.now),
         "up": path.up,
         "path_since": path.since,
         "loss": path.loss,

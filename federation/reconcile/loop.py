@@ -16,38 +16,41 @@ from prometheus_client import Counter, Gauge, Histogram
 from federation.config import Enrolments
 from federation.model.errors import InputError, IsthmusError
 from federation.model.local import LocalFacts
+from federation.model.moves import Leaving
 from federation.model.names import MemberName, ServiceKey
-from federation.model.record import About
 from federation.plan.guard import Held
 from federation.plan.service import (
     Offered,
-    ServiceInputs,
     ServicePlan,
     own_export,
     plan_service,
-    wanted_listeners,
     without_failing,
 )
 from federation.ports import PeerState
 from federation.reconcile.allocations import Allocations
 from federation.reconcile.bundles import Bundles
+from federation.reconcile.demand import Demands
 from federation.reconcile.desired import NOTHING, Desired
 from federation.reconcile.exported import Exported
 from federation.reconcile.guarding import Guarding
 from federation.reconcile.heard import PATIENCE, Heard
+from federation.reconcile.inputs import inputs_of
 from federation.reconcile.links import Links
 from federation.reconcile.members import Members
 from federation.reconcile.memory import Memory
 from federation.reconcile.mesh import plan_mesh
+from federation.reconcile.moves import Moves
 from federation.reconcile.names import OwnNames
 from federation.reconcile.native import Native
 from federation.reconcile.nodes import KnownNodes
 from federation.reconcile.noted import note_places, note_services
 from federation.reconcile.numbers import ExportNumbers, numbered
-from federation.reconcile.observed import PeerIndex, Rank
+from federation.reconcile.observed import PeerIndex
 from federation.reconcile.parts import Around, Parts
 from federation.reconcile.programs import Programs
 from federation.reconcile.publish import Batch, Publications
+from federation.reconcile.ranks import leaves, ranks
+from federation.reconcile.reported import Reported
 from federation.reconcile.trust import Trust
 from federation.session.tree import Change
 
@@ -69,8 +72,9 @@ class Loop:
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
         self.desired = Desired()
-        self.index = PeerIndex()
+        self.index = PeerIndex(parts.own.name)
         self.memory = Memory(parts.store)
+        self.moves = Moves(parts.own.name, parts.store)
         self.names = OwnNames(parts.own.name, parts.ledger, self.memory)
         self.links = Links(parts.own.name, parts.agents, parts.peers, parts.journal, parts.clock)
         self._guard = Guarding()
@@ -86,14 +90,15 @@ class Loop:
         self.heard = Heard(parts.store)
         self._began = parts.clock.monotonic()
         self.bundles = Bundles(parts.own.name, parts.store, self._mesh_changed)
-        self.programs = Programs(Enrolments(parts.folder.agents, parts.enrolled), parts.cluster)
+        self.programs = Programs(Enrolments(parts.folder.agents, parts.enrolled), parts.cluster, parts.own.az)
         self._pods_moved = False
         self._dirty: set[ServiceKey] = set()
         self._all = True
         self._mesh = True
         self._reported = False
         self._wake = asyncio.Event()
-        self._failing: dict[ServiceKey, frozenset[str]] = {}
+        self.demands = Demands(parts.store, parts.clock)
+        self._by_report = Reported(self.links, self.demands, parts.agents)
         self._before = Exported(parts.store)
 
     def wake(self, key: ServiceKey | None) -> None:
@@ -102,6 +107,11 @@ class Loop:
             self._all = True
         else:
             self._dirty.add(key)
+        self._wake.set()
+
+    def member_moved(self) -> None:
+        """Somebody drained a member, or ended that: look at everything."""
+        self._all = self._mesh = True
         self._wake.set()
 
     def peer_changed(self, member: MemberName, change: Change | None) -> None:
@@ -134,14 +144,11 @@ class Loop:
         self._mesh_changed()
 
     def _follow_reports(self) -> None:
-        """Mark the services of whose endpoints our agents now think otherwise."""
-        if not self._reported:
-            return
-        self._reported = False
-        failing = self.links.failing()
-        moved = {key for key in failing.keys() | self._failing.keys() if failing.get(key) != self._failing.get(key)}
-        self._dirty |= moved
-        self._failing = failing
+        """Mark the services of whose endpoints, ways and demand our agents now think otherwise."""
+        if self._reported:
+            self._reported = False
+            self._dirty |= self._by_report.anew(self.desired.plans)
+        self._dirty |= self._by_report.demand(self.desired.plans)
 
     def _follow_nodes(self) -> None:
         """The derived Services of all imports lead to our node agents."""
@@ -207,19 +214,19 @@ class Loop:
                 *self.desired.plans,
                 *self._before.services,
             }
-            dirty.update(self.numbers.services() if self._registers else ())
+            dirty.update(self.numbers.services() if self.registers else ())
         self._measure_costs(dirty)
-        draining = self._draining(states)
-        own_drains = self.parts.own.name in draining
-        near = self.parts.ledger.ledger.seen_from(self.parts.own.name)
-        rank = {m.name: Rank(m.number, self.links.cost(m), m.region, m.name in draining) for m in near}
+        self.moves.follow(self.parts.cluster.drains, int(self.parts.clock.wall() * 1_000))
+        leaving = leaves(self, states)
+        own_leaves = leaving.get(self.parts.own.name)
+        rank = ranks(self, states, leaving)
         facts = [
-            without_failing(local, self._failing.get(local.key, frozenset()))
+            without_failing(local, self._by_report.failing.get(local.key, frozenset()))
             for local in self.names.facts(dirty, self.parts.cluster)
         ]
         plans = self._plan_services(
             [(local, self.index.offered(local.key, views, rank, self.numbers.of(local.key))) for local in facts],
-            own_drains,
+            own_leaves,
         )
         held = self._hold(plans)
         if not self.out.started and (held or self._waits(states)):
@@ -240,7 +247,7 @@ class Loop:
         self._give_numbers(plans, states)
         self.native.put_services(plans)
         if mesh_dirty or everything or hosts != self.desired.steered.keys():
-            record, handout = plan_mesh(self, states, own_drains)
+            record, handout = plan_mesh(self, states, own_leaves)
             note_places(self, handout)
             self.desired.put_mesh(record, handout)
             self.links.write_down()
@@ -251,25 +258,19 @@ class Loop:
         """True while the first publication waits for records that an earlier life had."""
         return bool(self.heard.missing(states)) and self.parts.clock.monotonic() - self._began < PATIENCE
 
-    def _draining(self, states: Mapping[MemberName, PeerState]) -> set[MemberName]:
-        """Who gets no requests that another can take: by its own word, or for our clients by a Drain here."""
-        named = {MemberName(drain.member or self.parts.own.name) for drain in self.parts.cluster.drains.values()}
-        said = {name: state.view.get("about") for name, state in states.items()}
-        return named | {name for name, about in said.items() if isinstance(about, About) and about.draining}
-
     def _tell_cluster(self) -> None:
         """What our own cluster shall hold; nothing before the first pass over everything, nor of one who left."""
         if not (self.parts.cluster.native and self.out.started):
             return
         if self.parts.ledger.ledger.members[self.parts.own.name].state == "active":
-            self.native.put_federation(self._members.objects(self, self._draining(self.parts.peers.states())))
+            self.native.put_federation(self._members.objects(self, leaves(self, self.parts.peers.states())))
         else:
             self.native.withdraw()
         self.native.send(not self.heard.missing(self.parts.peers.states()))
 
     def _give_numbers(self, plans: dict[ServiceKey, ServicePlan], states: Mapping[MemberName, PeerState]) -> None:
         """As the registrar, number the exports that have no number; one whose owner's record is unknown keeps its."""
-        if not self._registers:
+        if not self.registers:
             return
         unknown = [name for name, state in states.items() if state.head is None]
         for key, plan in plans.items():
@@ -279,23 +280,27 @@ class Loop:
                 self._wake.set()
 
     @property
-    def _registers(self) -> bool:
+    def registers(self) -> bool:
+        """True when our member is the registrar."""
         return self.parts.ledger.ledger.registrar == self.parts.own.name
 
     def _plan_services(
-        self, services: list[tuple[LocalFacts, tuple[Offered, ...]]], draining: bool
+        self, services: list[tuple[LocalFacts, tuple[Offered, ...]]], leaving: Leaving | None
     ) -> dict[ServiceKey, ServicePlan]:
         """The plan of each service, our own exports first. One that cannot be planned keeps its last, says why, and
         holds up no other.
         """
         plans = {}
-        members = {member.name: member for member in self.parts.ledger.ledger.seen_from(self.parts.own.name)}
+        own = self.parts.own.name
+        members = {member.name: member for member in self.parts.ledger.ledger.seen_from(own)}
         ingress = {name: member.ingress for name, member in members.items()}
-        around = Around(members, ingress, self.names.bounds(), draining)
+        importers = tuple(name for name, member in members.items() if member.state == "active" and name != own)
+        settings = self.parts.ledger.ledger.settings
+        around = Around(members, ingress, self.names.bounds(), leaving, importers, self.links.paths(), settings)
         for local, offered in services:
             key = local.key
             try:
-                plans[key] = plan_service(self._inputs(local, offered, around))
+                plans[key] = plan_service(inputs_of(self, local, offered, around))
             except InputError as error:
                 if self.unplanned.get(key) != str(error):
                     log.error("service cannot be planned", extra={"service": str(key), "reason": str(error)})
@@ -305,40 +310,6 @@ class Loop:
             else:
                 self.unplanned.pop(key, None)
         return plans
-
-    def _inputs(
-        self,
-        local: LocalFacts,
-        peers: tuple[Offered, ...],
-        around: Around,
-    ) -> ServiceInputs:
-        key = local.key
-        imported = bool(peers) or own_export(local) is not None
-        marks = wanted_listeners(local, peers) if imported else ()
-        own = around.members[self.parts.own.name]
-        return ServiceInputs(
-            own=own.name,
-            region=own.region,
-            order=own.number,
-            local=local,
-            peers=peers,
-            addresses=(self.allocations.address(key),) if imported and not self.parts.cluster.native else (),
-            listeners={mark: self.allocations.listener(key, mark) for mark in marks},
-            bounds=around.bounds,
-            names=self.names.accepted(key),
-            definitions=self.names.hosts.won(key, around.members),
-            ingress=around.ingress,
-            draining=around.draining,
-            refused_names=self.names.refused(key),
-            numbers=self.numbers.of(key),
-            registers=self._registers,
-            native=self.parts.cluster.native,
-            member=own.state == "active",
-            granted=own.granted(key.namespace),
-            nodes=self.nodes.all,
-            kept=self.memory.of(key),
-            now=int(self.parts.clock.wall() * 1_000),
-        )
 
     def _hold(self, plans: dict[ServiceKey, ServicePlan]) -> tuple[ServiceKey, ...]:
         """The services whose withdrawal must wait; they are looked at again in the next pass."""
@@ -362,11 +333,12 @@ class Loop:
         if (found := self.programs.follow()) is not None:
             for name in found.gone:
                 self.out.forget(name)
+                self.demands.forget(name)
                 self.parts.store.drop(f"known/{name}")
             self._mesh, self._pods_moved = self._mesh or found.new, True
 
     def _reindex(self, states: dict[MemberName, PeerState]) -> None:
-        self.index = PeerIndex()
+        self.index = PeerIndex(self.parts.own.name)
         self.names.forget()
         registrar = states.get(MemberName(self.parts.ledger.ledger.registrar))
         if registrar is not None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from federation.model.imported import ClusterObject, Condition, MemberObject, Property, Said
 from federation.model.ledger import Member
+from federation.model.moves import Leaving
 from federation.model.names import MemberName
 from federation.ports import PeerState
 
@@ -30,7 +31,7 @@ class Members:
         self._last_heard: dict[MemberName, int] = {}
         self._exports: dict[MemberName, tuple[int, float]] = {}
 
-    def objects(self, loop: Loop, draining: set[MemberName]) -> tuple[ClusterObject, ...]:
+    def objects(self, loop: Loop, draining: Mapping[MemberName, Leaving]) -> tuple[ClusterObject, ...]:
         """What shall stand in our cluster."""
         own, ledger = loop.parts.own, loop.parts.ledger.ledger
         states = loop.parts.peers.states()
@@ -93,9 +94,12 @@ def _reachable(state: PeerState) -> Condition:
 def _drains(loop: Loop, members: Mapping[MemberName, Member]) -> list[Said]:
     """What is said of each Drain: in force, or of nobody."""
     found = []
-    for name, drain in sorted(loop.parts.cluster.drains.items()):
+    for name, drain in sorted((loop.parts.cluster.drains or {}).items()):
         member = drain.member or loop.parts.own.name
-        if member in members:
+        if name in loop.moves.waiting:
+            text = f"No move begins while moves are frozen ({loop.moves.frozen}); it begins when they are not."
+            condition = Condition("Accepted", False, "Frozen", text)
+        elif member in members:
             condition = Condition("Accepted", True, "Accepted", f'Member "{member}" is drained.')
         else:
             known = ", ".join(sorted(members))

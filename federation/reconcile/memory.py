@@ -1,4 +1,4 @@
-"""What planning a service must remember over a restart: its last good policy and names, and its ways back."""
+"""What planning a service must remember over a restart: its last good wish and names, and its ways back."""
 
 from heapq import nsmallest
 
@@ -6,8 +6,8 @@ import msgspec
 from msgspec import Struct, structs
 
 from federation.model.names import ServiceKey
-from federation.model.policy import Policy
 from federation.model.standing import Standing
+from federation.model.wish import Wish
 from federation.plan.steering import Kept
 from federation.ports import Store
 from federation.wire.keyed import encode
@@ -61,7 +61,7 @@ class Memory:
             self._left[name] = kept.left
         else:
             self._left.pop(name, None)
-        data = encode(kept) if _worth_keeping(kept) else b""
+        data = encode(structs.replace(kept, wants={}, grants={})) if _worth_keeping(kept) else b""
         if data == self._stored.get(name, b""):
             return
         if data:
@@ -83,4 +83,4 @@ class Memory:
 
 def _worth_keeping(kept: Kept) -> bool:
     coming = any(c.since for found in (kept.candidates, *kept.targets.values()) for c in found)
-    return coming or kept.policy != Policy() or bool(kept.names or kept.addresses or kept.ranked)
+    return coming or kept.wish != Wish() or bool(kept.names or kept.addresses or kept.ranked)

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from federation.model.handout import NodeReport
 from federation.model.ledger import Member
+from federation.model.moves import Leaving
 from federation.model.names import MemberName
 from federation.model.record import Gateway, Resource, key_of
 from federation.plan import mesh
@@ -25,13 +26,13 @@ EVIDENCE_SECONDS = 60.0
 
 
 def plan_mesh(
-    loop: Loop, states: Mapping[MemberName, PeerState], draining: bool
+    loop: Loop, states: Mapping[MemberName, PeerState], leaving: Leaving | None
 ) -> tuple[dict[str, Resource], dict[str, Struct]]:
     """What our record and our agents' handouts say of it, by key."""
     ledger = loop.parts.ledger.ledger
     own = ledger.members[loop.parts.own.name]
     reports = {name: state.node for name, state in loop.parts.agents.states().items()}
-    record: dict[str, Resource] = {"about": mesh.about(own, VERSION, draining)}
+    record: dict[str, Resource] = {"about": mesh.about(own, VERSION, leaving, loop.parts.labels)}
     evidence = loop.links.evidence()
     ours: list[Resource] = [*_gateways(loop, own, reports), *loop.links.distances(), *evidence]
     ours += loop.trust.record
@@ -39,7 +40,7 @@ def plan_mesh(
     ours.append(mesh.seen(ledger.mark, {name: reports.get(name) for name in (*enrolled, *loop.programs.unread)}))
     record |= {key_of(item): item for item in ours} | loop.bundles.record()
     ids = {name: loop.allocations.gateway(name) for name, e in enrolled.items() if e.role == "gateway"}
-    handout: dict[str, Struct] = {"site": mesh.site(own, ledger, ids, loop.trust.issuer)}
+    handout: dict[str, Struct] = {"site": mesh.site(own, ledger, ids, loop.programs.zones, loop.trust.issuer)}
     handout[f"place/{own.name}"] = mesh.place(own, loop.links.costs, own=True)
     handout |= mesh.own_witnesses(own.name, evidence)
     hosts = loop.desired.steered.keys()
@@ -49,6 +50,7 @@ def plan_mesh(
         handout[f"place/{name}"] = mesh.place(member, mesh.distances(said, ledger.members.keys()))
         if _fresh(states[name]):
             handout |= mesh.witnesses(name, said, ledger.members.keys(), hosts)
+    handout["orders"] = loop.moves.told
     return record, handout | loop.bundles.handout(states)
 
 

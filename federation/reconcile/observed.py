@@ -1,30 +1,38 @@
 """Peers' records indexed by service, kept up by the keys that changed."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import NamedTuple
 
+from federation.model.moves import Leaving, Shift
 from federation.model.names import MemberName, ServiceKey
-from federation.model.record import Distance, Evidence, Export, Gateway, Resource, Slice
+from federation.model.record import Demand, Distance, Evidence, Export, Gateway, Granted, Resource, Slice
 from federation.plan.service import Offered, service_of
 
 
 class Rank(NamedTuple):
-    """Where a member stands: its admission number, what it costs to reach it (ms), its region, whether it drains."""
+    """Where a member stands: its admission number, what it costs to reach it (ms), its region, its drain, the labels
+    that it says of itself.
+    """
 
     number: int
     cost: int
     region: str
-    draining: bool
+    leaving: Leaving | None
+    labels: dict[str, str]
 
 
 class PeerIndex:
-    """For each service, the record keys of each member that are about it."""
+    """For each service, the record keys of each member that are about it; and what others want of us and grant us."""
 
-    def __init__(self) -> None:
+    def __init__(self, own: MemberName) -> None:
+        self._own = own
+        self._wants: dict[ServiceKey, dict[MemberName, int]] = {}
+        self._grants: dict[ServiceKey, dict[MemberName, int]] = {}
         self._keys: dict[ServiceKey, dict[MemberName, set[str]]] = {}
         self._count: Counter[MemberName] = Counter()
         self._apart: dict[MemberName, dict[str, Resource]] = {}
+        self._shifts: dict[ServiceKey, dict[str, Shift]] = {}
 
     def about(self, member: MemberName) -> Mapping[str, Resource]:
         """What this member says of itself and of others, apart from services: gateways, distances, evidence."""
@@ -35,10 +43,16 @@ class PeerIndex:
         changed: set[ServiceKey] = set()
         for key in keys:
             service = service_of(key)
+            if service is None and key.startswith(("demand/", "grant/")):
+                changed |= self._note_room(member, key, view.get(key))
+                continue
             if service is None:
                 self._note_apart(member, key, view.get(key))
                 continue
             changed.add(service)
+            if key.startswith("shift/"):
+                self._note_shift(service, key, view.get(key))
+                continue
             said = self._keys.setdefault(service, {})
             if member not in said:
                 said[member] = set()
@@ -48,9 +62,17 @@ class PeerIndex:
                 held.add(key)
             else:
                 held.discard(key)
-        for service in changed:
+        for service in changed & self._keys.keys():
             self._tidy(service, member)
         return changed
+
+    def wants(self, service: ServiceKey) -> Mapping[MemberName, int]:
+        """What each other member would have us take, in requests per second."""
+        return self._wants.get(service, {})
+
+    def shifts(self, service: ServiceKey, members: Container[MemberName]) -> tuple[Shift, ...]:
+        """What these members say of requests for this service that others would send to them."""
+        return tuple(one for _, one in sorted(self._shifts.get(service, {}).items()) if one.source in members)
 
     def exports(self, member: MemberName) -> int:
         """How many services this member says something of."""
@@ -76,7 +98,7 @@ class PeerIndex:
             export = view.get(f"export/{service}")
             if isinstance(export, Export):
                 slices = tuple(part for key in sorted(keys) if isinstance(part := view.get(key), Slice))
-                order, cost, region, draining = rank[member]
+                order, cost, region, leaving, labels = rank[member]
                 found.append(
                     Offered(
                         member=member,
@@ -86,7 +108,9 @@ class PeerIndex:
                         export=export,
                         slices=slices,
                         number=numbers.get(member, 0),
-                        draining=draining,
+                        leaving=leaving,
+                        labels=labels,
+                        grant=self._grants.get(service, {}).get(member, -1),
                     )
                 )
         return tuple(sorted(found, key=lambda item: (item.order, item.member)))
@@ -98,10 +122,38 @@ class PeerIndex:
         elif isinstance(resource, Gateway | Distance | Evidence):
             held[key] = resource
 
+    def _note_room(self, member: MemberName, key: str, resource: Resource | None) -> set[ServiceKey]:
+        """The service, when it is about us and other than before."""
+        kind, namespace, name = key.split("/", 2)
+        service, book = ServiceKey(namespace, name), self._wants if kind == "demand" else self._grants
+        said = _of(resource).get(self._own)
+        held = book.setdefault(service, {})
+        before = held.pop(member, None)
+        if said is not None:
+            held[member] = said
+        if not held:
+            del book[service]
+        return set() if said == before else {service}
+
+    def _note_shift(self, service: ServiceKey, key: str, said: Resource | None) -> None:
+        held = self._shifts.setdefault(service, {})
+        held.pop(key, None)
+        if isinstance(said, Shift):
+            held[key] = said
+        if not held:
+            del self._shifts[service]
+
     def _tidy(self, service: ServiceKey, member: MemberName) -> None:
         members = self._keys[service]
-        if not members.get(member):
-            members.pop(member, None)
+        if member in members and not members[member]:
+            del members[member]
             self._count[member] -= 1
         if not members:
             del self._keys[service]
+
+
+def _of(resource: Resource | None) -> Mapping[MemberName, int]:
+    match resource:
+        case Demand(wants=rates) | Granted(grants=rates):
+            return rates
+    return {}

@@ -1,11 +1,14 @@
 """What the loop works with."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from msgspec import Struct
 
 from federation.config import Folder, Own, SelfEnrolled
-from federation.model.ledger import Member
+from federation.law.case import Paths
+from federation.model.ledger import Member, Settings
+from federation.model.moves import Leaving
 from federation.model.names import MemberName
 from federation.plan.steering import Bounds
 from federation.ports import Agents, Clock, ClusterApi, Disk, Journal, LedgerSource, Peers, RecordSigner, Store
@@ -13,7 +16,7 @@ from federation.ports import Agents, Clock, ClusterApi, Disk, Journal, LedgerSou
 
 @dataclass(frozen=True)
 class Parts:
-    """Ourselves, and the outside by its ports."""
+    """Ourselves, and the outside by its ports. `labels` are those that our member says of itself."""
 
     own: Own
     folder: Folder
@@ -27,12 +30,18 @@ class Parts:
     journal: Journal
     disk: Disk
     enrolled: SelfEnrolled | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 class Around(Struct, frozen=True):
-    """What the plans of all services of a pass have in common; `draining` is our own member's."""
+    """What the plans of all services of a pass have in common; `leaving` is our own member's drain, `importers` are the
+    other members, `paths` what our agents know of the ways there.
+    """
 
     members: dict[MemberName, Member]
     ingress: dict[MemberName, tuple[str, ...]]
     bounds: Bounds
-    draining: bool
+    leaving: Leaving | None
+    importers: tuple[MemberName, ...] = ()
+    paths: Paths = {}
+    settings: Settings = Settings()

@@ -1,5 +1,6 @@
-"""Who is enrolled, with the workloads on its node: those said at enrolment, and the pods of a node in Kubernetes."""
+"""Who is enrolled, with the workloads and the zone of its node: as said at enrolment, or of a node in Kubernetes."""
 
+from collections import Counter
 from collections.abc import Mapping
 
 from msgspec import Struct, structs
@@ -9,7 +10,7 @@ from federation.ports import ClusterApi
 
 
 class Followed(Struct, frozen=True):
-    """What one look found: who is gone, and whether who is enrolled changed (else only what runs on nodes did)."""
+    """What one look found: who is gone; whether who is enrolled or in which zone changed (else what runs on nodes)."""
 
     gone: frozenset[str]
     new: bool
@@ -18,7 +19,9 @@ class Followed(Struct, frozen=True):
 class Programs:
     """`enrolments` is another dict after each change, and the value of a program another one where it changed."""
 
-    def __init__(self, enrolled: Enrolments, cluster: ClusterApi) -> None:
+    def __init__(self, enrolled: Enrolments, cluster: ClusterApi, default_az: str) -> None:
+        """`default_az` is the zone of nodes that name none."""
+        self._default_az = default_az
         self._enrolled = enrolled
         self._cluster = cluster
         self._found: Mapping[str, Enrolment] = {}
@@ -33,16 +36,24 @@ class Programs:
         new = found is not self._found or unread != self.unread
         if not new and not moved:
             return None
-        gone = frozenset(self.enrolments.keys() - found.keys())
+        gone, zones = frozenset(self.enrolments.keys() - found.keys()), self.zones
         self.enrolments = {
-            name: self._with_pods(one) if new or one.kubernetes in moved else self.enrolments[name]
+            name: self._as_in_cluster(one) if new or one.kubernetes in moved else self.enrolments[name]
             for name, one in found.items()
         }
         self._found, self.unread = found, unread
-        return Followed(gone, new)
+        return Followed(gone, new or zones != self.zones)
 
-    def _with_pods(self, one: Enrolment) -> Enrolment:
-        if one.role != "node" or not one.kubernetes:
+    @property
+    def zones(self) -> dict[str, int]:
+        """How many node agents there are in each availability zone."""
+        return dict(sorted(Counter(one.az for one in self.enrolments.values() if one.role == "node").items()))
+
+    def _as_in_cluster(self, one: Enrolment) -> Enrolment:
+        if one.role != "node":
+            return one
+        one = structs.replace(one, az=one.az or self._cluster.zone(one.kubernetes) or self._default_az)
+        if not one.kubernetes:
             return one
         said = {(w.namespace, w.account) for w in one.workloads}
         pods = (w for w in self._cluster.workloads(one.kubernetes) if (w.namespace, w.account) not in said)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from federation.config import Enrolment
-from federation.model.handout import Role
+from federation.model.handout import Here, Role
 from federation.model.names import MemberName
 from federation.ports import Agents, Clock, Peers, RecordSigner, Store
 from federation.session.tree import Tree
@@ -93,4 +93,5 @@ class Publications:
 
 
 def _handout(tree: Tree, enrolment: Enrolment) -> Tree:
-    return tree.apply({f"workload/{w.namespace}/{w.account}": encode(w) for w in enrolment.workloads})
+    own = {f"workload/{w.namespace}/{w.account}": encode(w) for w in enrolment.workloads}
+    return tree.apply(own | ({"here": encode(Here(enrolment.az))} if enrolment.az else {}))

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from federation.law.shares import Case, Paths, rule
+from federation.law.case import Paths, case_of
+from federation.law.shares import rule
 from federation.model.handout import Import, Steered
 from federation.model.names import ServiceKey
 from federation.reconcile.loop import Loop
 from federation.reconcile.memory import Suspicion
+from federation.reconcile.underway import under_way
 from federation.reconcile.wishes import wishes
 
 
@@ -49,6 +51,7 @@ def status(loop: Loop) -> dict[str, Any]:
         "links": _links(loop),
         "services": [_service(key, loop, paths) for key in sorted(loop.desired.plans)],
         "names": _names(loop),
+        "moves": under_way(loop),
         "foreign": _foreign(loop),
         "held": [loop.held.reason, *map(str, loop.held.services)] if loop.held else [],
         "problem": loop.problem,
@@ -141,8 +144,8 @@ def _service(key: ServiceKey, loop: Loop, paths: Paths) -> dict[str, Any]:
     row: dict[str, Any] = {"service": str(key), "exported": plan.exported, "notes": list(loop.notes(key))}
     if isinstance(merged, Import):
         now = int(loop.parts.clock.wall() * 1_000)
-        case = Case(loop.parts.own.name, merged.policy, paths, now)
-        ruling = rule(merged.candidates, case)
+        own = loop.parts.ledger.ledger.members[loop.parts.own.name]
+        ruling = rule(merged.candidates, case_of(merged, own.name, own.region, paths, now))
         row |= {
             "clusterset_ips": merged.addresses,
             "shares": [{"member": share.member, "ppm": share.ppm} for share in ruling.shares],

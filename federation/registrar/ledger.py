@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from federation.model.errors import Refused
-from federation.model.ledger import Entry, Had, Ledger, Member
+from federation.model.ledger import Entry, Had, Ledger, Member, Settings
 from federation.model.names import MemberName
 from federation.model.record import Signed
 from federation.registrar.signing import LEDGER, SigningKey, fingerprint, verified
@@ -60,6 +60,7 @@ def read_on(ledger: Ledger, signed: SignedLedger, more: Iterable[Signed]) -> Led
     """What the ledger says after these further entries; the cost is theirs. Refused when one does not continue it."""
     members, had = dict(ledger.members), dict(ledger.had)
     domain, term, index, registrar = ledger.domain, ledger.term, ledger.index, ledger.registrar
+    settings = ledger.settings
     previous = sha256(signed.entries[-1].body).digest() if signed.entries else b""
     for index, item in enumerate(more, start=ledger.index + 1):
         entry = _verified_entry(item, signed.key, index)
@@ -68,8 +69,9 @@ def read_on(ledger: Ledger, signed: SignedLedger, more: Iterable[Signed]) -> Led
         name = entry.member.name
         members[name], had[name] = entry.member, had.get(name, Had()).also(entry.member)
         registrar = _registrar(entry, term, registrar, members)
+        settings = entry.settings or settings
         previous, term, domain = sha256(item.body).digest(), entry.term, entry.domain
-    return Ledger(domain, term, index, members, registrar, had)
+    return Ledger(domain, term, index, members, registrar, had, settings)
 
 
 def _registrar(entry: Entry, term: int, registrar: str, members: Mapping[MemberName, Member]) -> str:
@@ -86,8 +88,17 @@ def _registrar(entry: Entry, term: int, registrar: str, members: Mapping[MemberN
     return entry.registrar or registrar
 
 
-def next_entry(signed: SignedLedger, member: Member, domain: str, term: int, registrar: str = "") -> bytes:
-    """The bytes of the entry about this member that comes next, to be signed; `registrar` as in `Entry`."""
+def next_entry(
+    signed: SignedLedger,
+    member: Member,
+    domain: str,
+    term: int,
+    registrar: str = "",
+    settings: Settings | None = None,
+) -> bytes:
+    """The bytes of the entry about this member that comes next, to be signed; `registrar` and `settings` as in
+    `Entry`.
+    """
     previous = sha256(signed.entries[-1].body).digest() if signed.entries else b""
     return _encoder.encode(
         Entry(
@@ -97,6 +108,7 @@ def next_entry(signed: SignedLedger, member: Member, domain: str, term: int, reg
             previous=previous,
             member=member,
             registrar=registrar,
+            settings=settings,
         )
     )
 

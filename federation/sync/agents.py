@@ -11,14 +11,17 @@ from prometheus_client import Gauge
 
 from federation.link.line import Line
 from federation.model.errors import Refused
-from federation.model.handout import EndpointReport, LinkReport, NodeReport, TargetReport
+from federation.model.handout import EndpointReport, FlowReport, LinkReport, NodeReport, TargetReport
+from federation.model.names import ServiceKey
 from federation.ports import AgentState
 from federation.session.session import Acked, Event, Offered, Session, Steps
 from federation.session.tree import Tree, compare
+from federation.sync.flows import PREFIX, flows_of
 from federation.wire.handout import HANDOUT_TOPIC, PERIOD, REPORT, REPORT_TOPIC
 
 log = logging.getLogger("agents")
 agents_up = Gauge("isthmus_agent_session_up", "1 while a session with the agent is up", ["node"])
+Flowed = Callable[[str, Mapping[ServiceKey, FlowReport | None]], None]
 RECENT = 32
 REPORT_BYTES = 4 * 1024 * 1024
 
@@ -50,12 +53,14 @@ class Agent:
 
 class AgentSync:
     """Keeps one session per agent. `reported` is called with the agent's name when it said something that matters to
-    others, and when it went away.
+    others, and when it went away; `flowed` with its name and what it says anew of flows, which are kept by none but its
+    reader.
     """
 
-    def __init__(self, own: str, reported: Callable[[str], None]) -> None:
+    def __init__(self, own: str, reported: Callable[[str], None], flowed: Flowed) -> None:
         self._own = own
         self._reported = reported
+        self._flowed = flowed
         self._recent: dict[bytes, Tree] = {}
         self._steps = Steps()
         self._states: dict[str, AgentState] = {}
@@ -136,17 +141,20 @@ class AgentSync:
         change = compare(agent.said, event.tree)
         try:
             changed = {key: REPORT.decode(key, data) for key, data in change.changed.items()}
+            flows = flows_of(changed, change.removed)
         except Refused as error:
             log.error("report refused", extra={"node": name, "code": error.code, "reason": error.text})
             line.session.refuse(event.topic, error)
             return
-        before = {key: agent.reports.get(key) for key in (*changed, *change.removed)}
-        for key in change.removed:
-            agent.reports.pop(key, None)
-        agent.reports.update({key: value for key, value in changed.items() if value is not None})
+        keys = [key for key in (*changed, *change.removed) if not key.startswith(PREFIX)]
+        before = {key: agent.reports.pop(key, None) for key in keys}
+        agent.reports.update({key: value for key in keys if (value := changed.get(key)) is not None})
         agent.said = event.tree
-        self._note(name, agent)
+        if keys:
+            self._note(name, agent)
         line.session.accept(event.topic)
+        if flows and self.agents.get(name) is agent:
+            self._flowed(name, flows)
         if any(_matters(old) != _matters(agent.reports.get(key)) for key, old in before.items()):
             self._reported(name)
 

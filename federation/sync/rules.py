@@ -15,11 +15,13 @@ from federation.model.cidr import forbidden_address, inside, is_canonical
 from federation.model.errors import Refused
 from federation.model.ledger import Member
 from federation.model.metadata import annotation_fault, is_key, is_value, label_fault
+from federation.model.moves import SECONDS_MAX, Shift
 from federation.model.names import ServiceKey, is_host, is_label, zone_of
 from federation.model.policy import GlobalName, Probe
 from federation.model.record import (
     BEHIND_MAX,
     SLICE_ENDPOINTS_MAX,
+    About,
     Distance,
     Evidence,
     Export,
@@ -94,6 +96,8 @@ def check_resource(key: str, resource: Resource, member: Member, reader: Member)
     match resource:
         case Gateway():
             _check_gateway(resource, member)
+        case About() | Shift():
+            _check_moves(resource, member)
         case Export() | Slice() | Numbers():
             _check_offer(resource, member, reader)
         case Evidence() | Distance():
@@ -121,6 +125,28 @@ def _check_offer(resource: Export | Slice | Numbers, member: Member, reader: Mem
                 _check_address(endpoint.address, resource, member, reader)
         case Numbers():
             _check_numbers(resource, member)
+
+
+def _check_moves(resource: About | Shift, member: Member) -> None:
+    """A member may send away what is its own, and nobody else's."""
+    if isinstance(resource, Shift):
+        _check_shift(resource, member)
+    leaving = resource if isinstance(resource, Shift) else resource.leaving
+    what = f'resource "{key_of(resource)[:160]}" of member "{member.name}"'
+    if leaving is not None and not (0 <= leaving.since < 1 << 53 and 0 <= leaving.seconds <= SECONDS_MAX):
+        said = f"{leaving.seconds} s since {leaving.since}"
+        raise Refused(f"{what}: {said} is no time of a move (at most {SECONDS_MAX} s); last good kept", "E120")
+
+
+def _check_shift(shift: Shift, member: Member) -> None:
+    _check_form(shift.service, member)
+    what = f'shift of {shift.service} by member "{member.name}"'
+    if shift.source != member.name:
+        raise Refused(f'{what}: from "{shift.source[:80]}", it may shift its own requests only; last good kept', "E102")
+    if not is_label(shift.to) or shift.to == shift.source:
+        raise Refused(f"{what}: to {shift.to[:80]!r} is to no other member; last good kept", "E114")
+    if not 1 <= shift.ppm <= limits.PPM.high:
+        raise Refused(f"{what}: {shift.ppm} ppm is not 1 to {limits.PPM.high}; last good kept", "E120")
 
 
 def _check_trust(resource: Rotation | Leave | Seen, member: Member) -> None:

@@ -4,8 +4,10 @@ from msgspec import Struct
 
 from federation.model.handout import (
     EndpointReport,
+    FlowReport,
     ForeignBundle,
     HeadlessSlice,
+    Here,
     Import,
     JwtBundle,
     LinkReport,
@@ -20,6 +22,7 @@ from federation.model.handout import (
     Witness,
     Workload,
 )
+from federation.model.moves import Orders
 from federation.wire.keyed import Codec
 
 HANDOUT_TOPIC = "handout"
@@ -30,6 +33,7 @@ PERIOD = 10.0
 HANDOUT = Codec(
     {
         "site": Site,
+        "here": Here,
         "peer": Peer,
         "pool": Pool,
         "import": Import,
@@ -41,9 +45,12 @@ HANDOUT = Codec(
         "witness": Witness,
         "jwt": JwtBundle,
         "foreign": ForeignBundle,
+        "orders": Orders,
     }
 )
-REPORT = Codec({"node": NodeReport, "link": LinkReport, "endpoint": EndpointReport, "target": TargetReport})
+REPORT = Codec(
+    {"node": NodeReport, "link": LinkReport, "endpoint": EndpointReport, "target": TargetReport, "flow": FlowReport}
+)
 
 
 class HandoutHead(Struct, frozen=True):

@@ -1,11 +1,14 @@
 """The record feed (peer to peer)."""
 
+from federation.model.moves import Shift
 from federation.model.record import (
     About,
+    Demand,
     Distance,
     Evidence,
     Export,
     Gateway,
+    Granted,
     JwtKeys,
     Leave,
     Numbers,
@@ -23,6 +26,9 @@ RECORD = Codec(
         "export": Export,
         "number": Numbers,
         "slice": Slice,
+        "demand": Demand,
+        "grant": Granted,
+        "shift": Shift,
         "evidence": Evidence,
         "distance": Distance,
         "name": PublicName,

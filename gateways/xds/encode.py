@@ -20,7 +20,7 @@ from msgspec import Struct
 
 from gateways.render.envoy.resources import KINDS, Part
 from gateways.xds.messages import CDS, Resource, Snapshot
-from gateways.xds.wire import Unwritable, message_bytes
+from gateways.xds.protojson import Unwritable, message_bytes
 
 TYPES = (
     cluster_pb2,

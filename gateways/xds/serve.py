@@ -1,34 +1,24 @@
-"""The xDS server on a unix socket: bytes in and out of the pure streams, for the node's own Envoy."""
+"""The xDS server on a unix socket, for the node's own Envoys: both variants of ADS, one view for all."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import grpc
 import grpc.aio
-from envoy.service.discovery.v3 import discovery_pb2
-from google.protobuf import any_pb2
 
-from gateways import metrics
 from gateways.folder import check_socket_path
-from gateways.xds.messages import Request, Response, Snapshot
-from gateways.xds.session import Stream
+from gateways.xds.hub import SERVICE, VARIANTS, Flooded, Hub, Variant
+from gateways.xds.messages import Snapshot
+from gateways.xds.wire import Bodies
 
-log = logging.getLogger("xds")
+REQUEST_MAX = 64 * 1024 * 1024
 
-SERVICE = "envoy.service.discovery.v3.AggregatedDiscoveryService"
-
-
-class Client:
-    """One connected Envoy: its stream, and the event that something is to be sent."""
-
-    def __init__(self, snapshot: Snapshot) -> None:
-        self.stream = Stream(snapshot)
-        self.wake = asyncio.Event()
+Serve = Callable[[Variant, AsyncIterator[Any], Any], Awaitable[None]]
 
 
 class XdsServer:
@@ -37,12 +27,12 @@ class XdsServer:
     Before the first `offer` an Envoy waits: an answer of nothing would take down what it has from an earlier run.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, also: Iterable[grpc.GenericRpcHandler] = ()) -> None:
+        """`also` are other services on the same socket."""
         self.changed = asyncio.Event()
         self._path = path
-        self._snapshot: Snapshot = {}
-        self._clients: set[Client] = set()
-        self._offered = asyncio.Event()
+        self._also = tuple(also)
+        self._hub = Hub(Bodies(), self.changed)
         self._server: grpc.aio.Server | None = None
 
     async def start(self) -> None:
@@ -50,14 +40,8 @@ class XdsServer:
         check_socket_path(self._path)
         with contextlib.suppress(FileNotFoundError):
             self._path.unlink()
-        handler = grpc.stream_stream_rpc_method_handler(
-            self._serve,
-            request_deserializer=discovery_pb2.DeltaDiscoveryRequest.FromString,
-            response_serializer=bytes,
-        )
-        self._server = grpc.aio.server(options=(("grpc.max_receive_message_length", 64 * 1024 * 1024),))
-        methods = {"DeltaAggregatedResources": handler}
-        self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, methods),))
+        self._server = grpc.aio.server(options=(("grpc.max_receive_message_length", REQUEST_MAX),))
+        self._server.add_generic_rpc_handlers((handlers(self._serve), *self._also))
         self._server.add_insecure_port(f"unix:{self._path}")
         await self._server.start()
         self._path.chmod(0o600)
@@ -69,100 +53,49 @@ class XdsServer:
         with contextlib.suppress(FileNotFoundError):
             self._path.unlink()
 
-    def offer(self, snapshot: Snapshot, changed: frozenset[tuple[str, str]] | None = None) -> None:
-        """Serve this content from now on. `changed` are the (type URL, name) that differ from what was offered last;
-        None: all may.
-        """
-        self._snapshot = snapshot
-        self._offered.set()
-        for client in self._clients:
-            client.stream.update(snapshot)
-            client.wake.set()
+    def offer(self, snapshot: Snapshot, changed: Iterable[tuple[str, str]] | None = None) -> None:
+        """Serve this content from now on. `changed`: the (type URL, name) that can differ; None: all."""
+        self._hub.offer(snapshot, changed)
 
     def retry(self) -> None:
         """Send again what was refused for a reason that may have passed."""
-        for client in self._clients:
-            client.stream.retry()
-            client.wake.set()
+        self._hub.retry()
 
     @property
     def connected(self) -> bool:
         """True when an Envoy is connected."""
-        return bool(self._clients)
+        return self._hub.connected
 
     def settled(self) -> bool:
         """True when an Envoy is connected and all that are hold the whole snapshot."""
-        return self.connected and all(client.stream.settled() for client in self._clients)
+        return self._hub.settled()
 
     def holds(self, type_url: str) -> bool:
         """True when an Envoy is connected and all that are asked for this type and hold what they asked for."""
-        return self.connected and all(client.stream.holds(type_url) for client in self._clients)
+        return self._hub.holds(type_url)
 
     def problems(self) -> tuple[str, ...]:
         """What the connected Envoys refuse."""
-        return tuple(sorted({line for client in self._clients for line in client.stream.problems()}))
+        return self._hub.problems()
 
-    async def _serve(
-        self, requests: AsyncIterator[discovery_pb2.DeltaDiscoveryRequest], context: grpc.aio.ServicerContext
-    ) -> AsyncIterator[bytes]:
-        await self._offered.wait()
-        client = Client(self._snapshot)
-        self._clients.add(client)
-        self.changed.set()
-        reader = asyncio.create_task(self._read(client, requests))
+    async def _serve(self, variant: Variant, requests: AsyncIterator[Any], context: Any) -> None:
+        await self._hub.serve(variant, requests, context.write)
+
+
+def handlers(serve: Serve) -> Any:
+    """The gRPC handlers of both variants."""
+    methods = {variant.method: _handler(variant, serve) for variant in VARIANTS}
+    return grpc.method_handlers_generic_handler(SERVICE, methods)
+
+
+def _handler(variant: Variant, serve: Serve) -> Any:
+    async def run(requests: AsyncIterator[Any], context: Any) -> None:
         try:
-            while not reader.done():
-                while client.stream.output:
-                    yield response_bytes(client.stream.output.popleft())
-                await client.wake.wait()
-                client.wake.clear()
-            await reader
-        finally:
-            reader.cancel()
-            self._clients.discard(client)
-            self.changed.set()
+            await serve(variant, requests, context)
+        except Flooded:
+            text = "the client asks and does not read what it is answered; read, or connect anew"
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, text)
 
-    async def _read(self, client: Client, requests: AsyncIterator[discovery_pb2.DeltaDiscoveryRequest]) -> None:
-        try:
-            async for message in requests:
-                nacks = client.stream.nacks
-                client.stream.receive(request_of(message))
-                if client.stream.nacks > nacks:
-                    self._log_refusal(message)
-                client.wake.set()
-                self.changed.set()
-        finally:
-            client.wake.set()
-
-    def _log_refusal(self, message: discovery_pb2.DeltaDiscoveryRequest) -> None:
-        kind = message.type_url.rpartition(".")[2]
-        metrics.XDS_NACKS.labels(kind).inc()
-        log.warning("envoy refused a resource", extra={"type": kind, "error": message.error_detail.message})
-
-
-def request_of(message: discovery_pb2.DeltaDiscoveryRequest) -> Request:
-    """The request without protobuf. A NACK is told by error_detail alone."""
-    return Request(
-        type_url=message.type_url,
-        nonce=message.response_nonce,
-        error=message.error_detail.message if message.HasField("error_detail") else None,
-        subscribe=tuple(message.resource_names_subscribe),
-        unsubscribe=tuple(message.resource_names_unsubscribe),
-        initial=dict(message.initial_resource_versions),
+    return grpc.stream_stream_rpc_method_handler(
+        run, request_deserializer=variant.message.FromString, response_serializer=bytes
     )
-
-
-def response_bytes(response: Response) -> bytes:
-    """The DeltaDiscoveryResponse on the wire."""
-    resources = [
-        discovery_pb2.Resource(
-            name=resource.name,
-            version=resource.version,
-            resource=any_pb2.Any(type_url=response.type_url, value=resource.body),
-        )
-        for resource in response.resources
-    ]
-    message = discovery_pb2.DeltaDiscoveryResponse(
-        type_url=response.type_url, nonce=response.nonce, resources=resources, removed_resources=response.removed
-    )
-    return bytes(message.SerializeToString())

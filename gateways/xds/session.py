@@ -1,7 +1,10 @@
-"""One ADS stream, sans-IO: requests and snapshots in, responses out (xDS protocol, incremental variant).
+"""One ADS stream, sans-IO: requests and changes in, responses out (xDS protocol, incremental variant).
 
-Make before break: clusters and their endpoints go out first, listeners when those are acknowledged, and clusters that
-nobody uses any more leave last.
+Make before break: clusters and their endpoints go out first, listeners and routes when those are acknowledged, and
+clusters that nobody uses any more leave last.
+
+A stream keeps only how its client differs from the shelf: what is not `due`, in flight or refused is held as it is
+there. So a request or a change costs what it is about, and a stream at rest holds nothing that grows with the world.
 """
 
 from __future__ import annotations
@@ -11,29 +14,23 @@ from collections.abc import Iterable
 
 from msgspec import Struct, field
 
-from gateways.xds.messages import CDS, EDS, LDS, SDS, Request, Resource, Response, Snapshot
-
-ORDER = (CDS, EDS, SDS, LDS)
-WILDCARD = "*"
+from gateways.xds.messages import CDS, EDS, LDS, MADE, ORDER, USERS, WILDCARD, Request, Resource, Response
+from gateways.xds.refusal import Rejected, blamed, told
+from gateways.xds.shelf import Change, Shelf
 
 Versions = dict[str, str | None]
-"""Version by resource name; None where the resource was removed."""
+"""Version by resource name; None where there is nothing."""
 
 
-class Rejected(Struct, frozen=True):
-    """A version that the client refused, with its words."""
+class Sent(Struct, frozen=True):
+    """A response that waits for its answer: what it carries (None: a removal), and what the client was sent before."""
 
-    version: str | None
-    text: str
-
-    @property
-    def passing(self) -> bool:
-        """True when the content is not at fault but the moment: an address that another process still holds."""
-        return "cannot bind" in self.text
+    versions: Versions
+    before: Versions
 
 
 class Channel(Struct):
-    """One type on one stream. `sent` is the last that went out, `held` what was acknowledged.
+    """One type on one stream. `due` is what changed since it was sent, with the version that was sent last.
 
     `owed` must be answered whether changed or not; `alone` must be sent each by itself, to find the bad one;
     `resumed` when the client came with resources from an earlier stream; `answered` when anything was ever sent, since
@@ -41,19 +38,29 @@ class Channel(Struct):
     """
 
     wildcard: bool = False
-    names: set[str] = field(default_factory=set)
-    sent: Versions = field(default_factory=dict)
-    held: Versions = field(default_factory=dict)
-    flights: dict[str, Versions] = field(default_factory=dict)
+    names: frozenset[str] = frozenset()
+    due: Versions = field(default_factory=dict)
     owed: set[str] = field(default_factory=set)
     alone: set[str] = field(default_factory=set)
+    flights: dict[str, Sent] = field(default_factory=dict)
+    rejected: dict[str, Rejected] = field(default_factory=dict)
     resumed: bool = False
     answered: bool = False
-    rejected: dict[str, Rejected] = field(default_factory=dict)
 
     def wants(self, name: str) -> bool:
         """True when the client is subscribed to this name."""
         return self.wildcard or name in self.names
+
+    def forget(self, names: Iterable[str]) -> None:
+        """The client let go of these names."""
+        for name in names:
+            self.due.pop(name, None)
+            self.rejected.pop(name, None)
+            self.owed.discard(name)
+
+    def settled(self) -> bool:
+        """True when the client acknowledged everything that it wants."""
+        return not (self.flights or self.due or self.owed or self.rejected)
 
     def settle(self, nonce: str, error: str | None) -> None:
         """Take the answer to one of our responses; an unknown nonce says nothing.
@@ -63,36 +70,34 @@ class Channel(Struct):
         flight = self.flights.pop(nonce, None)
         if flight is None:
             return
-        sent = {name for name, version in flight.items() if version is not None}
+        sent = {name for name, version in flight.versions.items() if version is not None}
         bad = set() if error is None else blamed(sent, error)
         if error is not None and not bad and len(sent) > 1:
             self.alone |= sent
-            for name in sent:
-                self.sent.pop(name, None)
+            self._again(flight)
             return
         bad = sent if error is not None and not bad else bad
-        for name, version in flight.items():
-            if name in bad:
+        for name, version in flight.versions.items():
+            if name in bad and self.wants(name):
                 self.rejected[name] = Rejected(version, error or "")
             else:
-                self.held[name] = version
                 self.rejected.pop(name, None)
 
-
-def blamed(names: Iterable[str], error: str) -> set[str]:
-    """The resources that an error text names, as Envoy does: `<name>: <why>`."""
-    return {name for name in names if f" {name}:" in f" {error}"}
+    def _again(self, flight: Sent) -> None:
+        for name in filter(self.wants, flight.versions):
+            self.due.setdefault(name, flight.before[name])
+            self.owed.add(name)
 
 
 class Stream:
     """One client. Feed it with `receive` and `update`, drain `output`."""
 
-    def __init__(self, snapshot: Snapshot) -> None:
-        self.node = ""
+    def __init__(self, shelf: Shelf) -> None:
         self.nacks = 0
         self.output: deque[Response] = deque()
-        self._snapshot = snapshot
+        self._shelf = shelf
         self._channels: dict[str, Channel] = {}
+        self._warming: set[str] = set()
         self._count = 0
 
     def receive(self, request: Request) -> None:
@@ -108,143 +113,160 @@ class Stream:
         self._unsubscribe(channel, request)
         self._advance()
 
-    def update(self, snapshot: Snapshot) -> None:
-        """Offer this content from now on; what differs goes out."""
-        self._snapshot = snapshot
+    def update(self, changes: Iterable[Change]) -> None:
+        """The shelf has another content now: what the client wants of it goes out."""
+        for change in changes:
+            channel = self._channels.get(change.type_url)
+            if channel is not None and channel.wants(change.name):
+                channel.due.setdefault(change.name, None if change.before is None else change.before.version)
         self._advance()
 
     def retry(self) -> None:
         """Send again what was refused for a reason that may have passed."""
         for channel in self._channels.values():
             for name in [name for name, refusal in channel.rejected.items() if refusal.passing]:
-                del channel.rejected[name]
-                channel.sent.pop(name, None)
+                channel.due.setdefault(name, channel.rejected.pop(name).version)
+                channel.owed.add(name)
         self._advance()
 
     def settled(self) -> bool:
         """True when the client asked for clusters and listeners and acknowledged everything that it wants to hold."""
         if CDS not in self._channels or LDS not in self._channels:
             return False
-        return all(self._is_settled(type_url) for type_url in self._channels)
+        return all(channel.settled() for channel in self._channels.values())
 
     def holds(self, type_url: str) -> bool:
         """True when the client asked for resources of this type and acknowledged them."""
-        return type_url in self._channels and self._is_settled(type_url)
+        return type_url in self._channels and self._channels[type_url].settled()
 
     def problems(self) -> tuple[str, ...]:
         """What the client refuses of the present content, in its own words."""
         return tuple(
-            f"E190 envoy refuses {type_url.rpartition('.')[2]} {name}: {refusal.text}"
+            line
             for type_url, channel in sorted(self._channels.items())
-            for name, refusal in sorted(channel.rejected.items())
-            if self._version(type_url, name) == refusal.version
+            for line in told(type_url, self._present(type_url, channel))
         )
 
     def _resume(self, channel: Channel, request: Request) -> None:
-        channel.held = dict(request.initial)
-        channel.sent = dict(request.initial)
-        channel.wildcard = not request.subscribe
         channel.resumed = channel.answered = bool(request.initial)
+        if not request.subscribe:
+            self._widen(channel, request)
+        if request.type_url == EDS:
+            channel.owed |= self._warming
+            self._warming = set()
+
+    def _widen(self, channel: Channel, request: Request) -> None:
+        """The client wants all there is from now on; it has what it says."""
+        channel.wildcard = True
+        offered = self._shelf.of(request.type_url)
+        for name, resource in offered.items():
+            if name not in channel.names and request.initial.get(name) != resource.version:
+                channel.due.setdefault(name, request.initial.get(name))
+        for name, version in request.initial.items():
+            if name not in offered:
+                channel.due.setdefault(name, version)
 
     def _subscribe(self, channel: Channel, request: Request) -> None:
-        offered = self._snapshot.get(request.type_url, {})
-        for name in request.subscribe:
-            if name == WILDCARD:
-                channel.wildcard = True
-                continue
-            channel.names.add(name)
+        if WILDCARD in request.subscribe and not channel.wildcard:
+            self._widen(channel, request)
+        names = [name for name in request.subscribe if name != WILDCARD]
+        if names:
+            channel.names = self._shelf.share(channel.names.union(names))
+        for name in names:
             known = request.initial.get(name)
-            if known is None or name not in offered or offered[name].version != known:
+            if known is None or known != self._version(request.type_url, name):
+                channel.due.setdefault(name, known)
                 channel.owed.add(name)
 
     def _unsubscribe(self, channel: Channel, request: Request) -> None:
-        for name in request.unsubscribe:
-            if name == WILDCARD:
-                channel.wildcard = False
-                gone = [held for held in channel.sent if held not in channel.names]
-            else:
-                channel.names.discard(name)
-                gone = [] if channel.wildcard else [name]
-                if channel.wildcard:
-                    channel.owed.add(name)
-            for held in gone:
-                channel.sent.pop(held, None)
-                channel.held.pop(held, None)
-                channel.owed.discard(held)
+        if not request.unsubscribe:
+            return
+        channel.names = self._shelf.share(channel.names.difference(request.unsubscribe))
+        if WILDCARD in request.unsubscribe:
+            channel.wildcard = False
+        gone = {name for name in (*request.unsubscribe, *channel.due, *channel.rejected) if not channel.wants(name)}
+        channel.forget(gone)
+        if channel.wildcard:
+            channel.owed.update(name for name in request.unsubscribe if name != WILDCARD)
+
+    def _present(self, type_url: str, channel: Channel) -> dict[str, Rejected]:
+        refused = channel.rejected.items()
+        return {name: one for name, one in refused if self._version(type_url, name) == one.version}
 
     def _version(self, type_url: str, name: str) -> str | None:
-        resource = self._snapshot.get(type_url, {}).get(name)
+        resource = self._shelf.get(type_url, name)
         return None if resource is None else resource.version
-
-    def _is_settled(self, type_url: str) -> bool:
-        channel = self._channels[type_url]
-        offered = self._snapshot.get(type_url, {})
-        if channel.flights:
-            return False
-        extra = any(channel.held[name] is not None for name in channel.held.keys() - offered.keys())
-        return not extra and all(
-            channel.held.get(name) == resource.version for name, resource in offered.items() if channel.wants(name)
-        )
 
     def _advance(self) -> None:
         for type_url in ORDER:
             channel = self._channels.get(type_url)
             if channel is not None:
                 self._send_due(type_url, channel)
-        for type_url in (CDS, EDS, SDS):
+        for type_url in ORDER:
             channel = self._channels.get(type_url)
-            if channel is not None and self._may_remove():
+            if channel is not None and channel.due and type_url not in USERS and self._may_remove():
                 self._send(type_url, channel, [], self._gone(type_url, channel))
 
     def _send_due(self, type_url: str, channel: Channel) -> None:
-        offered = self._snapshot.get(type_url, {})
-        due = [resource for name, resource in offered.items() if self._is_due(channel, name, resource)]
-        gone = self._gone(type_url, channel) if type_url == LDS else []
-        if type_url == LDS and self._in_flight(CDS, EDS):
-            due, gone = [resource for resource in due if resource.name in channel.owed], []
+        """What is owed goes at once; what changed waits for the answer before, and users for what they use."""
+        due, unknown = self._ready(type_url, channel)
+        held_back = bool(channel.flights) or (type_url in USERS and self._in_flight(*MADE))
+        if held_back:
+            due = [resource for resource in due if resource.name in channel.owed]
+        gone = self._gone(type_url, channel) if type_url in USERS and not held_back else []
         if type_url == CDS:
             self._owe_endpoints(channel, due)
         for resource in due:
             if resource.name in channel.alone:
                 self._send(type_url, channel, [resource], [])
-        self._send(type_url, channel, [r for r in due if r.name not in channel.alone], gone)
-        done = {resource.name for resource in due}
-        channel.alone -= done
-        channel.owed -= done | channel.rejected.keys()
-        unknown = sorted(channel.owed - offered.keys())
-        self._send(type_url, channel, [], unknown)
-        channel.owed.difference_update(unknown)
-        if channel.wildcard and not channel.answered and type_url in self._snapshot:
+        self._send(type_url, channel, [r for r in due if r.name not in channel.alone], [*unknown, *gone])
+        channel.alone.difference_update(resource.name for resource in due)
+        if channel.wildcard and not channel.answered and self._shelf.has(type_url):
             self._respond(type_url, channel, [], [])
 
+    def _ready(self, type_url: str, channel: Channel) -> tuple[list[Resource], list[str]]:
+        """What is to be sent, and the names that were asked for and do not exist; the rest of `due` is let go."""
+        ready: list[Resource] = []
+        unknown: list[str] = []
+        for name in dict.fromkeys((*channel.due, *sorted(channel.owed))):
+            resource = self._shelf.get(type_url, name)
+            if resource is None and name in channel.owed:
+                unknown.append(name)
+            elif resource is not None and self._is_due(channel, name, resource):
+                ready.append(resource)
+            elif resource is not None or channel.due.get(name) is None:
+                channel.due.pop(name, None)
+                channel.owed.discard(name)
+        return ready, unknown
+
+    def _is_due(self, channel: Channel, name: str, resource: Resource) -> bool:
+        refusal = channel.rejected.get(name)
+        if refusal is not None and refusal.version == resource.version:
+            return False
+        return name in channel.owed or channel.due[name] != resource.version
+
     def _gone(self, type_url: str, channel: Channel) -> list[str]:
-        offered = self._snapshot.get(type_url, {})
-        return [name for name, version in channel.sent.items() if version is not None and name not in offered]
+        return [name for name in channel.due if self._shelf.get(type_url, name) is None and name not in channel.owed]
 
     def _may_remove(self) -> bool:
         """Clusters and what hangs on them leave last; after a reconnect that means: when listeners were asked for."""
         clusters = self._channels.get(CDS)
         if clusters is not None and clusters.resumed and LDS not in self._channels:
             return False
-        return not self._in_flight(CDS, EDS, LDS)
-
-    def _is_due(self, channel: Channel, name: str, resource: Resource) -> bool:
-        refusal = channel.rejected.get(name)
-        if not channel.wants(name) or (refusal is not None and refusal.version == resource.version):
-            return False
-        return name in channel.owed or channel.sent.get(name) != resource.version
+        return not self._in_flight(*MADE, *USERS)
 
     def _in_flight(self, *type_urls: str) -> bool:
         channels = (self._channels.get(type_url) for type_url in type_urls)
         return any(channel is not None and channel.flights for channel in channels)
 
-    def _owe_endpoints(self, clusters: Channel, due: list[Resource]) -> None:
+    def _owe_endpoints(self, clusters: Channel, due: Iterable[Resource]) -> None:
+        """Rule 8. A client that reconnects asks for endpoints after its clusters: then they are owed as it does."""
         endpoints = self._channels.get(EDS)
+        follows = {name for one in due if clusters.due.get(one.name) is not None for name in one.follows}
         if endpoints is None:
-            return
-        for resource in due:
-            if clusters.sent.get(resource.name) is not None:
-                endpoints.owed.update(name for name in resource.follows if endpoints.wants(name))
+            self._warming |= follows
+        else:
+            endpoints.owed.update(name for name in follows if endpoints.wants(name))
 
     def _send(self, type_url: str, channel: Channel, resources: list[Resource], removed: list[str]) -> None:
         if resources or removed:
@@ -256,6 +278,8 @@ class Stream:
         nonce = str(self._count)
         versions: Versions = {resource.name: resource.version for resource in resources}
         versions.update(dict.fromkeys(removed))
-        channel.flights[nonce] = versions
-        channel.sent.update(versions)
+        channel.flights[nonce] = Sent(versions, {name: channel.due.pop(name, versions[name]) for name in versions})
+        channel.owed.difference_update(versions)
+        if not channel.due:
+            channel.due = {}
         self.output.append(Response(type_url=type_url, nonce=nonce, resources=tuple(resources), removed=tuple(removed)))

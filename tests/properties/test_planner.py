@@ -6,6 +6,7 @@ from msgspec import Struct, structs
 
 from federation.law.room import line, room_of
 from federation.model.handout import Candidate, ForeignBundle, Import, JwtBundle, Listener, Offer, Pool, Workload
+from federation.model.moves import Leaving
 from federation.model.names import MemberName, ServiceKey
 from federation.model.policy import Policy, Probe, Ramp
 from federation.model.record import Endpoint, EndpointState, Port, Signed
@@ -81,7 +82,7 @@ def candidates(draw: st.DrawFn, member: str) -> Candidate:
         total=total,
         ports=draw(st.sampled_from([("http",), ("http", "tcp")])),
         since=since,
-        draining=draw(st.booleans()),
+        leaving=draw(st.sampled_from([None, None, Leaving(T - 3_500, 10), Leaving(0)])),
     )
 
 
@@ -125,7 +126,7 @@ def pools(draw: st.DrawFn) -> Change:
 def others(draw: st.DrawFn) -> Change:
     key = draw(service)
     ports = draw(st.sampled_from([(Port("http", 80, "TCP", "http"),), (Port("tcp", 81), Port("udp", 53, "UDP"))]))
-    offered = f"offer/{key}", draw(maybe(st.just(Offer(key, ports, draw(probes)))))
+    offered = f"offer/{key}", draw(maybe(st.just(Offer(key, ports, Policy(probe=draw(probes))))))
     name = draw(st.sampled_from(["outside.test", "m9.acme.mesh"]))
     foreign = f"foreign/{name}", draw(maybe(st.just(ForeignBundle(name, "PEM", ()))))
     signed = "jwt/m2", draw(maybe(st.just(JwtBundle(MemberName("m2"), Signed(b"", b"")))))

@@ -9,8 +9,9 @@ from msgspec import structs
 
 from federation.law.shares import Case, Ruling, rule
 from federation.model.handout import Candidate, Import, Place, Steered, Target
+from federation.model.moves import Leaving
 from federation.model.names import MemberName
-from federation.model.policy import GlobalName, Policy, Ramp
+from federation.model.policy import GlobalName, Policy, Portion, Price, Ramp
 from federation.model.record import Endpoint
 from federation.model.standing import Standing
 from gateways.evidence import Evidence
@@ -34,12 +35,25 @@ def worlds(draw: st.DrawFn) -> tuple[Import, dict[str, Standing]]:
         since = draw(st.sampled_from([0, T - 3_500, T - 60_000]))
         floor = draw(st.integers(0, ready * 1_000_000 // total))
         base = Candidate(member=name, region=REGION[name], cost=COST[name], ready=ready, total=total, ports=("http",))
-        found.append(structs.replace(base, floor=floor if since else 0, since=since))
-    order = draw(st.lists(st.sampled_from(["us", "eu", "ap"]), unique=True, max_size=3).map(tuple))
+        leaving = draw(st.sampled_from([None, None, Leaving(T - 4_000, 10), Leaving(T - 60_000, 10)]))
+        said = {"tier": draw(st.sampled_from(["gold", "tin"]))}
+        found.append(structs.replace(base, floor=floor if since else 0, since=since, leaving=leaving, labels=said))
+    terms = ["us", "eu", "ap", "member/eu-central", "label/tier=gold", "@region"]
+    order = draw(st.lists(st.sampled_from(terms), unique=True, max_size=3).map(tuple))
     drain = draw(st.lists(st.sampled_from(["us", "eu", "ap"]), unique=True, max_size=1).map(tuple))
     weights = draw(st.dictionaries(st.sampled_from(["us", "eu", "ap"]), st.integers(0, 9), max_size=3))
     policy = Policy(
-        order=order, drain=drain, weights=weights, threshold=draw(st.sampled_from([0, 50])), ramp=Ramp(10, 1)
+        order=order,
+        drain=drain,
+        weights=weights,
+        threshold=draw(st.sampled_from([0, 50])),
+        ramp=Ramp(10, 1),
+        residency=draw(st.sampled_from([(), (), ("us", "eu"), ("ap",)])),
+        prices=draw(st.sampled_from([(), (Price("eu", "us", 80_000), Price("*", "*", 10_000))])),
+        price_ms=1_000,
+        canary=draw(st.sampled_from([None, Portion("ap", 1_000), Portion("label/tier=gold", 50_000)])),
+        least=draw(st.sampled_from([{}, {"eu": 30_000}])),
+        most=draw(st.sampled_from([{}, {"us": 600_000}])),
     )
     standing = st.builds(Standing, st.booleans(), st.sampled_from([0, T - 2_500]), st.sampled_from([0, 30]))
     paths: dict[str, Standing] = {name: draw(standing) for name in (EUROPE, ASIA)}
@@ -79,5 +93,5 @@ def test_law_node_and_dns_agree(world: tuple[Import, dict[str, Standing]]) -> No
     ruling = rule(item.candidates, Case(OWN, item.policy, paths, T))
     shares = {share.member: share.ppm for share in ruling.shares}
     assert at_node(item, paths) == shares
-    if any(c.ready for c in item.candidates):
+    if ruling.shares:
         assert at_dns(item, paths).shares == ruling.shares

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from tests.worlds.bad_policies import PROXIED, STEERING
+
 Spec = dict[str, Any]
 LABEL = "a" * 64
 
@@ -150,4 +152,10 @@ BAD = {
         "Expected `str` of length <= 1024 - at `$.spec.reason`",
         "spec.reason: Too long: may not be more than 1024 bytes",
     ),
+}
+BAD |= {what: Bad("TrafficPolicy", *found) for what, found in (STEERING | PROXIED).items()}
+BAD |= {
+    f"{what}, of a name": Bad("GlobalName", _name(**spec), ours, server)
+    for what, (spec, ours, server) in STEERING.items()
+    if "weights" not in spec
 }

@@ -7,6 +7,7 @@ from gslb.wire import UDP_MAX, respond
 from msgspec import Struct
 
 from federation.model.handout import Candidate, HeadlessSlice, Import, Listener, Witness
+from federation.model.moves import Leaving
 from federation.model.names import MemberName, ServiceKey
 from federation.model.policy import Policy
 from federation.model.record import Endpoint, Evidence, Port, ports_mark
@@ -59,7 +60,7 @@ def _candidate(member: str, slices: tuple[HeadlessSlice, ...], draining: str) ->
         ready=states.count("ready"),
         total=len(states),
         ports=tuple(dict.fromkeys(port.name for one in own for port in one.ports)),
-        draining=member == draining,
+        leaving=Leaving(0) if member == draining else None,
     )
 
 

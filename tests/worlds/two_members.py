@@ -13,6 +13,7 @@ from federation.model.handout import (
     ForeignBundle,
     Handout,
     HeadlessSlice,
+    Here,
     Import,
     JwtBundle,
     Listener,
@@ -26,6 +27,7 @@ from federation.model.handout import (
     Witness,
     Workload,
 )
+from federation.model.moves import Orders
 from federation.model.names import MemberName, ServiceKey
 from federation.model.record import Endpoint, Port
 from federation.model.spiffe import SpiffeId, account, trust_domain
@@ -154,8 +156,8 @@ def keyed(*values: Handout) -> dict[str, Struct]:
 
 def _key(value: Handout, index: int) -> str:
     match value:
-        case Site():
-            return "site"
+        case Site() | Here() | Orders():
+            return type(value).__name__.lower()
         case Peer() | Place() | JwtBundle():
             return f"{MEMBERS[type(value)]}/{value.member}"
         case Pool() | HeadlessSlice():

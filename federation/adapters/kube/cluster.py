@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
+from federation.adapters.kube import drains
 from federation.adapters.kube.access import KubeAccess
 from federation.adapters.kube.follow import Follower
 from federation.adapters.kube.http import Http
@@ -17,7 +18,9 @@ from federation.adapters.kube.reading import Wrong, named_service, read_head, re
 from federation.adapters.kube.tokens import review
 from federation.adapters.kube.writer import Writer
 from federation.adapters.objects import OverObjects
-from federation.model.names import ServiceKey
+from federation.model.local import Drained
+from federation.model.moves import Order
+from federation.model.names import MemberName, ServiceKey
 from federation.model.tokens import ServiceAccount
 from federation.ports import Certainty, Wake, Wanted
 from federation.wire.k8s.types import KINDS, K8sObject, Node, Pod
@@ -52,6 +55,11 @@ class Kube(OverObjects):
         """The worst of the kinds without which nothing is known."""
         found = {self._certainty[kind.name] for kind in FOLLOWED.values() if kind.required}
         return "unknown" if "unknown" in found else "stale" if "stale" in found else "fresh"
+
+    @property
+    def drains(self) -> Mapping[str, Drained] | None:
+        """Every Drain, by its name; None before the first list."""
+        return None if self._certainty["Drain"] == "unknown" else super().drains
 
     @property
     def settled(self) -> bool:
@@ -90,6 +98,14 @@ class Kube(OverObjects):
     async def review(self, token: str, audience: str = "") -> ServiceAccount:
         """Whose this service account token is (TokenReview)."""
         return await review(self._access, token, audience)
+
+    async def make_drain(self, name: str, member: MemberName, order: Order) -> None:
+        """Make the Drain of this name, or give it this duration."""
+        await drains.make(self._http, name, member, order)
+
+    async def end_drain(self, name: str) -> None:
+        """Delete it."""
+        await drains.end(self._http, name)
 
     async def run(self, wake: Wake) -> None:
         """Follow every kind and write what is wanted, until cancelled."""

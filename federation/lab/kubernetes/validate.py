@@ -275,4 +275,5 @@ def compiled(text: str) -> Any:
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "isIP": is_ip,
     "isCIDR": _parses(lambda text: ip_network(text)),
+    "sum": sum,
 }

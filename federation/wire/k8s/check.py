@@ -5,10 +5,12 @@ do not.
 """
 
 from federation.model.cidr import forbidden_address
+from federation.model.duration import seconds_of
 from federation.model.metadata import annotation_fault, is_key, label_fault
+from federation.model.moves import SECONDS_MAX
 from federation.model.names import LABEL_MAX, NAME_MAX, is_host, is_label
-from federation.model.policy import is_path
 from federation.wire.k8s.mcs import ServiceExportSpec
+from federation.wire.k8s.steering import policy_fault, steering_fault
 from federation.wire.k8s.types import (
     ClusterObject,
     ClusterProperty,
@@ -22,7 +24,6 @@ from federation.wire.k8s.types import (
     Service,
     ServiceExport,
     ServicePort,
-    SteeringSpec,
     TrafficPolicy,
 )
 
@@ -56,7 +57,7 @@ def _spec_fault(value: ClusterObject) -> str | None:
         case ServiceExport():
             return _export_fault(value.spec)
         case TrafficPolicy():
-            return _steering_fault(value.spec)
+            return policy_fault(value.spec, value.metadata.name)
         case GlobalName():
             return _name_fault(value.spec)
     return None
@@ -93,6 +94,9 @@ def _drain_fault(value: Drain) -> str | None:
     member = value.spec.member
     if member and not is_label(member):
         return f'field "spec.member": "{member}" is not a member name (a DNS label)'
+    over = seconds_of(value.spec.over) if value.spec.over else 0
+    if over is None or over > SECONDS_MAX:
+        return f'field "spec.over": "{value.spec.over}" must be a duration such as 90s, 10m or 1h30m, at most 24h'
     return None
 
 
@@ -105,20 +109,7 @@ def _name_fault(spec: GlobalNameSpec) -> str | None:
         return 'field "spec.weights": policy weighted needs a weight for at least one region'
     if spec.policy == "steered" and spec.weights:
         return 'field "spec.weights": only used with policy weighted; remove it or set spec.policy to weighted'
-    return _steering_fault(spec)
-
-
-def _steering_fault(spec: SteeringSpec) -> str | None:
-    if spec.weights and not any(spec.weights.values()):
-        return 'field "spec.weights": all are 0: give at least one region a weight above 0'
-    for field, regions in (("order", spec.order), ("drain", spec.drain)):
-        twice = next((region for index, region in enumerate(regions) if region in regions[:index]), None)
-        if twice is not None:
-            return f'field "spec.{field}": "{twice}" stands there twice'
-    if spec.probe is not None and spec.probe.path and not is_path(spec.probe.path):
-        path = spec.probe.path
-        return f'field "spec.probe.path": {path!r} must begin with "/" and hold printable ASCII without spaces'
-    return None
+    return steering_fault(spec)
 
 
 def _slice_fault(value: EndpointSlice) -> str | None:

@@ -6,7 +6,7 @@ import msgspec
 import yaml
 from msgspec import Struct
 
-from federation.wire.k8s import mcs, ours
+from federation.wire.k8s import mcs, ours, policies
 from federation.wire.k8s.rules import FIELDS, TYPES
 
 Json = dict[str, Any]
@@ -128,7 +128,7 @@ _ALL = (
         ours.TrafficPolicy,
         "trafficpolicies",
         "tp",
-        spec=ours.TrafficPolicySpec,
+        spec=policies.TrafficPolicySpec,
         spec_required=True,
         status=ours.ConditionsStatus,
         columns=(
@@ -275,8 +275,8 @@ def structural(schema: Json, defs: Json, defaults: bool) -> Json:
 def _referred(schema: Json, defs: Json, defaults: bool) -> Json:
     name = schema["$ref"].rpartition("/")[2]
     made = structural(defs[name], defs, defaults) | _rules(name)
-    for field, rule in FIELDS.get(name, {}).items():
-        made["properties"][field]["x-kubernetes-validations"] = [rule.rendered()]
+    for field, rules in FIELDS.get(name, {}).items():
+        made["properties"][field]["x-kubernetes-validations"] = [rule.rendered() for rule in rules]
     return made
 
 

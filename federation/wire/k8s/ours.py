@@ -7,58 +7,12 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from federation.model import policy as model
 from federation.model.names import LABEL_MAX, NAME_MAX
 from federation.wire.k8s.meta import Conditions, Count64, ObjectMeta, Time
+from federation.wire.k8s.policies import SteeringSpec, TrafficPolicySpec, spoken, within
 
 ApiVersion = Literal["isthmus.dev/v1alpha1"]
 REASON_MAX = 1_024
 """Characters of the reason of a Drain."""
-
-
-def _within(limits: model.Range, about: str) -> Meta:
-    return Meta(ge=limits.low, le=limits.high, description=about)
-
-
-Region = Annotated[str, Meta(min_length=1, max_length=LABEL_MAX)]
-Weight = Annotated[int, Meta(ge=model.WEIGHT.low, le=model.WEIGHT.high)]
-
-
-class ReturnSpec(Struct, frozen=True):
-    """How a recovered target comes back: `percent` of all requests more every `seconds`."""
-
-    percent: Annotated[int, _within(model.RETURN_PERCENT, "Per cent of all requests that come back in one step.")] = 10
-    seconds: Annotated[int, _within(model.RETURN_SECONDS, "Seconds between two steps.")] = 10
-
-
-class ProbeSpec(Struct, frozen=True, kw_only=True, rename="camel"):
-    """A health probe: an HTTP GET of `path` (200 to 399 is healthy), or without one a TCP connection."""
-
-    port: Annotated[int, _within(model.PROBE_PORT, "Port that is probed; 0 is the endpoint's own.")] = 0
-    path: Annotated[str, Meta(max_length=model.PROBE_PATH_MAX, description="Path of the GET; none: TCP only.")] = ""
-    interval_ms: Annotated[int, _within(model.PROBE_INTERVAL_MS, "Milliseconds from probe to probe.")] = 1_000
-    timeout_ms: Annotated[int, _within(model.PROBE_TIMEOUT_MS, "Milliseconds that a probe may take.")] = 1_000
-    unhealthy: Annotated[int, _within(model.PROBE_COUNT, "Failures in a row that take the target away.")] = 3
-    healthy: Annotated[int, _within(model.PROBE_COUNT, "Successes in a row that bring it back.")] = 2
-
-
-_FEW = model.REGIONS_MAX
-_ORDER = "Regions, preferred first, after the client's own; those not named follow by round trip."
-_THRESHOLD = "Per cent of ready endpoints below which traffic begins to leave; unset: 71.4 (100/1.4)."
-_WEIGHTS = "Parts by region, instead of order and cost."
-_DRAIN = "Regions that get nothing while anyone else is ready."
-
-
-class SteeringSpec(Struct, frozen=True, kw_only=True, rename={"ramp": "return"}):
-    """What our two kinds of policies have in common; the fields mean what `model.policy.Policy` says."""
-
-    order: Annotated[list[Region], Meta(max_length=_FEW, description=_ORDER)] = []
-    threshold: Annotated[int, _within(model.THRESHOLD, _THRESHOLD)] | None = None
-    weights: Annotated[dict[str, Weight], Meta(max_length=_FEW, description=_WEIGHTS)] = {}
-    drain: Annotated[list[Region], Meta(max_length=_FEW, description=_DRAIN)] = []
-    ramp: ReturnSpec = ReturnSpec()
-    probe: ProbeSpec | None = None
-
-
-class TrafficPolicySpec(SteeringSpec, frozen=True, kw_only=True):
-    """How the service of the same namespace and name is steered for clients of this cluster."""
+_OVER = "How long it takes, in ten steps: a duration such as 10m, at most 24h (none: at once)."
 
 
 class ConditionsStatus(Struct, frozen=True, kw_only=True, rename="camel"):
@@ -69,7 +23,7 @@ class ConditionsStatus(Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class TrafficPolicy(Struct, frozen=True, kw_only=True, rename="camel"):
-    """Steers the service of its own namespace and name."""
+    """Steers the service of its own namespace and name, or every service of the namespace."""
 
     api_version: ApiVersion = "isthmus.dev/v1alpha1"
     kind: Literal["TrafficPolicy"] = "TrafficPolicy"
@@ -78,7 +32,7 @@ class TrafficPolicy(Struct, frozen=True, kw_only=True, rename="camel"):
     status: Any = None
 
 
-class GlobalNameSpec(SteeringSpec, frozen=True, kw_only=True):
+class GlobalNameSpec(SteeringSpec, frozen=True, kw_only=True, rename=spoken):
     """The host, and which members of those that offer the service it is answered with."""
 
     host: Annotated[str, Meta(max_length=NAME_MAX, description="The public name, such as shop.example.com.")]
@@ -86,7 +40,7 @@ class GlobalNameSpec(SteeringSpec, frozen=True, kw_only=True):
     policy: Annotated[
         model.Steering, Meta(description="steered: by the law, for each client's place; weighted: by weights.")
     ] = "steered"
-    ttl: Annotated[int, _within(model.TTL, "Seconds that resolvers may keep an answer.")] = 30
+    ttl: Annotated[int, within(model.TTL, "Seconds that resolvers may keep an answer.")] = 30
 
 
 class GlobalName(Struct, frozen=True, kw_only=True, rename="camel"):
@@ -105,6 +59,7 @@ class DrainSpec(Struct, frozen=True, kw_only=True):
     member: Annotated[
         str, Meta(max_length=LABEL_MAX, description="The member; none: the one of this cluster. Cannot be changed.")
     ] = ""
+    over: Annotated[str, Meta(max_length=18, description=_OVER)] = ""
     reason: Annotated[str, Meta(max_length=REASON_MAX, description="Why, for people who look at it later.")] = ""
 
 

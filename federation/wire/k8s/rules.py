@@ -2,6 +2,8 @@
 
 from msgspec import Struct
 
+from federation.model.duration import FORM
+
 _LABEL = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 IS_LABEL = f"self.matches('^{_LABEL}$')"
 
@@ -22,8 +24,23 @@ class Rule(Struct, frozen=True, kw_only=True):
 def _once() -> Rule:
     return Rule(
         check="self.all(one, self.exists_one(other, other == one))",
-        message="a region stands there twice",
+        message="one stands there twice",
         expression="""'"' + self.filter(one, !self.exists_one(other, other == one))[0] + '" stands there twice'""",
+    )
+
+
+_KEY_VALUE = "[A-Za-z0-9]([A-Za-z0-9._/-]*[A-Za-z0-9])?=([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?)?"
+_TARGET = f"{_LABEL}|member/{_LABEL}|label/{_KEY_VALUE}"
+_TERM = f"^({_TARGET}|@region|@az)$"
+_NO_TERM = "is no term: write a region, member/NAME, label/KEY=VALUE, @region or @az"
+
+
+def _outside(field: str) -> str:
+    """CEL: this portion goes to a region that residency leaves out."""
+    to = f"self.{field}.to"
+    return (
+        f"has(self.{field}) && has(self.residency) && size(self.residency) > 0 && "
+        f"!{to}.contains('/') && !{to}.startsWith('@') && !({to} in self.residency)"
     )
 
 
@@ -31,39 +48,154 @@ _NAME_IS_LABEL = Rule(
     check=f"self.metadata.name.matches('^{_LABEL}$')",
     message='metadata.name is not a DNS label (1 to 63 of a-z, 0-9 and inner "-")',
 )
-_STEERING = {
-    "order": _once(),
-    "drain": _once(),
-    "weights": Rule(
-        check="size(self) == 0 || self.exists(region, self[region] > 0)",
-        message="all are 0: give at least one region a weight above 0",
+_STEERING: dict[str, tuple[Rule, ...]] = {
+    "order": (
+        _once(),
+        Rule(
+            check=f"self.all(term, term.matches('{_TERM}'))",
+            message=f"one {_NO_TERM}",
+            expression=f"""'"' + self.filter(term, !term.matches('{_TERM}'))[0] + '" {_NO_TERM}'""",
+        ),
+    ),
+    "drain": (_once(),),
+    "residency": (_once(),),
+    "weights": (
+        Rule(
+            check="size(self) == 0 || self.exists(region, self[region] > 0)",
+            message="all are 0: give at least one region a weight above 0",
+        ),
+    ),
+    "prices": (
+        Rule(
+            check="self.all(one, self.exists_one(other, other.from == one.from && other.to == one.to))",
+            message="a pair of regions stands there twice",
+        ),
+    ),
+    "minShare": (
+        Rule(
+            check="self.map(region, self[region]).sum() <= 100",
+            message="more than 100 per cent in all",
+        ),
     ),
 }
+_RESIDES = (
+    Rule(
+        check="!has(self.residency) || size(self.residency) == 0 || !has(self.weights) || size(self.weights) == 0 || "
+        "self.residency.exists(region, region in self.weights && self.weights[region] > 0)",
+        message="residency: leaves nobody: no region in it has a weight above 0",
+    ),
+    Rule(
+        check="!has(self.minShare) || !has(self.maxShare) || "
+        "self.minShare.all(region, !(region in self.maxShare) || self.minShare[region] <= self.maxShare[region])",
+        message="minShare: a region has more than its maxShare",
+    ),
+    Rule(
+        check="!has(self.minShare) || !has(self.residency) || size(self.residency) == 0 || "
+        "self.minShare.all(region, region in self.residency)",
+        message="minShare: a region is not in spec.residency",
+    ),
+)
 
-FIELDS: dict[str, dict[str, Rule]] = {
+FIELDS: dict[str, dict[str, tuple[Rule, ...]]] = {
     "TrafficPolicySpec": _STEERING,
     "GlobalNameSpec": {
         **_STEERING,
-        "host": Rule(
-            check=f"self.matches('^({_LABEL}\\\\.)+{_LABEL}$')",
-            message="must be a DNS name in lower case such as shop.example.com",
+        "host": (
+            Rule(
+                check=f"self.matches('^({_LABEL}\\\\.)+{_LABEL}$')",
+                message="must be a DNS name in lower case such as shop.example.com",
+            ),
         ),
-        "service": Rule(check=IS_LABEL, message="is not a DNS label"),
+        "service": (Rule(check=IS_LABEL, message="is not a DNS label"),),
     },
     "ProbeSpec": {
-        "path": Rule(
-            check="self == '' || self.matches('^/[!-~]*$')",
-            message='must begin with "/" and hold printable ASCII without spaces',
+        "path": (
+            Rule(
+                check="self == '' || self.matches('^/[!-~]*$')",
+                message='must begin with "/" and hold printable ASCII without spaces',
+            ),
+        ),
+    },
+    "PortionSpec": {
+        "to": (
+            Rule(
+                check=f"self.matches('^({_TARGET})$')",
+                message="names nobody: write a region, member/NAME or label/KEY=VALUE",
+            ),
+        ),
+    },
+    "PanicSpec": {
+        "fallback": (Rule(check=f"self == '' || {IS_LABEL}", message="is not a DNS label"),),
+    },
+    "AffinitySpec": {
+        "name": (
+            Rule(
+                check="self == '' || self.matches('^[!#$%&*+.^_`|~0-9A-Za-z-]+$')",
+                message="is no name of a header or cookie (RFC 9110, token)",
+            ),
         ),
     },
     "DrainSpec": {
-        "member": Rule(check=f"self == '' || {IS_LABEL}", message="is not a member name (a DNS label)"),
+        "member": (Rule(check=f"self == '' || {IS_LABEL}", message="is not a member name (a DNS label)"),),
+        "over": (
+            Rule(
+                check=f"self == '' || (self.matches('^{FORM}$') && duration(self) <= duration('24h'))",
+                message="must be a duration such as 90s, 10m or 1h30m, at most 24h",
+            ),
+        ),
     },
 }
 """By type and field."""
 
+_FALLS_BACK = "has(self.panic) && self.panic.action == 'fallback'"
 TYPES: dict[str, tuple[Rule, ...]] = {
+    "TrafficPolicySpec": (
+        *_RESIDES,
+        Rule(check=f"!({_outside('canary')})", message="canary.to: is not in spec.residency"),
+        Rule(check=f"!({_outside('mirror')})", message="mirror.to: is not in spec.residency"),
+        Rule(
+            check=f"!({_FALLS_BACK}) || self.target != 'Namespace'",
+            message="panic.action: fallback is for one service: set spec.target to Service",
+        ),
+    ),
+    "PanicSpec": (
+        Rule(
+            check="self.action == 'fallback' || !has(self.fallback) || self.fallback == ''",
+            message="fallback: only used with action fallback",
+        ),
+        Rule(
+            check="self.action != 'fallback' || (has(self.fallback) && self.fallback != '')",
+            message="fallback: action fallback needs the name of a service of the same namespace",
+        ),
+    ),
+    "AffinitySpec": (
+        Rule(
+            check="self.by != 'source' || !has(self.name) || self.name == ''",
+            message="name: only used with by header or cookie",
+        ),
+        Rule(
+            check="self.by == 'source' || (has(self.name) && self.name != '')",
+            message="name: affinity by header or cookie needs its name",
+        ),
+        Rule(
+            check="self.by == 'cookie' || !has(self.seconds) || self.seconds == 0",
+            message="seconds: only used with by cookie",
+        ),
+    ),
+    "RetriesSpec": (
+        Rule(
+            check="self.maxMs == 0 || self.maxMs >= self.baseMs",
+            message="maxMs: is less than baseMs",
+        ),
+    ),
+    "OutlierSpec": (
+        Rule(
+            check="self.maxEjectionMs == 0 || self.maxEjectionMs >= self.baseEjectionMs",
+            message="maxEjectionMs: is less than baseEjectionMs",
+        ),
+    ),
     "GlobalNameSpec": (
+        *_RESIDES,
         Rule(
             check="self.policy != 'weighted' || (has(self.weights) && size(self.weights) > 0)",
             message="weights: policy weighted needs a weight for at least one region",
@@ -79,7 +211,14 @@ TYPES: dict[str, tuple[Rule, ...]] = {
             message="member cannot be changed: delete this Drain and make another",
         ),
     ),
-    "TrafficPolicy": (_NAME_IS_LABEL,),
+    "TrafficPolicy": (
+        _NAME_IS_LABEL,
+        Rule(
+            check="!has(self.spec.panic) || !has(self.spec.panic.fallback) || "
+            "self.spec.panic.fallback != self.metadata.name",
+            message="spec.panic.fallback: a service cannot take the place of itself",
+        ),
+    ),
     "GlobalName": (_NAME_IS_LABEL,),
     "MemberCluster": (_NAME_IS_LABEL,),
 }

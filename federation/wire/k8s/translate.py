@@ -7,17 +7,21 @@ from typing import Literal
 from msgspec import Struct, structs
 
 from federation.model import policy as model
+from federation.model.duration import seconds_of
+from federation.model.local import Drained
 from federation.model.names import LABEL_MAX, ServiceKey
 from federation.model.record import Endpoint, EndpointState, Port, ServiceKind, Slice, Traits
+from federation.model.wish import in_force
 from federation.wire.k8s.naming import derived_name
 from federation.wire.k8s.types import (
+    Drain,
     EndpointConditions,
     EndpointSlice,
     GlobalName,
     Service,
     ServiceExport,
-    SteeringSpec,
 )
+from federation.wire.k8s.wishes import wish_of
 
 SERVICE_LABEL = "kubernetes.io/service-name"
 MCS_SERVICE_LABEL = "multicluster.kubernetes.io/service-name"
@@ -104,7 +108,9 @@ def local_slices(
             sorted(Port(p.name, p.port, p.protocol, p.app_protocol or "") for p in endpoint_slice.ports or () if p.port)
         )
         for item in endpoint_slice.endpoints or ():
-            group = merged.setdefault((_az(item.zone or zones.get(item.node_name or "")) or default_az, ports), {})
+            group = merged.setdefault(
+                (zone_label(item.zone or zones.get(item.node_name or "")) or default_az, ports), {}
+            )
             for address in item.addresses[:1]:
                 group[address] = Endpoint(address, state_of(item.conditions), item.hostname or "")
     return tuple(
@@ -113,7 +119,7 @@ def local_slices(
     )
 
 
-def _az(zone: str | None) -> str:
+def zone_label(zone: str | None) -> str:
     """A zone's name as a DNS label: a node's label may hold more than peers take."""
     return _NO_LABEL.sub("-", (zone or "").lower()).strip("-")[:LABEL_MAX].rstrip("-")
 
@@ -125,20 +131,15 @@ def state_of(conditions: EndpointConditions) -> EndpointState:
     return "unready" if conditions.ready is False else "ready"
 
 
-def policy_of(spec: SteeringSpec) -> model.Policy:
-    """The policy in the model's words."""
-    return model.Policy(
-        order=tuple(spec.order),
-        threshold=spec.threshold or 0,
-        weights=spec.weights,
-        drain=tuple(spec.drain),
-        ramp=model.Ramp(spec.ramp.percent, spec.ramp.seconds),
-        probe=None if spec.probe is None else model.Probe(**structs.asdict(spec.probe)),
-    )
+def drained(value: Drain) -> Drained:
+    """What the Drain asks for."""
+    spec, meta = value.spec, value.metadata
+    return Drained(spec.member, meta.generation, seconds_of(spec.over) or 0, spec.reason, meta.uid)
 
 
 def global_name(value: GlobalName) -> model.GlobalName:
     """The public name in the model's words; its service lies in the object's namespace."""
     spec = value.spec
     service = ServiceKey(value.metadata.namespace, spec.service)
-    return model.GlobalName(host=spec.host, service=service, steering=spec.policy, ttl=spec.ttl, policy=policy_of(spec))
+    policy = in_force([("", wish_of(spec))]).policy
+    return model.GlobalName(host=spec.host, service=service, steering=spec.policy, ttl=spec.ttl, policy=policy)

@@ -41,12 +41,9 @@ from federation.wire.k8s.ours import (
     GlobalNameSpec,
     MemberCluster,
     MemberClusterStatus,
-    ProbeSpec,
-    ReturnSpec,
-    SteeringSpec,
     TrafficPolicy,
-    TrafficPolicySpec,
 )
+from federation.wire.k8s.policies import ProbeSpec, ReturnSpec, SteeringSpec, TrafficPolicySpec
 
 __all__ = [
     "CLUSTER_KINDS",

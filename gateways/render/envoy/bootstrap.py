@@ -24,6 +24,9 @@ def bootstrap(node: str, member: str, region: str, xds_socket: str, admin_socket
             "cds_config": {"ads": {}, "resource_api_version": "V3", "initial_fetch_timeout": "15s"},
             "lds_config": {"ads": {}, "resource_api_version": "V3", "initial_fetch_timeout": "15s"},
         },
+        "cluster_manager": {
+            "load_stats_config": {"api_type": "GRPC", "transport_api_version": "V3", "grpc_services": [stream]}
+        },
         "static_resources": {"clusters": [_xds(xds_socket)]},
         "overload_manager": {
             "resource_monitors": [

@@ -43,9 +43,10 @@ STATUSES = ("ServiceExport", "ServiceImport", "TrafficPolicy", "GlobalName", "Dr
 
 
 def needed() -> set[tuple[str, str, str]]:
-    """What the client asks for: it follows its kinds, applies and deletes what is wanted, applies statuses."""
+    """What the client asks for: it follows its kinds, applies and deletes what is wanted and Drains, applies statuses."""
     rows = {(kind.group, kind.plural, verb) for kind in FOLLOWED.values() for verb in READ}
     rows |= {(FOLLOWED[n].group, FOLLOWED[n].plural, verb) for n in WRITTEN for verb in ("create", "patch", "delete")}
+    rows |= {(FOLLOWED["Drain"].group, FOLLOWED["Drain"].plural, verb) for verb in ("create", "patch", "delete")}
     rows |= {(FOLLOWED[name].group, f"{FOLLOWED[name].plural}/status", "patch") for name in STATUSES}
     return rows | {("authentication.k8s.io", "tokenreviews", "create")}
 

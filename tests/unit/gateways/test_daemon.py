@@ -25,8 +25,8 @@ from federation.wire.keyed import encode
 from gateways.daemon import Agent
 from gateways.kernel.memory import Twin
 from gateways.state import Situation
+from gateways.xds.hub import SERVICE
 from gateways.xds.messages import CDS, EDS, LDS, SDS
-from gateways.xds.serve import SERVICE
 from tests.unit.gateways.test_intent import CLIENT, EU, EU_PEER, GATEWAY, NODE, US
 from tests.worlds.two_members import candidate, keyed, site, web_import, web_offer, web_pool
 

@@ -7,8 +7,9 @@ import pytest
 from federation.model.imported import Said
 from federation.model.local import LocalFacts
 from federation.model.names import MemberName, ServiceKey
-from federation.model.policy import GlobalName, Policy
+from federation.model.policy import GlobalName
 from federation.model.record import Port
+from federation.model.wish import Wish
 from federation.plan.service import ServiceInputs, plan_service
 
 WEB = ServiceKey("shop", "web")
@@ -53,7 +54,7 @@ CASES: dict[str, tuple[Said, list[tuple[str, bool, str]]]] = {
         [("Valid", False, f"{WRONG}; it is not exported"), ("Ready", False, "It is not exported: see Valid.")],
     ),
     "a policy that stands": (
-        said("TrafficPolicy", "web", {}, policy=Policy()),
+        said("TrafficPolicy", "web", {}, policy=Wish()),
         [("Accepted", False, f"{WRONG}; the last good one stays in force")],
     ),
     "a policy that never was": (

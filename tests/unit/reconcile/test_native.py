@@ -8,6 +8,7 @@ from msgspec import structs
 
 from federation.adapters.memory import MemoryCluster
 from federation.model.handout import NodeReport
+from federation.model.moves import Leaving
 from federation.model.names import MemberName, ServiceKey
 from federation.model.record import About, Endpoint, Export, Port, Slice, Traits
 from federation.plan.steering import Kept
@@ -310,16 +311,16 @@ def test_a_drain_of_ourselves_is_said_to_all_and_of_another_stays_here(world: Wo
     world.local("10.1.1.11")
     world.peer_says(Export(service=WEB, ports=PORTS))
     world.cluster.put(drain("maintenance"))
-    assert world.record()["about"] == About(MemberName("us-east"), "us-east", "0.1.0", True)
-    assert {c.member: c.draining for c in world.handout("node1")["import/shop/web"].candidates} == {
+    assert world.record()["about"] == About(MemberName("us-east"), "us-east", "0.1.0", Leaving(1_000_000_000))
+    assert {c.member: c.leaving is not None for c in world.handout("node1")["import/shop/web"].candidates} == {
         "us-east": True,
         EU: False,
     }
     world.cluster.drop(("Drain", "", "maintenance"))
     world.cluster.put(drain("far", EU))
     world.cluster.put(drain("typo", "eu-centrall"))
-    assert not world.record()["about"].draining
-    assert {c.member: c.draining for c in world.handout("node1")["import/shop/web"].candidates}[EU]
+    assert not world.record()["about"].leaving
+    assert {c.member: c.leaving is not None for c in world.handout("node1")["import/shop/web"].candidates}[EU]
     said = wanted(world, "federation")
     assert conditions(said[("Drain", "far")]) == {"Accepted": ("True", "Accepted")}
     assert said[("Drain", "typo")].status == {
@@ -336,8 +337,8 @@ def test_a_drain_of_ourselves_is_said_to_all_and_of_another_stays_here(world: Wo
 
 
 def test_a_member_that_drains_by_its_own_word_drains_here(world: World) -> None:
-    world.peer_says(Export(service=WEB, ports=PORTS), About(EU, "eu-central", "1", True))
-    assert world.handout("node1")["import/shop/web"].candidates[0].draining
+    world.peer_says(Export(service=WEB, ports=PORTS), About(EU, "eu-central", "1", Leaving(0)))
+    assert world.handout("node1")["import/shop/web"].candidates[0].leaving
 
 
 def test_what_is_imported_here_is_never_exported_or_taken_for_a_local_service(world: World) -> None:

@@ -1,16 +1,19 @@
 """What a controller makes of its programs' reports over the ends of their sessions."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 
+import pytest
 from msgspec import Struct
 
-from federation.model.handout import EndpointReport, NodeReport
-from federation.model.names import ServiceKey
+from federation.model.errors import Refused
+from federation.model.handout import EndpointReport, Flow, FlowReport, NodeReport
+from federation.model.names import MemberName, ServiceKey
 from federation.session.session import Session
-from federation.session.tree import Tree, tree_of
+from federation.session.tree import Tree, compare, tree_of
 from federation.sync.agents import AgentSync
-from federation.wire.handout import REPORT_TOPIC
+from federation.sync.flows import flows_of
+from federation.wire.handout import REPORT, REPORT_TOPIC
 from federation.wire.keyed import encode
 
 NODE = NodeReport(node="n1", role="node")
@@ -26,7 +29,8 @@ class Agents:
 
     def __init__(self) -> None:
         self.woken: list[str] = []
-        self.sync = AgentSync("us-east", self.woken.append)
+        self.flows: list[Mapping[ServiceKey, FlowReport | None]] = []
+        self.sync = AgentSync("us-east", self.woken.append, lambda _, flows: self.flows.append(flows))
 
     async def session(self, report: Tree) -> None:
         """One session in which the agent says this; it ends when all was said."""
@@ -83,3 +87,40 @@ def test_how_far_a_program_is_wakes_nobody() -> None:
     reached = NodeReport(node="n1", role="node", reached=b"r" * 32, problems=("one",))
     asyncio.run(agents.session(said(reached)))
     assert len(agents.woken) - first == 2, "it came and it went, and nothing else"
+
+
+WEB = ServiceKey("shop", "web")
+FLOWS = FlowReport(WEB, (Flow("shop/client", MemberName("us-east"), 10_000),))
+
+
+def with_flows(report: FlowReport, key: str = "flow/shop/web") -> Tree:
+    return tree_of({"node": encode(NODE), key: encode(report)})
+
+
+def test_flows_wake_nobody_and_go_to_their_reader() -> None:
+    agents = Agents()
+    asyncio.run(agents.session(said(NODE)))
+    before = len(agents.woken)
+    asyncio.run(agents.session(with_flows(FLOWS)))
+    asyncio.run(agents.session(said(NODE)))
+    assert agents.flows == [{WEB: FLOWS}, {WEB: None}]
+    assert len(agents.woken) - before == 4, "it came and went, twice"
+
+
+def test_flows_that_cannot_be_are_refused_with_all_that_came_with_them() -> None:
+    bad = FlowReport(WEB, (Flow("", MemberName("us-east"), -1),))
+    for tree, text in (
+        (with_flows(FLOWS, "flow/shop/db"), 'report "flow/shop/db" calls itself "flow/shop/web"'),
+        (
+            with_flows(bad),
+            'report "flow/shop/web": -1 thousandths of requests per second, 0 ppm errors to "us-east" cannot be',
+        ),
+    ):
+        change = compare(Tree(), tree)
+        decoded = {key: REPORT.decode(key, data) for key, data in change.changed.items()}
+        with pytest.raises(Refused) as refused:
+            flows_of(decoded, ())
+        assert (refused.value.code, refused.value.text) == ("E120", text)
+        agents = Agents()
+        asyncio.run(agents.session(tree))
+        assert agents.flows == [] and agents.sync.states()["n1"].node is None

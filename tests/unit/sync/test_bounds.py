@@ -50,7 +50,7 @@ def test_one_resource_beyond_its_size_is_refused_alone(reader: Reader) -> None:
     tree = content(*GOOD).put("about", encode(About("eu-central", "eu-central", "1" * RESOURCE_BYTES_MAX)))  # type: ignore[arg-type]
     reader.take_tree(tree)
     assert [str(error) for error in reader.held.refusals.values()] == [
-        f'E117 resource "about" of member "eu-central" is {RESOURCE_BYTES_MAX + 60} bytes, limit {RESOURCE_BYTES_MAX}; '
+        f'E117 resource "about" of member "eu-central" is {RESOURCE_BYTES_MAX + 67} bytes, limit {RESOURCE_BYTES_MAX}; '
         "last good kept"
     ]
     assert reader.held.view["about"] == GOOD[0]

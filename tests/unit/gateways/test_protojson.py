@@ -7,7 +7,7 @@ from gateways.render.envoy.common import CDS, Shared
 from gateways.render.envoy.resources import resources
 from gateways.show import HIDDEN
 from gateways.xds.encode import TYPES
-from gateways.xds.wire import Unwritable, message_bytes
+from gateways.xds.protojson import Unwritable, message_bytes
 from tests.unit.gateways.test_golden import WORLDS
 
 CLUSTER = "envoy.config.cluster.v3.Cluster"

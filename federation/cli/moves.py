@@ -1,0 +1,176 @@
+"""`isthmus drain`, `undrain`, `shift`, `shifts` and `freeze`: requests to the running controller of one member."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from federation.cli.look import ask, lab_sockets
+from federation.model.duration import parse_seconds, words
+from federation.model.errors import InputError
+from federation.model.moves import SECONDS_MAX
+
+API = click.option("--api", type=click.Path(path_type=Path), help="The controller's api.sock.")
+STATE = click.option("--state", type=click.Path(path_type=Path), help="State folder of the member (instead of --api).")
+OVER = click.option("--over", default="0s", help="How long it takes, in ten steps, such as 10m; at most 24h.")
+REASON = click.option("--reason", default="", help="Why, for people who look at it later.")
+FORCE = click.option("--force", is_flag=True, help="Against the safety rules; needs --reason.")
+DRY = click.option("--dry-run", "dry", is_flag=True, help="Begin nothing; print whose shares would change.")
+OUTPUT = click.option("--output", type=click.Choice(["text", "json"]), default="text")
+
+
+def moving(command: Any) -> Any:
+    """Add the options of every move."""
+    for option in (OUTPUT, DRY, FORCE, REASON, OVER, STATE, API):
+        command = option(command)
+    return command
+
+
+@click.command()
+@click.argument("member")
+@moving
+def drain(member: str, api: Path | None, state: Path | None, output: str, **manner: Any) -> None:
+    """Drain MEMBER: in ten steps it gets no more requests than another can take, in every locality and in DNS.
+
+    Of the member whose controller is asked, for everybody's clients; of another, for this member's own clients. Again
+    with a shorter --over hastens it. Wait for step 10, then for the longest TTL of its public names, then shut it down.
+    """
+    answer = _post(api, state, "drain", {"member": member, "manner": _manner(**manner)})
+    if output == "json":
+        click.echo(json.dumps(answer, indent=2))
+        return
+    what = "would be drained" if answer["dry_run"] else "is drained"
+    say(answer, f"{member} {what} {_pace(answer['seconds'])}")
+
+
+@click.command()
+@click.argument("member")
+@API
+@STATE
+def undrain(member: str, api: Path | None, state: Path | None) -> None:
+    """End the drain of MEMBER, also where node agents and DNS servers were told; it comes back by the policy's ramp."""
+    answer = _post(api, state, "undrain", {"member": member})
+    agents = ", ".join(answer["ended"]["agents"])
+    click.echo(f"{member} comes back" + (f"; so it does at {agents}" if agents else ""))
+
+
+@click.command()
+@click.argument("service")
+@click.option("--from", "source", help="The member that gets less.")
+@click.option("--to", help="The member that gets it instead.")
+@click.option("--percent", help="Of what the law gives --from; above 0 and at most 100, up to four decimals.")
+@click.option("--off", is_flag=True, help="End the shifts of SERVICE.")
+@moving
+def shift(
+    service: str,
+    source: str | None,
+    to: str | None,
+    percent: str | None,
+    off: bool,
+    api: Path | None,
+    state: Path | None,
+    output: str,
+    **manner: Any,
+) -> None:
+    """Send a part of the requests for SERVICE (NAMESPACE/NAME) from one member to another, in ten steps.
+
+    From the member whose controller is asked, for everybody's clients; from another, for this member's own clients.
+    """
+    if off:
+        if source or to or percent:
+            raise click.UsageError("--off ends every shift of the service; give no --from, --to or --percent")
+        answer = _post(api, state, "unshift", {"service": service})
+        click.echo(json.dumps(answer) if output == "json" else f"ended for {service}: {', '.join(answer['ended'])}")
+        return
+    if not (source and to and percent):
+        raise click.UsageError("give --from, --to and --percent, or --off")
+    body = {"service": service, "source": source, "to": to, "ppm": parse_percent(percent)}
+    answer = _post(api, state, "shift", body | {"manner": _manner(**manner)})
+    if output == "json":
+        click.echo(json.dumps(answer, indent=2))
+        return
+    what = "would go" if answer["dry_run"] else "go"
+    say(answer, f"{percent} % of {service} at {source} {what} to {to} {_pace(answer['seconds'])}")
+
+
+@click.command()
+@API
+@STATE
+@OUTPUT
+def shifts(api: Path | None, state: Path | None, output: str) -> None:
+    """Show the shifts and drains in force, by whom and how far."""
+    found = ask(_socket(api, state), "/v1/status")["moves"]
+    if output == "json":
+        click.echo(json.dumps(found, indent=2))
+        return
+    from federation.cli.moves_tables import print_moves
+
+    print_moves(found)
+
+
+@click.command()
+@click.argument("switch", type=click.Choice(["on", "off"]))
+@REASON
+@API
+@STATE
+def freeze(switch: str, reason: str, api: Path | None, state: Path | None) -> None:
+    """Take no drains and shifts at this member from now on, or take them again. What is under way goes on."""
+    if switch == "on" and not reason:
+        raise InputError("freeze on: needs --reason, which every refusal shows")
+    _post(api, state, "freeze", {"why": reason if switch == "on" else ""})
+    click.echo("moves are frozen" if switch == "on" else "moves are taken again")
+
+
+def parse_percent(text: str) -> int:
+    """Parts per million of a percentage. InputError when it is none, 0, or above 100."""
+    from decimal import Decimal, InvalidOperation
+
+    try:
+        ppm = Decimal(text) * 10_000
+    except InvalidOperation:
+        ppm = Decimal("NaN")
+    if not ppm.is_finite() or not 0 < ppm <= 1_000_000 or ppm != int(ppm):
+        raise InputError(f'--percent "{text}": must be above 0 and at most 100, with at most four decimals')
+    return int(ppm)
+
+
+def say(answer: dict[str, Any], line: str) -> None:
+    """Print what was done, what speaks against it, and whose shares change."""
+    from federation.cli.moves_tables import print_changes
+
+    click.echo(line)
+    for text in answer["warnings"]:
+        click.echo(f"! {text}")
+    print_changes(answer["changes"])
+
+
+def _manner(over: str, reason: str, force: bool, dry: bool) -> dict[str, Any]:
+    return {"seconds": parse_seconds(over, "--over", SECONDS_MAX), "reason": reason, "force": force, "dry": dry}
+
+
+def _pace(seconds: int) -> str:
+    return f"over {words(seconds)}, in ten steps" if seconds else "at once"
+
+
+def _post(api: Path | None, state: Path | None, what: str, body: dict[str, Any]) -> dict[str, Any]:
+    return ask(_socket(api, state), f"/v1/{what}", "POST", body)
+
+
+def _socket(api: Path | None, state: Path | None) -> Path:
+    if api is not None and state is not None:
+        raise click.UsageError("give --api or --state, not both")
+    if state is not None:
+        from federation.config import Folder
+
+        folder = Folder(state)
+        folder.own()
+        return folder.api
+    if api is not None:
+        return api
+    sockets = lab_sockets()
+    if len(sockets) > 1:
+        raise InputError(f"which member? --api names its controller's socket, such as {sockets[0]}")
+    return sockets[0]

@@ -1,0 +1,38 @@
+"""Which services' plans change by what our agents report: failing endpoints, ways that broke, demand that moved."""
+
+from collections.abc import Mapping
+
+from federation.model.names import ServiceKey
+from federation.plan.service import ServicePlan
+from federation.ports import Agents
+from federation.reconcile.demand import Demands
+from federation.reconcile.desired import NOTHING
+from federation.reconcile.links import Links
+
+Plans = Mapping[ServiceKey, ServicePlan]
+
+
+class Reported:
+    """`failing` are the own endpoints that fail, by service."""
+
+    def __init__(self, links: Links, demands: Demands, agents: Agents) -> None:
+        self._links = links
+        self._demands = demands
+        self._agents = agents
+        self._down: frozenset[str] = frozenset()
+        self.failing: dict[ServiceKey, frozenset[str]] = {}
+
+    def anew(self, plans: Plans) -> set[ServiceKey]:
+        """After an agent said something new, came or went."""
+        before, self.failing = self.failing, self._links.failing()
+        moved = {key for key in self.failing.keys() | before.keys() if self.failing.get(key) != before.get(key)}
+        down = frozenset(member for member, path in self._links.paths().items() if not path.up)
+        if down != self._down:
+            moved |= {key for key, plan in plans.items() if plan.measured}
+        self._down = down
+        return moved
+
+    def demand(self, plans: Plans) -> set[ServiceKey]:
+        """Of which our clients ask more or less, where capacity is known: elsewhere it changes nothing."""
+        connected = {name for name, state in self._agents.states().items() if state.connected}
+        return self._demands.look(connected, lambda key: plans.get(key, NOTHING).measured)

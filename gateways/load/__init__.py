@@ -1,0 +1,1 @@
+"""What the node's own traffic is: counted by Envoy, averaged here."""

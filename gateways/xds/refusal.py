@@ -1,0 +1,29 @@
+"""What a client refused: whom its words blame, and what we say of it."""
+
+from collections.abc import Iterable, Mapping
+
+from msgspec import Struct
+
+
+class Rejected(Struct, frozen=True):
+    """A version that the client refused (None: a removal), with its words."""
+
+    version: str | None
+    text: str
+
+    @property
+    def passing(self) -> bool:
+        """True when the content is not at fault but the moment: an address that another process still holds."""
+        return "cannot bind" in self.text
+
+
+def blamed(names: Iterable[str], error: str) -> set[str]:
+    """The resources that an error text names, as Envoy and gRPC do: `<name>: <why>`."""
+    words = " " + " ".join(error.split())
+    return {name for name in names if f" {name}:" in words}
+
+
+def told(type_url: str, rejected: Mapping[str, Rejected]) -> list[str]:
+    """A line for each refused resource of one type, in the client's own words."""
+    kind = type_url.rpartition(".")[2]
+    return [f"E190 envoy refuses {kind} {name}: {refusal.text}" for name, refusal in sorted(rejected.items())]

@@ -1,0 +1,137 @@
+"""A real Envoy with our bootstrap over our xDS socket, two members' endpoints on this machine, and load through it."""
+
+import asyncio
+import json
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from gateways.binary import find_envoy
+from gateways.load.serve import LoadServer
+from gateways.render.envoy.bootstrap import bootstrap
+from gateways.render.envoy.resources import service_parts
+from gateways.state import Cluster, Host, Locality, NodeListener, ServiceState
+from gateways.xds.encode import Encoder
+from gateways.xds.serve import XdsServer
+
+ANSWER = b"HTTP/1.1 %s\r\ncontent-length: 0\r\n\r\n"
+
+
+def milliseconds() -> int:
+    return int(time.monotonic() * 1_000)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        return int(found.getsockname()[1])
+
+
+class LoadBed:
+    """Envoy, its agent's socket and a backend that answers 500 for /bad. Weights are parts of a million."""
+
+    def __init__(self, weights: dict[str, int]) -> None:
+        self._weights = weights
+        self._stack = AsyncExitStack()
+        self.path = Path(tempfile.mkdtemp(prefix="load-"))
+        self.ports: dict[str, int] = {}
+        self._encoder = Encoder()
+        self.load = LoadServer("us-east", milliseconds)
+
+    async def __aenter__(self) -> "LoadBed":
+        self._backend = await asyncio.start_server(self._answer, "0.0.0.0", 0)
+        self._backend_port = self._backend.sockets[0].getsockname()[1]
+        await self.listen()
+        sockets = str(self.path / "xds.sock"), str(self.path / "admin.sock")
+        config = self.path / "envoy.json"
+        config.write_text(json.dumps(bootstrap("n1", "us-east", "us", *sockets)))
+        self._log = (self.path / "log").open("w")
+        command = [find_envoy(), "-c", str(config), "--concurrency", "1", "--use-dynamic-base-id", "-l", "warning"]
+        self._envoy = subprocess.Popen(command, stdout=self._log, stderr=subprocess.STDOUT)  # noqa: ASYNC220
+        return self
+
+    async def __aexit__(self, *what: object) -> None:
+        self._envoy.kill()
+        self._envoy.wait()
+        self._log.close()
+        await self.xds.stop()
+        self._backend.close()
+
+    async def listen(self) -> None:
+        """The agent's socket; after a `stop` an agent that came back."""
+        self.xds = XdsServer(self.path / "xds.sock", (self.load.handler(),))
+        await self.xds.start()
+
+    async def serve(self, **services: bool) -> None:
+        """These services of the namespace shop by HTTP (else TCP), until Envoy holds them."""
+        for name in services:
+            self.ports.setdefault(name, free_port())
+        clusters = tuple(self._cluster(name, http) for name, http in services.items())
+        listeners = tuple(
+            NodeListener(
+                name=c.name, address="127.0.0.1", port=self.ports[name], http=c.http, chains=(), default=c.name
+            )
+            for name, c in zip(services, clusters, strict=True)
+        )
+        state = ServiceState(clusters=clusters, listeners=listeners)
+        encoded = self._encoder.encode({"shop": tuple(service_parts(state, "acme.mesh", ()))})
+        assert encoded.problems == ()
+        self.xds.offer(encoded.snapshot)
+        await until(self.xds.settled)
+        await until(lambda: all(map(reachable, self.ports.values())))
+
+    async def offer(self, name: str, rps: int, seconds: float, path: str = "/") -> int:
+        """Open-loop requests on connections that stay open; how many were answered."""
+        port, begun = self.ports[name], time.monotonic()
+        answered = 0
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for number in range(int(rps * seconds)):
+            await asyncio.sleep(max(0.0, begun + number / rps - time.monotonic()))
+            writer.write(b"GET %s HTTP/1.1\r\nhost: x\r\n\r\n" % path.encode())
+            answered += (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1")
+        writer.close()
+        return answered
+
+    async def connect(self, name: str, rps: int, seconds: float) -> None:
+        """Connections, one after the other."""
+        begun = time.monotonic()
+        for number in range(int(rps * seconds)):
+            await asyncio.sleep(max(0.0, begun + number / rps - time.monotonic()))
+            reader, writer = await asyncio.open_connection("127.0.0.1", self.ports[name])
+            writer.write(b"GET / HTTP/1.1\r\n\r\n")
+            await reader.readuntil(b"\r\n\r\n")
+            writer.close()
+
+    def _cluster(self, name: str, http: bool) -> Cluster:
+        localities = tuple(
+            Locality(member, member, weight, (Host(f"127.0.0.{number}", self._backend_port),))
+            for number, (member, weight) in enumerate(self._weights.items(), start=1)
+        )
+        return Cluster(name=f"out/shop/{name}/http/local", local="us-east", localities=localities, http=http)
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while True:
+                asked = await reader.readuntil(b"\r\n\r\n")
+                writer.write(ANSWER % (b"500 Bad" if b"/bad" in asked else b"200 OK"))
+        except (asyncio.IncompleteReadError, ConnectionError):
+            writer.close()
+
+
+def reachable(port: int) -> bool:
+    """True when something listens there."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), 0.2):
+            return True
+    except OSError:
+        return False
+
+
+async def until(holds: Callable[[], bool], seconds: float = 30) -> None:
+    """Wait for it. TimeoutError."""
+    async with asyncio.timeout(seconds):
+        while not holds():  # noqa: ASYNC110 - Envoy's doing has no event here
+            await asyncio.sleep(0.05)
