@@ -6,7 +6,7 @@ there when it has ejected every host before, and with the last attempt of a requ
 
 from collections.abc import Iterable
 
-from gateways.render.envoy.common import Json, host_address, shared
+from gateways.render.envoy.common import MEMBERS_KEPT, Json, host_address, shared
 from gateways.state import Host, Locality
 
 OVERPROVISION = 100_000
@@ -50,5 +50,10 @@ def _endpoint(member: str, host: Host) -> Json:
     return {
         "endpoint": {"address": host_address(host)},
         "health_status": _HEALTH[host.state],
-        "metadata": {"filter_metadata": {"envoy.transport_socket_match": {"member": member}}},
+        "metadata": _metadata(member),
     }
+
+
+@shared(MEMBERS_KEPT)
+def _metadata(member: str) -> Json:
+    return {"filter_metadata": {"envoy.transport_socket_match": {"member": member}}}
