@@ -19,12 +19,12 @@ from federation.model.local import LocalFacts
 from federation.model.moves import Leaving
 from federation.model.names import MemberName, ServiceKey
 from federation.plan.guard import Held
+from federation.plan.local import without_failing
 from federation.plan.service import (
     Offered,
     ServicePlan,
     own_export,
     plan_service,
-    without_failing,
 )
 from federation.ports import PeerState
 from federation.reconcile.allocations import Allocations
