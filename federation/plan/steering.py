@@ -41,13 +41,13 @@ class Kept(Struct, frozen=True, kw_only=True):
 
 class Bounds(Struct, frozen=True):
     """What the ledger allows: the regions that there are, and the zones in which our member may define names; the
-    members, and the labels that any of them says of itself, as KEY=VALUE.
+    members, and the labels that any of them says of itself, as KEY=VALUE (None: they are not known here).
     """
 
     regions: tuple[str, ...]
     zones: tuple[str, ...]
     members: tuple[str, ...] = ()
-    labels: tuple[str, ...] = ()
+    labels: tuple[str, ...] | None = None
 
 
 class Definition(Struct, frozen=True):
@@ -107,7 +107,7 @@ def known_fault(policy: Policy | Wish, bounds: Bounds) -> str:
         kind, _, rest = term.partition("/")
         if kind == "member" and rest and rest not in bounds.members:
             return f'field "spec.{field}": there is no member "{rest}"; {_known(rest, bounds.members)}'
-        if kind == "label" and rest and rest not in bounds.labels:
+        if kind == "label" and rest and bounds.labels is not None and rest not in bounds.labels:
             return f'field "spec.{field}": no member has the label "{rest}"; {_known(rest, bounds.labels)}'
         if is_region(term) and term not in bounds.regions:
             return f'field "spec.{field}": no member is in region "{term}"; {_known(term, bounds.regions)}'

@@ -89,4 +89,6 @@ def _lasting(kept: Kept) -> Kept:
 
 def _worth_keeping(kept: Kept) -> bool:
     coming = any(c.since for found in (kept.candidates, *kept.targets.values()) for c in found)
-    return coming or kept.wish != Wish() or bool(kept.names or kept.addresses or kept.ranked)
+    return (
+        coming or Wish() != kept.wish or Wish() != kept.namespace or bool(kept.names or kept.addresses or kept.ranked)
+    )
