@@ -352,6 +352,7 @@ class Loop:
         for name, state in states.items():
             self.index.note(name, state.view, state.view)
             self.names.hosts.follow(name, state.view, state.view)
+        self.index.asked.clear()
 
     def _is_gone(self, member: MemberName, key: ServiceKey, states: Mapping[MemberName, PeerState]) -> bool:
         """True when we know that this member does not export this service."""
