@@ -12,7 +12,7 @@ from federation.model.imported import ClusterObject, Said
 from federation.model.local import LocalFacts
 from federation.model.moves import Leaving, Shift
 from federation.model.names import MemberName, ServiceKey
-from federation.model.policy import GlobalName, Policy
+from federation.model.policy import Affinity, GlobalName, Policy
 from federation.model.record import (
     SLICE_ENDPOINTS_MAX,
     Export,
@@ -21,6 +21,7 @@ from federation.model.record import (
     PublicName,
     Resource,
     Slice,
+    Traits,
     key_of,
     with_unready,
 )
@@ -174,6 +175,19 @@ def port_mark(port: Port) -> str:
     return f"{port.name}.{port.protocol}.{port.port}"
 
 
+def service_levels(traits: Traits) -> tuple[tuple[str, Wish], ...]:
+    """What the Service object itself asks of steering, after every policy: sessionAffinity ClientIP."""
+    if traits.session_affinity != "ClientIP":
+        return ()
+    return (("Service sessionAffinity", Wish(affinity=Affinity())),)
+
+
+def _exporter_levels(offered: Offered) -> tuple[tuple[str, Wish], ...]:
+    """What the oldest exporter says of how its service is called."""
+    hint = (f"exporter {offered.member}", hint_of(offered.export.hint))
+    return (hint, *service_levels(offered.export.traits))
+
+
 def plan_service(inputs: ServiceInputs) -> ServicePlan:
     """The plan of one service from its inputs."""
     local, left_out = bounded(inputs.local)
@@ -181,7 +195,8 @@ def plan_service(inputs: ServiceInputs) -> ServicePlan:
     export = own_export(local, asked.here)
     offered = _ranked(inputs, export, local.slices)
     levels = asked.levels(inputs.federation)
-    consumed = in_force([*levels, *((f"exporter {o.member}", hint_of(o.export.hint)) for o in offered[:1])])
+    weakest = [level for o in offered[:1] for level in _exporter_levels(o)]
+    consumed = in_force([*levels, *weakest])
     policy = consumed.policy
     fresh, made = _merged(inputs, offered, policy)
     names, targets = _names(inputs, fresh)
@@ -192,7 +207,7 @@ def plan_service(inputs: ServiceInputs) -> ServicePlan:
     if export is not None:
         said: tuple[Resource, ...] = (export, *local.slices, *inputs.own_shifts)
         record |= {key_of(item): item for item in said}
-        handout |= _own(export, local, in_force(levels).policy)
+        handout |= _own(export, local, in_force([*levels, *service_levels(export.traits)]).policy)
     if inputs.registers and inputs.numbers:
         numbers = Numbers(local.key, dict(inputs.numbers))
         record[key_of(numbers)] = numbers

@@ -124,6 +124,8 @@ class Loop:
             keys = [*change.changed, *change.removed]
             self._all = self._all or "about" in keys
             self._dirty |= self.index.note(member, keys, states[member].view)
+            self.demands.asked(self.index.asked)
+            self.index.asked.clear()
             if member == self.parts.ledger.ledger.registrar:
                 self._dirty |= self.numbers.learn(filter(None, map(numbered, keys)), states[member].view)
             self._dirty |= self.names.hosts.follow(member, keys, states[member].view)

@@ -16,7 +16,7 @@ from federation.link.enrolled import Enrolled
 from federation.link.leaf import Leaf
 from federation.lkg.disk import Disk
 from federation.model.errors import InputError, Unavailable
-from federation.model.handout import LinkReport, NodeReport, Role
+from federation.model.handout import EnvoyRefusal, LinkReport, NodeReport, Role
 from federation.model.moves import Orders
 from federation.model.record import Endpoint
 from federation.model.spiffe import SpiffeId
@@ -31,7 +31,7 @@ from gateways.state import Situation
 from gateways.xds.hub import SERVICE
 from gateways.xds.messages import CDS, EDS, LDS, SDS
 from tests.unit.gateways.test_intent import CLIENT, EU, EU_PEER, GATEWAY, NODE, US
-from tests.worlds.two_members import candidate, keyed, site, web_import, web_offer, web_pool
+from tests.worlds.two_members import WEB, candidate, keyed, site, web_import, web_offer, web_pool
 
 NODE_VALUES = keyed(site(US), EU_PEER, web_import(candidate(EU, 1, 1)), CLIENT)
 GATEWAY_VALUES = keyed(site(US), EU_PEER, web_offer(), web_pool(Endpoint("10.1.1.1")))
@@ -255,6 +255,19 @@ def test_the_next_handout_takes_away_what_it_no_longer_has() -> None:
             await until(lambda: scene.feed.node.reached == scene.feed.tree.root)
             assert envoy.held[LDS] == set() and envoy.held[CDS] == set()
             assert all(chain.rules == () for chain in scene.twin.filter.tables["isthmus_node"].chains)
+
+    play(NODE, NODE_VALUES, act)
+
+
+def test_what_envoy_refuses_of_a_service_is_reported_under_its_name() -> None:
+    async def act(scene: Scene) -> None:
+        async with scene.envoy(refuse="out/shop/web/http"):
+            await until(lambda: "refused/shop/web" in scene.feed.said)
+            text = "Listener out/shop/web/http: out/shop/web/http: not so"
+            assert scene.feed.said["refused/shop/web"] == EnvoyRefusal(WEB, text)
+            assert f"E190 envoy refuses {text}" in scene.feed.node.problems
+            scene.feed.hand_out(keyed(site(US), EU_PEER, CLIENT))
+            await until(lambda: "refused/shop/web" not in scene.feed.said)
 
     play(NODE, NODE_VALUES, act)
 
