@@ -17,6 +17,7 @@ from msgspec import Struct
 from federation.adapters.clock import SystemClock
 from federation.adapters.journal import FileJournal
 from federation.api.access import AccessRoute
+from federation.api.map import MapRoutes
 from federation.api.moves import MoveRoutes
 from federation.api.serve import Api
 from federation.config import Enrolment, Enrolments, Folder, SelfEnrolled
@@ -36,6 +37,7 @@ from federation.reconcile.access import access
 from federation.reconcile.bundles import own_statement
 from federation.reconcile.explain import Asked, explain
 from federation.reconcile.loop import Loop
+from federation.reconcile.map import service_map
 from federation.reconcile.moving import Mover
 from federation.reconcile.parts import Parts
 from federation.reconcile.status import status
@@ -212,7 +214,16 @@ class Controller:
             )
             ended.push_async_callback(server.stop)
             await server.start(listen)
-            asked = Api(self._status, self._explain, self, [MoveRoutes(Mover(self.loop)), AccessRoute(self._access)])
+            asked = Api(
+                self._status,
+                self._explain,
+                self,
+                [
+                    MoveRoutes(Mover(self.loop)),
+                    MapRoutes(lambda: service_map(self.loop)),
+                    AccessRoute(self._access),
+                ],
+            )
             api = await asked.start(self.folder.api)
             ended.callback(self.folder.api.unlink, missing_ok=True)
             ended.push_async_callback(api.cleanup)

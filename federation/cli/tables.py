@@ -168,3 +168,14 @@ def print_access(answer: dict[str, Any]) -> None:
         console.print(f"{row['port']}: {escape(call)} is {verdict}: {escape(row['why'])}")
     for text in answer["notes"]:
         console.print(f"[yellow]! {escape(text)}[/]")
+
+
+def print_map(answer: dict[str, Any]) -> None:
+    """Print who calls whom among one member's clients."""
+    made = table(f"requests of {answer['member']}'s clients", "source", "service", "destination", "rate", "errors")
+    for edge in answer["edges"]:
+        source = edge["source"]
+        who = f"{source['namespace']}/{source['account']}" if source["account"] else "no identity"
+        rate, errors = f"{edge['rps']:.1f}/s", f"{edge['errors_percent']:.1f} %"
+        made.add_row(who, edge["service"], edge["destination"], rate, errors)
+    Console().print(made if answer["edges"] else f"{answer['member']}: no requests of its clients")

@@ -21,11 +21,9 @@ from federation.model.names import MemberName, ServiceKey
 from federation.plan.guard import Held
 from federation.plan.service import (
     Offered,
-    ServiceInputs,
     ServicePlan,
     own_export,
     plan_service,
-    wanted_listeners,
     without_failing,
 )
 from federation.ports import PeerState
@@ -36,6 +34,7 @@ from federation.reconcile.desired import NOTHING, Desired
 from federation.reconcile.exported import Exported
 from federation.reconcile.guarding import Guarding
 from federation.reconcile.heard import PATIENCE, Heard
+from federation.reconcile.inputs import inputs_of
 from federation.reconcile.links import Links
 from federation.reconcile.members import Members
 from federation.reconcile.memory import Memory
@@ -103,12 +102,18 @@ class Loop:
         self._before = Exported(parts.store)
 
     def wake(self, key: ServiceKey | None) -> None:
-        """This service of our cluster changed (None: look at all)."""
+        """This service of our cluster changed (one without a name: all of its namespace; None: look at all)."""
         if key is None:
             self._all = True
+        elif not key.name:
+            self._dirty |= self._services_in(key.namespace)
         else:
             self._dirty.add(key)
         self._wake.set()
+
+    def _services_in(self, namespace: str) -> set[ServiceKey]:
+        known = (self.parts.cluster.services(), self.index.services(), self.desired.plans)
+        return {key for keys in known for key in keys if key.namespace == namespace}
 
     def member_moved(self) -> None:
         """Somebody drained a member, or ended that: look at everything."""
@@ -215,12 +220,13 @@ class Loop:
                 *self.desired.plans,
                 *self._before.services,
             }
-            dirty.update(self.numbers.services() if self._registers else ())
+            dirty.update(self.numbers.services() if self.registers else ())
         self._measure_costs(dirty)
         self.moves.follow(self.parts.cluster.drains, int(self.parts.clock.wall() * 1_000))
         leaving = leaves(self, states)
         own_leaves = leaving.get(self.parts.own.name)
         rank = ranks(self, states, leaving)
+        self.names.know_labels(one.labels for one in rank.values())
         facts = [
             without_failing(local, self._by_report.failing.get(local.key, frozenset()))
             for local in self.names.facts(dirty, self.parts.cluster)
@@ -271,7 +277,7 @@ class Loop:
 
     def _give_numbers(self, plans: dict[ServiceKey, ServicePlan], states: Mapping[MemberName, PeerState]) -> None:
         """As the registrar, number the exports that have no number; one whose owner's record is unknown keeps its."""
-        if not self._registers:
+        if not self.registers:
             return
         unknown = [name for name, state in states.items() if state.head is None]
         for key, plan in plans.items():
@@ -281,7 +287,8 @@ class Loop:
                 self._wake.set()
 
     @property
-    def _registers(self) -> bool:
+    def registers(self) -> bool:
+        """True when our member is the registrar."""
         return self.parts.ledger.ledger.registrar == self.parts.own.name
 
     def _plan_services(
@@ -300,7 +307,7 @@ class Loop:
         for local, offered in services:
             key = local.key
             try:
-                plans[key] = plan_service(self._inputs(local, offered, around))
+                plans[key] = plan_service(inputs_of(self, local, offered, around))
             except InputError as error:
                 if self.unplanned.get(key) != str(error):
                     log.error("service cannot be planned", extra={"service": str(key), "reason": str(error)})
@@ -310,46 +317,6 @@ class Loop:
             else:
                 self.unplanned.pop(key, None)
         return plans
-
-    def _inputs(
-        self,
-        local: LocalFacts,
-        peers: tuple[Offered, ...],
-        around: Around,
-    ) -> ServiceInputs:
-        key = local.key
-        imported = bool(peers) or own_export(local) is not None
-        marks = wanted_listeners(local, peers) if imported else ()
-        own = around.members[self.parts.own.name]
-        return ServiceInputs(
-            own=own.name,
-            region=own.region,
-            order=own.number,
-            local=local,
-            peers=peers,
-            addresses=(self.allocations.address(key),) if imported and not self.parts.cluster.native else (),
-            listeners={mark: self.allocations.listener(key, mark) for mark in marks},
-            bounds=around.bounds,
-            names=self.names.accepted(key),
-            definitions=self.names.hosts.won(key, around.members),
-            ingress=around.ingress,
-            leaving=around.leaving,
-            demand=self.demands.of(key),
-            paths=around.paths,
-            asks=self.index.wants(key),
-            importers=around.importers,
-            shifts=self.moves.shifts_of(key, (*self.index.shifts(key, around.members), *around.settings.shifts)),
-            own_shifts=self.moves.own_shifts(key),
-            refused_names=self.names.refused(key),
-            numbers=self.numbers.of(key),
-            registers=self._registers,
-            native=self.parts.cluster.native,
-            member=own.state == "active",
-            granted=own.granted(key.namespace),
-            nodes=self.nodes.all,
-            kept=self.memory.of(key),
-            now=int(self.parts.clock.wall() * 1_000),
-        )
 
     def _hold(self, plans: dict[ServiceKey, ServicePlan]) -> tuple[ServiceKey, ...]:
         """The services whose withdrawal must wait; they are looked at again in the next pass."""

@@ -35,7 +35,11 @@ _INTEGERS: dict[int, tuple[int, int]] = {
 
 
 class Unwritable(ValueError):
-    """The value is not of the type; the text says where and why."""
+    """The value is not of the type: `why`, and the names of the fields on the way to it."""
+
+    def __init__(self, why: str, path: tuple[str, ...] = ()) -> None:
+        super().__init__(f"{'.'.join(path)}: {why}" if path else why)
+        self.why, self.path = why, path
 
 
 def message_bytes(kind: str, value: object) -> bytes:
@@ -110,7 +114,7 @@ class Writer:
             try:
                 parts.append(field.write(value[name]))
             except Unwritable as error:
-                raise Unwritable(f"{name}: {error}" if ": " not in str(error) else f"{name}.{error}") from None
+                raise Unwritable(error.why, (name, *error.path)) from None
         return b"".join(parts)
 
     def _order(self, names: Iterable[str]) -> tuple[tuple[str, Field], ...]:

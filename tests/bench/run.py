@@ -15,6 +15,7 @@ sys.path[0] = str(ROOT)
 
 from federation.model.errors import IsthmusError  # noqa: E402
 from tests.bench import (  # noqa: E402
+    agent_scale,
     agents,
     answer_time,
     compromised,
@@ -54,6 +55,7 @@ MODULES: tuple[ModuleType, ...] = (
     sync,
     slow_peer,
     agents,
+    agent_scale,
     kubernetes,
     kubernetes_changes,
     replicas,
