@@ -1,6 +1,8 @@
 """Kubernetes objects in the namespace `shop`, typed."""
 
+from federation.wire.k8s.accesses import AccessPolicySpec, SourceSpec
 from federation.wire.k8s.types import (
+    AccessPolicy,
     EndpointConditions,
     EndpointSlice,
     ObjectMeta,
@@ -22,6 +24,13 @@ def service(name: str = "web", port: int = 80) -> Service:
 
 def export(name: str = "web") -> ServiceExport:
     return ServiceExport(metadata=ObjectMeta(name=name, namespace="shop"))
+
+
+def everyone() -> AccessPolicy:
+    """All callers of all members may call whatever shop exports."""
+    return AccessPolicy(
+        metadata=ObjectMeta(namespace="shop", name="everyone"), spec=AccessPolicySpec(sources=[SourceSpec()])
+    )
 
 
 def endpoint_slice(ready: tuple[str, ...], unready: tuple[str, ...] = (), name: str = "web") -> EndpointSlice:
