@@ -7,7 +7,8 @@ from msgspec import Struct
 
 from federation.model.handout import Import
 from federation.model.names import ServiceKey
-from gateways.plan_import import base_name
+from gateways.plan_import import named
+from gateways.services import port_label
 
 
 class Claim(Struct, frozen=True, order=True):
@@ -54,4 +55,7 @@ class Claims:
 def _claims(item: Import) -> Iterator[tuple[int, Claim]]:
     for place, port in enumerate(item.ports):
         if port.protocol == "TCP":
-            yield port.listener, Claim(str(item.service), place, base_name(item, port), item.service)
+            yield (
+                port.listener,
+                Claim(str(item.service), place, named(item.service, port_label(port.name, port.port)), item.service),
+            )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from federation.link.enroll_options import with_enrolling
+from federation.local.commands import add_commands
 
 if TYPE_CHECKING:
     from federation.link.enroll import How
@@ -84,7 +85,15 @@ def run(
             feed = Feed.open(state)
             feed.again = again
             await run_until_signalled(
-                Agent(feed, situation, linux_kernel(enrolled.role), folder.xds_socket(state), underlay, workloads)
+                Agent(
+                    feed,
+                    situation,
+                    linux_kernel(enrolled.role),
+                    folder.xds_socket(state),
+                    underlay,
+                    workloads,
+                    state if enrolled.role == "node" else None,
+                )
             )
 
         asyncio.run(main())
@@ -151,6 +160,15 @@ def clean(state: Path, workload_socket: Path | None) -> None:
         for path in (folder.xds_socket(state), folder.admin_socket(state), workloads):
             if path is not None and path.is_socket():
                 path.unlink(missing_ok=True)
+
+
+def _tell(state: Path, command: object) -> dict[str, Any]:
+    from gateways.control import tell
+
+    return tell(state, command)
+
+
+add_commands(agent, _tell)
 
 
 def workload_path(state: Path, role: str, wanted: Path | None) -> Path | None:

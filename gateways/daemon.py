@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from operator import is_
 from pathlib import Path
 from typing import Protocol
@@ -20,12 +20,14 @@ from federation.link.enrolled import Enrolled
 from federation.link.leaf import issuer_of
 from federation.lkg.disk import Disk
 from federation.model.handout import NodeReport
+from federation.model.standing import Standing
 from federation.probing import Prober, Target
 from federation.process import until_stopped
 from federation.session.tree import Tree, compare
 from federation.telemetry import Problems
 from federation.wire.handout import HandoutHead
 from gateways import metrics
+from gateways.control import Control
 from gateways.evidence import Evidence
 from gateways.identity.attested import Attested
 from gateways.identity.callers import Attestor
@@ -117,7 +119,9 @@ def trust_of(made: Made) -> Trust:
 
 
 class Agent:
-    """One node agent. Without a `workload_path` it serves no Workload API: gateways have no workloads."""
+    """One node agent. Without a `workload_path` it serves no Workload API: gateways have no workloads. Without a
+    `control_folder` it takes no drains itself: gateways steer nothing.
+    """
 
     def __init__(
         self,
@@ -127,6 +131,7 @@ class Agent:
         xds_path: Path,
         underlay: str = "",
         workload_path: Path | None = None,
+        control_folder: Path | None = None,
     ) -> None:
         self._feed = feed
         self._situation = situation
@@ -146,6 +151,7 @@ class Agent:
         self._certificates: dict[str, Certificate] = {}
         self._attested = Attested(feed)
         self._workload = None if workload_path is None else WorkloadServer(workload_path, Tokens(feed), self._attested)
+        self._control = None if control_folder is None else Control(control_folder, self._values, self._standings)
         self._holders = Holders(self._keeper, self._attested, self._workload, feed.enrolled.trust_domain)
         self._made: Made | None = None
         self._synced: Wanted | None = None
@@ -162,6 +168,8 @@ class Agent:
         """Run until cancelled. What is in force in kernel and Envoy stays in force afterwards."""
         await self._xds.start()
         try:
+            if self._control is not None:
+                await self._control.start()
             async with asyncio.TaskGroup() as group:
                 if self._workload is not None:
                     await self._workload.start()
@@ -172,6 +180,8 @@ class Agent:
                 group.create_task(self._prober.run())
         finally:
             self._checks.stop()
+            if self._control is not None:
+                await self._control.close()
             if self._workload is not None:
                 await self._workload.stop()
             await self._xds.stop()
@@ -181,9 +191,15 @@ class Agent:
         ways = {} if self._made is None else self._made.state.ways
         return {address: busy or address in self._traffic.busy for address, busy in ways.items()}
 
+    def _values(self) -> Mapping[str, Struct]:
+        return self._feed.values
+
+    def _standings(self) -> Mapping[str, Standing]:
+        return self._prober.paths.standings()
+
     def _evidence(self) -> Evidence:
         now = int(time.time() * 1_000)
-        return Evidence(ways=self._prober.paths.standings(), sick=self._checks.failing, now=now)
+        return Evidence(ways=self._standings(), sick=self._checks.failing, now=now)
 
     async def _loop(self) -> None:
         while True:
@@ -217,11 +233,17 @@ class Agent:
         tree = self._feed.tree
         change = compare(self._planned, tree)
         keys = (*change.changed, *change.removed)
-        former = self._planner.step({key: self._feed.values.get(key) for key in keys}, self._evidence())
+        former = self._planner.step(self._told(keys), self._evidence())
         self._planned = tree
         self._offering.note(former)
         self._checks.adjust(targets_of(former, self._planner.state))
         return self._planner.state
+
+    def _told(self, keys: Iterable[str]) -> dict[str, Struct | None]:
+        """What the handout says under these keys, with what this node was told itself."""
+        if self._control is not None:
+            return self._control.planned(keys)
+        return {key: self._feed.values.get(key) for key in keys}
 
     def _wanted(self, state: NodeState) -> Wanted:
         """What the kernel must hold: the same object while nothing of it changed."""
@@ -257,7 +279,8 @@ class Agent:
 
     def _report(self, made: Made) -> None:
         envoy = () if self._xds.connected else ("E190 no Envoy is connected to this agent",)
-        disk = self._feed.disk.problems
+        kept = () if self._control is None else self._control.moves.problems
+        disk = (*self._feed.disk.problems, *kept)
         lacking = tuple(text for _, text in sorted(self._keeper.problems.items()))
         problems = (*made.problems, *lacking, *self._outcome.problems, *envoy, *self._xds.problems(), *disk)
         whole = self._is_whole(made)
@@ -310,6 +333,8 @@ class Agent:
             gateway_port=GATEWAY_PORT if gateway else 0,
             ledger=min(self._trust.ledger, self._feed.kept),
             issuers=tuple(sorted({self._feed.issuer, *self._trust.issuers})),
+            drains={} if self._control is None else self._control.moves.drains,
+            frozen="" if self._control is None else self._control.moves.frozen,
         )
 
     def _measure(self, problems: tuple[str, ...], whole: bool) -> None:
@@ -334,6 +359,7 @@ class Agent:
             self._checks.changed,
             self._attested.changed,
             self._load.changed,
+            *(() if self._control is None else (self._control.changed,)),
         )
 
     async def _wait(self) -> None:

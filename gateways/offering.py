@@ -38,7 +38,7 @@ class Offering:
             found[NODE] = tuple(node_parts(state, certificates))
         for service in services:
             item = state.services.get(service, ABSENT)
-            found[str(service)] = tuple(service_parts(item, state.domain, self._certified))
+            found[str(service)] = tuple(service_parts(item, state.domain, self._certified, state.situation))
         return found
 
     def done(self, state: NodeState, certificates: Mapping[str, Certificate]) -> None:

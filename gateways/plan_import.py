@@ -3,11 +3,15 @@
 from collections.abc import Iterable, Mapping
 from ipaddress import ip_address
 
+from msgspec import Struct, structs
+
 from federation.law.shares import Ruling
 from federation.model.handout import Candidate, Import, Listener, Peer
+from federation.model.names import ServiceKey
+from federation.model.spiffe import SpiffeId
 from federation.model.standing import UNKNOWN, Standing
-from gateways.services import checked_endpoints, hosts_of, is_http, port_label, sni_of
-from gateways.state import Capture, Cluster, Host, Locality, NodeListener, ServiceState, SourceChain
+from gateways.services import checked_endpoints, hosts_of, is_http, port_label, route_of, sni_of, streams_of
+from gateways.state import Capture, Cluster, Host, Locality, Mirror, NodeListener, Route, ServiceState, SourceChain
 from gateways.steer import Steering
 from gateways.view import Imported, View
 
@@ -18,11 +22,14 @@ def plan_import(view: View, service: Imported) -> ServiceState:
     steering = Steering(view, service)
     problems: list[str] = []
     ports = [port for port in item.ports if port.protocol == "TCP" and _is_own(service, port, problems)]
-    clusters = {port: _clusters(view, service, port, steering) for port in ports}
+    planned = {port: _port(view, service, port, steering) for port in ports}
+    clusters = {port: _clusters(view, planned[port]) for port in ports}
+    copies = {port: _copies(planned[port], clusters[port]) for port in ports}
     return ServiceState(
         captures=tuple(_captures(view, item, ports, problems)),
-        clusters=tuple(cluster for port in ports for cluster in clusters[port]),
-        listeners=tuple(_listener(view, item, port, clusters[port]) for port in ports),
+        clusters=tuple(one for port in ports for one in (*clusters[port], *copies[port].values())),
+        routes=tuple(route for port in ports for route in _routes(planned[port], clusters[port], copies[port])),
+        listeners=tuple(_listener(view, port, planned[port], clusters[port]) for port in ports),
         checked=checked_endpoints(item.service, service.pools, item.policy.probe),
         in_use=tuple(sorted(steering.in_use)),
         until=steering.until,
@@ -31,13 +38,8 @@ def plan_import(view: View, service: Imported) -> ServiceState:
     )
 
 
-def base_name(item: Import, port: Listener) -> str:
-    """What listener and clusters of a port are called after: `out/<namespace>/<name>/<port>`."""
-    return f"out/{item.service}/{port_label(port.name, port.port)}"
-
-
 def _is_own(service: Imported, port: Listener, problems: list[str]) -> bool:
-    name, owner = base_name(service.item, port), service.owners[port.listener]
+    name, owner = named(service.item.service, port_label(port.name, port.port)), service.owners[port.listener]
     if owner != name:
         problems.append(f"E121 {name}: listener port {port.listener} belongs to {owner}")
     return owner == name
@@ -55,32 +57,108 @@ def _captures(view: View, item: Import, ports: Iterable[Listener], problems: lis
     return [Capture(address, port.port, port.listener) for port in ports for address in caught]
 
 
-def _clusters(view: View, service: Imported, port: Listener, steering: Steering) -> tuple[Cluster, ...]:
-    item, member = service.item, view.site.member
-    base = base_name(item, port)
-    http = is_http(port.app_protocol)
+class _Port(Struct, frozen=True, kw_only=True):
+    """What is worked out of one port: `mirrors` are the localities that get copies, `fallback` the service that takes
+    the requests now.
+    """
+
+    item: Import
+    label: str
+    http: bool
+    sni: str
+    localities: tuple[Locality, ...]
+    mirrors: tuple[Locality, ...]
+    remotes: tuple[str, ...]
+    fallback: str = ""
+
+    def cluster(self, own: str, localities: tuple[Locality, ...], identity: SpiffeId | None = None) -> Cluster:
+        """The cluster that workloads of this identity use."""
+        return Cluster(
+            name=f"{named(self.item.service, self.label)}/{caller(identity)}",
+            local=own,
+            localities=localities,
+            identity=identity,
+            remotes=self.remotes if identity else (),
+            sni=self.sni if identity else "",
+            http=self.http,
+            resilience=self.item.policy.resilience,
+            affinity=self.item.policy.affinity,
+        )
+
+    def instead(self, cluster: Cluster) -> str:
+        """The cluster of the service that takes the requests now; "" when none does."""
+        if not self.fallback:
+            return ""
+        service = ServiceKey(self.item.service.namespace, self.fallback)
+        return f"{named(service, self.label)}/{caller(cluster.identity)}"
+
+
+def named(service: ServiceKey, label: str) -> str:
+    """What listener and clusters of a port are called after: `out/<namespace>/<name>/<port>`."""
+    return f"out/{service}/{label}"
+
+
+def caller(identity: SpiffeId | None) -> str:
+    """The end of a cluster's name: whose it is."""
+    return "local" if identity is None else "/".join(identity.segments)
+
+
+def _port(view: View, service: Imported, port: Listener, steering: Steering) -> _Port:
+    item = service.item
+    label = port_label(port.name, port.port)
     offering = [c for c in item.candidates if port.name in c.ports]
     local = hosts_of(service.pools, port.name)
     candidates = reachable(offering, view, local)
-    localities = tuple(_localities(view, candidates, steering.rule(candidates), local))
-    remotes = tuple(sorted(c.member for c in offering if c.member in view.peers))
-    sni = sni_of(item.service, port_label(port.name, port.port))
-    made = [
-        Cluster(
-            name=f"{base}/{'/'.join(acting.identity.segments)}",
-            local=member,
-            localities=localities,
-            identity=acting.identity,
-            remotes=remotes,
-            sni=sni,
-            http=http,
-        )
-        for acting in view.acting
-    ]
-    if local:
-        only = (Locality(member, view.site.region, 1, local),)
-        made.append(Cluster(name=f"{base}/local", local=member, localities=only, http=http))
-    return tuple(made)
+    ruling = steering.rule(candidates)
+    local = opened(local) if ruling.opened else local
+    return _Port(
+        item=item,
+        label=label,
+        http=is_http(port.app_protocol),
+        sni=sni_of(item.service, label),
+        localities=tuple(_localities(view, candidates, ruling, local, steering)),
+        mirrors=tuple(_mirrors(view, candidates, local, steering)),
+        remotes=tuple(sorted(c.member for c in offering if c.member in view.peers)),
+        fallback=ruling.fallback,
+    )
+
+
+def _clusters(view: View, port: _Port) -> tuple[Cluster, ...]:
+    """One a workload, and one of the own endpoints for whoever has no identity."""
+    own = view.site.member
+    made = tuple(port.cluster(own, port.localities, acting.identity) for acting in view.acting)
+    local = tuple(
+        Locality(one.member, one.region, 1, one.hosts, reason="local")
+        for one in port.localities
+        if one.member == own and one.hosts
+    )
+    return (*made, port.cluster(own, local)) if local else made
+
+
+def _copies(port: _Port, clusters: Iterable[Cluster]) -> dict[str, Cluster]:
+    """By the name of a workload's cluster the one that gets copies of its requests. They leave only with an identity,
+    and only requests are copied, not connections.
+    """
+    if not port.http or not port.mirrors:
+        return {}
+    return {
+        one.name: structs.replace(one, name=f"{one.name}/mirror", localities=port.mirrors)
+        for one in clusters
+        if one.identity is not None
+    }
+
+
+def _routes(port: _Port, clusters: Iterable[Cluster], copies: Mapping[str, Cluster]) -> Iterable[Route]:
+    mirror = port.item.policy.mirror
+    for cluster in clusters if port.http else ():
+        copy = copies.get(cluster.name)
+        copied = None if copy is None or mirror is None else Mirror(copy.name, mirror.ppm)
+        yield route_of(cluster, mirror=copied, fallback=port.instead(cluster))
+
+
+def opened(hosts: tuple[Host, ...]) -> tuple[Host, ...]:
+    """The same as if each were ready; those that leave are not."""
+    return tuple(structs.replace(host, state="ready") if host.state == "unready" else host for host in hosts)
 
 
 def reachable(offering: Iterable[Candidate], view: View, local: tuple[Host, ...]) -> list[Candidate]:
@@ -92,17 +170,34 @@ def reachable(offering: Iterable[Candidate], view: View, local: tuple[Host, ...]
     ]
 
 
-def _localities(view: View, candidates: list[Candidate], ruling: Ruling, local: tuple[Host, ...]) -> Iterable[Locality]:
+def _localities(
+    view: View, candidates: list[Candidate], ruling: Ruling, local: tuple[Host, ...], steering: Steering
+) -> Iterable[Locality]:
     shares = {share.member: share.ppm for share in ruling.shares}
     places = {member: place for place, member in enumerate(ruling.standby, 1)}
     for candidate in sorted(candidates, key=lambda c: (c.member != view.site.member, c.member)):
         share, standby = shares.get(candidate.member, 0), places.get(candidate.member, 0)
-        if candidate.member == view.site.member:
-            yield Locality(candidate.member, view.site.region, share, local, standby)
-            continue
-        peer = view.peers[candidate.member]
-        hosts = _gateways(peer, view.ways, bool(share or standby))
-        yield Locality(candidate.member, peer.region, share, hosts, standby)
+        region, hosts = _reached(view, candidate, local, bool(share or standby))
+        why = steering.reason(candidate, ruling) if share or standby else ""
+        yield Locality(candidate.member, region, share, hosts, standby, reason=why)
+
+
+def _mirrors(
+    view: View, candidates: list[Candidate], local: tuple[Host, ...], steering: Steering
+) -> Iterable[Locality]:
+    """Those that get copies, each by its ready endpoints."""
+    for candidate in sorted(candidates, key=lambda c: c.member):
+        if candidate.ready and steering.mirrored(candidate):
+            region, hosts = _reached(view, candidate, local, wanted=True)
+            yield Locality(candidate.member, region, candidate.ready, hosts, reason="mirror")
+
+
+def _reached(view: View, candidate: Candidate, local: tuple[Host, ...], wanted: bool) -> tuple[str, tuple[Host, ...]]:
+    """Where a candidate stands, and its hosts as seen from here."""
+    if candidate.member == view.site.member:
+        return view.site.region, local
+    peer = view.peers[candidate.member]
+    return peer.region, _gateways(peer, view.ways, wanted)
 
 
 def _gateways(peer: Peer, ways: Mapping[str, Standing], wanted: bool) -> tuple[Host, ...]:
@@ -114,13 +209,16 @@ def _gateways(peer: Peer, ways: Mapping[str, Standing], wanted: bool) -> tuple[H
     return tuple(sorted(Host(g.overlay, g.port, "unready" if g.overlay in bad else "ready") for g in peer.gateways))
 
 
-def _listener(view: View, item: Import, port: Listener, clusters: tuple[Cluster, ...]) -> NodeListener:
-    by_identity = {cluster.identity: cluster.name for cluster in clusters}
+def _listener(view: View, port: Listener, planned: _Port, clusters: tuple[Cluster, ...]) -> NodeListener:
+    """TCP has no routes: there a fallback stands in the listener itself."""
+    towards = {one.identity: one.name if planned.http else planned.instead(one) or one.name for one in clusters}
     return NodeListener(
-        name=base_name(item, port),
+        name=named(planned.item.service, planned.label),
         address=view.situation.address,
         port=port.listener,
-        http=is_http(port.app_protocol),
-        chains=tuple(SourceChain(a.identity, a.sources, by_identity[a.identity]) for a in view.acting),
-        default=by_identity.get(None, ""),
+        http=planned.http,
+        chains=tuple(SourceChain(a.identity, a.sources, towards[a.identity]) for a in view.acting),
+        default=towards.get(None, ""),
+        service=str(planned.item.service),
+        streams=streams_of(planned.http, planned.item.policy),
     )

@@ -4,16 +4,9 @@ from collections.abc import Iterable
 
 from federation.model.handout import Pool
 from federation.model.names import ServiceKey
-from federation.model.policy import Probe
-from gateways.state import Checked, Host
-
-HTTP = frozenset({"http", "http2", "grpc", "kubernetes.io/h2c", "kubernetes.io/ws"})
-"""Values of appProtocol that are served as HTTP; every other one, https and wss included, is plain TCP."""
-
-
-def is_http(app_protocol: str) -> bool:
-    """True when requests, not only connections, are balanced."""
-    return app_protocol.lower() in HTTP
+from federation.model.policy import Policy, Probe
+from federation.model.record import is_http as is_http
+from gateways.state import NOBODY, Access, Checked, Cluster, Host, Mirror, Route, Streams
 
 
 def port_label(name: str, number: int) -> str:
@@ -47,7 +40,7 @@ def hosts_of(pools: Iterable[Pool], port_name: str) -> tuple[Host, ...]:
             if port.name != port_name or port.protocol != "TCP":
                 continue
             for endpoint in pool.endpoints:
-                host = Host(endpoint.address, port.port, endpoint.state)
+                host = Host(endpoint.address, port.port, endpoint.state, pool.az)
                 held = best.get((host.address, host.port))
                 if held is None or _RANK[host.state] < _RANK[held.state]:
                     best[(host.address, host.port)] = host
@@ -55,3 +48,25 @@ def hosts_of(pools: Iterable[Pool], port_name: str) -> tuple[Host, ...]:
 
 
 _RANK = {"ready": 0, "draining": 1, "unready": 2}
+
+
+def route_of(
+    cluster: Cluster, gateway: str = "", mirror: Mirror | None = None, fallback: str = "", access: Access = NOBODY
+) -> Route:
+    """The route towards a cluster of HTTP: what its policy says of requests. `fallback` is another cluster that takes
+    them now, `gateway` the member whose gateway this is, `access` whose requests that takes.
+    """
+    return Route(
+        name=cluster.name,
+        cluster=fallback or cluster.name,
+        resilience=cluster.resilience,
+        affinity=cluster.affinity,
+        mirror=mirror,
+        gateway=gateway,
+        access=access,
+    )
+
+
+def streams_of(http: bool, policy: Policy) -> Streams:
+    """What a listener must know of a policy: nothing for HTTP, whose routes say it."""
+    return Streams() if http else Streams(resilience=policy.resilience, affinity=policy.affinity)

@@ -8,15 +8,27 @@ from itertools import chain
 
 from msgspec import Struct
 
+from federation.model.access import AccessRule
 from federation.model.handout import Candidate, ForeignBundle, Role, UnixUser
 from federation.model.names import ServiceKey
-from federation.model.policy import Probe
+from federation.model.policy import Affinity, Probe
 from federation.model.record import EndpointState
+from federation.model.resilience import NO_RESILIENCE, Resilience
 from federation.model.spiffe import SpiffeId
 from federation.model.tokens import Authorities
 
 GATEWAY_PORT = 15443
 """The Envoy port of every gateway, on its overlay address."""
+
+
+class Telemetry(Struct, frozen=True, kw_only=True):
+    """What this node's Envoy tells of requests. `otlp` is HOST:PORT of a collector (OTLP over gRPC), "" for none;
+    `trace_percent` of the requests that come without a trace begin one. `access_log` is a path, `stdout`, or "".
+    """
+
+    otlp: str = ""
+    trace_percent: int = 100
+    access_log: str = ""
 
 
 class Situation(Struct, frozen=True, kw_only=True):
@@ -37,6 +49,7 @@ class Situation(Struct, frozen=True, kw_only=True):
     public_key: bytes = b""
     possession: bytes = b""
     listen_port: int = 0
+    telemetry: Telemetry = Telemetry()
 
 
 class WgPeer(Struct, frozen=True, kw_only=True):
@@ -73,15 +86,17 @@ class Capture(Struct, frozen=True, order=True):
 
 
 class Host(Struct, frozen=True, order=True):
-    """One upstream address as Envoy sees it: a local pod, or another member's gateway."""
+    """One upstream address as Envoy sees it: a local pod with its availability zone, or another member's gateway."""
 
     address: str
     port: int
     state: EndpointState = "ready"
+    zone: str = ""
 
 
 class Locality(Struct, frozen=True):
-    """One member's part of a cluster. `weight` is the law's share in parts per million.
+    """One member's part of a cluster, or that of one `zone` of it. `weight` is the law's share in parts per million,
+    `reason` the rule that gave it, in a word or two.
 
     Without a share there is no traffic, but to those that stand by: `standby` is the place in their order, from 1; they
     are tried when no host with a share can be reached. 0: it does not stand by.
@@ -92,6 +107,8 @@ class Locality(Struct, frozen=True):
     weight: int
     hosts: tuple[Host, ...]
     standby: int = 0
+    zone: str = ""
+    reason: str = ""
 
 
 class Cluster(Struct, frozen=True, kw_only=True):
@@ -108,10 +125,54 @@ class Cluster(Struct, frozen=True, kw_only=True):
     remotes: tuple[str, ...] = ()
     sni: str = ""
     http: bool = False
+    resilience: Resilience = NO_RESILIENCE
+    affinity: Affinity | None = None
+
+
+class Access(Struct, frozen=True):
+    """Who of the peers may come in: whom one of these rules admits, in the federation of this domain."""
+
+    rules: tuple[AccessRule, ...]
+    domain: str
+
+
+NOBODY = Access((), "")
+
+
+class Mirror(Struct, frozen=True):
+    """A copy of this part of the requests (ppm) goes to this cluster too."""
+
+    cluster: str
+    ppm: int
+
+
+class Route(Struct, frozen=True, kw_only=True):
+    """What happens to each HTTP request of the chains towards the cluster `name`, whose name it bears.
+
+    `cluster` is where requests go, another service's while the law says fallback. `gateway` is the member whose gateway
+    this is; "" at a node, where the caller's retries are.
+    """
+
+    name: str
+    cluster: str
+    resilience: Resilience = NO_RESILIENCE
+    affinity: Affinity | None = None
+    mirror: Mirror | None = None
+    gateway: str = ""
+    access: Access = NOBODY
+
+
+class Streams(Struct, frozen=True, kw_only=True):
+    """What holds for the connections of a port that is plain TCP."""
+
+    resilience: Resilience = NO_RESILIENCE
+    affinity: Affinity | None = None
 
 
 class SourceChain(Struct, frozen=True):
-    """Connections from these addresses use this cluster: the workload behind them is `identity`."""
+    """Connections from these addresses use this cluster (HTTP: the route of this name): the workload behind them is
+    `identity`.
+    """
 
     identity: SpiffeId
     sources: tuple[str, ...]
@@ -119,7 +180,10 @@ class SourceChain(Struct, frozen=True):
 
 
 class NodeListener(Struct, frozen=True, kw_only=True):
-    """Where captured connections of one import port arrive. `default` serves sources without an identity, or ""."""
+    """Where captured connections of one import port arrive. `default` serves sources without an identity, or "".
+
+    `streams` counts for TCP alone: what HTTP needs stands in routes, so that a policy drains no connection.
+    """
 
     name: str
     address: str
@@ -127,6 +191,8 @@ class NodeListener(Struct, frozen=True, kw_only=True):
     http: bool
     chains: tuple[SourceChain, ...]
     default: str
+    service: str = ""
+    streams: Streams = Streams()
 
 
 class Admitted(Struct, frozen=True):
@@ -138,11 +204,19 @@ class Admitted(Struct, frozen=True):
 
 
 class Offered(Struct, frozen=True):
-    """One exported port: connections with this SNI go to this cluster."""
+    """One exported port: connections with this SNI go to this cluster (HTTP: the route of this name).
+
+    `access` counts for TCP alone: who may send HTTP requests stands in the route. `by_path`: that asks for paths, so
+    they are made normal first.
+    """
 
     sni: str
     cluster: str
     http: bool
+    service: str = ""
+    streams: Streams = Streams()
+    access: Access = NOBODY
+    by_path: bool = False
 
 
 class GatewayListener(Struct, frozen=True, kw_only=True):
@@ -193,6 +267,7 @@ class ServiceState(Struct, frozen=True, kw_only=True):
 
     captures: tuple[Capture, ...] = ()
     clusters: tuple[Cluster, ...] = ()
+    routes: tuple[Route, ...] = ()
     listeners: tuple[NodeListener, ...] = ()
     offered: tuple[Offered, ...] = ()
     checked: tuple[Checked, ...] = ()

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from federation.law.case import case_of
 from federation.law.shares import Ruling, rule
+from federation.law.terms import names, place_in_order
 from federation.model.handout import Candidate
 from gateways.evidence import own_candidate
 from gateways.view import Imported, View
@@ -31,6 +32,28 @@ class Steering:
         if ruling.until:
             self.until = min(self.until or ruling.until, ruling.until)
         return ruling
+
+    def reason(self, candidate: Candidate, ruling: Ruling) -> str:
+        """In a word, why this candidate gets requests, or will: the last of the law's rules that concerns it."""
+        case, policy = self._case, self._case.policy
+        if candidate.member in ruling.standby:
+            return "standby"
+        if any(shift.to == candidate.member for shift in case.shifts):
+            return "shift"
+        if policy.canary is not None and names(policy.canary.to, candidate, case.region):
+            return "canary"
+        if ruling.opened:
+            return "panic"
+        if policy.weights:
+            return "weights"
+        if candidate.member == self._own:
+            return "local"
+        return "order" if place_in_order(candidate, case) < len(policy.order) else "cost"
+
+    def mirrored(self, candidate: Candidate) -> bool:
+        """True when a copy of requests goes to this candidate."""
+        mirror = self._case.policy.mirror
+        return mirror is not None and mirror.ppm > 0 and names(mirror.to, candidate, self._case.region)
 
     def _seen(self, candidate: Candidate) -> Candidate:
         if candidate.member != self._own:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from federation.link.enroll_options import with_enrolling
+from federation.local.commands import add_commands
 
 if TYPE_CHECKING:
     from federation.link.enroll import How
@@ -81,6 +82,15 @@ def explain(state: Path, name: str, client: str, subnet: bool, output: str) -> N
         raise InputError(f'--client "{client}": is not an IP address', "E122") from None
     found = ask(state, Question(name, client, subnet))
     click.echo(json.dumps(found, indent=2) if output == "json" else "\n".join(lines(found)))
+
+
+def _tell(state: Path, command: object) -> dict[str, Any]:
+    from gslb.control import ask
+
+    return ask(state, command)
+
+
+add_commands(dns, _tell)
 
 
 def anchor(text: str) -> tuple[str, int]:

@@ -11,8 +11,10 @@ from typing import Any
 from msgspec import Struct
 
 from federation.link.feed import Feed
+from federation.local.moves import Command, LocalMoves
 from federation.model.errors import InputError
 from federation.model.handout import NodeReport
+from federation.model.moves import Order
 from federation.process import until_stopped
 from federation.telemetry import Problems
 from gslb import metrics
@@ -54,10 +56,12 @@ class Daemon:
             raise InputError(f"{directory}: enrolled as {self._feed.enrolled.role}, which is no DNS server")
         self._compiler = Compiler(lines)
         self._watch = Watch(outside)
-        self._control = Control(directory, self._explained)
+        self._moves = LocalMoves(directory)
+        self._control = Control(directory, self._explained, self._obey)
         self._steering: Steering | None = None
         self._table: Table | None = None
         self._seen = self._reached = b""
+        self._told: dict[str, Order] = {}
         self._last_heard = -WORDS_SECONDS
         self._fault: tuple[str, ...] = ()
         self._problems = Problems(log)
@@ -81,7 +85,7 @@ class Daemon:
             await self._control.close()
 
     async def _loop(self) -> None:
-        events = (self._feed.changed, self._watch.changed)
+        events = (self._feed.changed, self._watch.changed, self._moves.changed)
         while True:
             await self._watch.until_due(events, _now(), PERIOD)
             for event in events:
@@ -90,7 +94,10 @@ class Daemon:
 
     def once(self) -> None:
         """One pass: table, evidence, report. What is the same as before costs nothing of note."""
-        if self._feed.head is not None and self._feed.tree.root != self._seen:
+        over = self._moves.obey(self._feed.values.get("orders"))
+        told = self._moves.drains
+        if self._feed.head is not None and (self._feed.tree.root != self._seen or told != self._told or over):
+            self._told = told
             self._compile(self._feed.head.revision)
         if self._table is not None:
             moved = self._watch.judge(self._table, _now(), self._heard())
@@ -110,7 +117,7 @@ class Daemon:
         """Put the feed's handout into force; the last good one stays when it cannot be read."""
         self._seen = self._feed.tree.root
         try:
-            self._table = self._compiler.compile(self._feed.values, revision)
+            self._table = self._compiler.compile(self._moves.over_all(self._feed.values), revision)
         except ValueError as error:
             self._fault = (f"E114 handout {revision} cannot be read: {error}; the last good one stays in force",)
             return
@@ -127,7 +134,8 @@ class Daemon:
 
     def _report(self) -> None:
         table = self._table.problems if self._table is not None else ()
-        found = (*self._fault, *table, *problems(self._watch.findings), *self._feed.disk.problems)
+        disk = (*self._feed.disk.problems, *self._moves.problems)
+        found = (*self._fault, *table, *problems(self._watch.findings), *disk)
         self._problems.say(found)
         node = NodeReport(
             node=self._feed.enrolled.node,
@@ -136,6 +144,8 @@ class Daemon:
             problems=found,
             ledger=self._feed.kept,
             issuers=(self._feed.issuer,),
+            drains=self._moves.drains,
+            frozen=self._moves.frozen,
         )
         said: dict[str, Struct] = {"node": node, **reports(self._watch.findings)}
         self._feed.report(said)
@@ -143,6 +153,10 @@ class Daemon:
     def _explained(self, question: Question) -> dict[str, Any]:
         asked = question.name, question.client, question.subnet
         return explain(self._steering, self._watch.findings, *asked, _now())
+
+    def _obey(self, command: Command) -> dict[str, Any]:
+        ways = {} if self._table is None else self._table.ways
+        return self._moves.answer(command, self._feed.values, ways)
 
     def _age(self) -> float:
         return time.time() - self._feed.head.made if self._feed.head else -1.0

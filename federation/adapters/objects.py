@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Mapping
 
 from federation.adapters.pods import Pods
+from federation.adapters.policies import Policies, spoken_by
 from federation.model import policy as model
 from federation.model.handout import Workload
 from federation.model.local import Drained, LocalFacts
 from federation.model.names import ServiceKey
 from federation.model.record import Traits
-from federation.model.wish import Wish
 from federation.ports import Wake
 from federation.wire.k8s.translate import (
     LocalService,
@@ -22,6 +22,7 @@ from federation.wire.k8s.translate import (
     zone_label,
 )
 from federation.wire.k8s.types import (
+    AccessPolicy,
     Drain,
     EndpointSlice,
     GlobalName,
@@ -32,7 +33,6 @@ from federation.wire.k8s.types import (
     ServiceExport,
     TrafficPolicy,
 )
-from federation.wire.k8s.wishes import wish_of
 
 ObjectKey = tuple[str, str, str]
 REGION_LABEL, ZONE_LABEL = "topology.kubernetes.io/region", "topology.kubernetes.io/zone"
@@ -99,7 +99,7 @@ class Objects:
         self._derived: dict[ServiceKey, tuple[str, ...]] = {}
         self._exports: dict[ServiceKey, ServiceExport] = {}
         self._slices: dict[ServiceKey, dict[ObjectKey, EndpointSlice]] = {}
-        self._policies: dict[ServiceKey, Wish] = {}
+        self._policies = Policies()
         self._names: dict[ServiceKey, dict[str, model.GlobalName]] = {}
         self._all: dict[ObjectKey, K8sObject] = {}
         self._faults: dict[ServiceKey, dict[tuple[str, str], str]] = {}
@@ -158,9 +158,8 @@ class Objects:
                 return changed | {name}
             case EndpointSlice():
                 return changed | self._put_slice(key, value)
-            case TrafficPolicy():
-                self._policies[name] = wish_of(value.spec)
-                return changed | {name}
+            case TrafficPolicy() | AccessPolicy():
+                return changed | self._policies.put(value)
             case Drain():
                 self.drains[name.name] = drained(value)
                 self._whole = True
@@ -186,8 +185,8 @@ class Objects:
             return {self._drop_service(name, old)}
         if isinstance(old, ServiceExport):
             self._exports.pop(name, None)
-        elif isinstance(old, TrafficPolicy):
-            self._policies.pop(name, None)
+        elif isinstance(old, TrafficPolicy | AccessPolicy):
+            return self._policies.drop(old)
         elif isinstance(old, Drain):
             del self.drains[key[2]]
             self._whole = True
@@ -205,7 +204,8 @@ class Objects:
 
     def services(self) -> Iterable[ServiceKey]:
         """Every service that any object names."""
-        return {*self._services, *self._exports, *self._slices, *self._policies, *self._names, *self._faults}
+        policies = self._policies.services()
+        return {*self._services, *self._exports, *self._slices, *policies, *self._names, *self._faults}
 
     def service(self, key: ServiceKey) -> LocalFacts:
         """What the objects say of this service."""
@@ -220,7 +220,12 @@ class Objects:
             traits=exported_traits(traits, export) if export else traits,
             slices=slices,
             exported=export is not None,
-            policy=self._policies.get(key),
+            policy=self._policies.wish(key),
+            namespace_policy=self._policies.namespace_wish(key.namespace),
+            fallbacks=self._policies.fallbacks(key),
+            conflict=self._policies.conflict(key),
+            access=self._policies.access(key),
+            admits=self._policies.admits(key),
             names=dict(sorted(self._names.get(key, {}).items())),
             addresses=self._derived.get(key, ()),
             faults=dict(self._faults.get(key, {})),
@@ -229,11 +234,13 @@ class Objects:
 
     def fault(self, key: ObjectKey, about: ServiceKey, text: str | None, generation: int = 0) -> set[ServiceKey]:
         """This object about that service is not understood as of this generation (None: it is); the services that this
-        changes. A GlobalName whose last good state stands stays about the service of that one.
+        changes. One whose last good state stands stays about the service of that one.
         """
         standing = self._all.get(key)
         if isinstance(standing, GlobalName):
             about = global_name(standing).service
+        elif isinstance(standing, AccessPolicy):
+            about = spoken_by(standing)
         before = self._faulty.pop(key, None)
         if before is not None:
             held = self._faults[before[0]]
@@ -250,6 +257,7 @@ class Objects:
         """Those of the objects about this service that have a status; of one that is refused, as it is now."""
         names = [("ServiceExport", key.name), ("TrafficPolicy", key.name)]
         names += [("GlobalName", name) for name in self._names.get(key, {})]
+        names += [("AccessPolicy", name) for name in self._policies.admits(key)]
         found = {one: self._all.get((one[0], key.namespace, one[1])) for one in names}
         refused = {one: self._faulty[(one[0], key.namespace, one[1])][2] for one in self._faults.get(key, {})}
         return {one: value.metadata.generation for one, value in found.items() if value is not None} | refused

@@ -17,6 +17,7 @@ KINDS = {
     "EndpointSlice": ("/apis/discovery.k8s.io/v1", "endpointslices"),
     "ServiceExport": ("/apis/multicluster.x-k8s.io/v1beta1", "serviceexports"),
     "TrafficPolicy": ("/apis/isthmus.dev/v1alpha1", "trafficpolicies"),
+    "AccessPolicy": ("/apis/isthmus.dev/v1alpha1", "accesspolicies"),
     "GlobalName": ("/apis/isthmus.dev/v1alpha1", "globalnames"),
 }
 NOT_ISTHMUS = "app.kubernetes.io/managed-by!=isthmus,endpointslice.kubernetes.io/managed-by!=isthmus.dev"

@@ -13,12 +13,14 @@ from federation.model.handout import Candidate
 
 class Chosen(Struct, frozen=True):
     """The candidates that may get requests, nearest first, and why these. `fallback` names the service that takes the
-    requests instead; with it, and when a panic is `closed`, nobody is chosen.
+    requests instead; with it, and when a panic is `closed`, nobody is chosen. `opened`: a panic, every endpoint of
+    theirs counts as ready.
     """
 
     candidates: tuple[Candidate, ...]
     rules: tuple[str, ...] = ()
     fallback: str = ""
+    opened: bool = False
 
 
 def eligible(order: Sequence[Candidate], case: Case) -> Chosen:
@@ -40,7 +42,8 @@ def eligible(order: Sequence[Candidate], case: Case) -> Chosen:
         service = case.policy.panic.fallback
         return Chosen((), (f"{panic}: service {service} takes the requests",), service)
     opened = _living([_as_if_ready(c) for c in inside], case)
-    return Chosen(opened.candidates, (f"{panic}: open, as if every endpoint were ready", *opened.rules))
+    rules = (f"{panic}: open, as if every endpoint were ready", *opened.rules)
+    return Chosen(opened.candidates, rules, opened=True)
 
 
 def _panic(inside: Sequence[Candidate], case: Case) -> str | None:

@@ -28,7 +28,8 @@ class Ruling(Struct, frozen=True):
 
     `standby` are members without a share that could take requests at once. `until` is the Unix millisecond at which
     age alone can change the shares; 0 when it cannot. Without shares, `fallback` names the service of the same
-    namespace that takes the requests ("": they fail).
+    namespace that takes the requests ("": they fail). `opened`: by the policy's panic, every endpoint gets requests as
+    if it were ready.
     """
 
     shares: tuple[Share, ...]
@@ -36,6 +37,7 @@ class Ruling(Struct, frozen=True):
     standby: tuple[str, ...] = ()
     until: int = 0
     fallback: str = ""
+    opened: bool = False
 
     def of(self, member: str) -> int:
         """This member's share in parts per million; 0 when it has none."""
@@ -54,7 +56,7 @@ def rule(candidates: Sequence[Candidate], case: Case) -> Ruling:
     parts, why = _divided(chosen.candidates, case)
     shares = shares_of(parts)
     standby = tuple(c.member for c in chosen.candidates if not parts[c.member])
-    return Ruling(shares, (*rules, *why), standby, until)
+    return Ruling(shares, (*rules, *why), standby, until, opened=chosen.opened)
 
 
 def rule_live(candidates: Sequence[Candidate], case: Case) -> Ruling:

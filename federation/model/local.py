@@ -30,8 +30,11 @@ class LocalFacts(Struct, frozen=True, kw_only=True):
     the clusterset IPs that the cluster gave its import, none where it gives none. `faults` are what was wrong with an
     object about the service, by (kind, name); its last good state is what stands here. `generations` are those of the
     objects that have a status, by (kind, name).
-    `policy` and `namespace_policy` are what TrafficPolicies ask for the service and for its whole namespace, `access`
-    what AccessPolicies say of who may call it.
+    `policy` and `namespace_policy` are what TrafficPolicies ask for the service and for its whole namespace,
+    `fallbacks` the services that shall take its place by that of the service, each that of the one before, up to the
+    first that comes again; `access` what AccessPolicies say of who may call it. The plan of this service also speaks of
+    the AccessPolicies `admits` (by name), and of the TrafficPolicy of its name where that is for the whole namespace;
+    `conflict` is why this one does not count.
     """
 
     key: ServiceKey
@@ -42,7 +45,10 @@ class LocalFacts(Struct, frozen=True, kw_only=True):
     exported: bool = False
     policy: Wish | None = None
     namespace_policy: Wish | None = None
+    fallbacks: tuple[str, ...] = ()
+    conflict: str = ""
     access: tuple[AccessRule, ...] = ()
+    admits: dict[str, AccessRule] = {}
     names: dict[str, GlobalName] = {}
     addresses: tuple[str, ...] = ()
     faults: dict[tuple[str, str], str] = {}

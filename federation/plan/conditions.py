@@ -1,12 +1,13 @@
 """What is said of the objects that asked for something: conditions (KEP-1645 for exports and imports). Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
+from federation.model.access import AccessRule
 from federation.model.imported import Condition, Said
 from federation.model.local import LocalFacts
 from federation.plan.exports import Conflict
 
-EXPORT, POLICY, NAME = "ServiceExport", "TrafficPolicy", "GlobalName"
+EXPORT, POLICY, NAME, ACCESS = "ServiceExport", "TrafficPolicy", "GlobalName", "AccessPolicy"
 
 
 def import_conditions(ready: bool) -> tuple[Condition, ...]:
@@ -56,7 +57,7 @@ def _ready(local: LocalFacts, granted: bool, provisional: bool) -> Condition:
         (
             f"{kind} {name}: {text}"
             for (kind, name), text in sorted(local.faults.items())
-            if kind not in (EXPORT, POLICY)
+            if kind not in (EXPORT, POLICY, ACCESS)
         ),
         "",
     )
@@ -75,9 +76,11 @@ def _conflict(conflicts: Sequence[Conflict]) -> Condition:
     return Condition("Conflict", True, reasons, texts)
 
 
-def accepted(local: LocalFacts, kind: str, name: str, refused: str, stands: bool) -> Said:
-    """What is said of a TrafficPolicy or GlobalName: whether it is in force as written, or else an earlier one
-    `stands`. Why it is `refused` says that itself.
+def accepted(
+    local: LocalFacts, kind: str, name: str, refused: str, stands: bool, more: tuple[Condition, ...] = ()
+) -> Said:
+    """What is said of a policy or GlobalName: whether it is in force as written, or else an earlier one `stands`. Why
+    it is `refused` says that itself. `more` conditions stand beside.
     """
     fault = local.faults.get((kind, name))
     stays = "the last good one stays in force" if stands else "it is not in force"
@@ -87,7 +90,22 @@ def accepted(local: LocalFacts, kind: str, name: str, refused: str, stands: bool
         if wrong
         else Condition("Accepted", True, "Accepted", "In force as written.")
     )
-    return said(local, kind, name, (condition,))
+    return said(local, kind, name, (condition, *more))
+
+
+def merged(levels: Mapping[str, str]) -> Condition:
+    """Which level each field of a service's policy comes from."""
+    told = ", ".join(f"{field} by {level}" for field, level in levels.items())
+    return Condition("Merged", True, "Merged", told or "No level asks for anything.")
+
+
+def known_callers(rule: AccessRule, members: Collection[str]) -> tuple[Condition, ...]:
+    """Whether there are members of all names that the rule admits: one that is to join is no mistake."""
+    missing = sorted({source.member for source in rule.sources if source.member} - set(members))
+    if not missing:
+        return (Condition("Known", True, "Known", "All members that it names are in the federation."),)
+    names = ", ".join(f'"{name}"' for name in missing)
+    return (Condition("Known", False, "NoSuchMember", f"There is no member {names} in the federation (yet)."),)
 
 
 def said(local: LocalFacts, kind: str, name: str, conditions: tuple[Condition, ...]) -> Said:

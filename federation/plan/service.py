@@ -24,12 +24,14 @@ from federation.model.record import (
     key_of,
     with_unready,
 )
-from federation.model.wish import Wish, hint_of, in_force, over
-from federation.plan.conditions import EXPORT, NAME, POLICY, accepted, export_conditions, said
+from federation.model.wish import Wish, hint_of, in_force
+from federation.plan.access import access_notes
+from federation.plan.conditions import EXPORT, export_conditions, said
 from federation.plan.exports import PROVISIONAL, Conflict, merge, usable_ports
 from federation.plan.imports import Exporter, Nodes, cluster_objects, headless_slices
 from federation.plan.rooms import Demanding, measured, rooms_of
-from federation.plan.steering import Bounds, Definition, Kept, accept_wish, followed, steered
+from federation.plan.steering import Bounds, Definition, Kept, followed, steered
+from federation.plan.wished import said_of_access, said_of_names, said_of_policy, wished
 
 
 class Offered(Struct, frozen=True, kw_only=True):
@@ -175,11 +177,10 @@ def port_mark(port: Port) -> str:
 def plan_service(inputs: ServiceInputs) -> ServicePlan:
     """The plan of one service from its inputs."""
     local, left_out = bounded(inputs.local)
-    wish, refused = accept_wish(_asked(inputs), inputs.kept, inputs.bounds)
-    said_here = over(wish, local.namespace_policy or Wish())
-    export = own_export(local, said_here)
+    asked = wished(local, inputs.kept, inputs.bounds)
+    export = own_export(local, asked.here)
     offered = _ranked(inputs, export, local.slices)
-    levels = [("service", wish), ("namespace", local.namespace_policy or Wish()), ("federation", inputs.federation)]
+    levels = asked.levels(inputs.federation)
     consumed = in_force([*levels, *((f"exporter {o.member}", hint_of(o.export.hint)) for o in offered[:1])])
     policy = consumed.policy
     fresh, made = _merged(inputs, offered, policy)
@@ -196,7 +197,8 @@ def plan_service(inputs: ServiceInputs) -> ServicePlan:
         numbers = Numbers(local.key, dict(inputs.numbers))
         record[key_of(numbers)] = numbers
     kept = Kept(
-        wish=wish,
+        wish=asked.service,
+        namespace=asked.namespace if offered else Wish(),
         names=inputs.names,
         candidates=made.candidates,
         targets=targets,
@@ -206,14 +208,17 @@ def plan_service(inputs: ServiceInputs) -> ServicePlan:
         wants=rooms.wants,
         grants=rooms.grants,
     )
-    noted = [f"TrafficPolicy {local.key}: {refused}"] if refused else []
+    noted = [f"TrafficPolicy {local.key}: {asked.refused}"] if asked.refused else []
     return ServicePlan(
         record=record,
         handout=handout,
-        cluster=(*made.objects, *_said(inputs, export, made.conflicts, refused)) if inputs.native else (),
+        cluster=(*made.objects, *_said(inputs, export, made.conflicts), *said_of_policy(local, asked, consumed.sources))
+        if inputs.native
+        else (),
         exporters=tuple(item.member for item in offered),
         notes=(
             *_local_notes(local),
+            *(() if export is None else access_notes(local.key, export.ports, local.access, inputs.own)),
             *left_out,
             *noted,
             *(f"{local.key}: {c.reason}: {c.message}" for c in made.conflicts),
@@ -222,13 +227,6 @@ def plan_service(inputs: ServiceInputs) -> ServicePlan:
         levels=consumed.sources,
         measured=measured(made.candidates, policy),
     )
-
-
-def _asked(inputs: ServiceInputs) -> Wish | None:
-    """The wish that our cluster asks for; of one that is malformed since before our life, its last good state."""
-    local = inputs.local
-    malformed = local.policy is None and (POLICY, local.key.name) in local.faults
-    return inputs.kept.wish if malformed else local.policy
 
 
 def _ranked(inputs: ServiceInputs, export: Export | None, slices: tuple[Slice, ...]) -> list[Offered]:
@@ -313,20 +311,16 @@ def _last_addresses(inputs: ServiceInputs) -> tuple[str, ...]:
     return (inputs.local.addresses or inputs.kept.remembered(inputs.now)) if inputs.native else ()
 
 
-def _said(inputs: ServiceInputs, export: Export | None, conflicts: tuple[Conflict, ...], refused: str) -> list[Said]:
-    """What is said of the objects in our cluster that ask for something of this service."""
+def _said(inputs: ServiceInputs, export: Export | None, conflicts: tuple[Conflict, ...]) -> list[Said]:
+    """What is said of the ServiceExport, GlobalNames and AccessPolicies in our cluster that are about this service."""
     local, found = inputs.local, []
     if local.exported or (EXPORT, local.key.name) in local.faults:
         conditions = export_conditions(
             local, inputs.member, inputs.granted, export is not None and not inputs.numbers.get(inputs.own), conflicts
         )
         found.append(said(local, EXPORT, local.key.name, conditions))
-    if local.policy is not None or (POLICY, local.key.name) in local.faults:
-        stands = local.policy is not None or _asked(inputs) != Wish()
-        found.append(accepted(local, POLICY, local.key.name, refused, stands))
-    labels = {*local.names, *(name for kind, name in local.faults if kind == NAME)}
-    refusals, names = inputs.refused_names, inputs.names
-    return found + [accepted(local, NAME, label, refusals.get(label, ""), label in names) for label in sorted(labels)]
+    names = said_of_names(local, inputs.names, inputs.refused_names)
+    return [*found, *names, *said_of_access(local, inputs.bounds.members)]
 
 
 def _names(

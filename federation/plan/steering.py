@@ -1,6 +1,6 @@
 """What an operator asked of steering, held against the ledger: what cannot be is refused, its last good stays. Pure."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 
 from msgspec import Struct
@@ -16,14 +16,15 @@ ADDRESSES_KEPT_MS = 24 * 3_600_000
 
 
 class Kept(Struct, frozen=True, kw_only=True):
-    """What the plan of a service must remember: its last good wish and public names (by object), and how far each
-    candidate is on its way back, for the service and for each host. `ranked` are the exporters in the order of the last
-    plan while some have no number, so that nobody who waits for one displaces another; `addresses` are the clusterset
-    IPs that the cluster gave. `wants` and `grants` are what was said last, so that noise does not move them; after a
-    restart they are found anew.
+    """What the plan of a service must remember: its last good wish, that of its namespace, and public names (by
+    object), and how far each candidate is on its way back, for the service and each host. `ranked` are the exporters
+    in the order of the last plan while some have no number, so that nobody who waits for one displaces another;
+    `addresses` are the clusterset IPs that the cluster gave. `wants` and `grants` are what was said last, so that
+    noise does not move them; after a restart they are found anew.
     """
 
     wish: Wish = Wish()
+    namespace: Wish = Wish()
     names: dict[str, GlobalName] = {}
     candidates: tuple[Candidate, ...] = ()
     targets: dict[str, tuple[Candidate, ...]] = {}
@@ -39,10 +40,14 @@ class Kept(Struct, frozen=True, kw_only=True):
 
 
 class Bounds(Struct, frozen=True):
-    """What the ledger allows: the regions that there are, and the zones in which our member may define names."""
+    """What the ledger allows: the regions that there are, and the zones in which our member may define names; the
+    members, and the labels that any of them says of itself, as KEY=VALUE.
+    """
 
     regions: tuple[str, ...]
     zones: tuple[str, ...]
+    members: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
 
 
 class Definition(Struct, frozen=True):
@@ -53,12 +58,22 @@ class Definition(Struct, frozen=True):
     name: GlobalName
 
 
-def accept_wish(asked: Wish | None, kept: Kept, bounds: Bounds) -> tuple[Wish, str]:
-    """The wish in force, and why it is not the one asked for ("" when it is)."""
+def accept_wish(asked: Wish | None, last: Wish, bounds: Bounds, circle: str = "") -> tuple[Wish, str]:
+    """The wish in force, and why it is not the one asked for ("" when it is): then it is the `last` good one. `circle`
+    says of its fallback that it is none.
+    """
     if asked is None:
         return Wish(), ""
-    wrong = _region_fault(asked, bounds.regions)
-    return (asked, "") if wrong is None else (kept.wish, f"{wrong}; the last good policy stays in force")
+    wrong = circle or known_fault(asked, bounds)
+    return (last, f"{wrong}; the last good policy stays in force") if wrong else (asked, "")
+
+
+def circle_fault(name: str, fallbacks: tuple[str, ...]) -> str:
+    """Why these services cannot take the place of this one in turn, or ""."""
+    if name not in fallbacks:
+        return ""
+    way = " -> ".join((name, *fallbacks[: fallbacks.index(name) + 1]))
+    return f'field "spec.panic.fallback": {way} leads back to itself'
 
 
 def accept_names(
@@ -68,8 +83,8 @@ def accept_names(
     accepted: dict[str, GlobalName] = {}
     refused: dict[str, str] = {}
     for label, name in asked.items():
-        wrong = _zone_fault(name.host, bounds.zones) or _region_fault(name.policy, bounds.regions)
-        if wrong is None:
+        wrong = _zone_fault(name.host, bounds.zones) or known_fault(name.policy, bounds)
+        if not wrong:
             accepted[label] = name
             continue
         stays = "the last good one stays in force" if label in kept.names else "it is not served"
@@ -79,23 +94,46 @@ def accept_names(
     return accepted, refused
 
 
-def _zone_fault(host: str, zones: tuple[str, ...]) -> str | None:
+def _zone_fault(host: str, zones: tuple[str, ...]) -> str:
     if zone_of(host, zones):
-        return None
+        return ""
     granted = ", ".join(zones) or "none"
     return f'field "spec.host": "{host}" lies in no zone granted to this member (granted: {granted})'
 
 
-def _region_fault(policy: Policy | Wish, regions: tuple[str, ...]) -> str | None:
-    order = [term for term in policy.order or () if is_region(term)]
-    for field, named in (("order", order), ("weights", policy.weights), ("drain", policy.drain)):
-        for region in named or ():
-            if region not in regions:
-                near = get_close_matches(region, regions, 1)
-                hint = f' (did you mean "{near[0]}"?)' if near else ""
-                known = ", ".join(sorted(regions))
-                return f'field "spec.{field}": no member is in region "{region}"; known: {known}{hint}'
-    return None
+def known_fault(policy: Policy | Wish, bounds: Bounds) -> str:
+    """What of it names a region, member or label that nobody has, or ""."""
+    for field, term in _terms(policy):
+        kind, _, rest = term.partition("/")
+        if kind == "member" and rest and rest not in bounds.members:
+            return f'field "spec.{field}": there is no member "{rest}"; {_known(rest, bounds.members)}'
+        if kind == "label" and rest and rest not in bounds.labels:
+            return f'field "spec.{field}": no member has the label "{rest}"; {_known(rest, bounds.labels)}'
+        if is_region(term) and term not in bounds.regions:
+            return f'field "spec.{field}": no member is in region "{term}"; {_known(term, bounds.regions)}'
+    return ""
+
+
+def _terms(policy: Policy | Wish) -> Iterator[tuple[str, str]]:
+    """Every term, and the field in which it stands."""
+    said = {
+        "order": policy.order,
+        "weights": policy.weights,
+        "drain": policy.drain,
+        "residency": policy.residency,
+        "minShare": policy.least,
+        "maxShare": policy.most,
+        "canary.to": policy.canary and (policy.canary.to,),
+        "mirror.to": policy.mirror and (policy.mirror.to,),
+        "prices": [region for price in policy.prices or () for region in (price.source, price.to) if region != "*"],
+    }
+    return ((field, term) for field, terms in said.items() for term in terms or ())
+
+
+def _known(term: str, known: Iterable[str]) -> str:
+    near = get_close_matches(term, sorted(known), 1)
+    hint = f' (did you mean "{near[0]}"?)' if near else ""
+    return f"known: {', '.join(sorted(known)) or 'none'}{hint}"
 
 
 def followed(

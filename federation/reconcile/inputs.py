@@ -43,6 +43,7 @@ def inputs_of(loop: Loop, local: LocalFacts, peers: tuple[Offered, ...], around:
         native=loop.parts.cluster.native,
         member=own.state == "active",
         granted=own.granted(key.namespace),
+        federation=around.settings.policy,
         nodes=loop.nodes.all,
         kept=loop.memory.of(key),
         now=int(loop.parts.clock.wall() * 1_000),

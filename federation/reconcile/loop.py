@@ -102,12 +102,18 @@ class Loop:
         self._before = Exported(parts.store)
 
     def wake(self, key: ServiceKey | None) -> None:
-        """This service of our cluster changed (None: look at all)."""
+        """This service of our cluster changed (one without a name: all of its namespace; None: look at all)."""
         if key is None:
             self._all = True
+        elif not key.name:
+            self._dirty |= self._services_in(key.namespace)
         else:
             self._dirty.add(key)
         self._wake.set()
+
+    def _services_in(self, namespace: str) -> set[ServiceKey]:
+        known = (self.parts.cluster.services(), self.index.services(), self.desired.plans)
+        return {key for keys in known for key in keys if key.namespace == namespace}
 
     def member_moved(self) -> None:
         """Somebody drained a member, or ended that: look at everything."""
@@ -220,6 +226,7 @@ class Loop:
         leaving = leaves(self, states)
         own_leaves = leaving.get(self.parts.own.name)
         rank = ranks(self, states, leaving)
+        self.names.know_labels(one.labels for one in rank.values())
         facts = [
             without_failing(local, self._by_report.failing.get(local.key, frozenset()))
             for local in self.names.facts(dirty, self.parts.cluster)

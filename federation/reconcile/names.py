@@ -1,6 +1,6 @@
 """The public names that we define ourselves: accepted by the ledger, or their last good."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from federation.model.local import LocalFacts
 from federation.model.names import MemberName, ServiceKey
@@ -20,6 +20,7 @@ class OwnNames:
         self._memory = memory
         self._accepted: dict[ServiceKey, dict[str, GlobalName]] = {}
         self._refused: dict[ServiceKey, dict[str, str]] = {}
+        self._labels: tuple[str, ...] = ()
         self.hosts = Hosts()
 
     def forget(self) -> None:
@@ -66,8 +67,13 @@ class OwnNames:
     def bounds(self) -> Bounds:
         """What the ledger allows us."""
         ledger = self._ledger.ledger
-        regions = {member.region for member in ledger.seen_from(self._own)}
-        return Bounds(tuple(sorted(regions)), ledger.members[self._own].dns_zones)
+        seen = ledger.seen_from(self._own)
+        regions, members = {member.region for member in seen}, tuple(member.name for member in seen)
+        return Bounds(tuple(sorted(regions)), ledger.members[self._own].dns_zones, members, self._labels)
+
+    def know_labels(self, labels: Iterable[Mapping[str, str]]) -> None:
+        """What members say of themselves, which a term may name."""
+        self._labels = tuple(sorted({f"{key}={value}" for said in labels for key, value in said.items()}))
 
     def _accept(self, local: LocalFacts) -> None:
         self._accepted.pop(local.key, None)

@@ -22,10 +22,12 @@ from federation.model.record import (
     BEHIND_MAX,
     SLICE_ENDPOINTS_MAX,
     About,
+    Demand,
     Distance,
     Evidence,
     Export,
     Gateway,
+    Granted,
     Head,
     JwtKeys,
     Leave,
@@ -41,6 +43,7 @@ from federation.model.record import (
     key_of,
 )
 from federation.registrar.signing import RECORD, verified
+from federation.sync.steering import check_hint, check_rates
 from federation.trust.anchor import check_form
 
 PEM_MAX = 8_192
@@ -100,6 +103,8 @@ def check_resource(key: str, resource: Resource, member: Member, reader: Member)
             _check_moves(resource, member)
         case Export() | Slice() | Numbers():
             _check_offer(resource, member, reader)
+        case Demand() | Granted():
+            _check_room(resource, member)
         case Evidence() | Distance():
             _check_observation(resource, member)
         case PublicName():
@@ -118,6 +123,7 @@ def _check_offer(resource: Export | Slice | Numbers, member: Member, reader: Mem
             _check_ports(resource.ports, where)
             _check_once([f"{port.port}/{port.protocol}" for port in resource.ports], where)
             _check_traits(resource.traits, where)
+            check_hint(resource, member)
         case Slice():
             _check_service(resource.service, member)
             _check_slice(resource, member)
@@ -125,6 +131,16 @@ def _check_offer(resource: Export | Slice | Numbers, member: Member, reader: Mem
                 _check_address(endpoint.address, resource, member, reader)
         case Numbers():
             _check_numbers(resource, member)
+
+
+def _check_room(resource: Demand | Granted, member: Member) -> None:
+    """Anyone may ask for any service; only who may export it can take requests for it."""
+    match resource:
+        case Demand():
+            _check_form(resource.service, member)
+        case Granted():
+            _check_service(resource.service, member)
+    check_rates(resource, member)
 
 
 def _check_moves(resource: About | Shift, member: Member) -> None:

@@ -131,7 +131,8 @@ class CentralServer:
     ) -> None:
         metrics.XDS_STREAMS.inc()
         try:
-            await asyncio.sleep(wait)
+            if wait:
+                await asyncio.sleep(wait)
             async with asyncio.timeout(FIRST_SECONDS):
                 first = await anext(requests)
             view = self._view(_bound(identity, first), kind_of(first.node.client_features))

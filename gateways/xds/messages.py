@@ -67,12 +67,13 @@ class WorldRequest(Struct, frozen=True, kw_only=True):
 
 
 class Response(Struct, frozen=True, kw_only=True):
-    """A DeltaDiscoveryResponse."""
+    """A DeltaDiscoveryResponse. `all_of`: the version of the type as a set when these are all its resources, or ""."""
 
     type_url: str
     nonce: str
     resources: tuple[Resource, ...] = ()
     removed: tuple[str, ...] = ()
+    all_of: str = ""
 
 
 class WorldResponse(Struct, frozen=True, kw_only=True):

@@ -16,10 +16,13 @@ from msgspec import Struct, field
 
 from gateways.xds.messages import CDS, EDS, LDS, MADE, ORDER, USERS, WILDCARD, Request, Resource, Response
 from gateways.xds.refusal import Rejected, blamed, told
-from gateways.xds.shelf import Change, Shelf
+from gateways.xds.shelf import All, Change, Shelf
 
 Versions = dict[str, str | None]
 """Version by resource name; None where there is nothing."""
+
+
+_NOTHING: Versions = {}
 
 
 class Sent(Struct, frozen=True):
@@ -70,22 +73,30 @@ class Channel(Struct):
         flight = self.flights.pop(nonce, None)
         if flight is None:
             return
-        sent = {name for name, version in flight.versions.items() if version is not None}
-        bad = set() if error is None else blamed(sent, error)
-        if error is not None and not bad and len(sent) > 1:
-            self.alone |= sent
+        if error is not None:
+            self._refuse(flight, error)
+        elif self.rejected:
+            self._accept(flight.versions)
+
+    def _accept(self, names: Iterable[str]) -> None:
+        for name in names:
+            self.rejected.pop(name, None)
+
+    def _refuse(self, flight: Sent, error: str) -> None:
+        sent = [name for name, version in flight.versions.items() if version is not None]
+        bad = blamed(sent, error)
+        if not bad and len(sent) > 1:
+            self.alone.update(sent)
             self._again(flight)
             return
-        bad = sent if error is not None and not bad else bad
-        for name, version in flight.versions.items():
-            if name in bad and self.wants(name):
-                self.rejected[name] = Rejected(version, error or "")
-            else:
-                self.rejected.pop(name, None)
+        bad = bad or set(sent)
+        self._accept(flight.versions.keys() - bad)
+        for name in filter(self.wants, bad):
+            self.rejected[name] = Rejected(flight.versions[name], error)
 
     def _again(self, flight: Sent) -> None:
         for name in filter(self.wants, flight.versions):
-            self.due.setdefault(name, flight.before[name])
+            self.due.setdefault(name, flight.before.get(name))
             self.owed.add(name)
 
 
@@ -105,6 +116,9 @@ class Stream:
         channel = self._channels.get(request.type_url)
         if channel is None:
             channel = self._channels[request.type_url] = Channel()
+            if self._wants_all(channel, request):
+                self._advance()
+                return
             self._resume(channel, request)
         if request.nonce:
             self.nacks += request.error is not None and request.nonce in channel.flights
@@ -146,6 +160,24 @@ class Stream:
             for type_url, channel in sorted(self._channels.items())
             for line in told(type_url, self._present(type_url, channel))
         )
+
+    def _wants_all(self, channel: Channel, request: Request) -> bool:
+        """Short cut for a first request for all there is, by a client that has nothing of it, or has it all."""
+        offered = self._shelf.of(request.type_url)
+        wildcard = not request.subscribe
+        if not offered or self._warming or not (wildcard or frozenset(request.subscribe) == offered.keys()):
+            return False
+        every = self._shelf.all(request.type_url)
+        if request.initial and request.initial != every.versions:
+            return False
+        if not request.initial and request.type_url in USERS and self._in_flight(*MADE):
+            return False
+        channel.wildcard = wildcard
+        channel.names = self._shelf.share(frozenset(request.subscribe))
+        channel.resumed = channel.answered = bool(request.initial)
+        if not request.initial:
+            self._respond(request.type_url, channel, every.resources, (), every)
+        return True
 
     def _resume(self, channel: Channel, request: Request) -> None:
         channel.resumed = channel.answered = bool(request.initial)
@@ -222,7 +254,7 @@ class Stream:
         self._send(type_url, channel, [r for r in due if r.name not in channel.alone], [*unknown, *gone])
         channel.alone.difference_update(resource.name for resource in due)
         if channel.wildcard and not channel.answered and self._shelf.has(type_url):
-            self._respond(type_url, channel, [], [])
+            self._respond(type_url, channel, (), ())
 
     def _ready(self, type_url: str, channel: Channel) -> tuple[list[Resource], list[str]]:
         """What is to be sent, and the names that were asked for and do not exist; the rest of `due` is let go."""
@@ -270,16 +302,35 @@ class Stream:
 
     def _send(self, type_url: str, channel: Channel, resources: list[Resource], removed: list[str]) -> None:
         if resources or removed:
-            self._respond(type_url, channel, resources, removed)
+            self._respond(type_url, channel, tuple(resources), tuple(removed))
 
-    def _respond(self, type_url: str, channel: Channel, resources: list[Resource], removed: list[str]) -> None:
-        channel.answered = True
+    def _respond(
+        self,
+        type_url: str,
+        channel: Channel,
+        resources: tuple[Resource, ...],
+        removed: tuple[str, ...],
+        every: All | None = None,
+    ) -> None:
         self._count += 1
         nonce = str(self._count)
+        channel.answered = True
+        if every is not None:
+            channel.flights[nonce] = Sent(every.versions, _NOTHING)
+        else:
+            channel.flights[nonce] = self._taken(channel, resources, removed)
+        all_of = "" if every is None else every.version
+        self.output.append(
+            Response(type_url=type_url, nonce=nonce, resources=resources, removed=removed, all_of=all_of)
+        )
+
+    @staticmethod
+    def _taken(channel: Channel, resources: tuple[Resource, ...], removed: tuple[str, ...]) -> Sent:
+        """What is sent now is not due any more."""
         versions: Versions = {resource.name: resource.version for resource in resources}
         versions.update(dict.fromkeys(removed))
-        channel.flights[nonce] = Sent(versions, {name: channel.due.pop(name, versions[name]) for name in versions})
+        before = {name: channel.due.pop(name, version) for name, version in versions.items()}
         channel.owed.difference_update(versions)
         if not channel.due:
             channel.due = {}
-        self.output.append(Response(type_url=type_url, nonce=nonce, resources=tuple(resources), removed=tuple(removed)))
+        return Sent(versions, before)

@@ -1,11 +1,13 @@
 """What many streams serve, held once: the resources of one view, and what changes in it."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping
 from itertools import chain
 
 from msgspec import Struct
 
-from gateways.xds.messages import Resource, Snapshot, mark
+from gateways.xds.messages import Resource, Snapshot, mark, version_of
 
 NAMES_MAX = 64
 """How many different sets of names are remembered, so that streams with equal subscriptions hold one."""
@@ -22,6 +24,14 @@ class Change(Struct, frozen=True):
     after: Resource | None
 
 
+class All(Struct, frozen=True):
+    """Everything of one type: its version as a set, the resources, and the version of each name."""
+
+    version: str
+    resources: tuple[Resource, ...]
+    versions: dict[str, str | None]
+
+
 class Shelf:
     """The content of one view. Streams read it and are told what changes; they keep only how they differ from it."""
 
@@ -29,7 +39,7 @@ class Shelf:
         self.known = False
         self._types: dict[str, dict[str, Resource]] = {}
         self._marks: dict[str, int] = {}
-        self._all: dict[str, tuple[Resource, ...]] = {}
+        self._all: dict[str, All] = {}
         self._names: dict[frozenset[str], frozenset[str]] = {}
         if snapshot is not None:
             self.offer(snapshot)
@@ -56,11 +66,13 @@ class Shelf:
         """True when it is known what there is of this type, be it nothing."""
         return type_url in self._types
 
-    def all(self, type_url: str) -> tuple[Resource, ...]:
-        """All resources of this type; the same tuple until one changes."""
+    def all(self, type_url: str) -> All:
+        """All resources of this type; the same object until one changes."""
         found = self._all.get(type_url)
         if found is None:
-            found = self._all[type_url] = tuple(self.of(type_url).values())
+            held = self.of(type_url)
+            versions: dict[str, str | None] = {name: one.version for name, one in held.items()}
+            found = self._all[type_url] = All(version_of(self.marks(type_url)), tuple(held.values()), versions)
         return found
 
     def marks(self, type_url: str) -> int:

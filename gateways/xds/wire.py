@@ -28,8 +28,8 @@ class Bodies:
 
     def delta(self, response: Response) -> bytes:
         """The DeltaDiscoveryResponse on the wire."""
-        versions = tuple((resource.name, resource.version) for resource in response.resources)
-        key = (response.type_url, versions, response.removed)
+        content = response.all_of or tuple((one.name, one.version) for one in response.resources)
+        key = (response.type_url, content, response.removed)
         body = self._find(key)
         if body is None:
             body = self._keep(response.type_url, key, _delta_body(response))

@@ -320,7 +320,7 @@ class WorldStream:
         if not channel.whole:
             return tuple(form for form in changed.values() if form is not None)
         if channel.marks == self._shelf.marks(channel.type_url):
-            return self._shelf.all(channel.type_url)
+            return self._shelf.all(channel.type_url).resources
         return tuple(channel.has.values())
 
 

@@ -14,9 +14,12 @@ from gateways.binary import find_envoy
 from gateways.load.serve import LoadServer
 from gateways.render.envoy.bootstrap import bootstrap
 from gateways.render.envoy.resources import service_parts
-from gateways.state import Cluster, Host, Locality, NodeListener, ServiceState
+from gateways.services import route_of
+from gateways.state import Cluster, Host, Locality, NodeListener, ServiceState, Situation
 from gateways.xds.encode import Encoder
 from gateways.xds.serve import XdsServer
+
+NODE = Situation(node="n1", role="node", member="us-east", domain="acme.mesh", address="127.0.0.1")
 
 ANSWER = b"HTTP/1.1 %s\r\ncontent-length: 0\r\n\r\n"
 
@@ -76,8 +79,9 @@ class LoadBed:
             )
             for name, c in zip(services, clusters, strict=True)
         )
-        state = ServiceState(clusters=clusters, listeners=listeners)
-        encoded = self._encoder.encode({"shop": tuple(service_parts(state, "acme.mesh", ()))})
+        routes = tuple(route_of(cluster) for cluster in clusters if cluster.http)
+        state = ServiceState(clusters=clusters, routes=routes, listeners=listeners)
+        encoded = self._encoder.encode({"shop": tuple(service_parts(state, "acme.mesh", (), NODE))})
         assert encoded.problems == ()
         self.xds.offer(encoded.snapshot)
         await until(self.xds.settled)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from tests.worlds.bad_accesses import ACCESS
 from tests.worlds.bad_policies import PROXIED, STEERING
 
 Spec = dict[str, Any]
@@ -159,3 +160,4 @@ BAD |= {
     for what, (spec, ours, server) in STEERING.items()
     if "weights" not in spec
 }
+BAD |= {what: Bad("AccessPolicy", *found) for what, found in ACCESS.items()}

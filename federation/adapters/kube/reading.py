@@ -15,6 +15,7 @@ from federation.wire.k8s.check import fault
 from federation.wire.k8s.translate import SERVICE_LABEL
 from federation.wire.k8s.types import (
     KINDS,
+    AccessPolicy,
     ClusterObject,
     Drain,
     EndpointConditions,
@@ -91,8 +92,8 @@ class _Naming(Struct, frozen=True):
 def named_service(key: ObjectKey, raw: msgspec.Raw) -> ServiceKey | None:
     """The service that a malformed object is about, where that much can be read."""
     try:
-        if key[0] == "GlobalName":
-            name = msgspec.json.decode(raw, type=_Naming).spec.service
+        if key[0] in ("GlobalName", "AccessPolicy"):
+            name = msgspec.json.decode(raw, type=_Naming).spec.service or ("" if key[0] == "GlobalName" else key[2])
         elif key[0] == "EndpointSlice":
             name = (msgspec.json.decode(raw, type=Head).metadata.labels or {}).get(SERVICE_LABEL, "")
         else:
@@ -135,7 +136,7 @@ def _keep_little(kind: Kind, value: ClusterObject) -> None:
     force_setattr(meta, "owner_references", [])
     force_setattr(meta, "resource_version", "")
     force_setattr(meta, "namespace", sys.intern(meta.namespace) if kind.namespaced else "")
-    if isinstance(value, ServiceExport | TrafficPolicy | GlobalName | Drain | Node):
+    if isinstance(value, ServiceExport | TrafficPolicy | AccessPolicy | GlobalName | Drain | Node):
         force_setattr(value, "status", None)
     if isinstance(value, EndpointSlice):
         for endpoint in value.endpoints or ():

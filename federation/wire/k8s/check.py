@@ -9,9 +9,11 @@ from federation.model.duration import seconds_of
 from federation.model.metadata import annotation_fault, is_key, label_fault
 from federation.model.moves import SECONDS_MAX
 from federation.model.names import LABEL_MAX, NAME_MAX, is_host, is_label
+from federation.wire.k8s.accesses import access_fault
 from federation.wire.k8s.mcs import ServiceExportSpec
 from federation.wire.k8s.steering import policy_fault, steering_fault
 from federation.wire.k8s.types import (
+    AccessPolicy,
     ClusterObject,
     ClusterProperty,
     Drain,
@@ -58,6 +60,8 @@ def _spec_fault(value: ClusterObject) -> str | None:
             return _export_fault(value.spec)
         case TrafficPolicy():
             return policy_fault(value.spec, value.metadata.name)
+        case AccessPolicy():
+            return access_fault(value.spec)
         case GlobalName():
             return _name_fault(value.spec)
     return None

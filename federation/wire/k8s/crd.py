@@ -6,7 +6,7 @@ import msgspec
 import yaml
 from msgspec import Struct
 
-from federation.wire.k8s import mcs, ours, policies
+from federation.wire.k8s import accesses, mcs, ours, policies
 from federation.wire.k8s.rules import FIELDS, TYPES
 
 Json = dict[str, Any]
@@ -135,6 +135,20 @@ _ALL = (
             Column("Order", ".spec.order", about="Regions, preferred first."),
             Column("Drain", ".spec.drain", about="Regions that are drained."),
             Column("Weights", ".spec.weights", about="Parts by region.", wide=True),
+            _condition("Accepted"),
+            _AGE,
+        ),
+    ),
+    _own(
+        ours.AccessPolicy,
+        "accesspolicies",
+        "ap",
+        spec=accesses.AccessPolicySpec,
+        spec_required=True,
+        status=ours.ConditionsStatus,
+        columns=(
+            Column("Service", ".spec.service", about="None: all exported services of the namespace."),
+            Column("From", ".spec.from", about="Who may call.", wide=True),
             _condition("Accepted"),
             _AGE,
         ),

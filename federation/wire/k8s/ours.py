@@ -6,6 +6,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from federation.model import policy as model
 from federation.model.names import LABEL_MAX, NAME_MAX
+from federation.wire.k8s.accesses import AccessPolicySpec
 from federation.wire.k8s.meta import Conditions, Count64, ObjectMeta, Time
 from federation.wire.k8s.policies import SteeringSpec, TrafficPolicySpec, spoken, within
 
@@ -29,6 +30,16 @@ class TrafficPolicy(Struct, frozen=True, kw_only=True, rename="camel"):
     kind: Literal["TrafficPolicy"] = "TrafficPolicy"
     metadata: ObjectMeta
     spec: TrafficPolicySpec = TrafficPolicySpec()
+    status: Any = None
+
+
+class AccessPolicy(Struct, frozen=True, kw_only=True, rename="camel"):
+    """Admits callers of other members to what this cluster exports; several add up, whom none admits is refused."""
+
+    api_version: ApiVersion = "isthmus.dev/v1alpha1"
+    kind: Literal["AccessPolicy"] = "AccessPolicy"
+    metadata: ObjectMeta
+    spec: AccessPolicySpec
     status: Any = None
 
 

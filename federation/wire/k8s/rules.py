@@ -32,6 +32,8 @@ def _once() -> Rule:
 _KEY_VALUE = "[A-Za-z0-9]([A-Za-z0-9._/-]*[A-Za-z0-9])?=([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?)?"
 _TARGET = f"{_LABEL}|member/{_LABEL}|label/{_KEY_VALUE}"
 _TERM = f"^({_TARGET}|@region|@az)$"
+_PORT = "[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]"
+_NAME = "([a-z0-9][a-z0-9-]*)?[a-z]([a-z0-9-]*[a-z0-9])?"
 _NO_TERM = "is no term: write a region, member/NAME, label/KEY=VALUE, @region or @az"
 
 
@@ -135,6 +137,33 @@ FIELDS: dict[str, dict[str, tuple[Rule, ...]]] = {
             ),
         ),
     },
+    "AccessPolicySpec": {
+        "service": (Rule(check=f"self == '' || {IS_LABEL}", message="is not a DNS label"),),
+        "ports": (
+            Rule(
+                check=f"self.all(port, port.matches('^({_PORT}|{_NAME})$'))",
+                message="one is no name of a port and no number from 1 to 65535",
+                expression=f"""'"' + self.filter(port, !port.matches('^({_PORT}|{_NAME})$'))[0] + """
+                """'" is no name of a port and no number from 1 to 65535'""",
+            ),
+        ),
+        "paths": (
+            Rule(
+                check="self.all(path, path.matches('^/[!-~]*$'))",
+                message='one does not begin with "/" or holds more than printable ASCII without spaces',
+            ),
+        ),
+    },
+    "SourceSpec": {
+        "member": (Rule(check=f"self == '' || {IS_LABEL}", message="is not a DNS label"),),
+        "namespace": (Rule(check=f"self == '' || {IS_LABEL}", message="is not a DNS label"),),
+        "serviceAccount": (
+            Rule(
+                check=f"self == '' || self.matches('^({_LABEL}\\\\.)*{_LABEL}$')",
+                message="is not a DNS name in lower case",
+            ),
+        ),
+    },
     "DrainSpec": {
         "member": (Rule(check=f"self == '' || {IS_LABEL}", message="is not a member name (a DNS label)"),),
         "over": (
@@ -219,6 +248,7 @@ TYPES: dict[str, tuple[Rule, ...]] = {
             message="spec.panic.fallback: a service cannot take the place of itself",
         ),
     ),
+    "AccessPolicy": (_NAME_IS_LABEL,),
     "GlobalName": (_NAME_IS_LABEL,),
     "MemberCluster": (_NAME_IS_LABEL,),
 }

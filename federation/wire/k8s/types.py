@@ -4,6 +4,7 @@ Unknown fields are ignored here; the manifests adapter refuses them (strict.py).
 whoever wrote it must not take the object away.
 """
 
+from federation.wire.k8s.accesses import AccessPolicySpec, SourceSpec
 from federation.wire.k8s.core import (
     EndpointConditions,
     EndpointSlice,
@@ -34,6 +35,7 @@ from federation.wire.k8s.mcs import (
 )
 from federation.wire.k8s.meta import Condition, ObjectMeta
 from federation.wire.k8s.ours import (
+    AccessPolicy,
     ConditionsStatus,
     Drain,
     DrainSpec,
@@ -48,6 +50,8 @@ from federation.wire.k8s.policies import ProbeSpec, ReturnSpec, SteeringSpec, Tr
 __all__ = [
     "CLUSTER_KINDS",
     "KINDS",
+    "AccessPolicy",
+    "AccessPolicySpec",
     "ClientIpConfig",
     "ClusterObject",
     "ClusterProperty",
@@ -85,17 +89,19 @@ __all__ = [
     "SessionAffinityConfig",
     "SliceEndpoint",
     "SlicePort",
+    "SourceSpec",
     "SteeringSpec",
     "TrafficPolicy",
     "TrafficPolicySpec",
 ]
 
-K8sObject = Service | EndpointSlice | ServiceExport | TrafficPolicy | GlobalName | Drain
+K8sObject = Service | EndpointSlice | ServiceExport | TrafficPolicy | AccessPolicy | GlobalName | Drain
 KINDS: dict[str, type[K8sObject]] = {
     "Service": Service,
     "EndpointSlice": EndpointSlice,
     "ServiceExport": ServiceExport,
     "TrafficPolicy": TrafficPolicy,
+    "AccessPolicy": AccessPolicy,
     "GlobalName": GlobalName,
     "Drain": Drain,
 }

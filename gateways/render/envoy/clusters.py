@@ -8,14 +8,12 @@ from gateways.render.envoy.common import (
     anchor_secret,
     secret_from_stream,
     shared,
+    span,
     tls_limits,
     typed,
 )
+from gateways.render.envoy.resilience import CONNECT_MS, HTTP_OPTIONS, balancing, breakers, http_options, outlier
 from gateways.state import Cluster
-
-CONNECT_TIMEOUT = "1s"
-CONNECTION_LIFE = "3600s"
-"""After this a connection between proxies is drained, so that nobody lives longer than that on an old certificate."""
 
 CONTEXTS_KEPT = 4_096
 """One for each identity and member: 40 workloads on a node of a federation of 100."""
@@ -29,15 +27,15 @@ def cluster(item: Cluster, domain: str) -> Json:
         "name": item.name,
         "type": "EDS",
         "eds_cluster_config": {"service_name": item.name, "eds_config": ADS},
-        "connect_timeout": CONNECT_TIMEOUT,
-        "lb_policy": "ROUND_ROBIN",
-        "common_lb_config": _balancing(),
-        "circuit_breakers": _breakers(),
+        "connect_timeout": span(item.resilience.timeouts.connect or CONNECT_MS),
+        **balancing(item.affinity, item.resilience),
+        "common_lb_config": _by_weight(),
+        "circuit_breakers": breakers(item.resilience),
         "upstream_connection_options": _keepalive(),
-        "outlier_detection": outlier(),
+        "outlier_detection": outlier(item.resilience),
     }
     if item.http:
-        made["typed_extension_protocol_options"] = _same_protocol()
+        made["typed_extension_protocol_options"] = {HTTP_OPTIONS: http_options(item.resilience)}
     if item.identity is not None:
         made["transport_socket_matches"] = _sockets(item, str(item.identity), domain)
         made["transport_socket"] = _remote_socket(item, str(item.identity), item.local, domain)
@@ -45,7 +43,7 @@ def cluster(item: Cluster, domain: str) -> Json:
 
 
 @shared()
-def _balancing() -> Json:
+def _by_weight() -> Json:
     return {
         "healthy_panic_threshold": {"value": 0},
         "locality_weighted_lb_config": {},
@@ -54,57 +52,8 @@ def _balancing() -> Json:
 
 
 @shared()
-def _breakers() -> Json:
-    return {
-        "thresholds": [
-            {
-                "max_connections": 10_000,
-                "max_pending_requests": 10_000,
-                "max_requests": 100_000,
-                "retry_budget": {"budget_percent": {"value": 20}, "min_retry_concurrency": 10},
-            }
-        ]
-    }
-
-
-@shared()
 def _keepalive() -> Json:
     return {"tcp_keepalive": {"keepalive_probes": 3, "keepalive_time": 10, "keepalive_interval": 5}}
-
-
-@shared()
-def outlier() -> Json:
-    """Only failures to reach a host eject it, shortly: an answer with 5xx is the application's and says nothing
-    about the path, and one gateway stands for many pods."""
-    return {
-        "split_external_local_origin_errors": True,
-        "consecutive_local_origin_failure": 3,
-        "enforcing_consecutive_local_origin_failure": 100,
-        "enforcing_local_origin_success_rate": 0,
-        "enforcing_consecutive_5xx": 0,
-        "enforcing_consecutive_gateway_failure": 0,
-        "enforcing_success_rate": 0,
-        "interval": "1s",
-        "base_ejection_time": "1s",
-        "max_ejection_time": "5s",
-        "max_ejection_percent": 100,
-    }
-
-
-def _same_protocol() -> Json:
-    return {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": _protocol_options()}
-
-
-@shared()
-def _protocol_options() -> Json:
-    options = typed(
-        "",
-        "extensions.upstreams.http.v3.HttpProtocolOptions",
-        common_http_protocol_options={"idle_timeout": "300s", "max_connection_duration": CONNECTION_LIFE},
-        use_downstream_protocol_config={"http_protocol_options": {}, "http2_protocol_options": {}},
-    )
-    made: Json = options["typed_config"]  # type: ignore[assignment]
-    return made
 
 
 def _sockets(item: Cluster, identity: str, domain: str) -> list[Json]:

@@ -40,6 +40,7 @@ _TYPES = "type.googleapis.com/envoy"
 CDS = f"{_TYPES}.config.cluster.v3.Cluster"
 EDS = f"{_TYPES}.config.endpoint.v3.ClusterLoadAssignment"
 LDS = f"{_TYPES}.config.listener.v3.Listener"
+RDS = f"{_TYPES}.config.route.v3.RouteConfiguration"
 SDS = f"{_TYPES}.extensions.transport_sockets.tls.v3.Secret"
 
 ADS: Json = Shared({"ads": {}, "resource_api_version": "V3", "initial_fetch_timeout": "15s"})
@@ -49,6 +50,17 @@ ADS: Json = Shared({"ads": {}, "resource_api_version": "V3", "initial_fetch_time
 def typed(name: str, kind: str, **fields: object) -> Json:
     """An extension: its name and its configuration under the type `envoy.<kind>`."""
     return {"name": name, "typed_config": {"@type": f"{_TYPES}.{kind}", **fields}}
+
+
+def extension(kind: str, **fields: object) -> Json:
+    """A configuration of the type `envoy.<kind>` where its name stands elsewhere."""
+    return {"@type": f"{_TYPES}.{kind}", **fields}
+
+
+def span(milliseconds: int) -> str:
+    """A google.protobuf.Duration in its JSON form."""
+    whole, rest = divmod(milliseconds, 1_000)
+    return f"{whole}.{rest:03d}s" if rest else f"{whole}s"
 
 
 def socket_address(address: str, port: int) -> Json:

@@ -1,39 +1,55 @@
 """The network filters that end a chain: HTTP connection manager or TCP proxy, towards one cluster."""
 
-from gateways.render.envoy.common import Json, shared, typed
+from gateways.render.envoy.access import for_requests, requests_read
+from gateways.render.envoy.common import ADS, Json, shared, span, typed
+from gateways.render.envoy.routes import RATE_LIMIT, rate_limit
+from gateways.render.envoy.telemetry import Told, access_log, tracing
+from gateways.state import Offered, Streams
 
 
-def towards(cluster: str, http: bool, stat: str, from_peer: bool = False) -> Json:
-    """The last filter of a chain. `from_peer`: the caller's identity is handed on as x-forwarded-client-cert."""
-    if not http:
-        return typed(
-            "envoy.filters.network.tcp_proxy",
-            "extensions.filters.network.tcp_proxy.v3.TcpProxy",
-            stat_prefix=stat,
-            cluster=cluster,
-            max_connect_attempts=3,
-        )
+def http(route: str, told: Told, from_peer: Offered | None = None) -> Json:
+    """HTTP by the route configuration of this name. `from_peer`, at this port of a gateway: only whom the route admits,
+    whose identity is handed on as x-forwarded-client-cert; and the exporter's rate limit counts.
+    """
     identity: Json = {"forward_client_cert_details": "SANITIZE"}
-    if from_peer:
+    if from_peer is not None:
         identity = {
+            **requests_read(from_peer, told.member),
             "forward_client_cert_details": "SANITIZE_SET",
             "set_current_client_cert_details": {"uri": True},
         }
     return typed(
         "envoy.filters.network.http_connection_manager",
         "extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
-        stat_prefix=stat,
+        stat_prefix=route,
         codec_type="AUTO",
-        use_remote_address=not from_peer,
-        route_config=_routes(cluster),
-        http_filters=[_router()],
+        use_remote_address=from_peer is None,
+        rds={"route_config_name": route, "config_source": ADS},
+        http_filters=_http_filters(from_peer is not None),
         server_header_transformation="PASS_THROUGH",
         upgrade_configs=[{"upgrade_type": "websocket"}],
         http_protocol_options={"accept_http_10": True},
         common_http_protocol_options={"idle_timeout": "3600s", "headers_with_underscores_action": "ALLOW"},
         request_headers_timeout="60s",
         **identity,
+        **access_log(told, http=True),
+        **tracing(told),
     )
+
+
+def _http_filters(from_peer: bool) -> list[Json]:
+    return [_admitted(), _limited(), _router()] if from_peer else [_router()]
+
+
+@shared()
+def _admitted() -> Json:
+    return for_requests()
+
+
+@shared()
+def _limited() -> Json:
+    """Without a limit of its own: that is the route's."""
+    return {"name": RATE_LIMIT, "typed_config": rate_limit(None)}
 
 
 @shared()
@@ -41,36 +57,15 @@ def _router() -> Json:
     return typed("envoy.filters.http.router", "extensions.filters.http.router.v3.Router", suppress_envoy_headers=True)
 
 
-def _routes(cluster: str) -> Json:
-    """Everything to one cluster."""
-    route: Json = {
-        "match": {"prefix": "/"},
-        "route": {"cluster": cluster, "timeout": "0s", "retry_policy": _retries()},
-    }
-    return {
-        "name": cluster,
-        "validate_clusters": False,
-        "virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [route]}],
-    }
-
-
-@shared()
-def _retries() -> Json:
-    """Retried is only what never reached a server, on another host; the last attempt goes to one that stands by."""
-    return {
-        "retry_on": "connect-failure,refused-stream",
-        "num_retries": 2,
-        "retry_host_predicate": [
-            typed(
-                "envoy.retry_host_predicates.previous_hosts",
-                "extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate",
-            )
-        ],
-        "host_selection_retry_max_attempts": 3,
-        "retry_priority": typed(
-            "envoy.retry_priorities.previous_priorities",
-            "extensions.retry.priority.previous_priorities.v3.PreviousPrioritiesConfig",
-            update_frequency=2,
-        ),
-        "retry_back_off": {"base_interval": "0.025s", "max_interval": "0.25s"},
-    }
+def tcp(cluster: str, told: Told, streams: Streams) -> Json:
+    """Bytes to and fro. By default a connection that is used lives for ever; without a byte it ends after an hour."""
+    made: Json = {"stat_prefix": cluster, "cluster": cluster, "max_connect_attempts": 3}
+    idle, age = streams.resilience.timeouts.idle, streams.resilience.connection_seconds
+    if idle:
+        made["idle_timeout"] = span(idle)
+    if age:
+        made["max_downstream_connection_duration"] = span(age * 1_000)
+    if streams.affinity is not None:
+        made["hash_policy"] = [{"source_ip": {}}]
+    made |= access_log(told, http=False)
+    return typed("envoy.filters.network.tcp_proxy", "extensions.filters.network.tcp_proxy.v3.TcpProxy", **made)

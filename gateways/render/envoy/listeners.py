@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from ipaddress import ip_network
 
+from gateways.render.envoy.access import for_connections
 from gateways.render.envoy.common import (
     PEERS_SECRET,
     Json,
@@ -13,39 +14,45 @@ from gateways.render.envoy.common import (
     tls_limits,
     typed,
 )
-from gateways.render.envoy.filters import towards
-from gateways.state import Admitted, GatewayListener, NodeListener, Offered, SourceChain
+from gateways.render.envoy.filters import http, tcp
+from gateways.render.envoy.telemetry import PEER, Told
+from gateways.state import Admitted, GatewayListener, NodeListener, Offered, Situation, SourceChain
 
 GATEWAY_LISTENER = "gateway"
 
 
-def node_listener(item: NodeListener, chains: Iterable[SourceChain]) -> Json:
+def node_listener(item: NodeListener, chains: Iterable[SourceChain], own: Situation) -> Json:
     """The listener of one import port with these of its chains; other sources reach local endpoints or nothing."""
     made: Json = {
         "name": item.name,
         "address": socket_address(item.address, item.port),
         "traffic_direction": "OUTBOUND",
         "per_connection_buffer_limit_bytes": 1_048_576,
-        "filter_chains": [_node_chain(item, chain) for chain in chains],
+        "filter_chains": [_node_chain(item, chain, own) for chain in chains],
     }
     if item.default:
-        made["default_filter_chain"] = {
-            "name": "local",
-            "filters": [towards(item.default, item.http, item.default)],
-        }
+        made["default_filter_chain"] = {"name": "local", "filters": [_outbound(item, item.default, "", own)]}
     return made
 
 
-def _node_chain(item: NodeListener, chain: SourceChain) -> Json:
+def _node_chain(item: NodeListener, chain: SourceChain, own: Situation) -> Json:
     return {
         "name": str(chain.identity),
         "filter_chain_match": {"source_prefix_ranges": [_range(source) for source in chain.sources]},
-        "filters": [towards(chain.cluster, item.http, chain.cluster)],
+        "filters": [_outbound(item, chain.cluster, str(chain.identity), own)],
     }
 
 
-def gateway_listener(item: GatewayListener) -> Json:
-    """The one entrance. A server name that is not offered matches no chain, so the connection is closed."""
+def _outbound(item: NodeListener, towards: str, source: str, own: Situation) -> Json:
+    told = Told(own.telemetry, own.role, own.member, item.service, source)
+    return http(towards, told) if item.http else tcp(towards, told, item.streams)
+
+
+def gateway_listener(item: GatewayListener, own: Situation) -> Json:
+    """The one entrance. A server name that is not offered matches no chain, so the connection is closed.
+
+    Each chain asks twice: whether a peer comes through its own tunnel, then whether this caller may call this port.
+    """
     guard = Shared(_only(item.admitted))
     return {
         "name": GATEWAY_LISTENER,
@@ -60,18 +67,25 @@ def gateway_listener(item: GatewayListener) -> Json:
             )
         ],
         "listener_filters_timeout": "5s",
-        "filter_chains": [_gateway_chain(item, offered, guard) for offered in item.offered],
+        "filter_chains": [_gateway_chain(item, offered, guard, own) for offered in item.offered],
     }
 
 
-def _gateway_chain(item: GatewayListener, offered: Offered, guard: Json) -> Json:
+def _gateway_chain(item: GatewayListener, offered: Offered, guard: Json, own: Situation) -> Json:
     return {
         "name": offered.sni,
         "filter_chain_match": {"server_names": [offered.sni], "transport_protocol": "tls"},
         "transport_socket_connect_timeout": "5s",
         "transport_socket": _entrance(str(item.identity)),
-        "filters": [guard, towards(offered.cluster, offered.http, offered.cluster, from_peer=True)],
+        "filters": [guard, *_inbound(offered, own)],
     }
+
+
+def _inbound(offered: Offered, own: Situation) -> list[Json]:
+    told = Told(own.telemetry, own.role, own.member, offered.service, PEER)
+    if offered.http:
+        return [http(offered.cluster, told, from_peer=offered)]
+    return [for_connections(offered.access, offered.cluster), tcp(offered.cluster, told, offered.streams)]
 
 
 @shared()

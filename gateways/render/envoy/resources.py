@@ -4,11 +4,11 @@ from collections.abc import Callable, Container, Iterator, Mapping
 
 from msgspec import Struct, structs
 
-from gateways.render.envoy import clusters, endpoints, listeners, secrets
-from gateways.render.envoy.common import CDS, EDS, LDS, PEERS_SECRET, SDS, Json, anchor_secret, foreign_secret
-from gateways.state import NodeState, ServiceState
+from gateways.render.envoy import clusters, endpoints, listeners, routes, secrets, telemetry
+from gateways.render.envoy.common import CDS, EDS, LDS, PEERS_SECRET, RDS, SDS, Json, anchor_secret, foreign_secret
+from gateways.state import NodeState, ServiceState, Situation
 
-KINDS = (CDS, EDS, LDS, SDS)
+KINDS = (CDS, EDS, LDS, RDS, SDS)
 Resources = dict[str, dict[str, Json]]
 
 
@@ -39,33 +39,40 @@ NODE = ""
 """The group of what is the node's: secrets and a gateway's entrance. Each service's is under its own name."""
 
 
-def service_parts(item: ServiceState, domain: str, certified: Container[str]) -> Iterator[Part]:
+def service_parts(item: ServiceState, domain: str, certified: Container[str], own: Situation) -> Iterator[Part]:
     """What Envoy is to hold for one service. Identities without a certificate yet are left out, with all that needs
     them: a cluster that waits for a secret would hold back every other change.
     """
+    held = set()
     for cluster in item.clusters:
         if cluster.identity is None or str(cluster.identity) in certified:
             yield Part(CDS, cluster.name, clusters.cluster, (structs.replace(cluster, localities=()), domain))
             yield Part(EDS, cluster.name, endpoints.load_assignment, (cluster.name, cluster.localities))
+            held.add(cluster.name)
+    for route in item.routes:
+        if route.name in held:
+            yield Part(RDS, route.name, routes.routes, (route,))
     for listener in item.listeners:
         chains = tuple(chain for chain in listener.chains if str(chain.identity) in certified)
         if chains or listener.default:
-            yield Part(LDS, listener.name, listeners.node_listener, (listener, chains))
+            yield Part(LDS, listener.name, listeners.node_listener, (listener, chains, own))
 
 
 def node_parts(state: NodeState, certificates: Mapping[str, Certificate]) -> Iterator[Part]:
     """What Envoy is to hold beside that."""
     yield from _secrets(state, certificates)
+    if state.situation.telemetry.otlp:
+        yield Part(CDS, telemetry.COLLECTOR, telemetry.collector, (state.situation.telemetry,))
     gateway = state.gateway
     if gateway is not None and str(gateway.identity) in certificates:
-        yield Part(LDS, listeners.GATEWAY_LISTENER, listeners.gateway_listener, (gateway,))
+        yield Part(LDS, listeners.GATEWAY_LISTENER, listeners.gateway_listener, (gateway, state.situation))
 
 
 def grouped(state: NodeState, certificates: Mapping[str, Certificate]) -> Groups:
     """All parts, by group."""
     made: Groups = {NODE: tuple(node_parts(state, certificates))}
     for service in sorted(state.services):
-        made[str(service)] = tuple(service_parts(state.services[service], state.domain, certificates))
+        made[str(service)] = tuple(service_parts(state.services[service], state.domain, certificates, state.situation))
     return made
 
 

@@ -39,7 +39,7 @@ STORE = {("secrets", verb) for verb in ("create", "get", "update")}
 """By name, in our own namespace (above); never a list of them."""
 READ = ("list", "watch")
 WRITTEN = ("Service", "EndpointSlice", "ServiceImport", "ClusterProperty", "MemberCluster")
-STATUSES = ("ServiceExport", "ServiceImport", "TrafficPolicy", "GlobalName", "Drain", "MemberCluster")
+STATUSES = ("ServiceExport", "ServiceImport", "TrafficPolicy", "AccessPolicy", "GlobalName", "Drain", "MemberCluster")
 
 
 def needed() -> set[tuple[str, str, str]]:

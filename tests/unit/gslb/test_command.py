@@ -40,7 +40,7 @@ BAD = {
     "a client that is no address": ((*EXPLAIN, "here"), 'E122 --client "here": is not an IP address'),
     "no server to ask": (
         (*EXPLAIN, "192.0.2.1"),
-        "E190 dns/dns.sock: no DNS server answers (No such file or directory); is `isthmus dns serve` running?",
+        "E190 dns/dns.sock: nothing answers (No such file or directory); is `isthmus dns serve` running?",
     ),
 }
 

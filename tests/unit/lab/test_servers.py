@@ -42,6 +42,7 @@ def test_a_kubeconfig_has_one_context_with_token_and_certificate() -> None:
 
 def test_every_definition_of_ours_is_applied() -> None:
     assert sorted(one["spec"]["names"]["kind"] for one in servers.definitions()) == [
+        "AccessPolicy",
         "ClusterProperty",
         "Drain",
         "GlobalName",

@@ -55,7 +55,10 @@ CASES: dict[str, tuple[Said, list[tuple[str, bool, str]]]] = {
     ),
     "a policy that stands": (
         said("TrafficPolicy", "web", {}, policy=Wish()),
-        [("Accepted", False, f"{WRONG}; the last good one stays in force")],
+        [
+            ("Accepted", False, f"{WRONG}; the last good one stays in force"),
+            ("Merged", True, "No level asks for anything."),
+        ],
     ),
     "a policy that never was": (
         said("TrafficPolicy", "web", {}),

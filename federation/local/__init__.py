@@ -1,0 +1,1 @@
+"""What a node agent or DNS server is told on its own socket."""
