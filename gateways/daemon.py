@@ -20,6 +20,7 @@ from federation.link.enrolled import Enrolled
 from federation.link.leaf import issuer_of
 from federation.lkg.disk import Disk
 from federation.model.handout import NodeReport
+from federation.model.names import ServiceKey
 from federation.model.standing import Standing
 from federation.probing import Prober, Target
 from federation.process import until_stopped
@@ -29,6 +30,7 @@ from federation.wire.handout import HandoutHead
 from gateways import metrics
 from gateways.control import Control
 from gateways.evidence import Evidence
+from gateways.folder import grpc_socket
 from gateways.identity.attested import Attested
 from gateways.identity.callers import Attestor
 from gateways.identity.holders import Holders
@@ -43,6 +45,7 @@ from gateways.planner import Planner
 from gateways.probe.counters import received
 from gateways.probe.echo import EchoProber
 from gateways.probe.traffic import Traffic
+from gateways.proxyless import Proxyless
 from gateways.render.envoy.resources import Certificate, missing
 from gateways.reporting import Reports, Sick
 from gateways.service_states import ABSENT, Former
@@ -146,11 +149,13 @@ class Agent:
         self._planner = Planner(situation)
         self._planned = Tree()
         self._offering = Offering()
+        self._touched: set[ServiceKey] = set()
         self._encoder = Encoder()
         self._invalid: tuple[str, ...] = ()
         self._certificates: dict[str, Certificate] = {}
         self._attested = Attested(feed)
         self._workload = None if workload_path is None else WorkloadServer(workload_path, Tokens(feed), self._attested)
+        self._proxyless = None if workload_path is None else Proxyless(grpc_socket(workload_path))
         self._control = None if control_folder is None else Control(control_folder, self._values, self._standings)
         self._holders = Holders(self._keeper, self._attested, self._workload, feed.enrolled.trust_domain)
         self._made: Made | None = None
@@ -171,6 +176,8 @@ class Agent:
             if self._control is not None:
                 await self._control.start()
             async with asyncio.TaskGroup() as group:
+                if self._proxyless is not None:
+                    await self._proxyless.server.start()
                 if self._workload is not None:
                     await self._workload.start()
                     group.create_task(self._workload.run())
@@ -182,6 +189,8 @@ class Agent:
             self._checks.stop()
             if self._control is not None:
                 await self._control.close()
+            if self._proxyless is not None:
+                await self._proxyless.server.stop()
             if self._workload is not None:
                 await self._workload.stop()
             await self._xds.stop()
@@ -218,6 +227,9 @@ class Agent:
 
     async def _work_out(self) -> Made:
         state = self._plan()
+        if self._proxyless is not None:
+            await self._proxyless.offer(state, self._touched)
+        self._touched = set()
         certificates = self._certificates = kept(self._certificates, dict(self._keeper.certificates))
         self._holders.want(state)
         made = Made(self._planned.root, state, self._wanted(state), certificates)
@@ -236,6 +248,7 @@ class Agent:
         former = self._planner.step(self._told(keys), self._evidence())
         self._planned = tree
         self._offering.note(former)
+        self._touched.update(former)
         self._checks.adjust(targets_of(former, self._planner.state))
         return self._planner.state
 
