@@ -20,7 +20,6 @@ from federation.link.enrolled import Enrolled
 from federation.link.leaf import issuer_of
 from federation.lkg.disk import Disk
 from federation.model.handout import NodeReport
-from federation.model.names import ServiceKey
 from federation.model.standing import Standing
 from federation.probing import Prober, Target
 from federation.process import until_stopped
@@ -30,7 +29,6 @@ from federation.wire.handout import HandoutHead
 from gateways import metrics
 from gateways.control import Control
 from gateways.evidence import Evidence
-from gateways.folder import grpc_socket
 from gateways.identity.attested import Attested
 from gateways.identity.callers import Attestor
 from gateways.identity.holders import Holders
@@ -51,14 +49,12 @@ from gateways.reporting import Reports, Sick
 from gateways.service_states import ABSENT, Former
 from gateways.state import GATEWAY_PORT, Checked, NodeState, Situation
 from gateways.sync import Outcome, Sync, Wanted, wanted_of
-from gateways.xds.encode import Encoder
+from gateways.xds.encode import Encoder, encoded
 from gateways.xds.messages import SDS
 from gateways.xds.serve import XdsServer
 
 log = logging.getLogger("agent")
 
-AT_ONCE = 32
-"""Groups of resources that are encoded without leaving the loop: a few milliseconds; more go to a thread."""
 
 PERIOD = 3.0
 SOON = 1.0
@@ -149,13 +145,12 @@ class Agent:
         self._planner = Planner(situation)
         self._planned = Tree()
         self._offering = Offering()
-        self._touched: set[ServiceKey] = set()
         self._encoder = Encoder()
         self._invalid: tuple[str, ...] = ()
         self._certificates: dict[str, Certificate] = {}
         self._attested = Attested(feed)
         self._workload = None if workload_path is None else WorkloadServer(workload_path, Tokens(feed), self._attested)
-        self._proxyless = None if workload_path is None else Proxyless(grpc_socket(workload_path))
+        self._proxyless = Proxyless(workload_path)
         self._control = None if control_folder is None else Control(control_folder, self._values, self._standings)
         self._holders = Holders(self._keeper, self._attested, self._workload, feed.enrolled.trust_domain)
         self._made: Made | None = None
@@ -176,8 +171,6 @@ class Agent:
             if self._control is not None:
                 await self._control.start()
             async with asyncio.TaskGroup() as group:
-                if self._proxyless is not None:
-                    await self._proxyless.server.start()
                 if self._workload is not None:
                     await self._workload.start()
                     group.create_task(self._workload.run())
@@ -185,12 +178,11 @@ class Agent:
                 group.create_task(self._keeper.run())
                 group.create_task(self._loop())
                 group.create_task(self._prober.run())
+                group.create_task(self._proxyless.run())
         finally:
             self._checks.stop()
             if self._control is not None:
                 await self._control.close()
-            if self._proxyless is not None:
-                await self._proxyless.server.stop()
             if self._workload is not None:
                 await self._workload.stop()
             await self._xds.stop()
@@ -227,9 +219,7 @@ class Agent:
 
     async def _work_out(self) -> Made:
         state = self._plan()
-        if self._proxyless is not None:
-            await self._proxyless.offer(state, self._touched)
-        self._touched = set()
+        await self._proxyless.offer(state)
         certificates = self._certificates = kept(self._certificates, dict(self._keeper.certificates))
         self._holders.want(state)
         made = Made(self._planned.root, state, self._wanted(state), certificates)
@@ -248,7 +238,7 @@ class Agent:
         former = self._planner.step(self._told(keys), self._evidence())
         self._planned = tree
         self._offering.note(former)
-        self._touched.update(former)
+        self._proxyless.note(former)
         self._checks.adjust(targets_of(former, self._planner.state))
         return self._planner.state
 
@@ -270,13 +260,10 @@ class Agent:
         due = self._offering.due(state, certificates)
         if not due:
             return
-        if len(due) > AT_ONCE:
-            encoded = await asyncio.to_thread(self._encoder.encode, due)
-        else:
-            encoded = self._encoder.encode(due)
+        content = await encoded(self._encoder, due)
         self._offering.done(state, certificates)
-        self._invalid = encoded.problems
-        self._xds.offer(encoded.snapshot, encoded.changed)
+        self._invalid = content.problems
+        self._xds.offer(content.snapshot, content.changed)
 
     async def _apply(self, wanted: Wanted) -> None:
         outcome = await asyncio.to_thread(self._sync.once, wanted)

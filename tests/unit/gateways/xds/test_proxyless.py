@@ -88,9 +88,10 @@ class Offered(Proxyless):
     """Remembers what was offered."""
 
     def __init__(self) -> None:
-        super().__init__(Path("/nowhere"))
+        super().__init__(Path("/nowhere/workload.sock"))
         self.said: list[tuple[set[str], int]] = []
-        self.server.offer = self._said  # type: ignore[method-assign, assignment]
+        assert self._server is not None
+        self._server.offer = self._said  # type: ignore[method-assign, assignment]
 
     def _said(self, snapshot: dict[str, dict[str, Struct]], changed: frozenset[tuple[str, str]]) -> None:
         self.said.append((set(snapshot[LDS]), len(changed)))
@@ -107,5 +108,6 @@ def test_only_what_was_touched_is_offered_and_unknown_is_not_empty() -> None:
         (unknown, (WEB,)),
         (without, ()),
     ]:
-        asyncio.run(proxyless.offer(now, touched))
+        proxyless.note(touched)
+        asyncio.run(proxyless.offer(now))
     assert proxyless.said == [({NAME}, 4), ({NAME}, 1), (set(), 4)]
