@@ -115,6 +115,10 @@ class Loop:
         known = (self.parts.cluster.services(), self.index.services(), self.desired.plans)
         return {key for keys in known for key in keys if key.namespace == namespace}
 
+    def refused_by(self, key: ServiceKey) -> Mapping[str, str]:
+        """What our proxies refuse of this service, by node."""
+        return self._by_report.refused.get(key, {})
+
     def member_moved(self) -> None:
         """Somebody drained a member, or ended that: look at everything."""
         self._all = self._mesh = True
