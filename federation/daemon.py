@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from federation.adapters.clock import SystemClock
 from federation.adapters.journal import FileJournal
+from federation.api.access import AccessRoute
 from federation.api.map import MapRoutes
 from federation.api.moves import MoveRoutes
 from federation.api.serve import Api
@@ -27,11 +28,12 @@ from federation.link.leaf import Leaf
 from federation.link.serve import LinkServer
 from federation.lkg.disk import Disk
 from federation.model.errors import InputError, IsthmusError, Refused
-from federation.model.names import MemberName
+from federation.model.names import MemberName, ServiceKey
 from federation.model.record import Leave, Resource, Rotation
 from federation.model.spiffe import SpiffeId, controller_id
 from federation.ports import ClusterApi, Store, TokenReviewer
 from federation.process import until_one_ends
+from federation.reconcile.access import access
 from federation.reconcile.bundles import own_statement
 from federation.reconcile.explain import Asked, explain
 from federation.reconcile.loop import Loop
@@ -212,12 +214,8 @@ class Controller:
             )
             ended.push_async_callback(server.stop)
             await server.start(listen)
-            asked = Api(
-                self._status,
-                self._explain,
-                self,
-                [MoveRoutes(Mover(self.loop)), MapRoutes(lambda: service_map(self.loop))],
-            )
+            moves, edges = MoveRoutes(Mover(self.loop)), MapRoutes(lambda: service_map(self.loop))
+            asked = Api(self._status, self._explain, self, [moves, edges, AccessRoute(self._access)])
             api = await asked.start(self.folder.api)
             ended.callback(self.folder.api.unlink, missing_ok=True)
             ended.push_async_callback(api.cleanup)
@@ -252,6 +250,9 @@ class Controller:
 
     def _explain(self, *what: Any) -> dict[str, Any]:
         return explain(self.loop, Asked(*what))
+
+    def _access(self, service: ServiceKey, source: str, method: str, path: str) -> dict[str, Any]:
+        return access(self.loop, service, source, method, path)
 
     def _admit(self, secret: bytes, request: bytes) -> bytes:
         """Let in whoever has a ticket for his name. Refused, InputError."""

@@ -1,29 +1,39 @@
 """The role gateway, one offer: the clusters behind its ports, and how they are told apart at the entrance. Pure."""
 
+from federation.model.access import rules_at
 from federation.model.record import Port
 from gateways.services import checked_endpoints, hosts_of, is_http, port_label, route_of, sni_of, streams_of
-from gateways.state import Cluster, Locality, Offered, ServiceState
+from gateways.state import NOBODY, Access, Cluster, Locality, Offered, ServiceState
 from gateways.view import Exported, View
 
 
 def plan_offer(view: View, service: Exported) -> ServiceState:
     """One cluster a TCP port, of local endpoints only, so that a request never bounces."""
     ports = [port for port in service.item.ports if port.protocol == "TCP"]
-    clusters = tuple(_cluster(view, service, port) for port in ports)
+    planned = [(port, _cluster(view, service, port), _access(view, service, port)) for port in ports]
     return ServiceState(
-        clusters=clusters,
-        routes=tuple(route_of(cluster, gateway=view.site.member) for cluster in clusters if cluster.http),
-        offered=tuple(
-            Offered(
-                sni=sni_of(service.item.service, port_label(port.name, port.port)),
-                cluster=cluster.name,
-                http=cluster.http,
-                service=str(service.item.service),
-                streams=streams_of(cluster.http, service.item.policy),
-            )
-            for port, cluster in zip(ports, clusters, strict=True)
+        clusters=tuple(cluster for _, cluster, _ in planned),
+        routes=tuple(
+            route_of(cluster, gateway=view.site.member, access=access) for _, cluster, access in planned if cluster.http
         ),
+        offered=tuple(_offered(service, *one) for one in planned),
         checked=checked_endpoints(service.item.service, service.pools, service.item.policy.probe),
+    )
+
+
+def _access(view: View, service: Exported, port: Port) -> Access:
+    return Access(rules_at(port, service.item.access), view.site.domain)
+
+
+def _offered(service: Exported, port: Port, cluster: Cluster, access: Access) -> Offered:
+    return Offered(
+        sni=sni_of(service.item.service, port_label(port.name, port.port)),
+        cluster=cluster.name,
+        http=cluster.http,
+        service=str(service.item.service),
+        streams=streams_of(cluster.http, service.item.policy),
+        access=NOBODY if cluster.http else access,
+        by_path=any(rule.paths for rule in access.rules),
     )
 
 

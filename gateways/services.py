@@ -5,15 +5,8 @@ from collections.abc import Iterable
 from federation.model.handout import Pool
 from federation.model.names import ServiceKey
 from federation.model.policy import Policy, Probe
-from gateways.state import Checked, Cluster, Host, Mirror, Route, Streams
-
-HTTP = frozenset({"http", "http2", "grpc", "kubernetes.io/h2c", "kubernetes.io/ws"})
-"""Values of appProtocol that are served as HTTP; every other one, https and wss included, is plain TCP."""
-
-
-def is_http(app_protocol: str) -> bool:
-    """True when requests, not only connections, are balanced."""
-    return app_protocol.lower() in HTTP
+from federation.model.record import is_http as is_http
+from gateways.state import NOBODY, Access, Checked, Cluster, Host, Mirror, Route, Streams
 
 
 def port_label(name: str, number: int) -> str:
@@ -57,9 +50,11 @@ def hosts_of(pools: Iterable[Pool], port_name: str) -> tuple[Host, ...]:
 _RANK = {"ready": 0, "draining": 1, "unready": 2}
 
 
-def route_of(cluster: Cluster, gateway: str = "", mirror: Mirror | None = None, fallback: str = "") -> Route:
+def route_of(
+    cluster: Cluster, gateway: str = "", mirror: Mirror | None = None, fallback: str = "", access: Access = NOBODY
+) -> Route:
     """The route towards a cluster of HTTP: what its policy says of requests. `fallback` is another cluster that takes
-    them now, `gateway` the member whose gateway this is.
+    them now, `gateway` the member whose gateway this is, `access` whose requests that takes.
     """
     return Route(
         name=cluster.name,
@@ -68,9 +63,18 @@ def route_of(cluster: Cluster, gateway: str = "", mirror: Mirror | None = None, 
         affinity=cluster.affinity,
         mirror=mirror,
         gateway=gateway,
+        access=access,
     )
 
 
 def streams_of(http: bool, policy: Policy) -> Streams:
     """What a listener must know of a policy: nothing for HTTP, whose routes say it."""
     return Streams() if http else Streams(resilience=policy.resilience, affinity=policy.affinity)
+
+
+def service_of(resource: str) -> ServiceKey | None:
+    """Whose the Envoy resource of this name is (`out/<namespace>/<name>/...`, `in/...`); None: the node's."""
+    kind, _, rest = resource.partition("/")
+    namespace, _, rest = rest.partition("/")
+    name = rest.partition("/")[0]
+    return ServiceKey(namespace, name) if kind in ("in", "out") and name else None

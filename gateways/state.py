@@ -8,6 +8,7 @@ from itertools import chain
 
 from msgspec import Struct
 
+from federation.model.access import AccessRule
 from federation.model.handout import Candidate, ForeignBundle, Role, UnixUser
 from federation.model.names import ServiceKey
 from federation.model.policy import Affinity, Probe
@@ -20,13 +21,16 @@ GATEWAY_PORT = 15443
 """The Envoy port of every gateway, on its overlay address."""
 
 
+TRACE_PERCENT = 1
+
+
 class Telemetry(Struct, frozen=True, kw_only=True):
     """What this node's Envoy tells of requests. `otlp` is HOST:PORT of a collector (OTLP over gRPC), "" for none;
     `trace_percent` of the requests that come without a trace begin one. `access_log` is a path, `stdout`, or "".
     """
 
     otlp: str = ""
-    trace_percent: int = 100
+    trace_percent: int = TRACE_PERCENT
     access_log: str = ""
 
 
@@ -128,6 +132,16 @@ class Cluster(Struct, frozen=True, kw_only=True):
     affinity: Affinity | None = None
 
 
+class Access(Struct, frozen=True):
+    """Who of the peers may come in: whom one of these rules admits, in the federation of this domain."""
+
+    rules: tuple[AccessRule, ...]
+    domain: str
+
+
+NOBODY = Access((), "")
+
+
 class Mirror(Struct, frozen=True):
     """A copy of this part of the requests (ppm) goes to this cluster too."""
 
@@ -148,6 +162,7 @@ class Route(Struct, frozen=True, kw_only=True):
     affinity: Affinity | None = None
     mirror: Mirror | None = None
     gateway: str = ""
+    access: Access = NOBODY
 
 
 class Streams(Struct, frozen=True, kw_only=True):
@@ -192,13 +207,19 @@ class Admitted(Struct, frozen=True):
 
 
 class Offered(Struct, frozen=True):
-    """One exported port: connections with this SNI go to this cluster (HTTP: the route of this name)."""
+    """One exported port: connections with this SNI go to this cluster (HTTP: the route of this name).
+
+    `access` counts for TCP alone: who may send HTTP requests stands in the route. `by_path`: that asks for paths, so
+    they are made normal first.
+    """
 
     sni: str
     cluster: str
     http: bool
     service: str = ""
     streams: Streams = Streams()
+    access: Access = NOBODY
+    by_path: bool = False
 
 
 class GatewayListener(Struct, frozen=True, kw_only=True):

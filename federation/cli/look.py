@@ -78,6 +78,40 @@ def explain(subject: str, member: str, moment: str | None, api: Path | None, out
     print_explain(answer)
 
 
+@click.command()
+@click.argument("service", metavar="SERVICE")
+@click.option(
+    "--source", required=True, metavar="SPIFFE", help="The caller: spiffe://MEMBER.DOMAIN/ns/NAMESPACE/sa/ACCOUNT."
+)
+@click.option("--method", default="GET", show_default=True, help="The HTTP method.")
+@click.option("--path", default="/", show_default=True, help="The HTTP path, as the client sends it.")
+@click.option("--to", "member", help="The member that exports the service (default: that of --api).")
+@API
+@OUTPUT
+def access(
+    service: str, source: str, method: str, path: str, member: str | None, api: Path | None, output: str
+) -> None:
+    """Tell whether this caller may call a service (NAMESPACE/NAME) of another member, and by which AccessPolicy.
+
+    Exit status 1: at no port.
+    """
+    from federation.model.names import parse_service
+
+    parse_service(service)
+    if api is None and member is None:
+        raise InputError("--to: name the member that exports the service, or its controller's socket with --api")
+    query = {"of": service, "source": source, "method": method, "path": path}
+    answer = ask(api or _socket_of(member or "", "--to"), "/v1/access?" + urlencode(query))
+    if output == "json":
+        click.echo(json.dumps(answer, indent=2))
+    else:
+        from federation.cli.tables import print_access
+
+        print_access(answer)
+    if not any(row["admitted"] for row in answer["ports"]):
+        raise SystemExit(1)
+
+
 def _milliseconds(moment: str) -> int:
     """RFC 3339 or Unix seconds as Unix milliseconds. InputError when it is neither, or lies ahead."""
     from datetime import UTC, datetime
@@ -104,10 +138,10 @@ def lab_sockets() -> list[Path]:
     return found
 
 
-def _socket_of(member: str) -> Path:
+def _socket_of(member: str, option: str = "--from") -> Path:
     sockets = {path.parent.parent.name: path for path in lab_sockets()}
     if member not in sockets:
-        raise InputError(f'--from "{member}": no such member; known: {", ".join(sockets)}', "E104")
+        raise InputError(f'{option} "{member}": no such member; known: {", ".join(sockets)}', "E104")
     return sockets[member]
 
 

@@ -33,6 +33,7 @@ COMMANDS = {
     "shifts": ("federation.cli.moves:shifts", "Show the shifts and drains in force."),
     "freeze": ("federation.cli.moves:freeze", "Take no drains and shifts, or take them again."),
     "check": ("federation.cli.check:check", "Check a member's installation from where it is run."),
+    "access": ("federation.cli.look:access", "Tell whether a caller of another member may call a service."),
     "explain": ("federation.cli.look:explain", "Explain where requests for a service go, and why."),
     "map": ("federation.cli.map:service_map", "Show who calls whom: source, service, destination, rate, errors."),
     "deploy": ("federation.cli.deploy:deploy", "What a Kubernetes cluster needs of a state folder."),

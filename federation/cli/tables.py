@@ -177,3 +177,16 @@ def print_map(answer: dict[str, Any]) -> None:
         rate, errors = f"{edge['rps']:.1f}/s", f"{edge['errors_percent']:.1f} %"
         made.add_row(who, edge["service"], edge["destination"], rate, errors)
     Console().print(made if answer["edges"] else f"{answer['member']}: no requests of its clients")
+
+
+def print_access(answer: dict[str, Any]) -> None:
+    """Print, port by port, whether the caller is admitted, and why."""
+    console = Console()
+    console.print(f"[bold]{answer['service']}[/] in {answer['member']}, called by {answer['source']}")
+    for row in answer["ports"]:
+        call = f"{answer['method']} {answer['path']}" if row["http"] else "a connection"
+        refused = "answered " + str(row["status"]) if row["status"] else "closed"
+        verdict = "[green]admitted[/]" if row["admitted"] else f"[red]{refused}[/]"
+        console.print(f"{row['port']}: {escape(call)} is {verdict}: {escape(row['why'])}")
+    for text in answer["notes"]:
+        console.print(f"[yellow]! {escape(text)}[/]")

@@ -28,6 +28,15 @@ class Port(Struct, frozen=True, order=True):
     app_protocol: str = ""
 
 
+HTTP = frozenset({"http", "http2", "grpc", "kubernetes.io/h2c", "kubernetes.io/ws"})
+"""Values of appProtocol that are served as HTTP; every other one, https and wss included, is plain TCP."""
+
+
+def is_http(app_protocol: str) -> bool:
+    """True when requests, not only connections, are seen and balanced."""
+    return app_protocol.lower() in HTTP
+
+
 class Endpoint(Struct, frozen=True, order=True):
     """One backend: a pod's address and whether it takes new requests."""
 

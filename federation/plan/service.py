@@ -12,19 +12,21 @@ from federation.model.imported import ClusterObject, Said
 from federation.model.local import LocalFacts
 from federation.model.moves import Leaving, Shift
 from federation.model.names import MemberName, ServiceKey
-from federation.model.policy import GlobalName, Policy
+from federation.model.policy import Affinity, GlobalName, Policy
 from federation.model.record import (
-    SLICE_ENDPOINTS_MAX,
     Export,
     Numbers,
     Port,
     PublicName,
     Resource,
     Slice,
+    Traits,
     key_of,
     with_unready,
 )
 from federation.model.wish import Wish, hint_of, in_force
+from federation.plan.access import access_notes
+from federation.plan.bounded import bounded, local_notes
 from federation.plan.conditions import EXPORT, export_conditions, said
 from federation.plan.exports import PROVISIONAL, Conflict, merge, usable_ports
 from federation.plan.imports import Exporter, Nodes, cluster_objects, headless_slices
@@ -148,19 +150,6 @@ def without_failing(local: LocalFacts, addresses: frozenset[str]) -> LocalFacts:
     return structs.replace(local, slices=tuple(slices))
 
 
-def bounded(local: LocalFacts) -> tuple[LocalFacts, tuple[str, ...]]:
-    """The facts with no slice beyond SLICE_ENDPOINTS_MAX endpoints, and one line for each that was cut."""
-    wide = [part for part in local.slices if len(part.endpoints) > SLICE_ENDPOINTS_MAX]
-    if not wide:
-        return local, ()
-    slices = tuple(structs.replace(part, endpoints=part.endpoints[:SLICE_ENDPOINTS_MAX]) for part in local.slices)
-    return structs.replace(local, slices=slices), tuple(
-        f"Service {local.key}: {len(part.endpoints)} endpoints in zone {part.az}, limit {SLICE_ENDPOINTS_MAX}; "
-        "the rest is left out: spread them over zones or services"
-        for part in wide
-    )
-
-
 def wanted_listeners(local: LocalFacts, peers: tuple[Offered, ...]) -> tuple[str, ...]:
     """The service ports that need a node listener, as `name.number`."""
     export = own_export(local)
@@ -173,6 +162,19 @@ def port_mark(port: Port) -> str:
     return f"{port.name}.{port.protocol}.{port.port}"
 
 
+def service_levels(traits: Traits) -> tuple[tuple[str, Wish], ...]:
+    """What the Service object itself asks of steering, after every policy: sessionAffinity ClientIP."""
+    if traits.session_affinity != "ClientIP":
+        return ()
+    return (("Service sessionAffinity", Wish(affinity=Affinity())),)
+
+
+def _exporter_levels(offered: Offered) -> tuple[tuple[str, Wish], ...]:
+    """What the oldest exporter says of how its service is called."""
+    hint = (f"exporter {offered.member}", hint_of(offered.export.hint))
+    return (hint, *service_levels(offered.export.traits))
+
+
 def plan_service(inputs: ServiceInputs) -> ServicePlan:
     """The plan of one service from its inputs."""
     local, left_out = bounded(inputs.local)
@@ -180,7 +182,8 @@ def plan_service(inputs: ServiceInputs) -> ServicePlan:
     export = own_export(local, asked.here)
     offered = _ranked(inputs, export, local.slices)
     levels = asked.levels(inputs.federation)
-    consumed = in_force([*levels, *((f"exporter {o.member}", hint_of(o.export.hint)) for o in offered[:1])])
+    weakest = [level for o in offered[:1] for level in _exporter_levels(o)]
+    consumed = in_force([*levels, *weakest])
     policy = consumed.policy
     fresh, made = _merged(inputs, offered, policy)
     names, targets = _names(inputs, fresh)
@@ -191,7 +194,7 @@ def plan_service(inputs: ServiceInputs) -> ServicePlan:
     if export is not None:
         said: tuple[Resource, ...] = (export, *local.slices, *inputs.own_shifts)
         record |= {key_of(item): item for item in said}
-        handout |= _own(export, local, in_force(levels).policy)
+        handout |= _own(export, local, in_force([*levels, *service_levels(export.traits)]).policy)
     if inputs.registers and inputs.numbers:
         numbers = Numbers(local.key, dict(inputs.numbers))
         record[key_of(numbers)] = numbers
@@ -219,7 +222,8 @@ def plan_service(inputs: ServiceInputs) -> ServicePlan:
         else (),
         exporters=tuple(item.member for item in offered),
         notes=(
-            *_local_notes(local),
+            *local_notes(local),
+            *(() if export is None else access_notes(local.key, export.ports, local.access, inputs.own)),
             *left_out,
             *noted,
             *([f"{local.key}: {words(inputs.refused_by)}"] if inputs.refused_by else []),
@@ -378,14 +382,6 @@ def _candidate(item: Offered, ports: tuple[Port, ...]) -> Candidate:
         grant=item.grant,
         labels=item.labels,
     )
-
-
-def _local_notes(local: LocalFacts) -> tuple[str, ...]:
-    if local.exported and local.kind is None:
-        return (f"ServiceExport {local.key}: Valid=False/NoService: there is no Service of this name",)
-    if local.exported and local.kind == "ExternalName":
-        return (f"ServiceExport {local.key}: Valid=False/InvalidServiceType: ExternalName cannot be exported",)
-    return ()
 
 
 def service_of(key: str) -> ServiceKey | None:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from federation.law.recovery import follow
 from federation.model.handout import Candidate, Steered, Target
@@ -139,9 +139,18 @@ def _known(term: str, known: Iterable[str]) -> str:
 def followed(
     fresh: Iterable[Candidate], before: Collection[Candidate], policy: Policy, now: int, demand: int = 0, own: str = ""
 ) -> tuple[Candidate, ...]:
-    """The candidates with their ways back, `now` in Unix milliseconds; `demand` is that of the clients of `own`."""
+    """The candidates with their ways back, `now` in Unix milliseconds; `demand` is that of the clients of `own`.
+
+    A capacity or a grant that is said anew is no return: what stood before is looked at with those of now.
+    """
     held = {candidate.member: candidate for candidate in before}
-    return tuple(follow(held.get(c.member), c, policy, now, demand=demand, own=c.member == own) for c in fresh)
+    return tuple(
+        follow(_with_room_of(c, held.get(c.member)), c, policy, now, demand=demand, own=c.member == own) for c in fresh
+    )
+
+
+def _with_room_of(fresh: Candidate, before: Candidate | None) -> Candidate | None:
+    return before and structs.replace(before, capacity=fresh.capacity, grant=fresh.grant)
 
 
 def steered(

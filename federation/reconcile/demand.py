@@ -4,7 +4,7 @@ An agent's word counts while it is there and AWAY seconds more. After a restart 
 agents had time to come back, so that a controller that restarts moves no traffic.
 """
 
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 
 from federation.model.handout import FlowReport
 from federation.model.names import ServiceKey
@@ -15,8 +15,8 @@ AWAY = 10.0
 """Seconds; the time over which agents average."""
 
 CHANGES = 20
-"""Services whose demand may move per second: a reader takes 50 changes of a record (`Quota.changes_per_second`), and
-what an exporter grants must fit beside it."""
+"""Services that may move per second because our clients ask something else, and as many because others do: a reader
+takes 50 changes of a record (`Quota.changes_per_second`)."""
 
 PREFIX = "demand/"
 STORED_PART = 3
@@ -36,6 +36,7 @@ class Demands:
         self._stored = {_service(key): int(data) for key, data in store.items(PREFIX).items()}
         self._held = dict(self._stored)
         self._due: dict[ServiceKey, None] = dict.fromkeys(self._held)
+        self._asked: dict[ServiceKey, None] = {}
         self._looked = float("-inf")
         self._restored = clock.monotonic() + AWAY
 
@@ -56,15 +57,27 @@ class Demands:
         self._away.pop(agent, None)
         self._left_out.discard(agent)
 
+    def asked(self, services: Iterable[ServiceKey]) -> None:
+        """Other members would have us take something else of these."""
+        self._asked.update(dict.fromkeys(services))
+
     def look(self, connected: Container[str], concerned: Callable[[ServiceKey], bool]) -> set[ServiceKey]:
-        """The services whose demand moved since the last look and whose plan is concerned; at most once a second, and
-        at most CHANGES of them: the others come next, the longest due first.
+        """The services whose demand moved since the last look and whose plan is concerned, and those of which others
+        ask something else; at most once a second, and at most CHANGES of each: the others come next, the longest due
+        first.
         """
         now = self._clock.monotonic()
         if now - self._looked < 1:
             return set()
         self._looked = now
         self._follow(connected, now)
+        moved = self._moved(now, concerned)
+        for service in list(self._asked)[:CHANGES]:
+            del self._asked[service]
+            moved.add(service)
+        return moved
+
+    def _moved(self, now: float, concerned: Callable[[ServiceKey], bool]) -> set[ServiceKey]:
         moved: set[ServiceKey] = set()
         for service in list(self._due):
             if len(moved) >= CHANGES:

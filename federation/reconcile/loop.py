@@ -119,11 +119,6 @@ class Loop:
         """What our proxies refuse of this service, by node."""
         return self._by_report.refused.get(key, {})
 
-    def member_moved(self) -> None:
-        """Somebody drained a member, or ended that: look at everything."""
-        self._all = self._mesh = True
-        self._wake.set()
-
     def peer_changed(self, member: MemberName, change: Change | None) -> None:
         """This member's record changed (None: the ledger moved, look at all)."""
         states = self.parts.peers.states()
@@ -133,6 +128,8 @@ class Loop:
             keys = [*change.changed, *change.removed]
             self._all = self._all or "about" in keys
             self._dirty |= self.index.note(member, keys, states[member].view)
+            self.demands.asked(self.index.asked)
+            self.index.asked.clear()
             if member == self.parts.ledger.ledger.registrar:
                 self._dirty |= self.numbers.learn(filter(None, map(numbered, keys)), states[member].view)
             self._dirty |= self.names.hosts.follow(member, keys, states[member].view)

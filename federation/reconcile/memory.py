@@ -61,7 +61,7 @@ class Memory:
             self._left[name] = kept.left
         else:
             self._left.pop(name, None)
-        data = encode(structs.replace(kept, wants={}, grants={})) if _worth_keeping(kept) else b""
+        data = encode(_lasting(kept)) if _worth_keeping(kept) else b""
         if data == self._stored.get(name, b""):
             return
         if data:
@@ -79,6 +79,12 @@ class Memory:
         for name in old or nsmallest(len(self._left) - LEFT_MAX, self._left, key=self._left.__getitem__):
             namespace, _, service = name.partition("/")
             self.keep(ServiceKey(namespace, service), structs.replace(self._kept[name], addresses=(), left=0))
+
+
+def _lasting(kept: Kept) -> Kept:
+    """What a restart must find: not what moves with traffic."""
+    candidates = tuple(structs.replace(one, grant=-1) for one in kept.candidates)
+    return structs.replace(kept, candidates=candidates, wants={}, grants={})
 
 
 def _worth_keeping(kept: Kept) -> bool:

@@ -14,11 +14,13 @@ from gateways.binary import find_envoy
 from gateways.load.serve import LoadServer
 from gateways.render.envoy.bootstrap import bootstrap
 from gateways.render.envoy.resources import service_parts
-from gateways.state import Cluster, Host, Locality, NodeListener, Route, ServiceState, Situation
+from gateways.services import route_of
+from gateways.state import Cluster, Host, Locality, NodeListener, ServiceState, Situation
 from gateways.xds.encode import Encoder
 from gateways.xds.serve import XdsServer
 
-HERE = Situation(node="n1", role="node", member="us-east", domain="acme.mesh", address="127.0.0.1")
+NODE = Situation(node="n1", role="node", member="us-east", domain="acme.mesh", address="127.0.0.1")
+
 ANSWER = b"HTTP/1.1 %s\r\ncontent-length: 0\r\n\r\n"
 
 
@@ -77,9 +79,9 @@ class LoadBed:
             )
             for name, c in zip(services, clusters, strict=True)
         )
-        routes = tuple(Route(name=c.name, cluster=c.name) for c in clusters if c.http)
-        state = ServiceState(clusters=clusters, listeners=listeners, routes=routes)
-        encoded = self._encoder.encode({"shop": tuple(service_parts(state, "acme.mesh", (), HERE))})
+        routes = tuple(route_of(cluster) for cluster in clusters if cluster.http)
+        state = ServiceState(clusters=clusters, routes=routes, listeners=listeners)
+        encoded = self._encoder.encode({"shop": tuple(service_parts(state, "acme.mesh", (), NODE))})
         assert encoded.problems == ()
         self.xds.offer(encoded.snapshot)
         await until(self.xds.settled)

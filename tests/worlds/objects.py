@@ -1,6 +1,8 @@
 """Kubernetes objects in the namespace `shop`, typed."""
 
 from federation.wire.k8s.types import (
+    AccessPolicy,
+    AccessPolicySpec,
     EndpointConditions,
     EndpointSlice,
     ObjectMeta,
@@ -10,6 +12,7 @@ from federation.wire.k8s.types import (
     ServiceSpec,
     SliceEndpoint,
     SlicePort,
+    SourceSpec,
 )
 
 
@@ -33,4 +36,11 @@ def endpoint_slice(ready: tuple[str, ...], unready: tuple[str, ...] = (), name: 
             *(SliceEndpoint(addresses=[address]) for address in ready),
             *(SliceEndpoint(addresses=[address], conditions=EndpointConditions(ready=False)) for address in unready),
         ],
+    )
+
+
+def open_to_all(namespace: str = "shop") -> AccessPolicy:
+    """Everybody may call every service of the namespace."""
+    return AccessPolicy(
+        metadata=ObjectMeta(name="all", namespace=namespace), spec=AccessPolicySpec(sources=[SourceSpec()])
     )

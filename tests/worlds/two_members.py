@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from federation.link.leaf import Leaf, leaf_of, new_key, signing_request
 from federation.link.possession import wireguard_key
+from federation.model.access import AccessRule, Source
 from federation.model.handout import (
     Candidate,
     ForeignBundle,
@@ -36,6 +37,7 @@ from federation.trust.issue import sign_leaf
 
 DOMAIN = "acme.mesh"
 WEB = ServiceKey("shop", "web")
+EVERYONE = (AccessRule(sources=(Source(),)),)
 REGIONS = {"us-east": "us", "eu-central": "eu", "ap-south": "ap"}
 MEMBERS: dict[type[Struct], str] = {Peer: "peer", Place: "place", JwtBundle: "jwt"}
 NUMBERS = {"us-east": 1, "eu-central": 2, "ap-south": 3}
@@ -143,7 +145,7 @@ def web_pool(*endpoints: Endpoint, az: str = "a", port: int = 8080) -> Pool:
 
 
 def web_offer(app_protocol: str = "http") -> Offer:
-    return Offer(WEB, (Port("http", 80, "TCP", app_protocol),))
+    return Offer(WEB, (Port("http", 80, "TCP", app_protocol),), access=EVERYONE)
 
 
 def keyed(*values: Handout) -> dict[str, Struct]:

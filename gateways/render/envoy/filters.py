@@ -1,18 +1,20 @@
 """The network filters that end a chain: HTTP connection manager or TCP proxy, towards one cluster."""
 
+from gateways.render.envoy.access import for_requests, requests_read
 from gateways.render.envoy.common import ADS, Json, shared, span, typed
 from gateways.render.envoy.routes import RATE_LIMIT, rate_limit
 from gateways.render.envoy.telemetry import Told, access_log, tracing
-from gateways.state import Streams
+from gateways.state import Offered, Streams
 
 
-def http(route: str, told: Told, from_peer: bool = False) -> Json:
-    """HTTP by the route configuration of this name. `from_peer`: the caller's identity is handed on as
-    x-forwarded-client-cert, and the exporter's rate limit counts.
+def http(route: str, told: Told, from_peer: Offered | None = None) -> Json:
+    """HTTP by the route configuration of this name. `from_peer`, at this port of a gateway: only whom the route admits,
+    whose identity is handed on as x-forwarded-client-cert; and the exporter's rate limit counts.
     """
     identity: Json = {"forward_client_cert_details": "SANITIZE"}
-    if from_peer:
+    if from_peer is not None:
         identity = {
+            **requests_read(from_peer, told.member),
             "forward_client_cert_details": "SANITIZE_SET",
             "set_current_client_cert_details": {"uri": True},
         }
@@ -21,9 +23,9 @@ def http(route: str, told: Told, from_peer: bool = False) -> Json:
         "extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         stat_prefix=route,
         codec_type="AUTO",
-        use_remote_address=not from_peer,
+        use_remote_address=from_peer is None,
         rds={"route_config_name": route, "config_source": ADS},
-        http_filters=_http_filters(from_peer),
+        http_filters=_http_filters(from_peer is not None),
         server_header_transformation="PASS_THROUGH",
         upgrade_configs=[{"upgrade_type": "websocket"}],
         http_protocol_options={"accept_http_10": True},
@@ -36,7 +38,12 @@ def http(route: str, told: Told, from_peer: bool = False) -> Json:
 
 
 def _http_filters(from_peer: bool) -> list[Json]:
-    return [_limited(), _router()] if from_peer else [_router()]
+    return [_admitted(), _limited(), _router()] if from_peer else [_router()]
+
+
+@shared()
+def _admitted() -> Json:
+    return for_requests()
 
 
 @shared()

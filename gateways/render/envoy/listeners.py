@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from ipaddress import ip_network
 
+from gateways.render.envoy.access import for_connections
 from gateways.render.envoy.common import (
     PEERS_SECRET,
     Json,
@@ -48,7 +49,10 @@ def _outbound(item: NodeListener, towards: str, source: str, own: Situation) -> 
 
 
 def gateway_listener(item: GatewayListener, own: Situation) -> Json:
-    """The one entrance. A server name that is not offered matches no chain, so the connection is closed."""
+    """The one entrance. A server name that is not offered matches no chain, so the connection is closed.
+
+    Each chain asks twice: whether a peer comes through its own tunnel, then whether this caller may call this port.
+    """
     guard = Shared(_only(item.admitted))
     return {
         "name": GATEWAY_LISTENER,
@@ -73,15 +77,15 @@ def _gateway_chain(item: GatewayListener, offered: Offered, guard: Json, own: Si
         "filter_chain_match": {"server_names": [offered.sni], "transport_protocol": "tls"},
         "transport_socket_connect_timeout": "5s",
         "transport_socket": _entrance(str(item.identity)),
-        "filters": [guard, _inbound(offered, own)],
+        "filters": [guard, *_inbound(offered, own)],
     }
 
 
-def _inbound(offered: Offered, own: Situation) -> Json:
+def _inbound(offered: Offered, own: Situation) -> list[Json]:
     told = Told(own.telemetry, own.role, own.member, offered.service, PEER)
     if offered.http:
-        return http(offered.cluster, told, from_peer=True)
-    return tcp(offered.cluster, told, offered.streams)
+        return [http(offered.cluster, told, from_peer=offered)]
+    return [for_connections(offered.access, offered.cluster), tcp(offered.cluster, told, offered.streams)]
 
 
 @shared()

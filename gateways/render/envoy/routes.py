@@ -4,6 +4,7 @@ policy changes (RDS over the one stream).
 
 from federation.model.policy import Affinity
 from federation.model.resilience import RateLimit, Retries
+from gateways.render.envoy.access import on_route
 from gateways.render.envoy.common import Json, extension, shared, span, typed
 from gateways.state import Route
 
@@ -45,8 +46,9 @@ def routes(item: Route) -> Json:
         ]
     host: Json = {"name": "all", "domains": ["*"], "routes": [{"match": {"prefix": "/"}, "route": action}]}
     limit = item.resilience.rate_limit
-    if item.gateway and limit is not None:
-        host["typed_per_filter_config"] = {RATE_LIMIT: rate_limit(limit)}
+    if item.gateway:
+        limited = {} if limit is None else {RATE_LIMIT: rate_limit(limit)}
+        host["typed_per_filter_config"] = {**on_route(item.access), **limited}
     return {"name": item.name, "validate_clusters": False, "virtual_hosts": [host], **_gateway_header(item)}
 
 

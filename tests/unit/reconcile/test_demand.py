@@ -145,3 +145,13 @@ def test_two_looks_within_a_second_are_one(gap: float) -> None:
     member.demands.heard("n1", {WEB: flows(100_000)})
     assert member.look(gap) == set()
     assert member.look(1 - gap) == {WEB}
+
+
+def test_what_others_ask_is_looked_at_within_a_second_and_not_all_at_once() -> None:
+    member = Member()
+    services = [ServiceKey("shop", f"s{number:03}") for number in range(2 * CHANGES)]
+    member.demands.asked(services)
+    assert member.look() == set(services[:CHANGES])
+    member.demands.heard("n1", {WEB: flows(100_000)})
+    assert member.look() == {WEB, *services[CHANGES:]}
+    assert member.look() == set()
