@@ -65,8 +65,8 @@ def simulate(
 
 def _policy(path: Path, world: World) -> Policy:
     """The one TrafficPolicy in this file. InputError (E125)."""
-    from federation.model.wish import in_force
-    from federation.plan.steering import Bounds, Kept, accept_wish
+    from federation.model.wish import Wish, in_force
+    from federation.plan.steering import Bounds, accept_wish
     from federation.wire.k8s.strict import read_manifest
     from federation.wire.k8s.types import TrafficPolicy
     from federation.wire.k8s.wishes import wish_of
@@ -75,7 +75,7 @@ def _policy(path: Path, world: World) -> Policy:
     if len(found) != 1 or not isinstance(found[0].value, TrafficPolicy):
         raise InputError(f"{path}: must hold one TrafficPolicy and nothing else, it holds {len(found)} objects", "E125")
     regions = tuple(one.name for one in world.members)
-    wish, wrong = accept_wish(wish_of(found[0].value.spec), Kept(), Bounds(regions, ()))
+    wish, wrong = accept_wish(wish_of(found[0].value.spec), Wish(), Bounds(regions, ()))
     if wrong:
         raise InputError(f"{found[0].place}: {wrong.partition('; the last good')[0]}", "E125")
     return in_force([("policy", wish)]).policy
