@@ -1,5 +1,6 @@
 """Status and explain for people."""
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -129,6 +130,14 @@ def troubles(answer: dict[str, Any]) -> list[str]:
     return lines + [f"{row['service']}: {text}" for row in answer["services"] for text in row["notes"]]
 
 
+def _levels(levels: dict[str, str], policy: dict[str, Any]) -> Table:
+    made = table("policy", "field", "value", "asked for by")
+    values = policy | policy["resilience"]
+    for field, level in levels.items():
+        made.add_row(field, escape(json.dumps(values[field])), level)
+    return made
+
+
 def print_explain(answer: dict[str, Any]) -> None:
     """Print the law's inputs, its rules and the shares."""
     console = Console()
@@ -145,6 +154,8 @@ def print_explain(answer: dict[str, Any]) -> None:
         counts = (str(row["cost"]), row["cost_from"], str(row["ready"]), str(row["total"]))
         inputs.add_row(row["member"], row["region"], *counts, way, public or "-")
     console.print(inputs)
+    if answer.get("levels"):
+        console.print(_levels(answer["levels"], answer["policy"]))
     for number, text in enumerate(answer["rules"], start=1):
         console.print(f"{number}. {escape(text)}")
     shares = table("shares", "member", "share")

@@ -52,7 +52,7 @@ class Mover:
                 await cluster.end_drain(key)
         moves.undrain(name, self._now())
         await self._loop.parts.store.flush()
-        self._loop.member_moved()
+        self._loop.wake(None)
         return {"member": name, "ended": {"command": True, "objects": sorted(objects), "agents": sorted(agents)}}
 
     async def shift(self, service: ServiceKey, source: str, to: str, ppm: int, manner: Manner) -> dict[str, Any]:
@@ -85,7 +85,7 @@ class Mover:
         """Take no moves from now on ("": take them). Unavailable."""
         self._loop.moves.freeze(why)
         await self._loop.parts.store.flush()
-        self._loop.member_moved()
+        self._loop.wake(None)
         return {"frozen": why}
 
     @property
@@ -124,7 +124,7 @@ class Mover:
         else:
             moves.drain(name, order, now)
             await self._loop.parts.store.flush()
-        self._loop.member_moved()
+        self._loop.wake(None)
 
     def _check_shift(self, shift: Shift) -> None:
         self._member(shift.source)
