@@ -214,16 +214,8 @@ class Controller:
             )
             ended.push_async_callback(server.stop)
             await server.start(listen)
-            asked = Api(
-                self._status,
-                self._explain,
-                self,
-                [
-                    MoveRoutes(Mover(self.loop)),
-                    MapRoutes(lambda: service_map(self.loop)),
-                    AccessRoute(self._access),
-                ],
-            )
+            moves, edges = MoveRoutes(Mover(self.loop)), MapRoutes(lambda: service_map(self.loop))
+            asked = Api(self._status, self._explain, self, [moves, edges, AccessRoute(self._access)])
             api = await asked.start(self.folder.api)
             ended.callback(self.folder.api.unlink, missing_ok=True)
             ended.push_async_callback(api.cleanup)

@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 from msgspec import Struct
 
 from federation.model.errors import Refused
-from federation.model.handout import EndpointReport, LinkReport, NodeReport, TargetReport, Workload
+from federation.model.handout import EndpointReport, EnvoyRefusal, LinkReport, NodeReport, TargetReport, Workload
 from federation.model.ledger import Ledger
 from federation.model.local import Drained, LocalFacts
 from federation.model.moves import Order
@@ -229,7 +229,7 @@ class AgentState(Struct, frozen=True, kw_only=True):
     """One enrolled program: `wanted` is the root of its handout, `links` and `node` what it last reported.
 
     `targets` are the public targets that it, a DNS server, finds down; `failing` the own endpoints that it, a node
-    agent, does.
+    agent, does, and `refusals` what its Envoy refuses.
     """
 
     connected: bool
@@ -239,6 +239,7 @@ class AgentState(Struct, frozen=True, kw_only=True):
     refused: str
     targets: tuple[TargetReport, ...] = ()
     failing: tuple[EndpointReport, ...] = ()
+    refusals: tuple[EnvoyRefusal, ...] = ()
 
 
 class Agents(Protocol):

@@ -9,12 +9,13 @@ import click
 
 from federation.link.enroll_options import with_enrolling
 from federation.local.commands import add_commands
+from gateways.telemetry_options import with_telemetry
 
 if TYPE_CHECKING:
     from federation.link.enroll import How
     from federation.link.enrolled import Enrolled
     from gateways.kernel.port import Kernel
-    from gateways.state import Situation
+    from gateways.state import Situation, Telemetry
 
 STATE = click.option(
     "--state",
@@ -47,6 +48,7 @@ def agent() -> None:
 @UNDERLAY
 @WORKLOAD_SOCKET
 @click.option("--metrics", "metrics_address", help="Serve Prometheus metrics on IP:PORT.")
+@with_telemetry
 @with_enrolling(None)
 def run(
     state: Path,
@@ -54,10 +56,13 @@ def run(
     underlay: str,
     workload_socket: Path | None,
     metrics_address: str | None,
+    telemetry: Telemetry,
     how: How | None,
 ) -> None:
     """Keep this node as its handout says, until SIGTERM; the data path then stays in place."""
     import asyncio
+
+    from msgspec import structs
 
     from federation.link.enroll_options import enrolled_anew
     from federation.link.enrolled import load_enrolled
@@ -73,7 +78,7 @@ def run(
         serve_metrics(metrics_address)
         again = enrolled_anew(state, how)
     enrolled = load_enrolled(state)
-    situation = situation_of(state, enrolled, address, underlay)
+    situation = structs.replace(situation_of(state, enrolled, address, underlay), telemetry=telemetry)
     workloads = workload_path(state, enrolled.role, workload_socket)
     check_machine(situation)
     with folder.lock(state):
@@ -132,14 +137,17 @@ def envoy(state: Path, program: str | None, log_level: str, wait: bool) -> None:
 @STATE
 @ADDRESS
 @UNDERLAY
-def render(state: Path, address: str, underlay: str) -> None:
+@with_telemetry
+def render(state: Path, address: str, underlay: str, telemetry: Telemetry) -> None:
     """Print what `run` would apply on a clean node with the handout on disk. Private keys are hidden."""
     import json
+
+    from msgspec import structs
 
     from federation.link.enrolled import load_enrolled
     from gateways.show import shown
 
-    situation = situation_of(state, load_enrolled(state), address, underlay)
+    situation = structs.replace(situation_of(state, load_enrolled(state), address, underlay), telemetry=telemetry)
     click.echo(json.dumps(shown(state, situation), indent=2))
 
 

@@ -289,6 +289,7 @@ class Agent:
         if made.offered and (self._xds.holds(SDS) if shows_leaves(made.state) else self._xds.settled()):
             self._trust_in(made)
         self._reports.look(made.state.tunnel, self._outcome)
+        self._reports.hear(self._xds.refused())
         if made.state.tunnel is not None:
             counted = received(made.state.tunnel, self._outcome.actual)
             self._traffic.look(counted, asyncio.get_running_loop().time())
@@ -304,11 +305,12 @@ class Agent:
 
     def _say(self, node: NodeReport) -> None:
         """Report what is not what was reported last."""
-        links, endpoints, flows = self._reports.links, self._reports.endpoints, self._load.book.reports
-        said = (node, links, endpoints, flows)
+        reports, flows = self._reports, self._load.book.reports
+        links, endpoints, refusals = reports.links, reports.endpoints, reports.refusals
+        said = (node, links, endpoints, refusals, flows)
         if not self._said or node != self._said[0] or not all(map(is_, said[1:], self._said[1:])):
             self._said = said
-            self._feed.report({"node": node, **links, **endpoints, **flows})
+            self._feed.report({"node": node, **links, **endpoints, **refusals, **flows})
 
     def _is_whole(self, made: Made) -> bool:
         """True when nothing of the handout was left out, the kernel was read back right and Envoy holds it all."""

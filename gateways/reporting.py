@@ -3,32 +3,54 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 
 from msgspec import Struct
 
-from federation.model.handout import EndpointReport
+from federation.model.handout import EndpointReport, EnvoyRefusal
 from federation.model.names import ServiceKey
 from federation.probing import Prober
 from gateways import metrics
 from gateways.probe.counters import link_reports
 from gateways.probe.echo import EchoProber
+from gateways.services import service_of
 from gateways.state import Tunnel
 from gateways.sync import Outcome
+from gateways.xds.refusal import Refused
 
 Sick = tuple[ServiceKey, str]
 """An own endpoint: its service and its address."""
 
 
+REFUSAL_MAX = 1_000
+"""Characters of Envoy's words about one service."""
+
+
+def refusal_reports(refused: Iterable[Refused]) -> Iterable[tuple[str, EnvoyRefusal]]:
+    """One a service, with all that Envoy says of its resources; what is the node's own stands among its problems."""
+    words: dict[ServiceKey, list[str]] = {}
+    for one in refused:
+        service = service_of(one.name)
+        if service is not None:
+            words.setdefault(service, []).append(f"{one.type_url.rpartition('.')[2]} {one.name}: {one.text}")
+    for service, said in words.items():
+        yield f"refused/{service}", EnvoyRefusal(service, "; ".join(said)[:REFUSAL_MAX])
+
+
 class Reports:
-    """`links` and `endpoints` by their keys in the report feed: each the same object until it is looked at anew."""
+    """`links`, `endpoints` and `refusals` by their keys in the report feed: each the same object until it is looked at
+    anew.
+    """
 
     def __init__(self, ways: EchoProber, checks: Prober[Sick]) -> None:
         self.links: dict[str, Struct] = {}
         self.endpoints: dict[str, Struct] = {}
+        self.refusals: dict[str, Struct] = {}
         self._ways = ways
         self._checks = checks
         self._linked: tuple[object, ...] = (None, None, None)
         self._failing: frozenset[Sick] = checks.failing
+        self._refused: tuple[Refused, ...] = ()
 
     def look(self, tunnel: Tunnel | None, outcome: Outcome) -> None:
         """Links anew when the device was read again or a way is another, endpoints when one fell or rose."""
@@ -42,6 +64,12 @@ class Reports:
             self.endpoints = {
                 f"endpoint/{service}/{address}": self._report(service, address) for service, address in self._failing
             }
+
+    def hear(self, refused: tuple[Refused, ...]) -> None:
+        """Refusals anew when Envoy refuses something else than at the last look."""
+        if refused != self._refused:
+            self._refused = refused
+            self.refusals = dict(refusal_reports(refused))
 
     def _link_reports(self, tunnel: Tunnel, outcome: Outcome) -> dict[str, Struct]:
         ways = self._ways

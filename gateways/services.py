@@ -70,3 +70,11 @@ def route_of(
 def streams_of(http: bool, policy: Policy) -> Streams:
     """What a listener must know of a policy: nothing for HTTP, whose routes say it."""
     return Streams() if http else Streams(resilience=policy.resilience, affinity=policy.affinity)
+
+
+def service_of(resource: str) -> ServiceKey | None:
+    """Whose the Envoy resource of this name is (`out/<namespace>/<name>/...`, `in/...`); None: the node's."""
+    kind, _, rest = resource.partition("/")
+    namespace, _, rest = rest.partition("/")
+    name = rest.partition("/")[0]
+    return ServiceKey(namespace, name) if kind in ("in", "out") and name else None

@@ -21,13 +21,16 @@ GATEWAY_PORT = 15443
 """The Envoy port of every gateway, on its overlay address."""
 
 
+TRACE_PERCENT = 1
+
+
 class Telemetry(Struct, frozen=True, kw_only=True):
     """What this node's Envoy tells of requests. `otlp` is HOST:PORT of a collector (OTLP over gRPC), "" for none;
     `trace_percent` of the requests that come without a trace begin one. `access_log` is a path, `stdout`, or "".
     """
 
     otlp: str = ""
-    trace_percent: int = 100
+    trace_percent: int = TRACE_PERCENT
     access_log: str = ""
 
 

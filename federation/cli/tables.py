@@ -1,5 +1,6 @@
 """Status and explain for people."""
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -129,6 +130,14 @@ def troubles(answer: dict[str, Any]) -> list[str]:
     return lines + [f"{row['service']}: {text}" for row in answer["services"] for text in row["notes"]]
 
 
+def _levels(levels: dict[str, str], policy: dict[str, Any]) -> Table:
+    made = table("policy", "field", "value", "asked for by")
+    values = policy | policy["resilience"]
+    for field, level in levels.items():
+        made.add_row(field, escape(json.dumps(values[field])), level)
+    return made
+
+
 def print_explain(answer: dict[str, Any]) -> None:
     """Print the law's inputs, its rules and the shares."""
     console = Console()
@@ -145,6 +154,8 @@ def print_explain(answer: dict[str, Any]) -> None:
         counts = (str(row["cost"]), row["cost_from"], str(row["ready"]), str(row["total"]))
         inputs.add_row(row["member"], row["region"], *counts, way, public or "-")
     console.print(inputs)
+    if answer.get("levels"):
+        console.print(_levels(answer["levels"], answer["policy"]))
     for number, text in enumerate(answer["rules"], start=1):
         console.print(f"{number}. {escape(text)}")
     shares = table("shares", "member", "share")
@@ -153,19 +164,6 @@ def print_explain(answer: dict[str, Any]) -> None:
     console.print(shares)
     if answer["standby"]:
         console.print(f"standing by: {', '.join(answer['standby'])}")
-    for text in answer["notes"]:
-        console.print(f"[yellow]! {escape(text)}[/]")
-
-
-def print_access(answer: dict[str, Any]) -> None:
-    """Print, port by port, whether the caller is admitted, and why."""
-    console = Console()
-    console.print(f"[bold]{answer['service']}[/] in {answer['member']}, called by {answer['source']}")
-    for row in answer["ports"]:
-        call = f"{answer['method']} {answer['path']}" if row["http"] else "a connection"
-        refused = "answered " + str(row["status"]) if row["status"] else "closed"
-        verdict = "[green]admitted[/]" if row["admitted"] else f"[red]{refused}[/]"
-        console.print(f"{row['port']}: {escape(call)} is {verdict}: {escape(row['why'])}")
     for text in answer["notes"]:
         console.print(f"[yellow]! {escape(text)}[/]")
 
@@ -179,3 +177,16 @@ def print_map(answer: dict[str, Any]) -> None:
         rate, errors = f"{edge['rps']:.1f}/s", f"{edge['errors_percent']:.1f} %"
         made.add_row(who, edge["service"], edge["destination"], rate, errors)
     Console().print(made if answer["edges"] else f"{answer['member']}: no requests of its clients")
+
+
+def print_access(answer: dict[str, Any]) -> None:
+    """Print, port by port, whether the caller is admitted, and why."""
+    console = Console()
+    console.print(f"[bold]{answer['service']}[/] in {answer['member']}, called by {answer['source']}")
+    for row in answer["ports"]:
+        call = f"{answer['method']} {answer['path']}" if row["http"] else "a connection"
+        refused = "answered " + str(row["status"]) if row["status"] else "closed"
+        verdict = "[green]admitted[/]" if row["admitted"] else f"[red]{refused}[/]"
+        console.print(f"{row['port']}: {escape(call)} is {verdict}: {escape(row['why'])}")
+    for text in answer["notes"]:
+        console.print(f"[yellow]! {escape(text)}[/]")

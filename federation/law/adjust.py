@@ -31,8 +31,8 @@ def without(rooms: Rooms, taken: Parts) -> Rooms:
     def rest(room: Parts) -> Parts:
         return {member: max(0, ppm - taken.get(member, 0)) for member, ppm in room.items()}
 
-    left = Rooms(rest(rooms.given), rest(rooms.full), rooms.by_readiness)
-    return left if any(left.full.values()) else rooms
+    left = Rooms(rest(rooms.given), rest(rooms.full), rest(rooms.given_well), rest(rooms.full_well), rooms.by_readiness)
+    return left if any(left.full_well.values()) else rooms
 
 
 class _Region(Struct):
@@ -116,7 +116,7 @@ def _spread(parts: Parts, chosen: Sequence[Candidate], rooms: Rooms, changed: Pa
     result = dict(parts)
     for name, share in changed.items():
         inside = [c.member for c in chosen if c.region == name]
-        for weights in (parts, rooms.full, rooms.by_readiness, dict.fromkeys(inside, 1)):
+        for weights in (parts, rooms.full_well, rooms.by_readiness, dict.fromkeys(inside, 1)):
             if any(weights[member] for member in inside):
                 result |= apportion({member: weights[member] for member in inside}, share)
                 break

@@ -121,16 +121,18 @@ def way_back(candidate: Candidate, case: Case) -> int:
     return min(PPM, lowest + risen(candidate.since, case.now, case.policy.ramp))
 
 
-def room_now(candidate: Candidate, case: Case, limit: Limit = granted) -> int:
-    """The part of all requests that the candidate may get now, in parts per million.
+def room_now(candidate: Candidate, case: Case, limit: Limit = granted, ramp: bool = True) -> int:
+    """The part of all requests that the candidate may get now, in parts per million; without `ramp` as if it had been
+    well for long.
 
     Evidence that its path is down is for others to weigh: when it is left aside, the path counts as unknown.
     """
     path = case.path(candidate.member)
     if not path.up:
         path = UNKNOWN
-    full = limit(candidate, case, candidate.ready, candidate.total)
-    room = min(full, way_back(candidate, case), risen(path.since, case.now, case.policy.ramp))
+    room = limit(candidate, case, candidate.ready, candidate.total)
+    if ramp:
+        room = min(room, way_back(candidate, case), risen(path.since, case.now, case.policy.ramp))
     loss = path.loss if path.loss >= LOSS_COUNTS_FROM else 0
     return room * (100 - min(loss, 99)) * staying(candidate, case.now) // (100 * STEPS)
 

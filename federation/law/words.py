@@ -96,9 +96,14 @@ def takes(candidate: Candidate, take: int, case: Case, place: int) -> str:
     return f"{candidate.member} takes {percent(take)} ({why})"
 
 
-def takes_more(local: str, more: int) -> str:
-    """The own member beyond what is kept free."""
-    return f"{local} takes {percent(more)} more (no granted room is left: up to its full capacity)"
+FULL = "no granted room is left: up to its full capacity"
+NO_RAMP = "no other room is left: its ramp is left aside"
+FULL_NO_RAMP = "no other room is left: its ramp is left aside, up to its full capacity"
+
+
+def takes_more(name: str, more: int, why: str) -> str:
+    """A member beyond what it was given."""
+    return f"{name} takes {percent(more)} more ({why})"
 
 
 def weighed(parts: Mapping[str, int]) -> str:

@@ -13,11 +13,16 @@ from msgspec import Struct, structs
 
 from federation.files import write_private
 from federation.law.least import Paths, lone, refusal
+from federation.law.places import policy_of
+from federation.law.recovery import follow
 from federation.model.errors import InputError, Refused
 from federation.model.handout import Candidate, Import, Peer, Site, Steered
 from federation.model.moves import REASON_MAX, SECONDS_MAX, Manner, Order, Orders, moved, soonest
+from federation.model.policy import Policy
 
 FILE = "moves.json"
+RETURN_MAX = 86_400_000
+"""Milliseconds for which the end of a drain is remembered: a return is over by then."""
 V = TypeVar("V", bound=Struct)
 
 
@@ -37,11 +42,19 @@ class Told(Struct, frozen=True):
     decided: int = 0
 
 
+class Ended(Struct, frozen=True):
+    """A drain that ended at this Unix millisecond: the member comes back from where it was then."""
+
+    order: Order
+    at: int
+
+
 class Kept(Struct, frozen=True):
     """What is on disk."""
 
     drains: dict[str, Told] = {}
     frozen: str = ""
+    ended: dict[str, Ended] = {}
 
 
 class LocalMoves:
@@ -72,25 +85,28 @@ class LocalMoves:
         decided = self._said.decided
         over = {member for member, told in self._kept.drains.items() if decided.get(member, 0) > told.decided}
         if over:
-            left = {member: told for member, told in self._kept.drains.items() if member not in over}
-            self._keep(structs.replace(self._kept, drains=left))
+            self._end(over)
         return over
 
     def over(self, value: V) -> V:
         """The value of a handout with what this program was told; the same object where that changes nothing."""
-        if not self._kept.drains:
+        if not (self._kept.drains or self._kept.ended):
             return value
         if isinstance(value, Import):
-            candidates = tuple(map(self._candidate, value.candidates))
+            candidates = tuple(self._candidate(one, value.policy) for one in value.candidates)
             return value if candidates == value.candidates else structs.replace(value, candidates=candidates)
         if isinstance(value, Steered):
-            targets = tuple(structs.replace(one, candidate=self._candidate(one.candidate)) for one in value.targets)
+            policy = policy_of(value.name)
+            targets = tuple(
+                structs.replace(one, candidate=self._candidate(one.candidate, policy)) for one in value.targets
+            )
             return value if targets == value.targets else structs.replace(value, targets=targets)
         return value
 
     def over_all(self, values: Mapping[str, Struct]) -> Mapping[str, Struct]:
         """All values of a handout so."""
-        return {key: self.over(value) for key, value in values.items()} if self._kept.drains else values
+        told = self._kept.drains or self._kept.ended
+        return {key: self.over(value) for key, value in values.items()} if told else values
 
     def answer(self, command: Command, values: Mapping[str, Struct], paths: Paths) -> dict[str, Any]:
         """Do it, by the handout and the ways that are known here. InputError, Refused."""
@@ -110,10 +126,12 @@ class LocalMoves:
             "drains": [_row(member, order, now) for member, order in sorted(self.drains.items())],
         }
 
-    def _candidate(self, one: Candidate) -> Candidate:
-        told = self._kept.drains.get(one.member)
+    def _candidate(self, one: Candidate, policy: Policy) -> Candidate:
+        told, ended = self._kept.drains.get(one.member), self._kept.ended.get(one.member)
         if told is None:
-            return one
+            if ended is None or one.leaving is not None or one.since > ended.at:
+                return one
+            return follow(structs.replace(one, leaving=ended.order.leaving), one, policy, ended.at)
         return structs.replace(one, leaving=soonest(filter(None, (told.order.leaving, one.leaving))))
 
     def _drain(self, command: Command, values: Mapping[str, Struct], paths: Paths, now: int) -> None:
@@ -143,8 +161,14 @@ class LocalMoves:
     def _undrain(self, member: str) -> None:
         if member not in self._kept.drains:
             raise Refused(f'member "{member}" is not drained here: nothing to undrain', "E102")
-        left = {name: told for name, told in self._kept.drains.items() if name != member}
-        self._keep(structs.replace(self._kept, drains=left))
+        self._end({member})
+
+    def _end(self, members: set[str]) -> None:
+        now = time.time_ns() // 1_000_000
+        left = {name: told for name, told in self._kept.drains.items() if name not in members}
+        over = {name: Ended(self._kept.drains[name].order, now) for name in members}
+        recent = {name: one for name, one in self._kept.ended.items() if now - one.at < RETURN_MAX}
+        self._keep(structs.replace(self._kept, drains=left, ended=recent | over))
 
     def _keep(self, kept: Kept) -> None:
         write_private(self._path, msgspec.json.encode(kept))

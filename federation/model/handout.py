@@ -315,6 +315,15 @@ class EndpointReport(Struct, frozen=True):
     since: int
 
 
+class EnvoyRefusal(Struct, frozen=True):
+    """What a node's Envoy refuses of a service, in its own words; its last good form goes on. Key
+    `refused/<namespace>/<name>`; it stands there as long as it is refused.
+    """
+
+    service: ServiceKey
+    text: str
+
+
 class TargetReport(Struct, frozen=True):
     """A DNS server finds a member's public address for a name down, since this Unix second.
 
@@ -347,4 +356,4 @@ class FlowReport(Struct, frozen=True):
     flows: tuple[Flow, ...]
 
 
-Report = NodeReport | LinkReport | EndpointReport | TargetReport | FlowReport
+Report = NodeReport | LinkReport | EndpointReport | EnvoyRefusal | TargetReport | FlowReport

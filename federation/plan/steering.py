@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from federation.law.recovery import follow
 from federation.model.handout import Candidate, Steered, Target
@@ -41,13 +41,13 @@ class Kept(Struct, frozen=True, kw_only=True):
 
 class Bounds(Struct, frozen=True):
     """What the ledger allows: the regions that there are, and the zones in which our member may define names; the
-    members, and the labels that any of them says of itself, as KEY=VALUE.
+    members, and the labels that any of them says of itself, as KEY=VALUE (None: they are not known here).
     """
 
     regions: tuple[str, ...]
     zones: tuple[str, ...]
     members: tuple[str, ...] = ()
-    labels: tuple[str, ...] = ()
+    labels: tuple[str, ...] | None = None
 
 
 class Definition(Struct, frozen=True):
@@ -107,7 +107,7 @@ def known_fault(policy: Policy | Wish, bounds: Bounds) -> str:
         kind, _, rest = term.partition("/")
         if kind == "member" and rest and rest not in bounds.members:
             return f'field "spec.{field}": there is no member "{rest}"; {_known(rest, bounds.members)}'
-        if kind == "label" and rest and rest not in bounds.labels:
+        if kind == "label" and rest and bounds.labels is not None and rest not in bounds.labels:
             return f'field "spec.{field}": no member has the label "{rest}"; {_known(rest, bounds.labels)}'
         if is_region(term) and term not in bounds.regions:
             return f'field "spec.{field}": no member is in region "{term}"; {_known(term, bounds.regions)}'
@@ -139,9 +139,18 @@ def _known(term: str, known: Iterable[str]) -> str:
 def followed(
     fresh: Iterable[Candidate], before: Collection[Candidate], policy: Policy, now: int, demand: int = 0, own: str = ""
 ) -> tuple[Candidate, ...]:
-    """The candidates with their ways back, `now` in Unix milliseconds; `demand` is that of the clients of `own`."""
+    """The candidates with their ways back, `now` in Unix milliseconds; `demand` is that of the clients of `own`.
+
+    A capacity or a grant that is said anew is no return: what stood before is looked at with those of now.
+    """
     held = {candidate.member: candidate for candidate in before}
-    return tuple(follow(held.get(c.member), c, policy, now, demand=demand, own=c.member == own) for c in fresh)
+    return tuple(
+        follow(_with_room_of(c, held.get(c.member)), c, policy, now, demand=demand, own=c.member == own) for c in fresh
+    )
+
+
+def _with_room_of(fresh: Candidate, before: Candidate | None) -> Candidate | None:
+    return before and structs.replace(before, capacity=fresh.capacity, grant=fresh.grant)
 
 
 def steered(

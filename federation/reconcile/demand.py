@@ -4,7 +4,7 @@ An agent's word counts while it is there and AWAY seconds more. After a restart 
 agents had time to come back, so that a controller that restarts moves no traffic.
 """
 
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from federation.model.handout import FlowReport
 from federation.model.names import ServiceKey
@@ -15,8 +15,8 @@ AWAY = 10.0
 """Seconds; the time over which agents average."""
 
 CHANGES = 20
-"""Services whose demand may move per second: a reader takes 50 changes of a record (`Quota.changes_per_second`), and
-what an exporter grants must fit beside it."""
+"""Services that may move per second because our clients ask something else, and as many because others do: a reader
+takes 50 changes of a record (`Quota.changes_per_second`)."""
 
 PREFIX = "demand/"
 STORED_PART = 3
@@ -36,6 +36,7 @@ class Demands:
         self._stored = {_service(key): int(data) for key, data in store.items(PREFIX).items()}
         self._held = dict(self._stored)
         self._due: dict[ServiceKey, None] = dict.fromkeys(self._held)
+        self._asked: dict[ServiceKey, None] = {}
         self._looked = float("-inf")
         self._restored = clock.monotonic() + AWAY
 
@@ -56,15 +57,27 @@ class Demands:
         self._away.pop(agent, None)
         self._left_out.discard(agent)
 
-    def look(self, connected: Container[str], concerned: Callable[[ServiceKey], bool]) -> set[ServiceKey]:
-        """The services whose demand moved since the last look and whose plan is concerned; at most once a second, and
-        at most CHANGES of them: the others come next, the longest due first.
+    def asked(self, services: Iterable[ServiceKey]) -> None:
+        """Other members would have us take something else of these."""
+        self._asked.update(dict.fromkeys(services))
+
+    def look(self, connected: Callable[[str], bool], concerned: Callable[[ServiceKey], bool]) -> set[ServiceKey]:
+        """The services whose demand moved since the last look and whose plan is concerned, and those of which others
+        ask something else; at most once a second, and at most CHANGES of each: the others come next, the longest due
+        first.
         """
         now = self._clock.monotonic()
         if now - self._looked < 1:
             return set()
         self._looked = now
         self._follow(connected, now)
+        moved = self._moved(now, concerned)
+        for service in list(self._asked)[:CHANGES]:
+            del self._asked[service]
+            moved.add(service)
+        return moved
+
+    def _moved(self, now: float, concerned: Callable[[ServiceKey], bool]) -> set[ServiceKey]:
         moved: set[ServiceKey] = set()
         for service in list(self._due):
             if len(moved) >= CHANGES:
@@ -90,12 +103,12 @@ class Demands:
             if agent not in self._left_out:
                 yield from said.values()
 
-    def _follow(self, connected: Container[str], now: float) -> None:
+    def _follow(self, connected: Callable[[str], bool], now: float) -> None:
         """Leave out who is away for too long, count again who came back."""
         for agent, said in self._said.items():
-            if agent in connected:
+            if connected(agent):
                 self._away.pop(agent, None)
-            out = now - self._away.setdefault(agent, now) >= AWAY if agent not in connected else False
+            out = not connected(agent) and now - self._away.setdefault(agent, now) >= AWAY
             if out != (agent in self._left_out):
                 self._left_out ^= {agent}
                 for service, report in said.items():

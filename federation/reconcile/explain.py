@@ -65,7 +65,14 @@ def _service(loop: Loop, service: ServiceKey, now: int, asked: Asked) -> dict[st
     if merged is None:
         raise InputError(f'service "{service}" is not imported here{_then(asked)}: no member exports it', "E104")
     ports = [f"{p.name or p.port}:{p.port}/{p.protocol} via {p.listener}" for p in merged.ports]
-    told = {"service": str(service), "host": service.host, "clusterset_ips": merged.addresses, "ports": ports}
+    told: dict[str, Any] = {
+        "service": str(service),
+        "host": service.host,
+        "clusterset_ips": merged.addresses,
+        "ports": ports,
+    }
+    if not asked.at:
+        told["levels"] = dict(loop.desired.plans[service].levels)
     region = loop.parts.ledger.ledger.members[loop.parts.own.name].region
     case = case_of(merged, asked.member, region, paths, now)
     return told | _ruled(merged.candidates, case) | {"notes": [] if asked.at else list(loop.notes(service))}

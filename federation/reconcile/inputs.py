@@ -31,6 +31,7 @@ def inputs_of(loop: Loop, local: LocalFacts, peers: tuple[Offered, ...], around:
         definitions=loop.names.hosts.won(key, around.members),
         ingress=around.ingress,
         leaving=around.leaving,
+        labels=dict(loop.parts.labels),
         demand=loop.demands.of(key),
         paths=around.paths,
         asks=loop.index.wants(key),

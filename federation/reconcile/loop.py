@@ -19,12 +19,12 @@ from federation.model.local import LocalFacts
 from federation.model.moves import Leaving
 from federation.model.names import MemberName, ServiceKey
 from federation.plan.guard import Held
+from federation.plan.local import without_failing
 from federation.plan.service import (
     Offered,
     ServicePlan,
     own_export,
     plan_service,
-    without_failing,
 )
 from federation.ports import PeerState
 from federation.reconcile.allocations import Allocations
@@ -115,11 +115,6 @@ class Loop:
         known = (self.parts.cluster.services(), self.index.services(), self.desired.plans)
         return {key for keys in known for key in keys if key.namespace == namespace}
 
-    def member_moved(self) -> None:
-        """Somebody drained a member, or ended that: look at everything."""
-        self._all = self._mesh = True
-        self._wake.set()
-
     def peer_changed(self, member: MemberName, change: Change | None) -> None:
         """This member's record changed (None: the ledger moved, look at all)."""
         states = self.parts.peers.states()
@@ -129,6 +124,8 @@ class Loop:
             keys = [*change.changed, *change.removed]
             self._all = self._all or "about" in keys
             self._dirty |= self.index.note(member, keys, states[member].view)
+            self.demands.asked(self.index.asked)
+            self.index.asked.clear()
             if member == self.parts.ledger.ledger.registrar:
                 self._dirty |= self.numbers.learn(filter(None, map(numbered, keys)), states[member].view)
             self._dirty |= self.names.hosts.follow(member, keys, states[member].view)
@@ -226,7 +223,7 @@ class Loop:
         leaving = leaves(self, states)
         own_leaves = leaving.get(self.parts.own.name)
         rank = ranks(self, states, leaving)
-        self.names.know_labels(one.labels for one in rank.values())
+        self.names.know_labels([self.parts.labels, *(one.labels for one in rank.values())])
         facts = [
             without_failing(local, self._by_report.failing.get(local.key, frozenset()))
             for local in self.names.facts(dirty, self.parts.cluster)
@@ -355,6 +352,7 @@ class Loop:
         for name, state in states.items():
             self.index.note(name, state.view, state.view)
             self.names.hosts.follow(name, state.view, state.view)
+        self.index.asked.clear()
 
     def _is_gone(self, member: MemberName, key: ServiceKey, states: Mapping[MemberName, PeerState]) -> bool:
         """True when we know that this member does not export this service."""

@@ -61,7 +61,7 @@ class Memory:
             self._left[name] = kept.left
         else:
             self._left.pop(name, None)
-        data = encode(structs.replace(kept, wants={}, grants={})) if _worth_keeping(kept) else b""
+        data = encode(_lasting(kept)) if _worth_keeping(kept) else b""
         if data == self._stored.get(name, b""):
             return
         if data:
@@ -81,6 +81,14 @@ class Memory:
             self.keep(ServiceKey(namespace, service), structs.replace(self._kept[name], addresses=(), left=0))
 
 
+def _lasting(kept: Kept) -> Kept:
+    """What a restart must find: not what moves with traffic."""
+    candidates = tuple(structs.replace(one, grant=-1) for one in kept.candidates)
+    return structs.replace(kept, candidates=candidates, wants={}, grants={})
+
+
 def _worth_keeping(kept: Kept) -> bool:
     coming = any(c.since for found in (kept.candidates, *kept.targets.values()) for c in found)
-    return coming or kept.wish != Wish() or bool(kept.names or kept.addresses or kept.ranked)
+    return (
+        coming or Wish() != kept.wish or Wish() != kept.namespace or bool(kept.names or kept.addresses or kept.ranked)
+    )

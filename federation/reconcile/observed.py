@@ -23,10 +23,14 @@ class Rank(NamedTuple):
 
 
 class PeerIndex:
-    """For each service, the record keys of each member that are about it; and what others want of us and grant us."""
+    """For each service, the record keys of each member that are about it; and what others want of us and grant us.
+
+    `asked` are the services of which another wants more or less of us since somebody cleared it.
+    """
 
     def __init__(self, own: MemberName) -> None:
         self._own = own
+        self.asked: set[ServiceKey] = set()
         self._wants: dict[ServiceKey, dict[MemberName, int]] = {}
         self._grants: dict[ServiceKey, dict[MemberName, int]] = {}
         self._keys: dict[ServiceKey, dict[MemberName, set[str]]] = {}
@@ -39,12 +43,13 @@ class PeerIndex:
         return self._apart.get(member, {})
 
     def note(self, member: MemberName, keys: Iterable[str], view: Mapping[str, Resource]) -> set[ServiceKey]:
-        """These keys of this member's record changed; the services that they are about."""
+        """These keys of this member's record changed; the services that they are about, those in `asked` left aside."""
         changed: set[ServiceKey] = set()
         for key in keys:
             service = service_of(key)
             if service is None and key.startswith(("demand/", "grant/")):
-                changed |= self._note_room(member, key, view.get(key))
+                moved = self._note_room(member, key, view.get(key))
+                (self.asked if key.startswith("demand/") else changed).update(moved)
                 continue
             if service is None:
                 self._note_apart(member, key, view.get(key))

@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from federation.files import write_private
-from federation.model.errors import Refused
-from federation.model.ledger import Ledger, Member
+from federation.model.errors import InputError, Refused
+from federation.model.ledger import Ledger, Member, Settings
+from federation.model.names import MemberName
 from federation.model.record import Signed
 from federation.registrar.ledger import (
     SignedLedger,
@@ -23,6 +24,7 @@ from federation.registrar.ledger import (
 from federation.registrar.signing import LEDGER, SigningKey
 
 Change = Callable[[Ledger], Member]
+Setting = Callable[[Ledger], Settings]
 
 
 class Appender:
@@ -43,6 +45,17 @@ class Appender:
         """
         signed = decode_ledger(self._path.read_bytes())
         return self._next(change)(signed, read_ledger(signed, self._federation))
+
+    def append_settings(self, key_pem: str, change: Setting) -> bytes:
+        """The ledger file with one more entry: the settings that `change` makes of it. Raises as `append`; InputError
+        when they are so already.
+        """
+        return self._add(key_pem, self._next_settings(change))[0]
+
+    def prepare_settings(self, change: Setting) -> bytes:
+        """The bytes of that entry, to be signed where the federation key is. Nothing is written."""
+        signed = decode_ledger(self._path.read_bytes())
+        return self._next_settings(change)(signed, read_ledger(signed, self._federation))[0]
 
     def take_over(self, key_pem: str, registrar: str) -> tuple[bytes, Member]:
         """The ledger file with the entry that begins a term of this registrar."""
@@ -77,6 +90,16 @@ class Appender:
             check_registrar(ledger, self._own)
             member = change(ledger)
             return next_entry(signed, member, ledger.domain, ledger.term), member
+
+        return made
+
+    def _next_settings(self, change: Setting) -> Callable[[SignedLedger, Ledger], tuple[bytes, Member]]:
+        def made(signed: SignedLedger, ledger: Ledger) -> tuple[bytes, Member]:
+            check_registrar(ledger, self._own)
+            settings, member = change(ledger), ledger.members[MemberName(self._own)]
+            if settings == ledger.settings:
+                raise InputError("the ledger has these settings already: nothing to change")
+            return next_entry(signed, member, ledger.domain, ledger.term, settings=settings), member
 
         return made
 

@@ -11,7 +11,7 @@ from prometheus_client import Gauge
 
 from federation.link.line import Line
 from federation.model.errors import Refused
-from federation.model.handout import EndpointReport, FlowReport, LinkReport, NodeReport, TargetReport
+from federation.model.handout import EndpointReport, EnvoyRefusal, FlowReport, LinkReport, NodeReport, TargetReport
 from federation.model.names import ServiceKey
 from federation.ports import AgentState
 from federation.session.session import Acked, Event, Offered, Session, Steps
@@ -47,6 +47,7 @@ class Agent:
             links=tuple(item for item in self.reports.values() if isinstance(item, LinkReport)),
             refused=self.refused,
             failing=tuple(item for item in self.reports.values() if isinstance(item, EndpointReport)),
+            refusals=tuple(item for item in self.reports.values() if isinstance(item, EnvoyRefusal)),
             targets=tuple(item for item in self.reports.values() if isinstance(item, TargetReport)),
         )
 

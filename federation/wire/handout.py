@@ -4,6 +4,7 @@ from msgspec import Struct
 
 from federation.model.handout import (
     EndpointReport,
+    EnvoyRefusal,
     FlowReport,
     ForeignBundle,
     HeadlessSlice,
@@ -49,7 +50,14 @@ HANDOUT = Codec(
     }
 )
 REPORT = Codec(
-    {"node": NodeReport, "link": LinkReport, "endpoint": EndpointReport, "target": TargetReport, "flow": FlowReport}
+    {
+        "node": NodeReport,
+        "link": LinkReport,
+        "endpoint": EndpointReport,
+        "refused": EnvoyRefusal,
+        "target": TargetReport,
+        "flow": FlowReport,
+    }
 )
 
 

@@ -12,9 +12,6 @@ from msgspec import Struct
 
 from federation.model.names import MemberName, ServiceKey
 
-OUTBOUND = "out"
-"""The first part of the names of the clusters that carry requests of this node's workloads."""
-
 
 class Way(Struct, frozen=True, order=True):
     """Whose requests (`namespace/account`, "" for who has no identity), for which service, to which member."""
@@ -48,10 +45,12 @@ def counts_of(message: lrs_pb2.LoadStatsRequest) -> Iterable[Count]:
 
 
 def asked(cluster: str) -> tuple[ServiceKey, str] | None:
-    """The service and the workload of a cluster `out/<namespace>/<name>/<port>/ns/<namespace>/sa/<account>`."""
-    kind, *rest = cluster.split("/")
-    if kind != OUTBOUND or len(rest) < 3:
-        return None
-    namespace, name, _, *who = rest
-    identified = len(who) >= 4 and (who[0], who[2]) == ("ns", "sa")
-    return ServiceKey(namespace, name), f"{who[1]}/{who[3]}" if identified else ""
+    """The service and the workload of a cluster `out/<namespace>/<name>/<port>/ns/<namespace>/sa/<account>`, or
+    `.../local` of those without an identity. Others are nobody's asking: copies (`.../mirror`), and what comes in.
+    """
+    match cluster.split("/"):
+        case ["out", namespace, name, _, "ns", source, "sa", account]:
+            return ServiceKey(namespace, name), f"{source}/{account}"
+        case ["out", namespace, name, _, "local"]:
+            return ServiceKey(namespace, name), ""
+    return None

@@ -20,6 +20,10 @@ from envoy.extensions.filters.network.tcp_proxy.v3 import tcp_proxy_pb2
 from envoy.extensions.formatter.req_without_query.v3 import req_without_query_pb2
 from envoy.extensions.retry.host.previous_hosts.v3 import previous_hosts_pb2
 from envoy.extensions.retry.priority.previous_priorities.v3 import previous_priorities_config_pb2
+from envoy.extensions.tracers.opentelemetry.samplers.v3 import (
+    parent_based_sampler_pb2,
+    trace_id_ratio_based_sampler_pb2,
+)
 from envoy.extensions.transport_sockets.raw_buffer.v3 import raw_buffer_pb2
 from envoy.extensions.transport_sockets.tls.v3 import secret_pb2, tls_pb2
 from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2
@@ -47,6 +51,8 @@ TYPES = (
     tls_pb2,
     http_protocol_options_pb2,
     opentelemetry_pb2,
+    parent_based_sampler_pb2,
+    trace_id_ratio_based_sampler_pb2,
     file_pb2,
     stream_pb2,
     local_rate_limit_pb2,

@@ -12,6 +12,7 @@ from envoy.service.discovery.v3 import discovery_pb2
 from gateways import metrics
 from gateways.xds import wire
 from gateways.xds.messages import Snapshot
+from gateways.xds.refusal import Refused
 from gateways.xds.session import Stream
 from gateways.xds.shelf import Shelf
 from gateways.xds.world import WorldStream
@@ -155,9 +156,13 @@ class Hub:
         """True when a client is connected and all that are asked for this type and hold what they asked for."""
         return self.connected and all(client.stream.holds(type_url) for client in self.clients)
 
-    def problems(self) -> tuple[str, ...]:
+    def refused(self) -> tuple[Refused, ...]:
         """What the connected clients refuse."""
-        return tuple(sorted({line for client in self.clients for line in client.stream.problems()}))
+        return tuple(sorted({one for client in self.clients for one in client.stream.refused()}))
+
+    def problems(self) -> tuple[str, ...]:
+        """The same, one line each."""
+        return tuple(map(str, self.refused()))
 
     async def serve(
         self, variant: Variant, requests: AsyncIterator[Any], write: Write, first: Sequence[Any] = ()

@@ -23,7 +23,17 @@ def blamed(names: Iterable[str], error: str) -> set[str]:
     return {name for name in names if f" {name}:" in words}
 
 
-def told(type_url: str, rejected: Mapping[str, Rejected]) -> list[str]:
-    """A line for each refused resource of one type, in the client's own words."""
-    kind = type_url.rpartition(".")[2]
-    return [f"E190 envoy refuses {kind} {name}: {refusal.text}" for name, refusal in sorted(rejected.items())]
+class Refused(Struct, frozen=True, order=True):
+    """A resource that a client does not take, and its words."""
+
+    type_url: str
+    name: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"E190 envoy refuses {self.type_url.rpartition('.')[2]} {self.name}: {self.text}"
+
+
+def told(type_url: str, rejected: Mapping[str, Rejected]) -> list[Refused]:
+    """What is refused of one type, in the client's own words."""
+    return [Refused(type_url, name, refusal.text) for name, refusal in sorted(rejected.items())]

@@ -14,6 +14,7 @@ import grpc.aio
 from gateways.folder import check_socket_path
 from gateways.xds.hub import SERVICE, VARIANTS, Flooded, Hub, Variant
 from gateways.xds.messages import Snapshot
+from gateways.xds.refusal import Refused
 from gateways.xds.wire import Bodies
 
 REQUEST_MAX = 64 * 1024 * 1024
@@ -74,8 +75,12 @@ class XdsServer:
         """True when an Envoy is connected and all that are asked for this type and hold what they asked for."""
         return self._hub.holds(type_url)
 
-    def problems(self) -> tuple[str, ...]:
+    def refused(self) -> tuple[Refused, ...]:
         """What the connected Envoys refuse."""
+        return self._hub.refused()
+
+    def problems(self) -> tuple[str, ...]:
+        """The same, one line each."""
         return self._hub.problems()
 
     async def _serve(self, variant: Variant, requests: AsyncIterator[Any], context: Any) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from msgspec import Struct, field
 
 from gateways.xds.messages import CDS, EDS, LDS, MADE, ORDER, USERS, WILDCARD, Request, Resource, Response
-from gateways.xds.refusal import Rejected, blamed, told
+from gateways.xds.refusal import Refused, Rejected, blamed, told
 from gateways.xds.shelf import All, Change, Shelf
 
 Versions = dict[str, str | None]
@@ -153,13 +153,17 @@ class Stream:
         """True when the client asked for resources of this type and acknowledged them."""
         return type_url in self._channels and self._channels[type_url].settled()
 
-    def problems(self) -> tuple[str, ...]:
+    def refused(self) -> tuple[Refused, ...]:
         """What the client refuses of the present content, in its own words."""
         return tuple(
-            line
+            one
             for type_url, channel in sorted(self._channels.items())
-            for line in told(type_url, self._present(type_url, channel))
+            for one in told(type_url, self._present(type_url, channel))
         )
+
+    def problems(self) -> tuple[str, ...]:
+        """The same, one line each."""
+        return tuple(map(str, self.refused()))
 
     def _wants_all(self, channel: Channel, request: Request) -> bool:
         """Short cut for a first request for all there is, by a client that has nothing of it, or has it all."""

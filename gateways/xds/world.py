@@ -29,7 +29,7 @@ from gateways.xds.messages import (
     mark,
     version_of,
 )
-from gateways.xds.refusal import Rejected, blamed, told
+from gateways.xds.refusal import Refused, Rejected, blamed, told
 from gateways.xds.shelf import Change, Shelf
 
 Forms = dict[str, Resource | None]
@@ -187,13 +187,17 @@ class WorldStream:
         """True when the client asked for resources of this type and acknowledged them."""
         return type_url in self._channels and self._channels[type_url].settled()
 
-    def problems(self) -> tuple[str, ...]:
+    def refused(self) -> tuple[Refused, ...]:
         """What the client refuses of the present content, in its own words."""
         return tuple(
-            line
+            one
             for type_url, channel in sorted(self._channels.items())
-            for line in told(type_url, {n: one for n, one in channel.rejected.items() if self._stands(channel, n)})
+            for one in told(type_url, {n: one for n, one in channel.rejected.items() if self._stands(channel, n)})
         )
+
+    def problems(self) -> tuple[str, ...]:
+        """The same, one line each."""
+        return tuple(map(str, self.refused()))
 
     def _stands(self, channel: Channel, name: str) -> bool:
         """True when what was refused is still what there is."""

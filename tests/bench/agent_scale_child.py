@@ -11,6 +11,7 @@ import resource
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import cast
 
@@ -39,7 +40,7 @@ class Watched(Agent):
         self.rests = asyncio.Event()
         offer = self._xds.offer
 
-        def watched(snapshot: Snapshot, changed: frozenset[tuple[str, str]] | None = None) -> None:
+        def watched(snapshot: Snapshot, changed: Iterable[tuple[str, str]] | None = None) -> None:
             offer(snapshot, changed)
             now = time.perf_counter()
             self.offered.update({name: now for _, name in changed or ()})

@@ -35,6 +35,7 @@ from tests.bench import (  # noqa: E402
     signing,
     slow_peer,
     sync,
+    xds_streams,
 )
 from tests.bench.row import Row, table, void  # noqa: E402
 
@@ -59,6 +60,7 @@ MODULES: tuple[ModuleType, ...] = (
     kubernetes,
     kubernetes_changes,
     replicas,
+    xds_streams,
 )
 EXPECTED = (IsthmusError, OSError, RuntimeError, ValueError, subprocess.SubprocessError)
 

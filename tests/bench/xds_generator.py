@@ -46,7 +46,7 @@ class Client:
         first = response.type_url not in self.have
         self.have[response.type_url] = len(response.resources)
         if first and response.type_url == CDS:
-            self.greet(EDS, tuple(one.name for one in response.resources))
+            self.greet(EDS, tuple(self._crowd.versions[CDS]))
         elif first and response.type_url == EDS:
             self.greet(LDS)
         elif first and response.type_url == LDS:
@@ -64,15 +64,15 @@ class Crowd:
         self._left = count
         self._all = asyncio.Event()
         self.resources = 0
-        self._versions: dict[str, dict[str, str]] = {CDS: {}, EDS: {}, LDS: {}}
+        self.versions: dict[str, dict[str, str]] = {CDS: {}, EDS: {}, LDS: {}}
         self._wanted = ""
         self._seen = 0
 
     def took(self, response: discovery_pb2.DeltaDiscoveryResponse) -> None:
         self.resources += len(response.resources)
-        versions = self._versions[response.type_url]
-        for one in response.resources:
-            versions[one.name] = one.version
+        versions = self.versions[response.type_url]
+        if len(response.resources) != len(versions):
+            versions.update({one.name: one.version for one in response.resources})
         if response.type_url == EDS and len(response.resources) == 1:
             self._seen += 1
             if self._seen == len(self.clients):
@@ -118,9 +118,9 @@ class Crowd:
 
     async def _resume(self, client: Client) -> None:
         await self._dial(client)
-        client.greet(CDS, (), self._versions[CDS])
-        client.greet(EDS, tuple(self._versions[EDS]), self._versions[EDS])
-        client.greet(LDS, (), self._versions[LDS])
+        client.greet(CDS, (), self.versions[CDS])
+        client.greet(EDS, tuple(self.versions[EDS]), self.versions[EDS])
+        client.greet(LDS, (), self.versions[LDS])
 
     def expect(self) -> None:
         self._seen = 0

@@ -3,9 +3,9 @@ of policy does not do: end a connection.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import asynccontextmanager
-from typing import Any
+import socket
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 from msgspec import structs
@@ -13,7 +13,8 @@ from msgspec import structs
 from federation.model.policy import Affinity
 from federation.model.resilience import Breakers, Resilience, Retries, Timeouts
 from gateways.services import route_of
-from gateways.state import Cluster, Mirror, NodeState, Streams
+from gateways.state import Cluster, Host, Mirror, NodeState, Route, Streams
+from gateways.xds.messages import EDS, RDS
 from tests.e2e.envoy_rig import (
     Backend,
     Rig,
@@ -24,6 +25,7 @@ from tests.e2e.envoy_rig import (
     envoy,
     free_port,
     locality,
+    replaced,
     service,
 )
 
@@ -39,42 +41,31 @@ def on_envoy(served: tuple[Backend, ...], story: Story) -> None:
     asyncio.run(run())
 
 
-@asynccontextmanager
-async def silent() -> Any:
-    """A server that takes connections and never answers; yields its host and how many requests it was sent."""
-    asked: list[bytes] = []
-    doors: list[asyncio.StreamWriter] = []
+@contextmanager
+def silent() -> Iterator[Host]:
+    """A host that takes connections and never answers: the kernel does, for a socket that nobody reads."""
+    with socket.create_server(("127.0.0.1", 0)) as one:
+        yield Backend("silent", one.getsockname()[1]).host()
 
-    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        doors.append(writer)
-        while data := await reader.read(65_536):
-            asked.append(data)
 
-    server = await asyncio.start_server(take, "127.0.0.1", 0)
-    try:
-        yield Backend("silent", server.sockets[0].getsockname()[1]).host(), asked
-    finally:
-        server.close()
-        for door in doors:
-            door.close()
-        await asyncio.gather(*(door.wait_closed() for door in doors), return_exceptions=True)
-        await server.wait_closed()
+async def retried(rig: Rig) -> int:
+    return (await rig.stats("upstream_rq_retry$"))[f"{CLUSTER}.upstream_rq_retry"]
 
 
 def test_a_request_ends_after_its_time() -> None:
     async def story(rig: Rig, port: int) -> None:
-        async with silent() as (host, asked):
+        with silent() as host:
             times = Resilience(timeouts=Timeouts(request=200))
             await rig.put(service(port, locality("us", 1_000_000, host), resilience=times))
             assert (await ask(port))[0] == 504
-            assert len(asked) == 1
+            assert await retried(rig) == 0
 
     on_envoy((), story)
 
 
 def test_a_stream_without_a_byte_ends_after_its_time() -> None:
     async def story(rig: Rig, port: int) -> None:
-        async with silent() as (host, _):
+        with silent() as host:
             times = Resilience(timeouts=Timeouts(idle=200))
             await rig.put(service(port, locality("us", 1_000_000, host), resilience=times))
             assert (await ask(port))[0] == 504
@@ -86,12 +77,12 @@ def test_each_attempt_has_a_time_of_its_own_and_goes_elsewhere() -> None:
     (eu,) = backends("eu")
 
     async def story(rig: Rig, port: int) -> None:
-        async with silent() as (host, asked):
+        with silent() as host:
             retries = Resilience(retries=Retries(on=("reset",), per_try=150, attempts=1))
             home, abroad = locality("us", 1_000_000, host), locality("eu", 0, eu.host(), standby=1)
             await rig.put(service(port, home, abroad, resilience=retries))
             assert (await ask(port))[2] == "eu"
-            assert len(asked) == 1
+            assert await retried(rig) == 1
 
     on_envoy((eu,), story)
 
@@ -126,7 +117,7 @@ def test_retries_are_held_to_their_budget() -> None:
     """40 requests at once meet silence; at most 20 % of what is under way may be asked again at a time, but one may."""
 
     async def story(rig: Rig, port: int) -> None:
-        async with silent() as (host, _):
+        with silent() as host:
             retries = Retries(on=("reset",), per_try=200, attempts=1, budget=20, least=1)
             state = service(port, locality("us", 1_000_000, host), resilience=Resilience(retries=retries))
             await rig.put(state)
@@ -141,7 +132,7 @@ def test_retries_are_held_to_their_budget() -> None:
 
 def test_a_full_service_is_refused_at_once() -> None:
     async def story(rig: Rig, port: int) -> None:
-        async with silent() as (host, _):
+        with silent() as host:
             limits = Resilience(breakers=Breakers(connections=1, pending=1, requests=1))
             await rig.put(service(port, locality("us", 1_000_000, host), resilience=limits))
             first = asyncio.create_task(ask(port))
@@ -285,3 +276,27 @@ def test_a_client_does_not_steer_its_own_retries() -> None:
         assert sum((await rig.counted()).values()) == 1
 
     on_envoy(us, story)
+
+
+def test_one_bad_route_is_set_aside_and_everything_else_goes_on() -> None:
+    """A header without a name is no header: Envoy says so of the route alone, which keeps its last good form."""
+    us, eu = backends("us", "eu")
+
+    async def story(rig: Rig, port: int) -> None:
+        state = service(port, locality("us", 1_000_000, us.host()))
+        await rig.put(state)
+        good = replaced(state, localities=(locality("eu", 1_000_000, eu.host()),))
+        cluster = good.clusters[0]
+        bad = Route(name=cluster.name, cluster=cluster.name, affinity=Affinity(by="header"))
+        rig.offer(altered(good, routes=(bad,)))
+        await rig.until(lambda: rig.server.refused() and rig.server.holds(EDS))
+        (refused,) = rig.server.refused()
+        assert (refused.type_url, refused.name) == (RDS, cluster.name)
+        assert "header_name" in refused.text.lower() or "HeaderName" in refused.text
+        assert not rig.server.settled()
+        assert (await ask(port))[2] == "eu"
+        rig.offer(altered(good, routes=(Route(name=cluster.name, cluster=cluster.name),)))
+        await rig.until(rig.server.settled)
+        assert rig.server.refused() == ()
+
+    on_envoy((us, eu), story)

@@ -56,6 +56,20 @@ def test_an_address_that_is_none(state: Path, address: str) -> None:
     assert "is not an IP address" in failure("run", "--state", str(state), "--address", address)
 
 
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (("--otlp", "collector"), 'E122 --otlp "collector": write it as ADDRESS:PORT or [IPV6]:PORT with a port of 1 to 65535'),
+        (("--trace-percent", "5"), "E122 --trace-percent is of the traces that go to --otlp HOST:PORT, which is missing"),
+        (("--access-log", "/no/such/log"), "E122 --access-log /no/such/log: there is no folder /no/such; make it, or choose another"),
+        (("--access-log", "/"), "E122 --access-log /: is a folder; name a file in it"),
+    ],
+)  # fmt: skip
+def test_telemetry_that_cannot_be(state: Path, options: tuple[str, ...], text: str) -> None:
+    arguments = ("--state", str(state), "--address", "127.0.0.1", "--underlay", "192.0.2.1:1", *options)
+    assert {failure("run", *arguments), failure("render", *arguments)} == {text}
+
+
 def test_an_address_of_another_machine() -> None:
     with pytest.raises(InputError, match="give an address of this node"):
         check_address("192.0.2.77")

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import grpc.aio
+import pytest
 from envoy.service.discovery.v3 import discovery_pb2
 from google.rpc import status_pb2
 from msgspec import Struct
@@ -14,21 +15,23 @@ from msgspec import Struct
 from federation.link.enrolled import Enrolled
 from federation.link.leaf import Leaf
 from federation.lkg.disk import Disk
-from federation.model.errors import Unavailable
-from federation.model.handout import LinkReport, NodeReport, Role
+from federation.model.errors import InputError, Unavailable
+from federation.model.handout import EnvoyRefusal, LinkReport, NodeReport, Role
+from federation.model.moves import Orders
 from federation.model.record import Endpoint
 from federation.model.spiffe import SpiffeId
 from federation.model.tokens import ServiceAccount
 from federation.session.tree import Tree, tree_of
 from federation.wire.handout import HandoutHead
 from federation.wire.keyed import encode
+from gateways.control import tell
 from gateways.daemon import Agent
 from gateways.kernel.memory import Twin
 from gateways.state import Situation
 from gateways.xds.hub import SERVICE
 from gateways.xds.messages import CDS, EDS, LDS, SDS
 from tests.unit.gateways.test_intent import CLIENT, EU, EU_PEER, GATEWAY, NODE, US
-from tests.worlds.two_members import candidate, keyed, site, web_import, web_offer, web_pool
+from tests.worlds.two_members import WEB, candidate, keyed, site, web_import, web_offer, web_pool
 
 NODE_VALUES = keyed(site(US), EU_PEER, web_import(candidate(EU, 1, 1)), CLIENT)
 GATEWAY_VALUES = keyed(site(US), EU_PEER, web_offer(), web_pool(Endpoint("10.1.1.1")))
@@ -121,11 +124,12 @@ class MemoryEnvoy:
 class Scene:
     """A running agent."""
 
-    def __init__(self, situation: Situation, values: dict[str, Struct]) -> None:
+    def __init__(self, situation: Situation, values: dict[str, Struct], control: bool) -> None:
         self.feed = MemoryFeed(situation.role, values)
         self.twin = Twin()
         self.path = Path(tempfile.mkdtemp(prefix="ist-")) / "xds.sock"
-        self.agent = Agent(self.feed, situation, self.twin.kernel, self.path, "192.0.2.1:51820")
+        folder = self.path.parent if control else None
+        self.agent = Agent(self.feed, situation, self.twin.kernel, self.path, "192.0.2.1:51820", control_folder=folder)
 
     @asynccontextmanager
     async def envoy(self, refuse: str = "") -> AsyncIterator[MemoryEnvoy]:
@@ -146,11 +150,16 @@ async def until(condition: Callable[[], object]) -> None:
             await asyncio.sleep(0.005)
 
 
-def play(situation: Situation, values: dict[str, Struct], act: Callable[[Scene], Awaitable[None]]) -> None:
+def play(
+    situation: Situation,
+    values: dict[str, Struct],
+    act: Callable[[Scene], Awaitable[None]],
+    control: bool = False,
+) -> None:
     """Run an agent while `act` lasts."""
 
     async def main() -> None:
-        scene = Scene(situation, values)
+        scene = Scene(situation, values, control)
         task = asyncio.create_task(scene.agent.run())
         try:
             await act(scene)
@@ -159,6 +168,7 @@ def play(situation: Situation, values: dict[str, Struct], act: Callable[[Scene],
             task.cancel()
             await asyncio.wait([task])
         assert not scene.path.exists()
+        (scene.path.parent / "moves.json").unlink(missing_ok=True)
         scene.path.parent.rmdir()
 
     asyncio.run(main())
@@ -247,3 +257,42 @@ def test_the_next_handout_takes_away_what_it_no_longer_has() -> None:
             assert all(chain.rules == () for chain in scene.twin.filter.tables["isthmus_node"].chains)
 
     play(NODE, NODE_VALUES, act)
+
+
+def test_what_envoy_refuses_of_a_service_is_reported_under_its_name() -> None:
+    async def act(scene: Scene) -> None:
+        async with scene.envoy(refuse="out/shop/web/http"):
+            await until(lambda: "refused/shop/web" in scene.feed.said)
+            text = "Listener out/shop/web/http: out/shop/web/http: not so"
+            assert scene.feed.said["refused/shop/web"] == EnvoyRefusal(WEB, text)
+            assert f"E190 envoy refuses {text}" in scene.feed.node.problems
+            scene.feed.hand_out(keyed(site(US), EU_PEER, CLIENT))
+            await until(lambda: "refused/shop/web" not in scene.feed.said)
+
+    play(NODE, NODE_VALUES, act)
+
+
+def test_a_drain_on_its_own_socket_moves_shares_is_reported_and_ends_with_a_decision() -> None:
+    both = web_import(candidate(US, 1, 1), candidate(EU, 1, 1))
+    values = keyed(site(US), EU_PEER, both, web_pool(Endpoint("10.1.1.1")), CLIENT)
+
+    def shares(scene: Scene) -> dict[str, int]:
+        state = scene.agent._planner.state.services.get(both.service)
+        found = [one for cluster in state.clusters if cluster.identity for one in cluster.localities] if state else []
+        return {one.member: one.weight for one in found}
+
+    async def act(scene: Scene) -> None:
+        await until(lambda: shares(scene) == {"us-east": 1_000_000, "eu-central": 0})
+        command = {"do": "drain", "member": "us-east", "manner": {"reason": "dead"}}
+        await asyncio.to_thread(tell, scene.path.parent, command)
+        await until(lambda: shares(scene) == {"us-east": 0, "eu-central": 1_000_000})
+        await until(lambda: scene.feed.node.drains["us-east"].reason == "dead")
+        with pytest.raises(InputError, match="E102 member"):
+            await asyncio.to_thread(tell, scene.path.parent, {"do": "undrain", "member": "eu-central"})
+        with pytest.raises(InputError, match="E125 the question cannot be read"):
+            await asyncio.to_thread(tell, scene.path.parent, {"do": "explode"})
+        scene.feed.hand_out(values | {"orders": Orders({"us-east": 1})})
+        await until(lambda: scene.feed.node.drains == {})
+        assert (scene.path.parent / "control.sock").stat().st_mode & 0o777 == 0o600
+
+    play(NODE, values, act, control=True)

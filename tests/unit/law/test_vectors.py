@@ -18,6 +18,7 @@ SAID = (
     "next by cost",
     "next by the policy's order",
     "up to its full capacity",
+    "its ramp is left aside",
     "all alike by what they can take",
     "scaled up alike",
     "by the policy's weights",

@@ -95,10 +95,13 @@ def test_a_grant_and_demand_reach_our_nodes(world: Rooms) -> None:
 def test_what_others_want_of_us_moves_our_grants_and_what_they_want_of_others_does_not(world: Rooms) -> None:
     world.asked(60)
     world.peer(50, Demand(WEB, 900, {US: 900}))
+    world.pass_by()
     assert world.said("grant") == Granted(WEB, {EU: 20})
     world.peers.view["demand/shop/web"] = Demand(WEB, 905, {US: 900, MemberName("mars"): 5})
     world.loop.peer_changed(EU, Change({"demand/shop/web": b""}, frozenset()))
-    assert not world.loop._dirty
+    root = world.peers.published[-1].root
+    world.pass_by()
+    assert world.peers.published[-1].root == root
 
 
 def test_without_any_capacity_nothing_is_said_and_no_plan_moves(tmp_path: Path) -> None:
@@ -151,6 +154,15 @@ def test_what_was_said_last_is_not_stored_with_each_change(world: Rooms) -> None
     assert world.store.items(PREFIX) == stored
 
 
+def test_a_grant_that_rises_is_no_return(world: Rooms) -> None:
+    world.asked(130)
+    stored = world.store.items(PREFIX)
+    for rate in (5, 70, 20, 60):
+        world.peer(50, Granted(WEB, {US: rate}))
+        assert [(c.since, c.floor) for c in world.imported().candidates] == [(0, 0), (0, 0)]
+    assert world.store.items(PREFIX) == stored
+
+
 def test_a_public_name_knows_capacity_and_no_grant(world: Rooms) -> None:
     world.grant("us-east", dns_zones=("example.test",), ingress=("198.51.100.1",))
     world.grant("eu-central", ingress=("198.51.100.2",))
@@ -165,7 +177,6 @@ def test_a_public_name_knows_capacity_and_no_grant(world: Rooms) -> None:
 
 
 def test_a_liar_gets_its_fair_part(world: Rooms) -> None:
-    """Everybody else's wants are met first when they are small."""
-    world.asked(0)
     world.peer(50, Demand(WEB, 10**9, {US: 10**9}))
+    world.pass_by()
     assert world.said("grant") == Granted(WEB, {EU: 80}), "never more than there is"

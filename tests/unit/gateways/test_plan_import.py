@@ -1,0 +1,125 @@
+"""What policies make of one import: copies, fallback, panic, reasons, and what of it a listener is told."""
+
+from typing import Any
+
+import pytest
+from msgspec import structs
+
+from federation.model.policy import Affinity, Panic, Policy, Portion
+from federation.model.record import Endpoint
+from federation.model.resilience import Resilience, Timeouts
+from gateways.intent import intend
+from gateways.state import Mirror, NodeState
+from tests.unit.gateways.test_intent import AP, CLIENT, EU, EU_PEER, NODE, US
+from tests.worlds.two_members import candidate, keyed, peer, site, web_import, web_pool
+
+OURS = "out/shop/web/http/ns/default/sa/client"
+AP_PEER = peer(AP, "192.0.2.3:51820")
+
+
+def planned(policy: Policy, *endpoints: Endpoint, app_protocol: str = "http", eu: int = 2) -> NodeState:
+    """shop/web at home, in eu-central (`eu` of 2 ready) and in ap-south."""
+    ready = sum(one.state == "ready" for one in endpoints)
+    web = web_import(
+        candidate(US, ready, len(endpoints), 0),
+        candidate(EU, eu, 2, 90),
+        candidate(AP, 0 if eu == 0 else 2, 2, 200),
+        app_protocol=app_protocol,
+    )
+    values = keyed(site(US), EU_PEER, AP_PEER, structs.replace(web, policy=policy), web_pool(*endpoints), CLIENT)
+    return intend(NODE, values)
+
+
+def of_cluster(state: NodeState, name: str = OURS) -> Any:
+    return next(cluster for cluster in state.clusters if cluster.name == name)
+
+
+def route(state: NodeState, name: str = OURS) -> Any:
+    [service] = state.services.values()
+    return next(one for one in service.routes if one.name == name)
+
+
+def reasons(state: NodeState) -> dict[str, str]:
+    return {one.member: one.reason for one in of_cluster(state).localities}
+
+
+HOME = Endpoint("10.1.1.1")
+
+
+@pytest.mark.parametrize(
+    ("policy", "wanted"),
+    [
+        (Policy(), {"us-east": "local", "eu-central": "standby", "ap-south": "standby"}),
+        (Policy(weights={"us": 1, "eu": 1}), {"us-east": "weights", "eu-central": "weights", "ap-south": "standby"}),
+        (
+            Policy(canary=Portion("eu", 1_000)),
+            {"us-east": "local", "eu-central": "canary", "ap-south": "standby"},
+        ),
+        (
+            Policy(drain=("us",), order=("ap",)),
+            {"us-east": "", "eu-central": "standby", "ap-south": "order"},
+        ),
+        (Policy(drain=("us",)), {"us-east": "", "eu-central": "cost", "ap-south": "standby"}),
+        (
+            Policy(residency=("us",)),
+            {"us-east": "local", "eu-central": "", "ap-south": ""},
+        ),
+    ],
+)
+def test_each_locality_says_why_it_gets_requests(policy: Policy, wanted: dict[str, str]) -> None:
+    assert reasons(planned(policy, HOME)) == wanted
+
+
+def test_copies_go_to_whom_the_term_names_through_a_cluster_of_their_own() -> None:
+    state = planned(Policy(mirror=Portion("member/eu-central", 250_000)), HOME)
+    copy = of_cluster(state, f"{OURS}/mirror")
+    assert [(one.member, one.weight, one.reason) for one in copy.localities] == [("eu-central", 2, "mirror")]
+    assert copy.identity == of_cluster(state).identity and copy.sni == "http.web.shop"
+    assert route(state).mirror == Mirror(copy.name, 250_000)
+    assert route(state, "out/shop/web/http/local").mirror is None
+
+
+@pytest.mark.parametrize(
+    ("portion", "protocol"),
+    [(Portion("member/nobody", 250_000), "http"), (Portion("eu", 0), "http"), (Portion("eu", 250_000), "")],
+)
+def test_no_copies_to_nobody_of_nothing_and_of_connections(portion: Portion, protocol: str) -> None:
+    state = planned(Policy(mirror=portion), HOME, app_protocol=protocol)
+    assert not [cluster.name for cluster in state.clusters if cluster.name.endswith("/mirror")]
+
+
+SPARE = Policy(panic=Panic(action="fallback", fallback="spare"))
+
+
+def test_a_fallback_takes_the_requests_by_the_route_and_connections_by_the_listener() -> None:
+    sick = Endpoint("10.1.1.1", "unready")
+    state = planned(SPARE, sick, eu=0)
+    assert route(state).cluster == "out/shop/spare/http/ns/default/sa/client"
+    assert route(state, "out/shop/web/http/local").cluster == "out/shop/spare/http/local"
+    assert state.listeners[0].chains[0].cluster == OURS
+    connections = planned(SPARE, sick, eu=0, app_protocol="").listeners[0]
+    assert connections.chains[0].cluster == "out/shop/spare/http/ns/default/sa/client"
+    assert connections.default == "out/shop/spare/http/local"
+
+
+def test_without_need_the_fallback_gets_nothing() -> None:
+    state = planned(SPARE, HOME)
+    assert route(state).cluster == OURS
+    assert planned(SPARE, HOME, app_protocol="").listeners[0].chains[0].cluster == OURS
+
+
+def test_in_an_open_panic_sick_endpoints_count_as_ready_and_leaving_ones_do_not() -> None:
+    pods = (Endpoint("10.1.1.1", "unready"), Endpoint("10.1.1.2", "draining"))
+    state = planned(Policy(panic=Panic(action="open"), residency=("us",)), *pods)
+    [home] = [one for one in of_cluster(state).localities if one.member == "us-east"]
+    assert [host.state for host in home.hosts] == ["ready", "draining"]
+    assert (home.weight, home.reason) == (1_000_000, "panic")
+
+
+POLICY = Policy(resilience=Resilience(timeouts=Timeouts(request=5, idle=7)), affinity=Affinity())
+
+
+def test_a_policy_changes_no_listener_of_http() -> None:
+    """So that none of its connections is drained (`e2e/test_envoy_requests.py` sees that on Envoy)."""
+    assert planned(POLICY, HOME).listeners == planned(Policy(), HOME).listeners
+    assert planned(POLICY, HOME, app_protocol="").listeners != planned(Policy(), HOME, app_protocol="").listeners
