@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
-from federation.model.handout import ForeignBundle, Import, JwtBundle, Offer, Peer, Pool, Site, Workload
+from federation.model.handout import ForeignBundle, Here, Import, JwtBundle, Offer, Peer, Pool, Site, Workload
 from federation.model.names import ServiceKey
 from gateways.claims import Claims
 
@@ -21,7 +21,7 @@ class Touched(Struct):
     def mark(self, value: Struct) -> None:
         """This resource came, went, or is what stood there before."""
         match value:
-            case Site():
+            case Site() | Here():
                 self.site = True
             case Peer():
                 self.peers = True
@@ -63,6 +63,12 @@ class Known:
             if new is not None:
                 self._put(key, new, touched)
         return touched
+
+    @property
+    def az(self) -> str:
+        """The availability zone of the node; "" where nobody says."""
+        here = self._values.get("here")
+        return here.az if isinstance(here, Here) else ""
 
     def pools(self, service: ServiceKey) -> tuple[Pool, ...]:
         """The own member's pools of one service, over all availability zones."""

@@ -1,13 +1,17 @@
 """The role node, one import: captures, listeners and clusters of one service (design section 8, Capture). Pure."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from ipaddress import ip_address
 
 from msgspec import Struct, structs
 
+from federation.law.divide import apportion
 from federation.law.shares import Ruling
+from federation.law.zones import divides, zone_parts
 from federation.model.handout import Candidate, Import, Listener, Peer
 from federation.model.names import ServiceKey
+from federation.model.policy import Policy
 from federation.model.spiffe import SpiffeId
 from federation.model.standing import UNKNOWN, Standing
 from gateways.services import checked_endpoints, hosts_of, is_http, port_label, route_of, sni_of, streams_of
@@ -128,7 +132,7 @@ def _clusters(view: View, port: _Port) -> tuple[Cluster, ...]:
     own = view.site.member
     made = tuple(port.cluster(own, port.localities, acting.identity) for acting in view.acting)
     local = tuple(
-        Locality(one.member, one.region, 1, one.hosts, reason="local")
+        structs.replace(one, weight=one.weight if one.zone else 1, standby=0, reason="local")
         for one in port.localities
         if one.member == own and one.hosts
     )
@@ -179,7 +183,26 @@ def _localities(
         share, standby = shares.get(candidate.member, 0), places.get(candidate.member, 0)
         region, hosts = _reached(view, candidate, local, bool(share or standby))
         why = steering.reason(candidate, ruling) if share or standby else ""
-        yield Locality(candidate.member, region, share, hosts, standby, reason=why)
+        whole = Locality(candidate.member, region, share, hosts, standby, reason=why)
+        yield from _zoned(view, whole, steering.policy) if candidate.member == view.site.member else (whole,)
+
+
+def _zoned(view: View, whole: Locality, policy: Policy) -> Iterable[Locality]:
+    """The own member's part, one locality a zone where the policy divides it so and the node's own zone has endpoints.
+
+    Zones without a ready endpoint stand there without a share.
+    """
+    ready = Counter(host.zone for host in whole.hosts if host.state == "ready")
+    if not whole.weight or not divides(ready, view.az, view.site.zones, policy):
+        return (whole,)
+    shares = apportion(zone_parts(ready, view.az, view.site.zones, policy), whole.weight)
+    zones = sorted({host.zone for host in whole.hosts})
+    return tuple(
+        structs.replace(
+            whole, weight=shares.get(zone, 0), hosts=tuple(h for h in whole.hosts if h.zone == zone), zone=zone
+        )
+        for zone in zones
+    )
 
 
 def _mirrors(

@@ -8,7 +8,9 @@ from itertools import chain
 
 from msgspec import Struct, structs
 
+from federation.law.zones import OWN_ZONE
 from federation.model.handout import Site
+from federation.model.names import ServiceKey
 from gateways.evidence import Evidence
 from gateways.known import Known, Touched
 from gateways.node_parts import NodeParts, kept
@@ -31,6 +33,7 @@ class Planner:
         self._services = ServiceStates(self._situation.role)
         self._seen: tuple[str, str, str] | None = None
         self._used: tuple[object, object] = (None, None)
+        self._zones: tuple[str, dict[str, int]] = ("", {})
 
     def step(self, changed: Mapping[str, Struct | None], evidence: Evidence) -> Former:
         """Take up what changed in the handout (None: that key is gone) and what this node has seen by now.
@@ -64,7 +67,15 @@ class Planner:
         dirty = touched.services | self._known.candidates_of(moved)
         if everything or self._node.acting is not acting:
             dirty |= self._services.states.keys() | self._known.imports.keys() | self._known.offers.keys()
-        return self._services.plan(self._node.view(site, evidence), self._known, evidence, dirty)
+        dirty |= self._rezoned(site)
+        return self._services.plan(self._node.view(site, self._known.az, evidence), self._known, evidence, dirty)
+
+    def _rezoned(self, site: Site) -> set[ServiceKey]:
+        """The services whose endpoints are divided by zone, when zones are others now."""
+        before, self._zones = self._zones, (self._known.az, site.zones)
+        if self._zones == before:
+            return set()
+        return {service for service, item in self._known.imports.items() if OWN_ZONE in item.policy.order}
 
     def _assemble(self, site: Site, former: Former) -> None:
         node, services, before = self._node, self._services, self.state

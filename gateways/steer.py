@@ -6,6 +6,7 @@ from federation.law.case import case_of
 from federation.law.shares import Ruling, rule
 from federation.law.terms import names, place_in_order
 from federation.model.handout import Candidate
+from federation.model.policy import Policy
 from gateways.evidence import own_candidate
 from gateways.view import Imported, View
 
@@ -24,6 +25,11 @@ class Steering:
         self.in_use: set[str] = set()
         self.until = 0
         self.held: Candidate | None = None
+
+    @property
+    def policy(self) -> Policy:
+        """The one in force for the service."""
+        return self._case.policy
 
     def rule(self, candidates: Iterable[Candidate]) -> Ruling:
         """The ruling on those candidates of this import that can be reached from here."""

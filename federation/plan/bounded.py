@@ -3,7 +3,7 @@
 from msgspec import structs
 
 from federation.model.local import LocalFacts
-from federation.model.record import SLICE_ENDPOINTS_MAX
+from federation.model.record import SLICE_ENDPOINTS_MAX, with_unready
 
 
 def bounded(local: LocalFacts) -> tuple[LocalFacts, tuple[str, ...]]:
@@ -26,3 +26,13 @@ def local_notes(local: LocalFacts) -> tuple[str, ...]:
     if local.exported and local.kind == "ExternalName":
         return (f"ServiceExport {local.key}: Valid=False/InvalidServiceType: ExternalName cannot be exported",)
     return ()
+
+
+def without_failing(local: LocalFacts, addresses: frozenset[str]) -> LocalFacts:
+    """The facts with these endpoints unready: our own agents' probes fail there."""
+    if not addresses:
+        return local
+    slices = (
+        structs.replace(part, endpoints=tuple(sorted(with_unready(part.endpoints, addresses)))) for part in local.slices
+    )
+    return structs.replace(local, slices=tuple(slices))

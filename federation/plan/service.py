@@ -12,7 +12,7 @@ from federation.model.imported import ClusterObject, Said
 from federation.model.local import LocalFacts
 from federation.model.moves import Leaving, Shift
 from federation.model.names import MemberName, ServiceKey
-from federation.model.policy import Affinity, GlobalName, Policy
+from federation.model.policy import GlobalName, Policy
 from federation.model.record import (
     Export,
     Numbers,
@@ -20,9 +20,7 @@ from federation.model.record import (
     PublicName,
     Resource,
     Slice,
-    Traits,
     key_of,
-    with_unready,
 )
 from federation.model.wish import Wish, hint_of, in_force
 from federation.plan.access import access_notes
@@ -33,7 +31,14 @@ from federation.plan.imports import Exporter, Nodes, cluster_objects, headless_s
 from federation.plan.programmed import with_program, words
 from federation.plan.rooms import Demanding, measured, rooms_of
 from federation.plan.steering import Bounds, Definition, Kept, followed, steered
-from federation.plan.wished import said_of_access, said_of_names, said_of_policy, wished
+from federation.plan.wished import (
+    exporter_levels,
+    said_of_access,
+    said_of_names,
+    said_of_policy,
+    service_levels,
+    wished,
+)
 
 
 class Offered(Struct, frozen=True, kw_only=True):
@@ -140,16 +145,6 @@ def own_export(local: LocalFacts, said: Wish = Wish()) -> Export | None:  # noqa
     return Export(service=local.key, kind=local.kind, ports=local.ports, traits=local.traits, hint=hint_of(said))
 
 
-def without_failing(local: LocalFacts, addresses: frozenset[str]) -> LocalFacts:
-    """The facts with these endpoints unready: our own agents' probes fail there."""
-    if not addresses:
-        return local
-    slices = (
-        structs.replace(part, endpoints=tuple(sorted(with_unready(part.endpoints, addresses)))) for part in local.slices
-    )
-    return structs.replace(local, slices=tuple(slices))
-
-
 def wanted_listeners(local: LocalFacts, peers: tuple[Offered, ...]) -> tuple[str, ...]:
     """The service ports that need a node listener, as `name.number`."""
     export = own_export(local)
@@ -162,19 +157,6 @@ def port_mark(port: Port) -> str:
     return f"{port.name}.{port.protocol}.{port.port}"
 
 
-def service_levels(traits: Traits) -> tuple[tuple[str, Wish], ...]:
-    """What the Service object itself asks of steering, after every policy: sessionAffinity ClientIP."""
-    if traits.session_affinity != "ClientIP":
-        return ()
-    return (("Service sessionAffinity", Wish(affinity=Affinity())),)
-
-
-def _exporter_levels(offered: Offered) -> tuple[tuple[str, Wish], ...]:
-    """What the oldest exporter says of how its service is called."""
-    hint = (f"exporter {offered.member}", hint_of(offered.export.hint))
-    return (hint, *service_levels(offered.export.traits))
-
-
 def plan_service(inputs: ServiceInputs) -> ServicePlan:
     """The plan of one service from its inputs."""
     local, left_out = bounded(inputs.local)
@@ -182,8 +164,7 @@ def plan_service(inputs: ServiceInputs) -> ServicePlan:
     export = own_export(local, asked.here)
     offered = _ranked(inputs, export, local.slices)
     levels = asked.levels(inputs.federation)
-    weakest = [level for o in offered[:1] for level in _exporter_levels(o)]
-    consumed = in_force([*levels, *weakest])
+    consumed = in_force([*levels, *(level for o in offered[:1] for level in exporter_levels(o.member, o.export))])
     policy = consumed.policy
     fresh, made = _merged(inputs, offered, policy)
     names, targets = _names(inputs, fresh)

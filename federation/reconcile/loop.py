@@ -18,13 +18,13 @@ from federation.model.errors import InputError, IsthmusError
 from federation.model.local import LocalFacts
 from federation.model.moves import Leaving
 from federation.model.names import MemberName, ServiceKey
+from federation.plan.bounded import without_failing
 from federation.plan.guard import Held
 from federation.plan.service import (
     Offered,
     ServicePlan,
     own_export,
     plan_service,
-    without_failing,
 )
 from federation.ports import PeerState
 from federation.reconcile.allocations import Allocations
@@ -356,6 +356,7 @@ class Loop:
         for name, state in states.items():
             self.index.note(name, state.view, state.view)
             self.names.hosts.follow(name, state.view, state.view)
+        self.index.asked.clear()
 
     def _is_gone(self, member: MemberName, key: ServiceKey, states: Mapping[MemberName, PeerState]) -> bool:
         """True when we know that this member does not export this service."""
