@@ -3,7 +3,7 @@
 from msgspec import Struct, structs
 
 from federation.model.record import Endpoint
-from gateways.xds.messages import CDS, EDS, LDS
+from gateways.xds.messages import CDS, EDS, LDS, RDS
 from tests.unit.gateways.test_daemon import Scene, play, until
 from tests.unit.gateways.test_intent import CLIENT, EU, EU_PEER, NODE, US
 from tests.worlds.two_members import candidate, keyed, site, web_import, web_pool
@@ -63,7 +63,8 @@ def test_a_service_that_goes_takes_its_resources_and_no_others() -> None:
             scene.feed.hand_out({k: v for k, v in handout("10.1.1.1").items() if k != "import/shop/wiki"})
             await until(lambda: scene.feed.node.reached == scene.feed.tree.root)
             gone = "out/shop/wiki/http"
-            assert seen == [{(LDS, gone), (CDS, f"{gone}/ns/default/sa/client"), (EDS, f"{gone}/ns/default/sa/client")}]
+            own = f"{gone}/ns/default/sa/client"
+            assert seen == [{(LDS, gone), (CDS, own), (EDS, own), (RDS, own)}]
             assert envoy.held[LDS] == {"out/shop/web/http"}
 
     play(NODE, handout("10.1.1.1"), act)
