@@ -14,7 +14,6 @@ from federation.model.moves import Leaving, Shift
 from federation.model.names import MemberName, ServiceKey
 from federation.model.policy import GlobalName, Policy
 from federation.model.record import (
-    SLICE_ENDPOINTS_MAX,
     Export,
     Numbers,
     Port,
@@ -22,13 +21,13 @@ from federation.model.record import (
     Resource,
     Slice,
     key_of,
-    with_unready,
 )
 from federation.model.wish import Wish, hint_of, in_force
 from federation.plan.access import access_notes
 from federation.plan.conditions import EXPORT, export_conditions, said
 from federation.plan.exports import PROVISIONAL, Conflict, merge, usable_ports
 from federation.plan.imports import Exporter, Nodes, cluster_objects, headless_slices
+from federation.plan.local import bounded, local_notes
 from federation.plan.rooms import Demanding, measured, rooms_of
 from federation.plan.steering import Bounds, Definition, Kept, followed, steered
 from federation.plan.wished import (
@@ -146,29 +145,6 @@ def own_export(local: LocalFacts, said: Wish = Wish()) -> Export | None:  # noqa
     return Export(service=local.key, kind=local.kind, ports=local.ports, traits=local.traits, hint=hint_of(said))
 
 
-def without_failing(local: LocalFacts, addresses: frozenset[str]) -> LocalFacts:
-    """The facts with these endpoints unready: our own agents' probes fail there."""
-    if not addresses:
-        return local
-    slices = (
-        structs.replace(part, endpoints=tuple(sorted(with_unready(part.endpoints, addresses)))) for part in local.slices
-    )
-    return structs.replace(local, slices=tuple(slices))
-
-
-def bounded(local: LocalFacts) -> tuple[LocalFacts, tuple[str, ...]]:
-    """The facts with no slice beyond SLICE_ENDPOINTS_MAX endpoints, and one line for each that was cut."""
-    wide = [part for part in local.slices if len(part.endpoints) > SLICE_ENDPOINTS_MAX]
-    if not wide:
-        return local, ()
-    slices = tuple(structs.replace(part, endpoints=part.endpoints[:SLICE_ENDPOINTS_MAX]) for part in local.slices)
-    return structs.replace(local, slices=slices), tuple(
-        f"Service {local.key}: {len(part.endpoints)} endpoints in zone {part.az}, limit {SLICE_ENDPOINTS_MAX}; "
-        "the rest is left out: spread them over zones or services"
-        for part in wide
-    )
-
-
 def wanted_listeners(local: LocalFacts, peers: tuple[Offered, ...]) -> tuple[str, ...]:
     """The service ports that need a node listener, as `name.number`."""
     export = own_export(local)
@@ -224,7 +200,7 @@ def plan_service(inputs: ServiceInputs) -> ServicePlan:
         else (),
         exporters=tuple(item.member for item in offered),
         notes=(
-            *_local_notes(local),
+            *local_notes(local),
             *(() if export is None else access_notes(local.key, export.ports, local.access, inputs.own)),
             *left_out,
             *noted,
@@ -383,14 +359,6 @@ def _candidate(item: Offered, ports: tuple[Port, ...]) -> Candidate:
         grant=item.grant,
         labels=item.labels,
     )
-
-
-def _local_notes(local: LocalFacts) -> tuple[str, ...]:
-    if local.exported and local.kind is None:
-        return (f"ServiceExport {local.key}: Valid=False/NoService: there is no Service of this name",)
-    if local.exported and local.kind == "ExternalName":
-        return (f"ServiceExport {local.key}: Valid=False/InvalidServiceType: ExternalName cannot be exported",)
-    return ()
 
 
 def service_of(key: str) -> ServiceKey | None:

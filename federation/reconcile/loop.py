@@ -19,12 +19,12 @@ from federation.model.local import LocalFacts
 from federation.model.moves import Leaving
 from federation.model.names import MemberName, ServiceKey
 from federation.plan.guard import Held
+from federation.plan.local import without_failing
 from federation.plan.service import (
     Offered,
     ServicePlan,
     own_export,
     plan_service,
-    without_failing,
 )
 from federation.ports import PeerState
 from federation.reconcile.allocations import Allocations
@@ -352,6 +352,7 @@ class Loop:
         for name, state in states.items():
             self.index.note(name, state.view, state.view)
             self.names.hosts.follow(name, state.view, state.view)
+        self.index.asked.clear()
 
     def _is_gone(self, member: MemberName, key: ServiceKey, states: Mapping[MemberName, PeerState]) -> bool:
         """True when we know that this member does not export this service."""

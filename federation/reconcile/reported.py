@@ -34,5 +34,8 @@ class Reported:
 
     def demand(self, plans: Plans) -> set[ServiceKey]:
         """Of which our clients ask more or less, where capacity is known: elsewhere it changes nothing."""
-        connected = {name for name, state in self._agents.states().items() if state.connected}
-        return self._demands.look(connected, lambda key: plans.get(key, NOTHING).measured)
+        states = self._agents.states()
+        return self._demands.look(
+            lambda agent: agent in states and states[agent].connected,
+            lambda key: plans.get(key, NOTHING).measured,
+        )

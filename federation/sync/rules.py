@@ -50,6 +50,7 @@ PEM_MAX = 8_192
 AFFINITY_SECONDS_MAX = 86_400
 REGIONS_MAX = 100
 RESOURCE_BYTES_MAX = 1024 * 1024
+QUOTAS = ("services", "ports", "endpoints", "gateways", "names", "probes_per_second", "evidence", "rates", "bytes")
 PORTS_MAX = 100
 """Ports of one service: what one EndpointSlice can hold (discovery/v1)."""
 
@@ -376,7 +377,7 @@ def check_quota(size: Mapping[str, int], member: Member) -> None:
 
     Ports are counted because each takes a listener of every node: without a limit one member could take them all.
     """
-    for what in ("services", "ports", "endpoints", "gateways", "names", "probes_per_second", "evidence", "bytes"):
+    for what in QUOTAS:
         count, limit = size.get(what, 0), getattr(member.quota, what)
         if count > limit:
             what = what.replace("_per_second", " a second")

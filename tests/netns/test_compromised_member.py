@@ -38,6 +38,7 @@ LIMITS = {
     "names": 3,
     "probes_per_second": 2,
     "evidence": 4,
+    "rates": 4,
     "bytes": 65_536,
 }
 KEPT = "last good kept"

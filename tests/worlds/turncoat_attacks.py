@@ -16,6 +16,7 @@ from federation.link.dial import MESSAGE_MAX
 from federation.model.names import MemberName, ServiceKey
 from federation.model.policy import GlobalName, Policy, Probe
 from federation.model.record import (
+    Demand,
     Distance,
     Endpoint,
     Export,
@@ -204,6 +205,7 @@ def beside(me: Turncoat, what: str, count: int) -> tuple[Resource, ...]:
         "gateways": lambda: list(gateways),
         "names": lambda: names(count),
         "probes_per_second": lambda: names(count, probe),
+        "rates": lambda: [Demand(ServiceKey("own", f"s{number}"), 1, {}) for number in range(count)],
         "evidence": lambda: [Distance(MemberName(f"m{number}"), 1) for number in range(count)],
     }
     return tuple(made[what]())
