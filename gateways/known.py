@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
+from federation.law.zones import OWN_ZONE
 from federation.model.handout import ForeignBundle, Here, Import, JwtBundle, Offer, Peer, Pool, Site, Workload
 from federation.model.names import ServiceKey
 from gateways.claims import Claims
@@ -64,12 +65,6 @@ class Known:
                 self._put(key, new, touched)
         return touched
 
-    @property
-    def az(self) -> str:
-        """The availability zone of the node; "" where nobody says."""
-        here = self._values.get("here")
-        return here.az if isinstance(here, Here) else ""
-
     def pools(self, service: ServiceKey) -> tuple[Pool, ...]:
         """The own member's pools of one service, over all availability zones."""
         found = self._pools.get(service, {})
@@ -82,6 +77,16 @@ class Known:
     def candidates_of(self, members: Iterable[str]) -> set[ServiceKey]:
         """The services that these members may serve."""
         return {service for member in members for service in self.importers.get(member, ())}
+
+    @property
+    def az(self) -> str:
+        """The node's availability zone; "" when nobody says."""
+        here = self._values.get("here")
+        return here.az if isinstance(here, Here) else ""
+
+    def by_zone(self) -> set[ServiceKey]:
+        """The services whose policy looks at availability zones."""
+        return {service for service, item in self.imports.items() if OWN_ZONE in item.policy.order}
 
     def _put(self, key: str, value: Struct, touched: Touched) -> None:
         self._values[key] = value

@@ -1,17 +1,13 @@
 """The role node, one import: captures, listeners and clusters of one service (design section 8, Capture). Pure."""
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from ipaddress import ip_address
 
 from msgspec import Struct, structs
 
-from federation.law.divide import apportion
 from federation.law.shares import Ruling
-from federation.law.zones import divides, zone_parts
 from federation.model.handout import Candidate, Import, Listener, Peer
 from federation.model.names import ServiceKey
-from federation.model.policy import Policy
 from federation.model.spiffe import SpiffeId
 from federation.model.standing import UNKNOWN, Standing
 from gateways.services import checked_endpoints, hosts_of, is_http, port_label, route_of, sni_of, streams_of
@@ -62,14 +58,15 @@ def _captures(view: View, item: Import, ports: Iterable[Listener], problems: lis
 
 
 class _Port(Struct, frozen=True, kw_only=True):
-    """What is worked out of one port: `mirrors` are the localities that get copies, `fallback` the service that takes
-    the requests now.
+    """What is worked out of one port: `local` are the own hosts, `mirrors` the localities that get copies, `fallback`
+    the service that takes the requests now.
     """
 
     item: Import
     label: str
     http: bool
     sni: str
+    local: tuple[Host, ...]
     localities: tuple[Locality, ...]
     mirrors: tuple[Locality, ...]
     remotes: tuple[str, ...]
@@ -120,6 +117,7 @@ def _port(view: View, service: Imported, port: Listener, steering: Steering) -> 
         label=label,
         http=is_http(port.app_protocol),
         sni=sni_of(item.service, label),
+        local=local,
         localities=tuple(_localities(view, candidates, ruling, local, steering)),
         mirrors=tuple(_mirrors(view, candidates, local, steering)),
         remotes=tuple(sorted(c.member for c in offering if c.member in view.peers)),
@@ -131,12 +129,9 @@ def _clusters(view: View, port: _Port) -> tuple[Cluster, ...]:
     """One a workload, and one of the own endpoints for whoever has no identity."""
     own = view.site.member
     made = tuple(port.cluster(own, port.localities, acting.identity) for acting in view.acting)
-    local = tuple(
-        structs.replace(one, weight=one.weight if one.zone else 1, standby=0, reason="local")
-        for one in port.localities
-        if one.member == own and one.hosts
-    )
-    return (*made, port.cluster(own, local)) if local else made
+    if not port.local:
+        return made
+    return (*made, port.cluster(own, (Locality(own, view.site.region, 1, port.local, reason="local"),)))
 
 
 def _copies(port: _Port, clusters: Iterable[Cluster]) -> dict[str, Cluster]:
@@ -177,32 +172,21 @@ def reachable(offering: Iterable[Candidate], view: View, local: tuple[Host, ...]
 def _localities(
     view: View, candidates: list[Candidate], ruling: Ruling, local: tuple[Host, ...], steering: Steering
 ) -> Iterable[Locality]:
+    """The own member's first; those that stand by come after its zones that do."""
     shares = {share.member: share.ppm for share in ruling.shares}
     places = {member: place for place, member in enumerate(ruling.standby, 1)}
+    later = 0
     for candidate in sorted(candidates, key=lambda c: (c.member != view.site.member, c.member)):
         share, standby = shares.get(candidate.member, 0), places.get(candidate.member, 0)
         region, hosts = _reached(view, candidate, local, bool(share or standby))
         why = steering.reason(candidate, ruling) if share or standby else ""
-        whole = Locality(candidate.member, region, share, hosts, standby, reason=why)
-        yield from _zoned(view, whole, steering.policy) if candidate.member == view.site.member else (whole,)
-
-
-def _zoned(view: View, whole: Locality, policy: Policy) -> Iterable[Locality]:
-    """The own member's part, one locality a zone where the policy divides it so and the node's own zone has endpoints.
-
-    Zones without a ready endpoint stand there without a share.
-    """
-    ready = Counter(host.zone for host in whole.hosts if host.state == "ready")
-    if not whole.weight or not divides(ready, view.az, view.site.zones, policy):
-        return (whole,)
-    shares = apportion(zone_parts(ready, view.az, view.site.zones, policy), whole.weight)
-    zones = sorted({host.zone for host in whole.hosts})
-    return tuple(
-        structs.replace(
-            whole, weight=shares.get(zone, 0), hosts=tuple(h for h in whole.hosts if h.zone == zone), zone=zone
-        )
-        for zone in zones
-    )
+        whole = Locality(candidate.member, region, share, hosts, standby + later if standby else 0, reason=why)
+        if candidate.member != view.site.member:
+            yield whole
+            continue
+        zones = steering.in_zones(view, whole)
+        later = max(one.standby for one in zones) if share else 0
+        yield from zones
 
 
 def _mirrors(

@@ -8,9 +8,7 @@ from itertools import chain
 
 from msgspec import Struct, structs
 
-from federation.law.zones import OWN_ZONE
 from federation.model.handout import Site
-from federation.model.names import ServiceKey
 from gateways.evidence import Evidence
 from gateways.known import Known, Touched
 from gateways.node_parts import NodeParts, kept
@@ -32,8 +30,8 @@ class Planner:
         self._node = NodeParts(self._situation)
         self._services = ServiceStates(self._situation.role)
         self._seen: tuple[str, str, str] | None = None
+        self._zones: tuple[str, Mapping[str, int]] = ("", {})
         self._used: tuple[object, object] = (None, None)
-        self._zones: tuple[str, dict[str, int]] = ("", {})
 
     def step(self, changed: Mapping[str, Struct | None], evidence: Evidence) -> Former:
         """Take up what changed in the handout (None: that key is gone) and what this node has seen by now.
@@ -67,15 +65,12 @@ class Planner:
         dirty = touched.services | self._known.candidates_of(moved)
         if everything or self._node.acting is not acting:
             dirty |= self._services.states.keys() | self._known.imports.keys() | self._known.offers.keys()
-        dirty |= self._rezoned(site)
-        return self._services.plan(self._node.view(site, self._known.az, evidence), self._known, evidence, dirty)
-
-    def _rezoned(self, site: Site) -> set[ServiceKey]:
-        """The services whose endpoints are divided by zone, when zones are others now."""
-        before, self._zones = self._zones, (self._known.az, site.zones)
-        if self._zones == before:
-            return set()
-        return {service for service, item in self._known.imports.items() if OWN_ZONE in item.policy.order}
+        zones = (self._known.az, site.zones)
+        if zones != self._zones:
+            self._zones = zones
+            dirty |= self._known.by_zone()
+        view = self._node.view(site, self._known.az, evidence)
+        return self._services.plan(view, self._known, evidence, dirty)
 
     def _assemble(self, site: Site, former: Former) -> None:
         node, services, before = self._node, self._services, self.state

@@ -24,17 +24,9 @@ def zone_parts(ready: Mapping[str, int], own: str, agents: Mapping[str, int], po
     endpoints: Parts = {zone: count for zone, count in sorted(ready.items()) if count > 0}
     if not endpoints:
         return {}
-    if not divides(endpoints, own, agents, policy):
+    if OWN_ZONE not in policy.order or own not in endpoints or len(endpoints) < 2 or agents.get(own, 0) <= 0:
         return apportion(endpoints, PPM)
     return _zone_aware(endpoints, own, agents)
-
-
-def divides(ready: Mapping[str, int], own: str, agents: Mapping[str, int], policy: Policy) -> bool:
-    """True when zones count: `@az` is in the policy's order, there are ready endpoints in the own zone and in another,
-    and an agent in the own.
-    """
-    endpoints = [zone for zone, count in ready.items() if count > 0]
-    return OWN_ZONE in policy.order and own in endpoints and len(endpoints) > 1 and agents.get(own, 0) > 0
 
 
 def _zone_aware(endpoints: Parts, own: str, agents: Mapping[str, int]) -> Parts:

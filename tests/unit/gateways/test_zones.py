@@ -55,9 +55,17 @@ def test_a_zone_with_less_sends_the_rest_to_who_has_more() -> None:
     }
 
 
-def test_without_the_term_or_a_zone_of_its_own_the_member_is_one() -> None:
-    for planner in (planned("a", {"a": 1, "b": 1}, Policy()), planned("c", {"c": 1}), planned("", {"a": 1})):
-        assert localities(planner)["us-east", ""].weight == 1_000_000
+def test_without_the_term_the_member_is_one() -> None:
+    assert localities(planned("a", {"a": 1, "b": 1}, Policy()))["us-east", ""].weight == 1_000_000
+
+
+def test_without_a_zone_of_its_own_a_node_goes_by_endpoints() -> None:
+    for planner in (planned("c", {"c": 1}), planned("", {"a": 1})):
+        found = localities(planner)
+        assert {zone: one.weight for (member, zone), one in found.items() if member == "us-east"} == {
+            "a": 666_667,
+            "b": 333_333,
+        }
 
 
 def test_a_node_that_joins_in_another_zone_moves_the_parts() -> None:
