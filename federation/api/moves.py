@@ -90,4 +90,6 @@ def read_body(data: bytes) -> Body:
         raise InputError(f"--reason: longer than {REASON_MAX} characters; write it shorter")
     if body.service and body.ppm and not 1 <= body.ppm <= 1_000_000:
         raise InputError(f"--percent: {body.ppm} ppm is not 1 to 1000000")
+    if body.manner.everyone and not body.manner.dry:
+        raise InputError("everyone: a move for everybody is an entry of the ledger; only a dry run is answered here")
     return body

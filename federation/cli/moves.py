@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from federation.cli.look import ask, lab_sockets
+from federation.cli.membership import PREPARE
 from federation.model.duration import parse_seconds, words
 from federation.model.errors import InputError
 from federation.model.moves import SECONDS_MAX
@@ -18,13 +19,16 @@ STATE = click.option("--state", type=click.Path(path_type=Path), help="State fol
 OVER = click.option("--over", default="0s", help="How long it takes, in ten steps, such as 10m; at most 24h.")
 REASON = click.option("--reason", default="", help="Why, for people who look at it later.")
 FORCE = click.option("--force", is_flag=True, help="Against the safety rules; needs --reason.")
+FEDERATION = click.option(
+    "--federation", is_flag=True, help="In the ledger, for everybody's clients (on the registrar, with --state)."
+)
 DRY = click.option("--dry-run", "dry", is_flag=True, help="Begin nothing; print whose shares would change.")
 OUTPUT = click.option("--output", type=click.Choice(["text", "json"]), default="text")
 
 
 def moving(command: Any) -> Any:
     """Add the options of every move."""
-    for option in (OUTPUT, DRY, FORCE, REASON, OVER, STATE, API):
+    for option in (OUTPUT, DRY, FORCE, REASON, OVER, PREPARE, FEDERATION, STATE, API):
         command = option(command)
     return command
 
@@ -32,13 +36,28 @@ def moving(command: Any) -> Any:
 @click.command()
 @click.argument("member")
 @moving
-def drain(member: str, api: Path | None, state: Path | None, output: str, **manner: Any) -> None:
+def drain(
+    member: str,
+    api: Path | None,
+    state: Path | None,
+    federation: bool,
+    prepare: Path | None,
+    output: str,
+    **manner: Any,
+) -> None:
     """Drain MEMBER: in ten steps it gets no more requests than another can take, in every locality and in DNS.
 
     Of the member whose controller is asked, for everybody's clients; of another, for this member's own clients. Again
     with a shorter --over hastens it. Wait for step 10, then for the longest TTL of its public names, then shut it down.
     """
-    answer = _post(api, state, "drain", {"member": member, "manner": _manner(**manner)})
+    how = _manner(**manner)
+    ledger = _ledger(federation, api, state, prepare)
+    if ledger is not None:
+        from federation.cli import moves_federation
+
+        answer = moves_federation.drain(ledger, member, how, prepare)
+    else:
+        answer = _post(api, state, "drain", {"member": member, "manner": how})
     if output == "json":
         click.echo(json.dumps(answer, indent=2))
         return
@@ -50,8 +69,17 @@ def drain(member: str, api: Path | None, state: Path | None, output: str, **mann
 @click.argument("member")
 @API
 @STATE
-def undrain(member: str, api: Path | None, state: Path | None) -> None:
+@FEDERATION
+@PREPARE
+def undrain(member: str, api: Path | None, state: Path | None, federation: bool, prepare: Path | None) -> None:
     """End the drain of MEMBER, also where node agents and DNS servers were told; it comes back by the policy's ramp."""
+    ledger = _ledger(federation, api, state, prepare)
+    if ledger is not None:
+        from federation.cli import moves_federation
+
+        moves_federation.undrain(ledger, member, prepare)
+        click.echo(f"{member} comes back" if prepare is None else f"prepared in {prepare}")
+        return
     answer = _post(api, state, "undrain", {"member": member})
     agents = ", ".join(answer["ended"]["agents"])
     click.echo(f"{member} comes back" + (f"; so it does at {agents}" if agents else ""))
@@ -72,6 +100,8 @@ def shift(
     off: bool,
     api: Path | None,
     state: Path | None,
+    federation: bool,
+    prepare: Path | None,
     output: str,
     **manner: Any,
 ) -> None:
@@ -79,16 +109,23 @@ def shift(
 
     From the member whose controller is asked, for everybody's clients; from another, for this member's own clients.
     """
+    ledger = _ledger(federation, api, state, prepare)
     if off:
         if source or to or percent:
             raise click.UsageError("--off ends every shift of the service; give no --from, --to or --percent")
-        answer = _post(api, state, "unshift", {"service": service})
+        answer = _unshifted(service, ledger, prepare, api, state)
         click.echo(json.dumps(answer) if output == "json" else f"ended for {service}: {', '.join(answer['ended'])}")
         return
     if not (source and to and percent):
         raise click.UsageError("give --from, --to and --percent, or --off")
     body = {"service": service, "source": source, "to": to, "ppm": parse_percent(percent)}
-    answer = _post(api, state, "shift", body | {"manner": _manner(**manner)})
+    how = _manner(**manner)
+    if ledger is not None:
+        from federation.cli import moves_federation
+
+        answer = moves_federation.shift(ledger, body, how, prepare)
+    else:
+        answer = _post(api, state, "shift", body | {"manner": how})
     if output == "json":
         click.echo(json.dumps(answer, indent=2))
         return
@@ -122,6 +159,28 @@ def freeze(switch: str, reason: str, api: Path | None, state: Path | None) -> No
         raise InputError("freeze on: needs --reason, which every refusal shows")
     _post(api, state, "freeze", {"why": reason if switch == "on" else ""})
     click.echo("moves are frozen" if switch == "on" else "moves are taken again")
+
+
+def _ledger(federation: bool, api: Path | None, state: Path | None, prepare: Path | None) -> Path | None:
+    """The registrar's state folder when the ledger is meant."""
+    if not federation:
+        if prepare is not None:
+            raise click.UsageError("--prepare is for --federation: only entries of the ledger are signed")
+        return None
+    if api is not None or state is None:
+        raise click.UsageError("--federation needs the registrar's --state, and no --api")
+    return state
+
+
+def _unshifted(
+    service: str, ledger: Path | None, prepare: Path | None, api: Path | None, state: Path | None
+) -> dict[str, Any]:
+    if ledger is None:
+        return _post(api, state, "unshift", {"service": service})
+    from federation.cli import moves_federation
+    from federation.model.names import parse_service
+
+    return {"service": service, "ended": moves_federation.unshift(ledger, parse_service(service), prepare)}
 
 
 def parse_percent(text: str) -> int:

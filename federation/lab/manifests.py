@@ -1,7 +1,8 @@
 """The ordinary Kubernetes objects that the lab's members state, as YAML."""
 
+import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from federation.lab.cluster import Cluster, Part
 from federation.lab.topology import NAMESPACE, PUBLIC_PORT, WEB, WEB_PORT, Endpoint
@@ -26,6 +27,15 @@ kind: ServiceExport
 metadata:
   name: {{service}}
   namespace: {NAMESPACE}
+"""
+
+ACCESS = f"""\
+apiVersion: isthmus.dev/v1alpha1
+kind: AccessPolicy
+metadata: {{{{name: {{service}}, namespace: {NAMESPACE}}}}}
+spec:
+  service: {{service}}
+  from: {{callers}}
 """
 
 SLICE = f"""\
@@ -99,6 +109,19 @@ class Return:
     seconds: int
 
 
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Callers of other members; "" is any."""
+
+    member: str = ""
+    namespace: str = ""
+    account: str = ""
+
+
+CLIENTS = (Caller("", NAMESPACE, "client"),)
+"""The client pod of every member."""
+
+
 def slice_text(listed: Iterable[Listed], service: str = WEB) -> str:
     """The EndpointSlice of a service of `shop` with these endpoints."""
     entries = [
@@ -124,6 +147,14 @@ def exported(service: str = WEB) -> Part:
     return Part(f"{service}.yaml", SERVICE.format(service=service))
 
 
+def access(callers: Iterable[Caller], service: str = WEB) -> Part:
+    """Which callers of other members may call a service; without it nobody."""
+    found = json.dumps([{name: text for name, text in asdict(one).items() if text} for one in callers])
+    return Part(
+        f"{service}-access.yaml", ACCESS.format(service=service, callers=found.replace("account", "serviceAccount"))
+    )
+
+
 def policy(back: Return, service: str = WEB) -> Part:
     """A member's policy for its clients of a service: probes of /healthz and this return."""
     return Part(f"{service}-policy.yaml", POLICY.format(service=service, percent=back.percent, seconds=back.seconds))
@@ -135,15 +166,18 @@ def public_name(back: Return, healthy: int = HEALTHY) -> Part:
 
 
 def set_endpoints(cluster: Cluster, listed: Iterable[Listed], service: str = WEB) -> None:
-    """Let a service of `shop` have exactly these endpoints in a member; the first call exports it."""
+    """Let a service of `shop` have exactly these endpoints in a member; the first call exports it, to the
+    clients of every member.
+    """
     cluster.put(endpoints(listed, service))
     if not cluster.holds(exported(service)):
+        cluster.put(access(CLIENTS, service))
         cluster.put(exported(service))
 
 
 def withdraw(cluster: Cluster, service: str = WEB) -> None:
     """Remove a service of `shop` from the member."""
-    for part in (exported(service), endpoints((), service)):
+    for part in (exported(service), access((), service), endpoints((), service)):
         cluster.remove(part)
 
 

@@ -10,6 +10,7 @@ from ipaddress import ip_address, ip_network
 from itertools import islice
 
 from federation.lab import look, manifests, netns, process, supervise, up
+from federation.lab.admission import admitted
 from federation.lab.cluster import cluster_of
 from federation.lab.inside import pids_in
 from federation.lab.look import Answer
@@ -156,6 +157,11 @@ def new_endpoint(stage: Stage) -> Step:
     return Step("new endpoint", f"its first answer within {NEW_ENDPOINT_MS} ms", measured, ms <= NEW_ENDPOINT_MS)
 
 
+def access(stage: Stage) -> Step:
+    """A policy there leaves home's clients out, and lets them in again."""
+    return admitted(stage.lab, "access", stage.home.name, stage.away.name)
+
+
 def local_first(stage: Stage) -> Step:
     """f: with ready endpoints at home, all traffic stays at home."""
     stage.offer(stage.home, [Listed(pod) for pod in stage.home.endpoints[:2]])
@@ -277,6 +283,7 @@ STEPS: tuple[Callable[[Stage], Step], ...] = (
     name,
     across,
     new_endpoint,
+    access,
     local_first,
     unready,
     shares,
@@ -293,7 +300,7 @@ def begin(stage: Stage) -> None:
     """What the lab must offer before the first step: the service in `away` alone, and no slow return."""
     pods = [Listed(pod) for pod in stage.away.endpoints[:2]]
     stated = {
-        stage.away.name: (manifests.endpoints(pods), manifests.exported()),
+        stage.away.name: (manifests.endpoints(pods), manifests.access(manifests.CLIENTS), manifests.exported()),
         stage.home.name: (manifests.policy(RETURN),),
     }
     for member in stage.topology.names:

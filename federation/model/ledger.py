@@ -20,6 +20,7 @@ class Quota(Struct, frozen=True):
 
     `bytes` is the size of its whole record in memory: keys, values, and 256 for each key.
     `probes_per_second` is how often the probes of all its public names may ask each DNS server to probe one target.
+    `rates` counts the services that it says demand of and those that it grants room of.
     """
 
     services: int = 5_000
@@ -29,6 +30,7 @@ class Quota(Struct, frozen=True):
     names: int = 1_000
     probes_per_second: int = 200
     evidence: int = 2_000
+    rates: int = 10_000
     bytes: int = 64 * 1024 * 1024
     changes_per_second: int = 50
 

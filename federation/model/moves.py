@@ -35,12 +35,15 @@ class Order(Struct, frozen=True):
 
 
 class Manner(Struct, frozen=True, kw_only=True):
-    """How a move shall be made: over so many seconds, why, against the safety rules, or not at all (`dry`)."""
+    """How a move shall be made: over so many seconds, why, against the safety rules, or not at all (`dry`), and then as
+    if for `everyone`, which is for the ledger to say.
+    """
 
     seconds: int = 0
     reason: str = ""
     force: bool = False
     dry: bool = False
+    everyone: bool = False
 
 
 class Orders(Struct, frozen=True):

@@ -12,27 +12,33 @@ from federation.model.imported import ClusterObject, Said
 from federation.model.local import LocalFacts
 from federation.model.moves import Leaving, Shift
 from federation.model.names import MemberName, ServiceKey
-from federation.model.policy import Affinity, GlobalName, Policy
+from federation.model.policy import GlobalName, Policy
 from federation.model.record import (
-    SLICE_ENDPOINTS_MAX,
     Export,
     Numbers,
     Port,
     PublicName,
     Resource,
     Slice,
-    Traits,
     key_of,
-    with_unready,
 )
 from federation.model.wish import Wish, hint_of, in_force
 from federation.plan.access import access_notes
+from federation.plan.bounded import bounded, local_notes
 from federation.plan.conditions import EXPORT, export_conditions, said
 from federation.plan.exports import PROVISIONAL, Conflict, merge, usable_ports
 from federation.plan.imports import Exporter, Nodes, cluster_objects, headless_slices
+from federation.plan.programmed import with_program, words
 from federation.plan.rooms import Demanding, measured, rooms_of
 from federation.plan.steering import Bounds, Definition, Kept, followed, steered
-from federation.plan.wished import said_of_access, said_of_names, said_of_policy, wished
+from federation.plan.wished import (
+    exporter_levels,
+    said_of_access,
+    said_of_names,
+    said_of_policy,
+    service_levels,
+    wished,
+)
 
 
 class Offered(Struct, frozen=True, kw_only=True):
@@ -57,17 +63,15 @@ class ServiceInputs(Struct, frozen=True, kw_only=True):
     """Everything that the plan of one service depends on.
 
     `addresses` are its clusterset IPs where we give them ourselves, and `listeners` the node port of each service port,
-    by name and number. `numbers` are those of all exports, which we say in our record when our
-    member `registers`. `native`: the cluster is a Kubernetes API, which gives the
-    addresses and holds the import; `nodes` are our node agents there. `member`: we are one still; `granted`: the
-    ledger lets us export from the namespace. `names` are
-    the public names that we define for it (by object), `definitions` those of anyone that are in force for it.
-    `ingress` has each member's public addresses. `federation` is what the ledger asks of steering for all, `kept` what
-    its last plan remembered; `now` in Unix milliseconds. `demand` is what our clients ask of it, in requests per second
-    (0: unknown), `paths` what our agents know of the ways to others. `asks` is what other members would have us take,
-    `importers` all that may.
-    its last plan remembered; `now` in Unix milliseconds. `shifts` are those that our clients obey,
-    `own_shifts` those that we ask of everybody.
+    by name and number. `numbers` are those of all exports, which we say in our record when our member `registers`.
+    `native`: the cluster is a Kubernetes API, which gives the addresses and holds the import; `nodes` are our node
+    agents there. `member`: we are one still; `granted`: the ledger lets us export from the namespace. `names` are the
+    public names that we define for it (by object), `definitions` those of anyone that are in force for it. `ingress`
+    has each member's public addresses. `federation` is what the ledger asks of steering for all, `kept` what its last
+    plan remembered; `now` in Unix milliseconds. `demand` is what our clients ask of it, in requests per second (0:
+    unknown), `paths` what our agents know of the ways to others. `asks` is what other members would have us take,
+    `importers` all that may. `shifts` are those that our clients obey, `own_shifts` those that we ask of everybody.
+    `refused_by` is what our proxies refuse of the service, by node.
     """
 
     own: MemberName
@@ -99,6 +103,7 @@ class ServiceInputs(Struct, frozen=True, kw_only=True):
     paths: Paths = {}
     asks: Mapping[MemberName, int] = {}
     importers: tuple[MemberName, ...] = ()
+    refused_by: Mapping[str, str] = {}
 
 
 Told = Import | HeadlessSlice | Pool | Offer | Steered
@@ -140,29 +145,6 @@ def own_export(local: LocalFacts, said: Wish = Wish()) -> Export | None:  # noqa
     return Export(service=local.key, kind=local.kind, ports=local.ports, traits=local.traits, hint=hint_of(said))
 
 
-def without_failing(local: LocalFacts, addresses: frozenset[str]) -> LocalFacts:
-    """The facts with these endpoints unready: our own agents' probes fail there."""
-    if not addresses:
-        return local
-    slices = (
-        structs.replace(part, endpoints=tuple(sorted(with_unready(part.endpoints, addresses)))) for part in local.slices
-    )
-    return structs.replace(local, slices=tuple(slices))
-
-
-def bounded(local: LocalFacts) -> tuple[LocalFacts, tuple[str, ...]]:
-    """The facts with no slice beyond SLICE_ENDPOINTS_MAX endpoints, and one line for each that was cut."""
-    wide = [part for part in local.slices if len(part.endpoints) > SLICE_ENDPOINTS_MAX]
-    if not wide:
-        return local, ()
-    slices = tuple(structs.replace(part, endpoints=part.endpoints[:SLICE_ENDPOINTS_MAX]) for part in local.slices)
-    return structs.replace(local, slices=slices), tuple(
-        f"Service {local.key}: {len(part.endpoints)} endpoints in zone {part.az}, limit {SLICE_ENDPOINTS_MAX}; "
-        "the rest is left out: spread them over zones or services"
-        for part in wide
-    )
-
-
 def wanted_listeners(local: LocalFacts, peers: tuple[Offered, ...]) -> tuple[str, ...]:
     """The service ports that need a node listener, as `name.number`."""
     export = own_export(local)
@@ -175,19 +157,6 @@ def port_mark(port: Port) -> str:
     return f"{port.name}.{port.protocol}.{port.port}"
 
 
-def service_levels(traits: Traits) -> tuple[tuple[str, Wish], ...]:
-    """What the Service object itself asks of steering, after every policy: sessionAffinity ClientIP."""
-    if traits.session_affinity != "ClientIP":
-        return ()
-    return (("Service sessionAffinity", Wish(affinity=Affinity())),)
-
-
-def _exporter_levels(offered: Offered) -> tuple[tuple[str, Wish], ...]:
-    """What the oldest exporter says of how its service is called."""
-    hint = (f"exporter {offered.member}", hint_of(offered.export.hint))
-    return (hint, *service_levels(offered.export.traits))
-
-
 def plan_service(inputs: ServiceInputs) -> ServicePlan:
     """The plan of one service from its inputs."""
     local, left_out = bounded(inputs.local)
@@ -195,8 +164,7 @@ def plan_service(inputs: ServiceInputs) -> ServicePlan:
     export = own_export(local, asked.here)
     offered = _ranked(inputs, export, local.slices)
     levels = asked.levels(inputs.federation)
-    weakest = [level for o in offered[:1] for level in _exporter_levels(o)]
-    consumed = in_force([*levels, *weakest])
+    consumed = in_force([*levels, *(level for o in offered[:1] for level in exporter_levels(o.member, o.export))])
     policy = consumed.policy
     fresh, made = _merged(inputs, offered, policy)
     names, targets = _names(inputs, fresh)
@@ -227,15 +195,19 @@ def plan_service(inputs: ServiceInputs) -> ServicePlan:
     return ServicePlan(
         record=record,
         handout=handout,
-        cluster=(*made.objects, *_said(inputs, export, made.conflicts), *said_of_policy(local, asked, consumed.sources))
+        cluster=with_program(
+            (*made.objects, *_said(inputs, export, made.conflicts), *said_of_policy(local, asked, consumed.sources)),
+            inputs.refused_by,
+        )
         if inputs.native
         else (),
         exporters=tuple(item.member for item in offered),
         notes=(
-            *_local_notes(local),
+            *local_notes(local),
             *(() if export is None else access_notes(local.key, export.ports, local.access, inputs.own)),
             *left_out,
             *noted,
+            *([f"{local.key}: {words(inputs.refused_by)}"] if inputs.refused_by else []),
             *(f"{local.key}: {c.reason}: {c.message}" for c in made.conflicts),
         ),
         kept=kept,
@@ -391,14 +363,6 @@ def _candidate(item: Offered, ports: tuple[Port, ...]) -> Candidate:
         grant=item.grant,
         labels=item.labels,
     )
-
-
-def _local_notes(local: LocalFacts) -> tuple[str, ...]:
-    if local.exported and local.kind is None:
-        return (f"ServiceExport {local.key}: Valid=False/NoService: there is no Service of this name",)
-    if local.exported and local.kind == "ExternalName":
-        return (f"ServiceExport {local.key}: Valid=False/InvalidServiceType: ExternalName cannot be exported",)
-    return ()
 
 
 def service_of(key: str) -> ServiceKey | None:

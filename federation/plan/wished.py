@@ -6,8 +6,10 @@ from msgspec import Struct
 
 from federation.model.imported import Condition, Said
 from federation.model.local import LocalFacts
-from federation.model.policy import GlobalName
-from federation.model.wish import Wish, over
+from federation.model.names import MemberName
+from federation.model.policy import Affinity, GlobalName
+from federation.model.record import Export, Traits
+from federation.model.wish import Wish, hint_of, over
 from federation.plan.conditions import ACCESS, NAME, POLICY, accepted, known_callers, merged
 from federation.plan.steering import Bounds, Kept, accept_wish, circle_fault
 
@@ -76,3 +78,15 @@ def said_of_access(local: LocalFacts, members: Collection[str]) -> list[Said]:
     labels = {*local.admits, *(name for kind, name in local.faults if kind == ACCESS)}
     known = {label: known_callers(rule, members) for label, rule in local.admits.items()}
     return [accepted(local, ACCESS, label, "", label in local.admits, known.get(label, ())) for label in sorted(labels)]
+
+
+def service_levels(traits: Traits) -> tuple[tuple[str, Wish], ...]:
+    """What the Service object itself asks of steering, after every policy: sessionAffinity ClientIP."""
+    if traits.session_affinity != "ClientIP":
+        return ()
+    return (("Service sessionAffinity", Wish(affinity=Affinity())),)
+
+
+def exporter_levels(member: MemberName, export: Export) -> tuple[tuple[str, Wish], ...]:
+    """What an exporter says of how its service is called."""
+    return ((f"exporter {member}", hint_of(export.hint)), *service_levels(export.traits))

@@ -4,7 +4,7 @@ An agent's word counts while it is there and AWAY seconds more. After a restart 
 agents had time to come back, so that a controller that restarts moves no traffic.
 """
 
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from federation.model.handout import FlowReport
 from federation.model.names import ServiceKey
@@ -61,7 +61,7 @@ class Demands:
         """Other members would have us take something else of these."""
         self._asked.update(dict.fromkeys(services))
 
-    def look(self, connected: Container[str], concerned: Callable[[ServiceKey], bool]) -> set[ServiceKey]:
+    def look(self, connected: Callable[[str], bool], concerned: Callable[[ServiceKey], bool]) -> set[ServiceKey]:
         """The services whose demand moved since the last look and whose plan is concerned, and those of which others
         ask something else; at most once a second, and at most CHANGES of each: the others come next, the longest due
         first.
@@ -103,12 +103,12 @@ class Demands:
             if agent not in self._left_out:
                 yield from said.values()
 
-    def _follow(self, connected: Container[str], now: float) -> None:
+    def _follow(self, connected: Callable[[str], bool], now: float) -> None:
         """Leave out who is away for too long, count again who came back."""
         for agent, said in self._said.items():
-            if agent in connected:
+            if connected(agent):
                 self._away.pop(agent, None)
-            out = now - self._away.setdefault(agent, now) >= AWAY if agent not in connected else False
+            out = not connected(agent) and now - self._away.setdefault(agent, now) >= AWAY
             if out != (agent in self._left_out):
                 self._left_out ^= {agent}
                 for service, report in said.items():

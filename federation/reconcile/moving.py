@@ -33,7 +33,7 @@ class Mover:
         if not manner.dry:
             self._gate(warnings, manner)
             await self._begin(name, order, now)
-        found = foresee.changes(self._loop, served, self._places(name), foresee.draining(name))
+        found = foresee.changes(self._loop, served, self._places(name, manner), foresee.draining(name))
         return self._answer(manner, warnings, found) | {"member": name, "since": order.since, "seconds": order.seconds}
 
     async def undrain(self, member: str) -> dict[str, Any]:
@@ -68,7 +68,7 @@ class Mover:
             self._loop.moves.shift(Asked(shift, manner.reason))
             await self._loop.parts.store.flush()
             self._loop.wake(shift.service)
-        places = self._places(shift.source)
+        places = self._places(shift.source, manner)
         found = foresee.changes(self._loop, subject, places, foresee.shifting(shift))
         return self._answer(manner, warnings, found) | {"seconds": shift.seconds}
 
@@ -177,10 +177,10 @@ class Mover:
         if warnings and not manner.force:
             raise Refused(warnings[0], "E127")
 
-    def _places(self, member: str) -> list[str]:
-        """Whose clients obey: everybody's for our own member, ours for another."""
+    def _places(self, member: str, manner: Manner) -> list[str]:
+        """Whose clients obey: everybody's for our own member, ours for another but by the ledger."""
         everyone = [one.name for one in self._loop.parts.ledger.ledger.seen_from(self._own)]
-        return list(map(str, everyone)) if member == self._own else [self._own]
+        return list(map(str, everyone)) if manner.everyone or member == self._own else [self._own]
 
     def _answer(self, manner: Manner, warnings: list[str], found: list[dict[str, Any]]) -> dict[str, Any]:
         frozen = [f'moves are frozen: "{self._loop.moves.frozen}"'] if self._loop.moves.frozen and manner.dry else []

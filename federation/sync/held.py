@@ -6,7 +6,18 @@ from typing import cast
 
 from federation.model.errors import Refused
 from federation.model.ledger import Member
-from federation.model.record import Distance, Evidence, Export, Gateway, Head, PublicName, Resource, Slice
+from federation.model.record import (
+    Demand,
+    Distance,
+    Evidence,
+    Export,
+    Gateway,
+    Granted,
+    Head,
+    PublicName,
+    Resource,
+    Slice,
+)
 from federation.session.session import KEY_BYTES
 from federation.session.tree import Change, Tree, compare, tree_of
 from federation.sync.rules import check_head, check_quota, check_resource, check_size
@@ -106,4 +117,6 @@ def _size(resources: Iterable[Resource]) -> Counter[str]:
             size.update(names=1, probes_per_second=-(-1_000 // probe.interval_ms) if probe else 0)
         elif isinstance(item, Evidence | Distance):
             size.update(evidence=1)
+        elif isinstance(item, Demand | Granted):
+            size.update(rates=1)
     return size

@@ -47,6 +47,19 @@ def message_bytes(kind: str, value: object) -> bytes:
     return writer_of(kind).write(value)
 
 
+def once(write: Write) -> Write:
+    """As `write`, but a shared piece is written when it is met first and never again."""
+
+    def written(value: object) -> bytes:
+        if not isinstance(value, Shared):
+            return write(value)
+        if value.wire is None or value.wire[0] is not write:
+            value.wire = (write, write(value))
+        return value.wire[1]
+
+    return written
+
+
 class Field:
     """One field of a message: its number, its tag, and how its values are written."""
 
@@ -87,20 +100,13 @@ class Field:
 
 
 class Writer:
-    """Writes messages of one type."""
+    """Writes messages of one type, by `write`."""
 
     def __init__(self, of: Descriptor) -> None:
         self._of = of
         self._fields: dict[str, Field] = {}
         self._orders: dict[tuple[str, ...], tuple[tuple[str, Field], ...]] = {}
-
-    def write(self, value: object) -> bytes:
-        """The message; of a shared piece the bytes that were made when it was met first."""
-        if isinstance(value, Shared):
-            if value.wire is None or value.wire[0] is not self:
-                value.wire = (self, self._write(value))
-            return value.wire[1]
-        return self._write(value)
+        self.write = once(self._write)
 
     def _write(self, value: object) -> bytes:
         if not isinstance(value, dict):
@@ -242,14 +248,6 @@ def _duration(value: object) -> bytes:
 
 
 def _any(value: object) -> bytes:
-    if isinstance(value, Shared):
-        if value.wire is None:
-            value.wire = (_any, _any_of(value))
-        return value.wire[1]
-    return _any_of(value)
-
-
-def _any_of(value: object) -> bytes:
     url = value.get("@type") if isinstance(value, dict) else None
     if not isinstance(url, str) or not isinstance(value, dict):
         raise Unwritable('must be an object with its type under "@type"')
@@ -306,7 +304,7 @@ _SCALARS: dict[int, Write] = {
 }
 _SPECIAL: dict[str, Write] = {
     "google.protobuf.Duration": _duration,
-    "google.protobuf.Any": _any,
-    "google.protobuf.Struct": _struct,
+    "google.protobuf.Any": once(_any),
+    "google.protobuf.Struct": once(_struct),
     "google.protobuf.Value": _value,
 }

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.netns.spaces import await_true
+from tests.worlds.command_line import said_apart
 from tests.worlds.federated import Federated, Member, stays
 
 WEB = [{"name": "http", "port": 80}]
@@ -220,3 +221,29 @@ def test_a_drain_moves_requests_everywhere_and_says_so(both: Federated) -> None:
         "us-east serves its own",
         lambda: "us-east" in [s["member"] for s in both.site.explain("us-east", service)["shares"]],
     )
+
+
+def test_a_drain_by_command_is_the_object_and_may_be_hastened(both: Federated) -> None:
+    east, eu = both.fresh()
+    for member in (east, eu):
+        member.hello()
+        member.export()
+        imported(member)
+    path, api = "/apis/isthmus.dev/v1alpha1/drains/us-east", ("--api", str(both.site.folder("us-east").api))
+    said_apart("undrain", "us-east", *api)
+    try:
+        drained = said_apart("drain", "us-east", "--over", "10m", "--reason", "kernel", "--force", *api)
+        assert drained[0] == 0, drained
+        assert east.cluster.ok("GET", path)["spec"] == {"member": "us-east", "over": "10m", "reason": "kernel"}
+        await_true("it is said", lambda: "Accepted" in str(east.cluster.ok("GET", path).get("status")))
+        rows = await_true("it is under way", lambda: both.site.status("us-east")["moves"]["drains"])
+        assert [(row["by"], row["step"], row["reason"]) for row in rows] == [("Drain us-east", 1, "kernel")]
+        hastened = said_apart("drain", "us-east", "--reason", "now", "--force", *api)
+        assert hastened[0] == 0, hastened
+        await_true("it is over", lambda: both.site.status("us-east")["moves"]["drains"][0]["step"] == 10)
+        assert both.site.status("us-east")["moves"]["drains"][0]["since"] == rows[0]["since"]
+        assert said_apart("undrain", "us-east", *api)[:2] == (0, "us-east comes back\n")
+        assert east.cluster.call("GET", path).code == 404
+        await_true("it is none", lambda: both.site.status("us-east")["moves"]["drains"] == [])
+    finally:
+        east.cluster.call("DELETE", path)

@@ -16,6 +16,7 @@ STEPS = [
     "1 link us-west - eu-central",
     "1 new endpoint",
     "2 own region",
+    "2 access",
     "2 public name",
     "3 two of four",
     "3 one of four",

@@ -18,6 +18,7 @@ STEPS = [
     "name",
     "across",
     "new endpoint",
+    "access",
     "local first",
     "unready",
     "explain",

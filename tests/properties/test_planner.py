@@ -4,9 +4,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Struct, structs
 
-from federation.law.room import line, room_of
+from federation.law.case import case_of
+from federation.law.room import way_back, whole
 from federation.model.handout import Candidate, ForeignBundle, Import, JwtBundle, Listener, Offer, Pool, Workload
-from federation.model.moves import Leaving
+from federation.model.moves import Leaving, Shift
 from federation.model.names import MemberName, ServiceKey
 from federation.model.policy import Policy, Probe, Ramp
 from federation.model.record import Endpoint, EndpointState, Port, Signed
@@ -17,10 +18,11 @@ from gateways.planner import Planner
 from gateways.render.envoy.resources import Certificate, grouped
 from gateways.state import NodeState, ServiceState, Situation
 from gateways.xds.encode import Encoder
-from tests.worlds.many_services import GATEWAY, NODE, Scale, gateway_of, handout, own_site, peer_of, service_of
+from tests.worlds.many_services import GATEWAY, NODE, OWN, Scale, gateway_of, handout, own_site, peer_of, service_of
 from tests.worlds.two_members import real
 
 T = 1_700_000_000_000
+M1, M2 = MemberName("m1"), MemberName("m2")
 MEMBERS = ("m1", "m2", "m3", "m4")
 SERVICES = tuple(service_of(number) for number in range(3))
 ANCHORS = tuple(real(name).anchor for name in ("eu-central", "ap-south"))
@@ -82,7 +84,9 @@ def candidates(draw: st.DrawFn, member: str) -> Candidate:
         total=total,
         ports=draw(st.sampled_from([("http",), ("http", "tcp")])),
         since=since,
-        leaving=draw(st.sampled_from([None, None, Leaving(T - 3_500, 10), Leaving(0)])),
+        leaving=draw(st.sampled_from([None, None, Leaving(T - 500), Leaving(T - 2_000, 10)])),
+        capacity=draw(st.sampled_from([0, 10])),
+        grant=draw(st.sampled_from([-1, -1, 7])),
     )
 
 
@@ -106,6 +110,10 @@ def imports(draw: st.DrawFn) -> Change:
             probe=draw(probes),
             drain=draw(st.sampled_from([(), ("r2",)])),
             weights=draw(st.sampled_from([{}, {"r1": 1, "r2": 2}])),
+        ),
+        demand=draw(st.sampled_from([0, 15])),
+        shifts=draw(
+            st.sampled_from([(), (), (Shift(service=key, source=M1, to=M2, ppm=500_000, since=T, seconds=5),)])
         ),
     )
     return f"import/{key}", draw(maybe(st.just(value)))
@@ -165,17 +173,20 @@ def certificates(state: NodeState, seen: Seen) -> dict[str, Certificate]:
     return {name: Certificate(f"{name} {seen.renewed}", "key") for name in names}
 
 
-def judged(state: ServiceState, policy: Policy, now: int) -> ServiceState:
+def judged(state: ServiceState, item: Import | None, now: int) -> ServiceState:
     """With the candidate as the law sees it: of a return that is over nothing counts any more."""
     held = state.held
-    if held is not None and line(held, policy, now) >= room_of(held.ready, held.total, policy):
+    if held is None or item is None:
+        return state
+    case = case_of(item, OWN, "", {}, now)
+    if way_back(held, case) >= whole(held, case, held.ready, held.total):
         return structs.replace(state, held=structs.replace(held, floor=0, since=0))
     return state
 
 
 def seen_by_the_law(state: NodeState, values: dict[str, Struct], now: int) -> NodeState:
-    policies = {value.service: value.policy for value in values.values() if isinstance(value, Import)}
-    services = {key: judged(one, policies.get(key, Policy()), now) for key, one in state.services.items()}
+    imports = {value.service: value for value in values.values() if isinstance(value, Import)}
+    services = {key: judged(one, imports.get(key), now) for key, one in state.services.items()}
     return structs.replace(state, services=services)
 
 

@@ -20,7 +20,7 @@ from federation.session.tree import Change, Tree
 from federation.wire.handout import HANDOUT
 from federation.wire.record import RECORD
 from tests.worlds.acme import Acme
-from tests.worlds.objects import endpoint_slice, export, open_to_all, service
+from tests.worlds.objects import endpoint_slice, everyone, export, service
 
 EU = MemberName("eu-central")
 HEAD = Head(member=EU, epoch=1, generation=1, root=b"")
@@ -165,6 +165,6 @@ class World:
 
     def local(self, *addresses: str, unready: tuple[str, ...] = ()) -> None:
         self.cluster.put(service())
+        self.cluster.put(everyone())
         self.cluster.put(export())
-        self.cluster.put(open_to_all())
         self.cluster.put(endpoint_slice(addresses, unready))

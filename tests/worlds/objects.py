@@ -1,8 +1,8 @@
 """Kubernetes objects in the namespace `shop`, typed."""
 
+from federation.wire.k8s.accesses import AccessPolicySpec, SourceSpec
 from federation.wire.k8s.types import (
     AccessPolicy,
-    AccessPolicySpec,
     EndpointConditions,
     EndpointSlice,
     ObjectMeta,
@@ -12,7 +12,6 @@ from federation.wire.k8s.types import (
     ServiceSpec,
     SliceEndpoint,
     SlicePort,
-    SourceSpec,
 )
 
 
@@ -27,6 +26,13 @@ def export(name: str = "web") -> ServiceExport:
     return ServiceExport(metadata=ObjectMeta(name=name, namespace="shop"))
 
 
+def everyone() -> AccessPolicy:
+    """All callers of all members may call whatever shop exports."""
+    return AccessPolicy(
+        metadata=ObjectMeta(namespace="shop", name="everyone"), spec=AccessPolicySpec(sources=[SourceSpec()])
+    )
+
+
 def endpoint_slice(ready: tuple[str, ...], unready: tuple[str, ...] = (), name: str = "web") -> EndpointSlice:
     return EndpointSlice(
         metadata=ObjectMeta(name=f"{name}-1", namespace="shop", labels={"kubernetes.io/service-name": name}),
@@ -36,11 +42,4 @@ def endpoint_slice(ready: tuple[str, ...], unready: tuple[str, ...] = (), name: 
             *(SliceEndpoint(addresses=[address]) for address in ready),
             *(SliceEndpoint(addresses=[address], conditions=EndpointConditions(ready=False)) for address in unready),
         ],
-    )
-
-
-def open_to_all(namespace: str = "shop") -> AccessPolicy:
-    """Everybody may call every service of the namespace."""
-    return AccessPolicy(
-        metadata=ObjectMeta(name="all", namespace=namespace), spec=AccessPolicySpec(sources=[SourceSpec()])
     )

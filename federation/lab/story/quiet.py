@@ -4,6 +4,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from federation.lab import look, netns, process
+from federation.lab.admission import admitted
 from federation.lab.dns_client import Question, ask
 from federation.lab.manifests import PUBLIC_HOST
 from federation.lab.ping import ping
@@ -121,4 +122,9 @@ def _fetched(scene: Scene, member: str) -> tuple[str, str]:
     return one["address"], one["member"]
 
 
-STEPS = (links, new_endpoint, own_region, public_name)
+def access(scene: Scene) -> list[Step]:
+    """2 access: East's policy for pay leaves West's clients out, and lets them in again."""
+    return [admitted(scene.lab, "2 access", WEST, EAST, PAY, url(PAY))]
+
+
+STEPS = (links, new_endpoint, own_region, access, public_name)

@@ -66,7 +66,11 @@ class Scene:
         parts = [manifests.policy(self.back, service) for service in (WEB, PAY)]
         for service, count in offered:
             listed = self._listed(member, service, count, count)
-            parts += [manifests.endpoints(listed, service), manifests.exported(service)]
+            parts += [
+                manifests.endpoints(listed, service),
+                manifests.access(manifests.CLIENTS, service),
+                manifests.exported(service),
+            ]
         return parts + ([manifests.public_name(self.back, self.healthy)] if member == EAST else [])
 
     def dress(self) -> None:

@@ -1,7 +1,17 @@
 """Clusters: one a port and workload at a node, one a port at a gateway. Endpoints come under the cluster's own name."""
 
 from federation.model.spiffe import gateway_id, trust_domain
-from gateways.render.envoy.common import ADS, Json, anchor_secret, secret_from_stream, shared, span, tls_limits, typed
+from gateways.render.envoy.common import (
+    ADS,
+    MEMBERS_KEPT,
+    Json,
+    anchor_secret,
+    secret_from_stream,
+    shared,
+    span,
+    tls_limits,
+    typed,
+)
 from gateways.render.envoy.resilience import CONNECT_MS, HTTP_OPTIONS, balancing, breakers, http_options, outlier
 from gateways.state import Cluster
 
@@ -50,12 +60,17 @@ def _sockets(item: Cluster, identity: str, domain: str) -> list[Json]:
     remote: list[Json] = [
         {
             "name": member,
-            "match": {"member": member},
+            "match": _match(member),
             "transport_socket": _remote_socket(item, identity, member, domain),
         }
         for member in item.remotes
     ]
     return [_plain(item.local), *remote]
+
+
+@shared(MEMBERS_KEPT)
+def _match(member: str) -> Json:
+    return {"member": member}
 
 
 @shared()

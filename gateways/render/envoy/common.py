@@ -20,6 +20,8 @@ class Shared(Json):
 
 
 P = ParamSpec("P")
+MEMBERS_KEPT = 1_024
+"""More than a federation has members."""
 
 
 def shared(kept: int = 1) -> Callable[[Callable[P, Json]], Callable[P, Shared]]:

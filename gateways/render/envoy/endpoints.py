@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from msgspec import structs
 
-from gateways.render.envoy.common import Json, host_address, shared
+from gateways.render.envoy.common import MEMBERS_KEPT, Json, host_address, shared
 from gateways.render.envoy.telemetry import METADATA
 from gateways.state import Host, Locality
 
@@ -61,17 +61,18 @@ def _policy() -> Json:
 
 
 def _endpoint(locality: Locality, host: Host) -> Json:
-    why = {"member": locality.member, "zone": host.zone, "reason": locality.reason}
     return {
         "endpoint": {"address": host_address(host)},
         "health_status": _health(locality, host),
-        "metadata": {
-            "filter_metadata": {
-                "envoy.transport_socket_match": {"member": locality.member},
-                METADATA: {name: value for name, value in why.items() if value},
-            }
-        },
+        "metadata": _metadata(locality.member, host.zone, locality.reason),
     }
+
+
+@shared(MEMBERS_KEPT)
+def _metadata(member: str, zone: str, reason: str) -> Json:
+    why = {"member": member, "zone": zone, "reason": reason}
+    told = {name: value for name, value in why.items() if value}
+    return {"filter_metadata": {"envoy.transport_socket_match": {"member": member}, METADATA: told}}
 
 
 def _health(locality: Locality, host: Host) -> str:

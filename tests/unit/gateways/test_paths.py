@@ -60,6 +60,23 @@ def test_idle_ways_are_probed_once_a_second_in_one_batch_and_busy_ones_five_time
     assert set(times[A]) <= set(times[B])
 
 
+def test_standings_are_the_same_object_until_a_way_is_another() -> None:
+    way = Way({A: True, B: True})
+    way.until(2.0)
+    first = way.paths.standings()
+    assert first == {A: UNKNOWN, B: UNKNOWN}
+    way.until(10.0)
+    assert way.paths.standings() is first
+    way.reaches = lambda address, moment: address == B
+    way.until(20.0)
+    second = way.paths.standings()
+    assert second is not first and not second[A].up and second[B] is first[B]
+    assert first[A].up, "what was given out stays as it was"
+    way.wanted = {B: True}
+    way.until(20.1)
+    assert way.paths.standings() == {B: UNKNOWN}
+
+
 @pytest.mark.parametrize(
     ("busy", "rtt", "bar"), [(True, 0.06, 1.4), (True, 0.14, 1.5), (False, 0.06, 2.6), (False, 0.14, 2.9)]
 )

@@ -1,8 +1,10 @@
 from pathlib import Path
 
+import yaml
+
 from federation.lab import manifests
 from federation.lab.cluster import Folder
-from federation.lab.manifests import Listed, Return
+from federation.lab.manifests import Caller, Listed, Return
 from federation.lab.topology import LAB
 from federation.wire.k8s.strict import read_manifest
 
@@ -21,9 +23,9 @@ def test_the_strict_reader_takes_every_file(tmp_path: Path) -> None:
     manifests.set_endpoints(
         Folder(tmp_path), [Listed(PODS[0]), Listed(PODS[1], ready=False), Listed(PODS[2], terminating=True)]
     )
-    assert kinds(tmp_path) == ["EndpointSlice", "Service", "ServiceExport"]
+    assert kinds(tmp_path) == ["AccessPolicy", "EndpointSlice", "Service", "ServiceExport"]
     manifests.set_endpoints(Folder(tmp_path), [])
-    assert kinds(tmp_path) == ["EndpointSlice", "Service", "ServiceExport"]
+    assert kinds(tmp_path) == ["AccessPolicy", "EndpointSlice", "Service", "ServiceExport"]
 
 
 def test_conditions_follow_kubernetes() -> None:
@@ -33,7 +35,7 @@ def test_conditions_follow_kubernetes() -> None:
 
 def test_files_are_whole_and_no_part_stays(tmp_path: Path) -> None:
     manifests.set_endpoints(Folder(tmp_path), [Listed(PODS[0])])
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["web-endpoints.yaml", "web.yaml"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["web-access.yaml", "web-endpoints.yaml", "web.yaml"]
     manifests.withdraw(Folder(tmp_path))
     manifests.withdraw(Folder(tmp_path))
     assert list(tmp_path.iterdir()) == []
@@ -43,10 +45,10 @@ def test_each_service_has_files_of_its_own(tmp_path: Path) -> None:
     pay = LAB.member("us-east").pods("pay")
     manifests.set_endpoints(Folder(tmp_path), [Listed(PODS[0])])
     manifests.set_endpoints(Folder(tmp_path), [Listed(pod) for pod in pay], "pay")
-    assert kinds(tmp_path) == ["EndpointSlice", "EndpointSlice", "Service", "Service", "ServiceExport", "ServiceExport"]
+    assert kinds(tmp_path) == sorted(["AccessPolicy", "EndpointSlice", "Service", "ServiceExport"] * 2)
     assert "name: pay-lab" in (tmp_path / "pay-endpoints.yaml").read_text()
     manifests.withdraw(Folder(tmp_path))
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["pay-endpoints.yaml", "pay.yaml"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["pay-access.yaml", "pay-endpoints.yaml", "pay.yaml"]
 
 
 def test_policy_and_public_name_are_read_as_they_are_meant(tmp_path: Path) -> None:
@@ -54,6 +56,15 @@ def test_policy_and_public_name_are_read_as_they_are_meant(tmp_path: Path) -> No
     assert kinds(tmp_path) == ["GlobalName", "TrafficPolicy"]
     Folder(tmp_path).only([])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_access_is_read_as_it_is_meant(tmp_path: Path) -> None:
+    Folder(tmp_path).only([manifests.access((Caller("us-west", "shop", "client"), Caller("us-east")))])
+    (text,) = [path.read_text() for path in tmp_path.iterdir()]
+    policy = yaml.safe_load(text)
+    callers = [{"member": "us-west", "namespace": "shop", "serviceAccount": "client"}, {"member": "us-east"}]
+    assert (policy["kind"], policy["spec"]) == ("AccessPolicy", {"service": "web", "from": callers})
+    assert kinds(tmp_path) == ["AccessPolicy"]
 
 
 def test_only_what_is_named_stays(tmp_path: Path) -> None:

@@ -95,6 +95,33 @@ def test_a_verdict_follows_the_answers_and_wakes_whoever_waits() -> None:
     asyncio.run(server.serve(story))
 
 
+def test_who_fails_is_told_and_one_target_is_changed_without_the_others() -> None:
+    server = Server()
+    server.answer = b"HTTP/1.1 503 No\r\n\r\n"
+
+    async def story(port: int) -> None:
+        prober: Prober[str] = Prober()
+        target = Target("127.0.0.1", port, "h", FAST)
+        nobody = prober.failing
+        prober.want({"a": target, "b": target, "c": target})
+        async with asyncio.timeout(20):
+            while prober.failing != {"a", "b", "c"}:
+                await prober.changed.wait()
+                prober.changed.clear()
+        assert nobody == frozenset()
+        prober.adjust({"a": None, "b": target, "unknown": None})
+        assert prober.failing == {"b", "c"} and prober.verdicts.keys() == {"b", "c"}
+        server.answer = b"HTTP/1.1 200 OK\r\n\r\n"
+        async with asyncio.timeout(20):
+            while prober.failing:
+                await prober.changed.wait()
+                prober.changed.clear()
+        assert prober.verdicts["b"].up and prober.verdicts["c"].up
+        prober.stop()
+
+    asyncio.run(server.serve(story))
+
+
 def test_those_who_hang_hold_up_their_own_group_only() -> None:
     """Hundreds of targets of one owner take connections and never answer; another owner's is probed all the same."""
     server = Server()

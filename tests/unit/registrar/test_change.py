@@ -108,7 +108,7 @@ BAD: dict[str, tuple[Callable[[Acme], object], str]] = {
     "no such limit": (
         lambda acme: parse_quota("endpoint=5"),
         'E118 --quota "endpoint=5": no such limit, did you mean "endpoints"?; known: services, ports, endpoints, '
-        "gateways, names, probes_per_second, evidence, bytes, changes_per_second",
+        "gateways, names, probes_per_second, evidence, rates, bytes, changes_per_second",
     ),
     "no count": (
         lambda acme: parse_quota("endpoints"),

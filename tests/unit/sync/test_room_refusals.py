@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from msgspec import structs
 
+from federation.model.errors import Refused
 from federation.model.names import MemberName, ServiceKey
 from federation.model.policy import Affinity, Ramp
 from federation.model.record import Demand, Export, Granted, Port, Resource
@@ -156,3 +157,15 @@ def test_a_grant_needs_the_namespace_and_demand_does_not() -> None:
         'E102 service shop/web: namespace "shop" is not granted to member "eu-central" [other]; last good kept'
     ]
     assert list(reader.held.view) == ["demand/shop/web"]
+
+
+def test_more_rates_than_the_quota_are_refused_whole() -> None:
+    reader = Reader()
+    quota = structs.replace(reader.held.member.quota, rates=2)
+    reader.held.member = structs.replace(reader.held.member, quota=quota)
+    other = Demand(ServiceKey("shop", "db"), 1, {})
+    reader.take(*GOOD, demand(us_east=12), other)
+    with pytest.raises(Refused) as refused:
+        reader.take(*GOOD, demand(us_east=12), other, granted(us_east=40))
+    assert str(refused.value) == 'E118 member "eu-central": 3 rates > quota 2; last good kept'
+    assert "grant/shop/web" not in reader.held.view
