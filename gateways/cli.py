@@ -165,7 +165,8 @@ def clean(state: Path, workload_socket: Path | None) -> None:
     workloads = workload_path(state, enrolled.role, workload_socket)
     with folder.lock(state):
         remove(linux_kernel(enrolled.role), enrolled.role, device)
-        for path in (folder.xds_socket(state), folder.admin_socket(state), workloads):
+        programs = None if workloads is None else folder.grpc_socket(workloads)
+        for path in (folder.xds_socket(state), folder.admin_socket(state), workloads, programs):
             if path is not None and path.is_socket():
                 path.unlink(missing_ok=True)
 
@@ -187,6 +188,7 @@ def workload_path(state: Path, role: str, wanted: Path | None) -> Path | None:
     if role == "node":
         path = folder.workload_socket(state) if wanted is None else wanted.absolute()
         folder.check_socket_path(path)
+        folder.check_socket_path(folder.grpc_socket(path))
         return path
     if wanted is not None:
         raise InputError(f"--workload-socket is for the role node; this folder is enrolled as {role}", "E122")

@@ -43,19 +43,18 @@ from gateways.planner import Planner
 from gateways.probe.counters import received
 from gateways.probe.echo import EchoProber
 from gateways.probe.traffic import Traffic
+from gateways.proxyless import Proxyless
 from gateways.render.envoy.resources import Certificate, missing
 from gateways.reporting import Reports, Sick
 from gateways.service_states import ABSENT, Former
 from gateways.state import GATEWAY_PORT, Checked, NodeState, Situation
 from gateways.sync import Outcome, Sync, Wanted, wanted_of
-from gateways.xds.encode import Encoder
+from gateways.xds.encode import Encoder, encoded
 from gateways.xds.messages import SDS
 from gateways.xds.serve import XdsServer
 
 log = logging.getLogger("agent")
 
-AT_ONCE = 32
-"""Groups of resources that are encoded without leaving the loop: a few milliseconds; more go to a thread."""
 
 PERIOD = 3.0
 SOON = 1.0
@@ -151,6 +150,7 @@ class Agent:
         self._certificates: dict[str, Certificate] = {}
         self._attested = Attested(feed)
         self._workload = None if workload_path is None else WorkloadServer(workload_path, Tokens(feed), self._attested)
+        self._proxyless = Proxyless(workload_path)
         self._control = None if control_folder is None else Control(control_folder, self._values, self._standings)
         self._holders = Holders(self._keeper, self._attested, self._workload, feed.enrolled.trust_domain)
         self._made: Made | None = None
@@ -178,6 +178,7 @@ class Agent:
                 group.create_task(self._keeper.run())
                 group.create_task(self._loop())
                 group.create_task(self._prober.run())
+                group.create_task(self._proxyless.run())
         finally:
             self._checks.stop()
             if self._control is not None:
@@ -218,6 +219,7 @@ class Agent:
 
     async def _work_out(self) -> Made:
         state = self._plan()
+        await self._proxyless.offer(state)
         certificates = self._certificates = kept(self._certificates, dict(self._keeper.certificates))
         self._holders.want(state)
         made = Made(self._planned.root, state, self._wanted(state), certificates)
@@ -236,6 +238,7 @@ class Agent:
         former = self._planner.step(self._told(keys), self._evidence())
         self._planned = tree
         self._offering.note(former)
+        self._proxyless.note(former)
         self._checks.adjust(targets_of(former, self._planner.state))
         return self._planner.state
 
@@ -257,13 +260,10 @@ class Agent:
         due = self._offering.due(state, certificates)
         if not due:
             return
-        if len(due) > AT_ONCE:
-            encoded = await asyncio.to_thread(self._encoder.encode, due)
-        else:
-            encoded = self._encoder.encode(due)
+        content = await encoded(self._encoder, due)
         self._offering.done(state, certificates)
-        self._invalid = encoded.problems
-        self._xds.offer(encoded.snapshot, encoded.changed)
+        self._invalid = content.problems
+        self._xds.offer(content.snapshot, content.changed)
 
     async def _apply(self, wanted: Wanted) -> None:
         outcome = await asyncio.to_thread(self._sync.once, wanted)

@@ -28,6 +28,11 @@ def workload_socket(directory: Path) -> Path:
     return directory.resolve() / "workload.sock"
 
 
+def grpc_socket(workloads: Path) -> Path:
+    """Where gRPC programs of this node ask for their configuration: beside the socket of the Workload API."""
+    return workloads.with_name("grpc-xds.sock")
+
+
 def admin_socket(directory: Path) -> Path:
     """Envoy's admin interface."""
     return directory.resolve() / "envoy-admin.sock"

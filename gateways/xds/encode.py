@@ -1,5 +1,6 @@
 """Resources as dicts -> protobuf bytes with content versions; only what changed is rendered and written."""
 
+import asyncio
 import hashlib
 from collections.abc import Mapping
 
@@ -81,6 +82,10 @@ class Encoded(Struct, frozen=True):
     problems: tuple[str, ...]
 
 
+AT_ONCE = 32
+"""Groups of resources that are encoded without leaving the loop: a few milliseconds; more go to a thread."""
+
+
 class Encoder:
     """Keeps what it encoded: a part that is made of the same as the last time is not even rendered."""
 
@@ -139,3 +144,10 @@ def _resource(part: Part, body: bytes) -> Resource:
         body=body,
         follows=(part.name,) if part.kind == CDS else (),
     )
+
+
+async def encoded(encoder: Encoder, groups: Mapping[str, tuple[Part, ...]]) -> Encoded:
+    """Encode beside the loop what would hold it up for long."""
+    if len(groups) > AT_ONCE:
+        return await asyncio.to_thread(encoder.encode, groups)
+    return encoder.encode(groups)

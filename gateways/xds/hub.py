@@ -41,7 +41,7 @@ class Delta:
 
     def next(self, bodies: wire.Bodies) -> bytes:
         """The oldest response that was not sent."""
-        return bodies.delta(self.stream.output.popleft())
+        return bodies.delta(self.stream.output.pop(0))
 
 
 class World:
@@ -59,15 +59,19 @@ class World:
 
     def next(self, bodies: wire.Bodies) -> bytes:
         """The oldest response that was not sent."""
-        return bodies.world(self.stream.output.popleft())
+        return bodies.world(self.stream.output.pop(0))
 
 
 Variant = type[Delta] | type[World]
 VARIANTS: tuple[Variant, ...] = (Delta, World)
 
 
+INTEREST_MAX = 100_000
+"""Names that one client may be subscribed to."""
+
+
 class Flooded(Exception):
-    """A client that reads nothing asked for more than OUTPUT_MAX responses."""
+    """A client asked for more than OUTPUT_MAX responses without reading, or for more than INTEREST_MAX names."""
 
 
 class Client:
@@ -87,8 +91,9 @@ class Client:
         if self.stream.nacks > nacks:
             kind = message.type_url.rpartition(".")[2]
             metrics.XDS_NACKS.labels(kind).inc()
-            log.warning("envoy refused a resource", extra={"type": kind, "error": message.error_detail.message})
-        if len(self.stream.output) > OUTPUT_MAX:
+            text = message.error_detail.message[: wire.ERROR_MAX]
+            log.warning("envoy refused a resource", extra={"type": kind, "error": text})
+        if len(self.stream.output) > OUTPUT_MAX or self.stream.interest() > INTEREST_MAX:
             raise Flooded
         self.flush()
 

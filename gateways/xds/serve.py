@@ -11,13 +11,17 @@ from typing import Any
 import grpc
 import grpc.aio
 
+from federation.model.errors import Unavailable
 from gateways.folder import check_socket_path
+from gateways.xds.admission import Admission, Limits
 from gateways.xds.hub import SERVICE, VARIANTS, Flooded, Hub, Variant
 from gateways.xds.messages import Snapshot
 from gateways.xds.refusal import Refused
 from gateways.xds.wire import Bodies
 
 REQUEST_MAX = 64 * 1024 * 1024
+STRANGERS_MAX = 1024 * 1024
+"""Bytes of one request: of our own Envoy, and of any program of this machine."""
 
 Serve = Callable[[Variant, AsyncIterator[Any], Any], Awaitable[None]]
 
@@ -28,12 +32,17 @@ class XdsServer:
     Before the first `offer` an Envoy waits: an answer of nothing would take down what it has from an earlier run.
     """
 
-    def __init__(self, path: Path, also: Iterable[grpc.GenericRpcHandler] = ()) -> None:
-        """`also` are other services on the same socket."""
+    def __init__(
+        self, path: Path, also: Iterable[grpc.GenericRpcHandler] = (), everybody: Limits | None = None
+    ) -> None:
+        """`also` are other services on the same socket. With `everybody` each user of this machine may connect, within
+        these limits.
+        """
         self.changed = asyncio.Event()
         self._path = path
         self._also = tuple(also)
         self._hub = Hub(Bodies(), self.changed)
+        self._admission = None if everybody is None else Admission(everybody)
         self._server: grpc.aio.Server | None = None
 
     async def start(self) -> None:
@@ -41,11 +50,15 @@ class XdsServer:
         check_socket_path(self._path)
         with contextlib.suppress(FileNotFoundError):
             self._path.unlink()
-        self._server = grpc.aio.server(options=(("grpc.max_receive_message_length", REQUEST_MAX),))
+        self._server = grpc.aio.server(options=(("grpc.max_receive_message_length", self._request_max),))
         self._server.add_generic_rpc_handlers((handlers(self._serve), *self._also))
         self._server.add_insecure_port(f"unix:{self._path}")
         await self._server.start()
-        self._path.chmod(0o600)
+        self._path.chmod(0o600 if self._admission is None else 0o666)
+
+    @property
+    def _request_max(self) -> int:
+        return REQUEST_MAX if self._admission is None else STRANGERS_MAX
 
     async def stop(self) -> None:
         """Close every stream and remove the socket; Envoy keeps what it has."""
@@ -84,7 +97,18 @@ class XdsServer:
         return self._hub.problems()
 
     async def _serve(self, variant: Variant, requests: AsyncIterator[Any], context: Any) -> None:
-        await self._hub.serve(variant, requests, context.write)
+        if self._admission is None:
+            await self._hub.serve(variant, requests, context.write)
+            return
+        try:
+            wait = self._admission.enter("this machine", asyncio.get_running_loop().time())
+        except Unavailable as error:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
+        try:
+            await asyncio.sleep(wait)
+            await self._hub.serve(variant, requests, context.write)
+        finally:
+            self._admission.leave("this machine")
 
 
 def handlers(serve: Serve) -> Any:
@@ -98,7 +122,7 @@ def _handler(variant: Variant, serve: Serve) -> Any:
         try:
             await serve(variant, requests, context)
         except Flooded:
-            text = "the client asks and does not read what it is answered; read, or connect anew"
+            text = "the client asks for too much, or does not read what it is answered; ask for less, or connect anew"
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, text)
 
     return grpc.stream_stream_rpc_method_handler(

@@ -9,7 +9,6 @@ there. So a request or a change costs what it is about, and a stream at rest hol
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable
 
 from msgspec import Struct, field
@@ -105,7 +104,7 @@ class Stream:
 
     def __init__(self, shelf: Shelf) -> None:
         self.nacks = 0
-        self.output: deque[Response] = deque()
+        self.output: list[Response] = []
         self._shelf = shelf
         self._channels: dict[str, Channel] = {}
         self._warming: set[str] = set()
@@ -152,6 +151,10 @@ class Stream:
     def holds(self, type_url: str) -> bool:
         """True when the client asked for resources of this type and acknowledged them."""
         return type_url in self._channels and self._channels[type_url].settled()
+
+    def interest(self) -> int:
+        """How many names the client is subscribed to."""
+        return sum(len(channel.names) for channel in self._channels.values())
 
     def refused(self) -> tuple[Refused, ...]:
         """What the client refuses of the present content, in its own words."""

@@ -14,6 +14,9 @@ from gateways.xds.messages import SDS, WHOLE, Request, Response, WorldRequest, W
 BODIES_MAX = 32 * 1024 * 1024
 """Bytes of serialised responses that are kept for the next stream that is sent the same."""
 
+ERROR_MAX = 4_096
+"""Characters of a refusal that are kept: its words are the client's."""
+
 
 class Bodies:
     """Serialised responses without their nonce, the last used kept; secrets are not.
@@ -88,7 +91,7 @@ def delta_request(message: discovery_pb2.DeltaDiscoveryRequest) -> Request:
     return Request(
         type_url=sys.intern(message.type_url),
         nonce=message.response_nonce,
-        error=message.error_detail.message if message.HasField("error_detail") else None,
+        error=message.error_detail.message[:ERROR_MAX] if message.HasField("error_detail") else None,
         subscribe=tuple(message.resource_names_subscribe),
         unsubscribe=tuple(message.resource_names_unsubscribe),
         initial=dict(message.initial_resource_versions),
@@ -100,7 +103,7 @@ def world_request(message: discovery_pb2.DiscoveryRequest) -> WorldRequest:
     return WorldRequest(
         type_url=sys.intern(message.type_url),
         nonce=message.response_nonce,
-        error=message.error_detail.message if message.HasField("error_detail") else None,
+        error=message.error_detail.message[:ERROR_MAX] if message.HasField("error_detail") else None,
         names=tuple(message.resource_names),
         version=message.version_info,
     )

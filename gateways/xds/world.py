@@ -9,7 +9,6 @@ One response of a type is in flight at a time; a request with any nonce but the 
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable
 
 from msgspec import Struct, field
@@ -143,7 +142,7 @@ class WorldStream:
 
     def __init__(self, shelf: Shelf) -> None:
         self.nacks = 0
-        self.output: deque[WorldResponse] = deque()
+        self.output: list[WorldResponse] = []
         self._shelf = shelf
         self._channels: dict[str, Channel] = {}
         self._warming: set[str] = set()
@@ -186,6 +185,10 @@ class WorldStream:
     def holds(self, type_url: str) -> bool:
         """True when the client asked for resources of this type and acknowledged them."""
         return type_url in self._channels and self._channels[type_url].settled()
+
+    def interest(self) -> int:
+        """How many names the client is subscribed to."""
+        return sum(len(channel.names) for channel in self._channels.values())
 
     def refused(self) -> tuple[Refused, ...]:
         """What the client refuses of the present content, in its own words."""

@@ -37,6 +37,7 @@ TARGETS = {
 }
 NAMES = tuple(f"{kind}-{what}" for kind in (CENTRAL, LOCAL) for what in WHAT)
 RIVAL = "go-control-plane"
+SECONDS = 120.0
 REST = 2.0
 """Seconds after which what is sent has been sent."""
 
@@ -151,10 +152,9 @@ def _run(folder: Path, count: int, command: tuple[str, ...]) -> dict[str, Any]:
         after, busy = server.ask("stat"), sum(one["processor"] for one in _all(crowds, "stat"))
         changes = [_change(server, crowds) for _ in range(CHANGES)]
         _all(crowds, "again")
+        _await(server, count)
         time.sleep(REST)
         resent = sum(one["resources"] for one in _all(crowds, "stat"))
-        if server.ask("stat")["streams"] != count:
-            raise RuntimeError(f"{server.ask('stat')['streams']} of {count} streams came back")
     spent = after["processor"] - before["processor"]
     return {
         "storm": rounded(storm),
@@ -164,6 +164,15 @@ def _run(folder: Path, count: int, command: tuple[str, ...]) -> dict[str, Any]:
         "spent": f"processor time of the storm {spent:.1f} s, of its clients {busy - idle:.1f} s, load of the machine "
         f"{os.getloadavg()[0]:.0f} on {os.cpu_count()} cores; slowest of {CHANGES} changes {max(changes):.2f} s",
     }
+
+
+def _await(server: Child, count: int) -> None:
+    """Wait until the former streams are gone and as many new ones there."""
+    deadline = time.monotonic() + SECONDS
+    while (now := server.ask("stat"))["streams"] != count or not now.get("settled", True):
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"{now['streams']} of {count} streams came back within {SECONDS:g} s")
+        time.sleep(0.2)
 
 
 def _change(server: Child, crowds: list[Child]) -> float:

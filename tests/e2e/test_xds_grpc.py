@@ -52,8 +52,8 @@ def service(*localities: Json) -> Snapshot:
 class Bed:
     """The server and one client. `sent` are the types and names of all responses of the server that runs now."""
 
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / "xds.sock"
+    def __init__(self, folder: Path, path: Path | None = None) -> None:
+        self._path = path or folder / "xds.sock"
         self._folder = folder
 
     async def serve(self) -> None:

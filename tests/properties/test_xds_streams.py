@@ -62,7 +62,7 @@ class Delta:
         """The oldest response."""
         if not self.stream.output:
             return
-        response = self.stream.output.popleft()
+        response = self.stream.output.pop(0)
         held = self.held[response.type_url]
         bad = [one.name for one in response.resources if one.version == "bad"]
         self.put(response)
@@ -133,7 +133,7 @@ class World(Delta):
     def answer(self) -> None:
         if not self.stream.output:
             return
-        response = self.stream.output.popleft()
+        response = self.stream.output.pop(0)
         held = self.held[response.type_url]
         bad = [one.name for one in response.resources if one.version == "bad"]
         if response.type_url in (CDS, LDS):
