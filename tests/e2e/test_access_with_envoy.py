@@ -9,7 +9,7 @@ from msgspec import structs
 
 from federation.model.access import AccessRule, Call, Source, admitting, rules_at
 from federation.model.names import ServiceKey
-from tests.worlds.entrance import AP, DB, EU, FROM, US, WEB, Entrance, Rules, ask, port_of, said
+from tests.worlds.entrance import AP, DB, EU, FROM, US, WEB, Entrance, Rules, ask, greeted, port_of, said
 from tests.worlds.envoy_fed import DRAIN_SECONDS
 from tests.worlds.two_members import DOMAIN
 
@@ -155,6 +155,13 @@ def test_tcp_is_closed_for_who_is_not_admitted(entrance: Entrance) -> None:
     assert not entrance.line(STRANGER)
 
 
+def test_a_server_that_speaks_first_says_nothing_to_who_is_not_admitted(entrance: Entrance) -> None:
+    with entrance.connect(ROBOT, DB) as secure:
+        assert greeted(secure)
+    with entrance.connect(STRANGER, DB) as secure:
+        assert not greeted(secure)
+
+
 def test_an_identity_from_another_members_tunnel_is_closed(entrance: Entrance) -> None:
     assert entrance.call(CLIENT, "GET", "/api", source=FROM[AP.name]).status == 0
     assert not entrance.line(CLIENT, FROM[AP.name])
@@ -201,7 +208,7 @@ def test_a_policy_of_a_tcp_port_ends_the_connections_of_that_port_alone_when_the
         entrance.connect(CLIENT, DB) as withdrawn,
         entrance.connect(CLIENT, WEB) as other,
     ):
-        assert said(withdrawn) and ask(other, "GET", "/").status == 200
+        assert greeted(withdrawn) and said(withdrawn) and ask(other, "GET", "/").status == 200
         begun = time.monotonic()
         entrance.allow(DB, ROBOTS)
         assert not entrance.line(CLIENT)

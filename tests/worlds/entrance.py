@@ -7,6 +7,7 @@ import ssl
 import tempfile
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -56,11 +57,15 @@ class _Web(BaseHTTPRequestHandler):
         return
 
 
+GREETING = b"greetings\n"
+
+
 def echo(server: socket.socket) -> None:
-    """Each connection gets back what it sends, line by line."""
+    """Each connection is greeted, and then gets back what it sends, line by line."""
 
     def serve(one: socket.socket) -> None:
-        with one, one.makefile("rwb", 0) as lines:
+        with suppress(OSError), one, one.makefile("rwb", 0) as lines:
+            lines.write(GREETING)
             for line in lines:
                 lines.write(line)
 
@@ -154,7 +159,7 @@ class Entrance:
         """True when shop/db answers a line."""
         try:
             with self.connect(identity, DB, source) as secure:
-                return said(secure)
+                return greeted(secure) and said(secure)
         except OSError:
             return False
 
@@ -182,6 +187,14 @@ def ask(secure: ssl.SSLSocket, method: str, path: str, headers: Mapping[str, str
     if answer.getheader("content-type") is None and answer.status == 200 and text:
         return Answer(200, json.loads(text))
     return Answer(answer.status, {}, text, dict(answer.getheaders()))
+
+
+def greeted(secure: ssl.SSLSocket) -> bool:
+    """True when shop/db speaks, before anything was sent to it."""
+    try:
+        return secure.recv(64) == GREETING
+    except OSError:
+        return False
 
 
 def said(secure: ssl.SSLSocket) -> bool:

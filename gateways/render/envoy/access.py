@@ -22,6 +22,18 @@ def for_connections(access: Access, cluster: str) -> Json:
     )
 
 
+def at_handshake(access: Access) -> Json:
+    """What the certificate of a caller of a TCP port must say: without this the server's first bytes, where it speaks
+    first, would reach a caller before the filter is asked, which is when he sends something.
+    """
+    callers = [_callers(source, access.domain) for rule in access.rules for source in rule.sources]
+    return {
+        "match_typed_subject_alt_names": [
+            {"san_type": "URI", "matcher": matcher} for matcher in callers or [{"exact": "spiffe://nobody"}]
+        ]
+    }
+
+
 def for_requests() -> Json:
     """The HTTP filter of a gateway: it admits nobody but whom the route does (`on_route`)."""
     return typed(RBAC, f"{_HTTP}.RBAC", rules=_rules(NOBODY))

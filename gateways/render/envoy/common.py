@@ -88,6 +88,9 @@ def foreign_secret(trust_domain: str) -> str:
     return f"spiffe://{trust_domain}"
 
 
+ANCHORS_SECRET = "anchors/all"  # noqa: S105 - a name
+"""The name of the secret with the peers' anchors alone: who of them may come in is said where it is used."""
+
 PEERS_SECRET = "anchors/peers"  # noqa: S105 - a name
 """The name of the secret with which a gateway checks who comes in."""
 

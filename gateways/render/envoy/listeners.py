@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 from ipaddress import ip_network
 
-from gateways.render.envoy.access import for_connections
+from gateways.render.envoy.access import at_handshake, for_connections
 from gateways.render.envoy.common import (
+    ANCHORS_SECRET,
     PEERS_SECRET,
     Json,
     Shared,
@@ -76,7 +77,9 @@ def _gateway_chain(item: GatewayListener, offered: Offered, guard: Json, own: Si
         "name": offered.sni,
         "filter_chain_match": {"server_names": [offered.sni], "transport_protocol": "tls"},
         "transport_socket_connect_timeout": "5s",
-        "transport_socket": _entrance(str(item.identity)),
+        "transport_socket": _requests(str(item.identity))
+        if offered.http
+        else _connections(str(item.identity), offered),
         "filters": [guard, *_inbound(offered, own)],
     }
 
@@ -89,11 +92,25 @@ def _inbound(offered: Offered, own: Situation) -> list[Json]:
 
 
 @shared()
-def _entrance(identity: str) -> Json:
+def _requests(identity: str) -> Json:
+    return _entrance(identity, validation_context_sds_secret_config=secret_from_stream(PEERS_SECRET))
+
+
+def _connections(identity: str, offered: Offered) -> Json:
+    return _entrance(
+        identity,
+        combined_validation_context={
+            "default_validation_context": at_handshake(offered.access),
+            "validation_context_sds_secret_config": secret_from_stream(ANCHORS_SECRET),
+        },
+    )
+
+
+def _entrance(identity: str, **validation: object) -> Json:
     context: Json = {
         "tls_params": tls_limits(),
         "tls_certificate_sds_secret_configs": [secret_from_stream(identity)],
-        "validation_context_sds_secret_config": secret_from_stream(PEERS_SECRET),
+        **validation,
     }
     return typed(
         "envoy.transport_sockets.tls",

@@ -5,7 +5,18 @@ from collections.abc import Callable, Container, Iterator, Mapping
 from msgspec import Struct, structs
 
 from gateways.render.envoy import clusters, endpoints, listeners, routes, secrets, telemetry
-from gateways.render.envoy.common import CDS, EDS, LDS, PEERS_SECRET, RDS, SDS, Json, anchor_secret, foreign_secret
+from gateways.render.envoy.common import (
+    ANCHORS_SECRET,
+    CDS,
+    EDS,
+    LDS,
+    PEERS_SECRET,
+    RDS,
+    SDS,
+    Json,
+    anchor_secret,
+    foreign_secret,
+)
 from gateways.state import NodeState, ServiceState, Situation
 
 KINDS = (CDS, EDS, LDS, RDS, SDS)
@@ -102,3 +113,4 @@ def _secrets(state: NodeState, certificates: Mapping[str, Certificate]) -> Itera
             yield Part(SDS, str(identity), secrets.certificate, (str(identity), leaf.chain, leaf.key))
     if state.gateway is not None:
         yield Part(SDS, PEERS_SECRET, secrets.peers, (state.anchors, state.gateway.admitted))
+        yield Part(SDS, ANCHORS_SECRET, secrets.peers_anchors, (state.anchors, state.gateway.admitted))

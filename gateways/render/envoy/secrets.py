@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from federation.model.handout import ForeignBundle
-from gateways.render.envoy.common import PEERS_SECRET, Json, anchor_secret, foreign_secret
+from gateways.render.envoy.common import ANCHORS_SECRET, PEERS_SECRET, Json, anchor_secret, foreign_secret
 from gateways.state import Admitted, Anchor
 
 
@@ -34,13 +34,25 @@ def peers(anchors: Iterable[Anchor], admitted: Iterable[Admitted]) -> Json:
 
     That each anchor speaks only for its own domain is what its critical name constraints prove (design section 4).
     """
-    wanted = {item.member for item in admitted}
-    bundle = "".join(a.pem.rstrip("\n") + "\n" for a in anchors if a.member in wanted)
+    admitted = tuple(admitted)
     names = [{"san_type": "URI", "matcher": {"prefix": item.prefix}} for item in admitted]
     return {
         "name": PEERS_SECRET,
         "validation_context": {
-            "trusted_ca": {"inline_string": bundle},
+            "trusted_ca": {"inline_string": _bundle(anchors, admitted)},
             "match_typed_subject_alt_names": names,
         },
     }
+
+
+def peers_anchors(anchors: Iterable[Anchor], admitted: Iterable[Admitted]) -> Json:
+    """All peers' anchors, for a port that says itself which identities it wants."""
+    return {
+        "name": ANCHORS_SECRET,
+        "validation_context": {"trusted_ca": {"inline_string": _bundle(anchors, admitted)}},
+    }
+
+
+def _bundle(anchors: Iterable[Anchor], admitted: Iterable[Admitted]) -> str:
+    wanted = {item.member for item in admitted}
+    return "".join(a.pem.rstrip("\n") + "\n" for a in anchors if a.member in wanted)
