@@ -7,7 +7,7 @@ from msgspec import structs
 
 from federation.model.errors import Refused
 from federation.model.names import MemberName, ServiceKey
-from federation.model.policy import GlobalName, Policy, Probe, Ramp
+from federation.model.policy import GlobalName, Policy, Price, Probe, Ramp
 from federation.model.record import Distance, Evidence, PublicName, Resource, key_of
 from federation.sync.held import HeldRecord
 from tests.unit.sync.test_refusals import gateway
@@ -45,6 +45,26 @@ BAD: dict[str, tuple[Resource, str]] = {
     "a weight below 0": (
         named(weights={"eu": -1}),
         f"E120 {WHERE}: weight of 'eu' -1 is not 0 to 1000000; last good kept",
+    ),
+    "a share over all": (
+        named(least={"eu": 1_000_001}),
+        f"E120 {WHERE}: share of 'eu' 1000001 is not 0 to 1000000; last good kept",
+    ),
+    "a price below 0": (
+        named(prices=(Price("eu", "*", -1),)),
+        f"E120 {WHERE}: price from 'eu' -1 is not 0 to 1000000000; last good kept",
+    ),
+    "too many prices": (
+        named(prices=(Price("eu", "*", 1),) * 65),
+        f"E120 {WHERE}: number of prices 65 is not 0 to 64; last good kept",
+    ),
+    "a millisecond at a price": (
+        named(price_ms=-1),
+        f"E120 {WHERE}: price of a millisecond -1 is not 0 to 1000000; last good kept",
+    ),
+    "a residency of the whole world": (
+        named(residency=tuple(f"r{index}" for index in range(101))),
+        f"E120 {WHERE}: number of regions 101 is not 0 to 100; last good kept",
     ),
     "a return of 0 s": (named(ramp=Ramp(10, 0)), f"E120 {WHERE}: return seconds 0 is not 1 to 3600; last good kept"),
     "a probe every millisecond": (
