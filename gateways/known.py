@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
-from federation.model.handout import ForeignBundle, Import, JwtBundle, Offer, Peer, Pool, Site, Workload
+from federation.law.zones import OWN_ZONE
+from federation.model.handout import ForeignBundle, Here, Import, JwtBundle, Offer, Peer, Pool, Site, Workload
 from federation.model.names import ServiceKey
 from gateways.claims import Claims
 
@@ -21,7 +22,7 @@ class Touched(Struct):
     def mark(self, value: Struct) -> None:
         """This resource came, went, or is what stood there before."""
         match value:
-            case Site():
+            case Site() | Here():
                 self.site = True
             case Peer():
                 self.peers = True
@@ -76,6 +77,16 @@ class Known:
     def candidates_of(self, members: Iterable[str]) -> set[ServiceKey]:
         """The services that these members may serve."""
         return {service for member in members for service in self.importers.get(member, ())}
+
+    @property
+    def az(self) -> str:
+        """The node's availability zone; "" when nobody says."""
+        here = self._values.get("here")
+        return here.az if isinstance(here, Here) else ""
+
+    def by_zone(self) -> set[ServiceKey]:
+        """The services whose policy looks at availability zones."""
+        return {service for service, item in self.imports.items() if OWN_ZONE in item.policy.order}
 
     def _put(self, key: str, value: Struct, touched: Touched) -> None:
         self._values[key] = value

@@ -67,11 +67,12 @@ class NodeParts:
                 self._paths.pop(member, None)
         return members
 
-    def view(self, site: Site, evidence: Evidence) -> View:
+    def view(self, site: Site, az: str, evidence: Evidence) -> View:
         """What services are planned against now."""
         return View(
             situation=self._situation,
             site=site,
+            az=az,
             peers=self.peers,
             paths=self._paths,
             ways=self._ways,

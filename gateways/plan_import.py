@@ -58,14 +58,15 @@ def _captures(view: View, item: Import, ports: Iterable[Listener], problems: lis
 
 
 class _Port(Struct, frozen=True, kw_only=True):
-    """What is worked out of one port: `mirrors` are the localities that get copies, `fallback` the service that takes
-    the requests now.
+    """What is worked out of one port: `local` are the own hosts, `mirrors` the localities that get copies, `fallback`
+    the service that takes the requests now.
     """
 
     item: Import
     label: str
     http: bool
     sni: str
+    local: tuple[Host, ...]
     localities: tuple[Locality, ...]
     mirrors: tuple[Locality, ...]
     remotes: tuple[str, ...]
@@ -116,6 +117,7 @@ def _port(view: View, service: Imported, port: Listener, steering: Steering) -> 
         label=label,
         http=is_http(port.app_protocol),
         sni=sni_of(item.service, label),
+        local=local,
         localities=tuple(_localities(view, candidates, ruling, local, steering)),
         mirrors=tuple(_mirrors(view, candidates, local, steering)),
         remotes=tuple(sorted(c.member for c in offering if c.member in view.peers)),
@@ -127,12 +129,9 @@ def _clusters(view: View, port: _Port) -> tuple[Cluster, ...]:
     """One a workload, and one of the own endpoints for whoever has no identity."""
     own = view.site.member
     made = tuple(port.cluster(own, port.localities, acting.identity) for acting in view.acting)
-    local = tuple(
-        Locality(one.member, one.region, 1, one.hosts, reason="local")
-        for one in port.localities
-        if one.member == own and one.hosts
-    )
-    return (*made, port.cluster(own, local)) if local else made
+    if not port.local:
+        return made
+    return (*made, port.cluster(own, (Locality(own, view.site.region, 1, port.local, reason="local"),)))
 
 
 def _copies(port: _Port, clusters: Iterable[Cluster]) -> dict[str, Cluster]:
@@ -173,13 +172,21 @@ def reachable(offering: Iterable[Candidate], view: View, local: tuple[Host, ...]
 def _localities(
     view: View, candidates: list[Candidate], ruling: Ruling, local: tuple[Host, ...], steering: Steering
 ) -> Iterable[Locality]:
+    """The own member's first; those that stand by come after its zones that do."""
     shares = {share.member: share.ppm for share in ruling.shares}
     places = {member: place for place, member in enumerate(ruling.standby, 1)}
+    later = 0
     for candidate in sorted(candidates, key=lambda c: (c.member != view.site.member, c.member)):
         share, standby = shares.get(candidate.member, 0), places.get(candidate.member, 0)
         region, hosts = _reached(view, candidate, local, bool(share or standby))
         why = steering.reason(candidate, ruling) if share or standby else ""
-        yield Locality(candidate.member, region, share, hosts, standby, reason=why)
+        whole = Locality(candidate.member, region, share, hosts, standby + later if standby else 0, reason=why)
+        if candidate.member != view.site.member:
+            yield whole
+            continue
+        zones = steering.in_zones(view, whole)
+        later = max(one.standby for one in zones) if share else 0
+        yield from zones
 
 
 def _mirrors(

@@ -30,6 +30,7 @@ class Planner:
         self._node = NodeParts(self._situation)
         self._services = ServiceStates(self._situation.role)
         self._seen: tuple[str, str, str] | None = None
+        self._zones: tuple[str, Mapping[str, int]] = ("", {})
         self._used: tuple[object, object] = (None, None)
 
     def step(self, changed: Mapping[str, Struct | None], evidence: Evidence) -> Former:
@@ -64,7 +65,12 @@ class Planner:
         dirty = touched.services | self._known.candidates_of(moved)
         if everything or self._node.acting is not acting:
             dirty |= self._services.states.keys() | self._known.imports.keys() | self._known.offers.keys()
-        return self._services.plan(self._node.view(site, evidence), self._known, evidence, dirty)
+        zones = (self._known.az, site.zones)
+        if zones != self._zones:
+            self._zones = zones
+            dirty |= self._known.by_zone()
+        view = self._node.view(site, self._known.az, evidence)
+        return self._services.plan(view, self._known, evidence, dirty)
 
     def _assemble(self, site: Site, former: Former) -> None:
         node, services, before = self._node, self._services, self.state

@@ -2,11 +2,17 @@
 
 from collections.abc import Iterable
 
+from msgspec import structs
+
 from federation.law.case import case_of
+from federation.law.divide import apportion
 from federation.law.shares import Ruling, rule
 from federation.law.terms import names, place_in_order
+from federation.law.zones import OWN_ZONE, zone_parts
 from federation.model.handout import Candidate
+from federation.model.policy import Policy
 from gateways.evidence import own_candidate
+from gateways.state import Host, Locality
 from gateways.view import Imported, View
 
 
@@ -24,6 +30,11 @@ class Steering:
         self.in_use: set[str] = set()
         self.until = 0
         self.held: Candidate | None = None
+
+    @property
+    def policy(self) -> Policy:
+        """The one in force for the service."""
+        return self._case.policy
 
     def rule(self, candidates: Iterable[Candidate]) -> Ruling:
         """The ruling on those candidates of this import that can be reached from here."""
@@ -49,6 +60,31 @@ class Steering:
         if candidate.member == self._own:
             return "local"
         return "order" if place_in_order(candidate, case) < len(policy.order) else "cost"
+
+    def in_zones(self, view: View, own: Locality) -> tuple[Locality, ...]:
+        """The own member's part, by availability zone where the policy looks at zones. One that gets nothing while it
+        has endpoints ready stands by, before every other member.
+        """
+        policy = self._case.policy
+        if OWN_ZONE not in policy.order or not own.weight:
+            return (own,)
+        hosts: dict[str, list[Host]] = {}
+        for host in own.hosts:
+            hosts.setdefault(host.zone, []).append(host)
+        ready = {zone: sum(host.state == "ready" for host in found) for zone, found in hosts.items()}
+        weights = (
+            apportion(zone_parts(ready, view.az, view.site.zones, policy), own.weight) if any(ready.values()) else {}
+        )
+        return tuple(
+            structs.replace(
+                own,
+                weight=weights.get(zone, 0),
+                hosts=tuple(hosts[zone]),
+                standby=int(ready[zone] > 0 and not weights.get(zone)),
+                zone=zone,
+            )
+            for zone in sorted(hosts)
+        )
 
     def mirrored(self, candidate: Candidate) -> bool:
         """True when a copy of requests goes to this candidate."""

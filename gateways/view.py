@@ -21,12 +21,13 @@ class View(Struct, frozen=True, kw_only=True):
     """The node at one moment. A service may ask for what its own candidates are, and for nothing of other members:
     by its candidates it is found again when one of them changes (`known.Known`).
 
-    `peers` by member are those accepted, `paths` the ways to members as the law reads them, `ways` those to single
-    gateways by overlay address, `now` the Unix millisecond of ruling.
+    `az` is the node's zone ("": unknown), `peers` by member are those accepted, `paths` the ways to members
+    as the law reads them, `ways` those to single gateways by overlay address, `now` the Unix millisecond of ruling.
     """
 
     situation: Situation
     site: Site
+    az: str
     peers: Mapping[str, Peer]
     paths: Mapping[str, Standing]
     ways: Mapping[str, Standing]

@@ -65,8 +65,8 @@ def simulate(
 
 def _policy(path: Path, world: World) -> Policy:
     """The one TrafficPolicy in this file. InputError (E125)."""
-    from federation.model.wish import Wish, in_force
-    from federation.plan.steering import Bounds, accept_wish
+    from federation.model.wish import in_force
+    from federation.plan.steering import Bounds, known_fault
     from federation.wire.k8s.strict import read_manifest
     from federation.wire.k8s.types import TrafficPolicy
     from federation.wire.k8s.wishes import wish_of
@@ -74,10 +74,11 @@ def _policy(path: Path, world: World) -> Policy:
     found = read_manifest(path.read_text(encoding="utf-8"), str(path))
     if len(found) != 1 or not isinstance(found[0].value, TrafficPolicy):
         raise InputError(f"{path}: must hold one TrafficPolicy and nothing else, it holds {len(found)} objects", "E125")
-    regions = tuple(one.name for one in world.members)
-    wish, wrong = accept_wish(wish_of(found[0].value.spec), Wish(), Bounds(regions, ()))
+    names = tuple(one.name for one in world.members)
+    wish = wish_of(found[0].value.spec)
+    wrong = known_fault(wish, Bounds(names, (), names))
     if wrong:
-        raise InputError(f"{found[0].place}: {wrong.partition('; the last good')[0]}", "E125")
+        raise InputError(f"{found[0].place}: {wrong}", "E125")
     return in_force([("policy", wish)]).policy
 
 

@@ -38,7 +38,7 @@ class Rooms(Struct, frozen=True):
 
 
 def rooms_of(chosen: Sequence[Candidate], case: Case, blind: Case) -> tuple[Rooms, list[str]]:
-    """The rooms of these; `blind` is the case without demand. When readiness gives nobody any: by ready endpoints."""
+    """Their rooms; `blind` is the case without demand. When readiness gives nobody any: by parts of endpoints."""
     by_readiness: Parts = {c.member: room_now(c, blind) for c in chosen}
     rules = []
     if not any(by_readiness.values()):

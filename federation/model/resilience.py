@@ -16,7 +16,7 @@ RetryOn = Literal[
 
 class Timeouts(Struct, frozen=True, kw_only=True):
     """In milliseconds. `request`: until the whole answer is there (0: no limit). `idle`: a stream without a byte (0: 5
-    minutes). `connect`: until a connection stands (0: 1 s).
+    minutes; of TCP: an hour). `connect`: until a connection stands (0: 1 s).
     """
 
     request: int = 0
@@ -59,15 +59,15 @@ class Outlier(Struct, frozen=True, kw_only=True):
 
 
 class SlowStart(Struct, frozen=True, kw_only=True):
-    """A new endpoint of the own member gets its full part after `seconds`, from `percent` on."""
+    """A new endpoint of the own member gets its full part after `seconds`, from `percent` on. Not under an affinity."""
 
     seconds: int = 0
     percent: int = 10
 
 
 class RateLimit(Struct, frozen=True, kw_only=True):
-    """What one proxy of the exporter lets in for a service: requests per second, and how many at once (0: as many as in
-    a second). More is answered 429.
+    """What one proxy of the exporter lets in at each HTTP port of a service: requests per second, and how many at once
+    (0: as many as in a second). More is answered 429.
     """
 
     rps: int
@@ -75,7 +75,9 @@ class RateLimit(Struct, frozen=True, kw_only=True):
 
 
 class Resilience(Struct, frozen=True, kw_only=True):
-    """All of it. `connection_seconds`: a connection is drained and made anew after so long (0: an hour)."""
+    """All of it. `connection_seconds`: a connection is drained and made anew after so long (0: an hour; of TCP, which
+    is cut, never).
+    """
 
     timeouts: Timeouts = Timeouts()
     retries: Retries = Retries()

@@ -255,7 +255,7 @@ class Loop:
         self._give_numbers(plans, states)
         self.native.put_services(plans)
         if mesh_dirty or everything or hosts != self.desired.steered.keys():
-            record, handout = plan_mesh(self, states, own_leaves)
+            record, handout = plan_mesh(self, states)
             note_places(self, handout)
             self.desired.put_mesh(record, handout)
             self.links.write_down()

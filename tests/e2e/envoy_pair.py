@@ -33,7 +33,8 @@ from tests.worlds.two_members import (
     web_pool,
 )
 
-CLIENT = Workload("default", "client", ("127.0.0.1",))
+SOURCES = tuple(f"127.0.0.{i}" for i in range(1, 33))
+CLIENT = Workload("default", "client", SOURCES)
 NOTHING = Policy()
 CALLER = "spiffe://us-east.acme.mesh/ns/default/sa/client"
 
@@ -41,10 +42,10 @@ CALLER = "spiffe://us-east.acme.mesh/ns/default/sa/client"
 class Pair:
     """The world of both; `put` has each Envoy hold what the policies make of it."""
 
-    def __init__(self, node: Rig, gateway: Rig, pod: Backend, app_protocol: str) -> None:
+    def __init__(self, node: Rig, gateway: Rig, pods: tuple[Backend, ...], app_protocol: str) -> None:
         self.node, self.gateway, self.port = node, gateway, free_port()
         self.us, self.eu = real("us-east"), real("eu-central")
-        self._pod, self._protocol = pod, app_protocol
+        self._pods, self._protocol = pods, app_protocol
         number = os.getpid()
         self._entrance = f"127.{64 + number % 128}.{number // 128 % 256}"
 
@@ -73,7 +74,7 @@ class Pair:
         )
         us = structs.replace(peer(self.us, "192.0.2.1:51820", ()), overlay="127.0.0.0/24")
         offer = structs.replace(web_offer(self._protocol), policy=policy)
-        pool = web_pool(Endpoint("127.0.0.1"), port=self._pod.port)
+        pool = web_pool(*(Endpoint(pod.address) for pod in self._pods), port=self._pods[0].port)
         state = intend(here, keyed(self._site(self.eu, f"{self._entrance}.0/24"), us, offer, pool))
         assert state.problems == ()
         await self.gateway.put(state, certificates(self.eu, *state.identities))
@@ -101,11 +102,14 @@ def certificates(own: MemberKeys, *identities: SpiffeId) -> dict[str, Certificat
 
 
 @asynccontextmanager
-async def pair(status: int = 200, app_protocol: str = "http") -> AsyncIterator[Pair]:
-    """Both Envoys, with one pod behind the gateway that answers with this status."""
-    pod = Backend("pod", free_port(), status)
-    async with envoy() as node, envoy((pod,)) as gateway:
-        yield Pair(node, gateway, pod, app_protocol)
+async def pair(status: int = 200, app_protocol: str = "http", pods: int = 1) -> AsyncIterator[Pair]:
+    """Both Envoys, with pods behind the gateway that answer with this status: `pod`, `pod2` and so on."""
+    port = free_port()
+    served = tuple(
+        Backend(f"pod{i}" if i > 1 else "pod", port, status, address=f"127.0.0.{i}") for i in range(1, pods + 1)
+    )
+    async with envoy() as node, envoy(served) as gateway:
+        yield Pair(node, gateway, served, app_protocol)
 
 
 class Span(Struct, frozen=True):

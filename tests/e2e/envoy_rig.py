@@ -40,9 +40,10 @@ class Backend(Struct, frozen=True):
     port: int
     status: int = 200
     marked: bool = False
+    address: str = "127.0.0.1"
 
     def host(self, state: str = "ready") -> Host:
-        return Host("127.0.0.1", self.port, state)  # type: ignore[arg-type]
+        return Host(self.address, self.port, state)  # type: ignore[arg-type]
 
 
 def backends(*names: str, status: int = 200) -> tuple[Backend, ...]:
@@ -182,7 +183,7 @@ def _answering(backend: Backend) -> Json:
             }
         ],
     }
-    address = {"socket_address": {"address": "127.0.0.1", "port_value": backend.port}}
+    address = {"socket_address": {"address": backend.address, "port_value": backend.port}}
     filters = [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]
     return {"name": f"backend-{backend.name}", "address": address, "filter_chains": [{"filters": filters}]}
 

@@ -14,7 +14,7 @@ from federation.model.policy import Affinity, Policy
 from federation.model.resilience import Outlier, RateLimit, Resilience, Retries, Timeouts
 from gateways.render.envoy.routes import BY_GATEWAY
 from gateways.state import Telemetry
-from tests.e2e.envoy_pair import CALLER, Collector, Pair, pair
+from tests.e2e.envoy_pair import CALLER, SOURCES, Collector, Pair, pair
 from tests.e2e.envoy_rig import ask, burst
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -82,11 +82,11 @@ def test_source_affinity_sees_the_client_through_the_gateway() -> None:
 
     async def story(both: Pair) -> None:
         await both.put(exporters=Policy(affinity=Affinity()))
-        assert (await ask(both.port))[0] == 200
-        dump = await both.gateway.admin("/config_dump?resource=dynamic_route_configs")
-        assert "source_ip" in dump
+        found = [{(await ask(both.port, source=source))[2] for _ in range(4)} for source in SOURCES]
+        assert {len(one) for one in found} == {1}
+        assert len(set.union(*found)) > 1
 
-    through(story)
+    through(story, pods=4)
 
 
 def test_spans_of_both_proxies_are_of_one_trace() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from msgspec import structs
 
+from federation.model.handout import Here
 from federation.model.policy import Affinity, Panic, Policy, Portion
 from federation.model.record import Endpoint
 from federation.model.resilience import Resilience, Timeouts
@@ -114,6 +115,38 @@ def test_in_an_open_panic_sick_endpoints_count_as_ready_and_leaving_ones_do_not(
     [home] = [one for one in of_cluster(state).localities if one.member == "us-east"]
     assert [host.state for host in home.hosts] == ["ready", "draining"]
     assert (home.weight, home.reason) == (1_000_000, "panic")
+
+
+def zoned(own: str, policy: Policy, a: int, b: int) -> list[tuple[str, str, int, int]]:
+    """Member, zone, weight and place of each locality, for a node in zone `own` of two, with one agent in each."""
+    pools = [
+        web_pool(*(Endpoint(f"10.1.{number}.{i}") for i in range(count)), az=zone)
+        for number, (zone, count) in enumerate((("a", a), ("b", b)))
+        if count
+    ]
+    web = structs.replace(web_import(candidate(US, a + b, a + b, 0), candidate(EU, 2, 2, 90)), policy=policy)
+    here = structs.replace(site(US), zones={"a": 1, "b": 1})
+    state = intend(NODE, keyed(here, Here(own), EU_PEER, web, *pools, CLIENT))
+    return [(one.member, one.zone, one.weight, one.standby) for one in of_cluster(state).localities]
+
+
+AZ = Policy(order=("@az",))
+
+
+@pytest.mark.parametrize(
+    ("own", "policy", "endpoints", "wanted"),
+    [
+        ("a", Policy(), (2, 2), [("us-east", "", 1_000_000, 0), ("eu-central", "", 0, 1)]),
+        ("a", AZ, (2, 2), [("us-east", "a", 1_000_000, 0), ("us-east", "b", 0, 1), ("eu-central", "", 0, 2)]),
+        ("b", AZ, (3, 1), [("us-east", "a", 500_000, 0), ("us-east", "b", 500_000, 0), ("eu-central", "", 0, 1)]),
+        ("a", AZ, (0, 2), [("us-east", "b", 1_000_000, 0), ("eu-central", "", 0, 1)]),
+        ("", AZ, (1, 3), [("us-east", "a", 250_000, 0), ("us-east", "b", 750_000, 0), ("eu-central", "", 0, 1)]),
+    ],
+)
+def test_the_own_zone_first_then_the_other_zones_then_other_members(
+    own: str, policy: Policy, endpoints: tuple[int, int], wanted: list[tuple[str, str, int, int]]
+) -> None:
+    assert zoned(own, policy, *endpoints) == wanted
 
 
 POLICY = Policy(resilience=Resilience(timeouts=Timeouts(request=5, idle=7)), affinity=Affinity())
