@@ -113,7 +113,7 @@ class LoadBed:
         answer = await reader.readuntil(b"\r\n\r\n")
         assert answer.startswith(b"HTTP/1.1")
 
-    def expected(self, name: str, late: float = 2.0) -> tuple[float, float]:
+    def expected(self, name: str, late: float = 3.0) -> tuple[float, float]:
         """Between what the average over 10 s of what was asked, in thousandths a second, must lie: as it is now, and as
         it was so many seconds ago.
         """
@@ -146,8 +146,11 @@ def reachable(port: int) -> bool:
         return False
 
 
-async def until(holds: Callable[[], bool], seconds: float = 30) -> None:
-    """Wait for it. TimeoutError."""
-    async with asyncio.timeout(seconds):
-        while not holds():  # noqa: ASYNC110 - Envoy's doing has no event here
-            await asyncio.sleep(0.05)
+async def until(holds: Callable[[], bool], seconds: float = 30, why: Callable[[], str] = str) -> None:
+    """Wait for it. AssertionError with `why` when it does not come about."""
+    try:
+        async with asyncio.timeout(seconds):
+            while not holds():  # noqa: ASYNC110 - Envoy's doing has no event here
+                await asyncio.sleep(0.05)
+    except TimeoutError:
+        raise AssertionError(why()) from None

@@ -25,6 +25,14 @@ spec:
   capacity: 50
   return: {percent: 100, seconds: 1}
 """
+ACCESS = """\
+apiVersion: isthmus.dev/v1alpha1
+kind: AccessPolicy
+metadata: {name: web, namespace: shop}
+spec:
+  service: web
+  from: [{member: us-east}, {member: us-west}, {member: eu-central}]
+"""
 URL = "http://web.shop.svc.clusterset.local:80/"
 ROOM = 80
 """Two ready endpoints of 50 requests per second, filled to 0.8."""
@@ -37,9 +45,10 @@ def offer_everywhere(lab: Path) -> None:
     for number, member in enumerate(MEMBERS, start=1):
         folder = lab / member / "manifests"
         here = endpoints.replace("10.3.1.", f"10.{number}.1.").replace("eu-central-1", f"{member}-1")
-        for name, text in (("policy.yaml", POLICY), ("web.yaml", export), ("web-endpoints.yaml", here)):
+        said = {"policy": POLICY, "web-access": ACCESS, "web": export, "web-endpoints": here}
+        for name, text in said.items():
             (folder / f".{name}").write_text(text)
-            (folder / f".{name}").rename(folder / name)
+            (folder / f".{name}").rename(folder / f"{name}.yaml")
 
 
 def inputs(lab: Path, member: str) -> tuple[int, dict[str, dict[str, int]]]:
