@@ -1,6 +1,6 @@
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: setup demo test lint bench crds clean help
+.PHONY: setup demo test lint bench crds shares clean help
 
 ifneq ($(shell id -u),0)
 # As root by sudo; bytecode is not written, so that the checkout stays its owner's.
@@ -33,6 +33,9 @@ bench: setup  ## measure against the targets, writes build/bench.json; one row: 
 
 crds: setup  ## write the CustomResourceDefinitions from their types
 	@PYTHONPATH=. .venv/bin/python scripts/write_crds.py
+
+shares: setup  ## draw docs/shares.svg: shares over time when a service dies and comes back, by simulation
+	@PYTHONPATH=. .venv/bin/python scripts/draw_shares.py
 
 clean:  ## remove everything that setup, tests and benchmarks made
 	rm -rf .venv .uv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

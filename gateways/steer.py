@@ -10,6 +10,7 @@ from federation.law.shares import Ruling, rule
 from federation.law.terms import names, place_in_order
 from federation.law.zones import OWN_ZONE, zone_parts
 from federation.model.handout import Candidate
+from federation.model.policy import Policy
 from gateways.evidence import own_candidate
 from gateways.state import Host, Locality
 from gateways.view import Imported, View
@@ -29,6 +30,11 @@ class Steering:
         self.in_use: set[str] = set()
         self.until = 0
         self.held: Candidate | None = None
+
+    @property
+    def policy(self) -> Policy:
+        """The one in force for the service."""
+        return self._case.policy
 
     def rule(self, candidates: Iterable[Candidate]) -> Ruling:
         """The ruling on those candidates of this import that can be reached from here."""

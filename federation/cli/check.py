@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path, dir_okay=False))
 @click.option(
     "--resolver", metavar="ADDRESS[:PORT]", help="The cluster's resolver (default: the first of resolv.conf)."
 )
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 @click.pass_context
 def check(
     calling: click.Context,
+    files: tuple[Path, ...],
     resolver: str | None,
     state: Path | None,
     kubeconfig: Path | None,
@@ -35,15 +37,22 @@ def check(
     in_cluster: bool,
     output: str,
 ) -> None:
-    """Check that clusterset.local is forwarded to us, the controller answers, and our kinds are served.
+    """Check that clusterset.local is forwarded to us, the controller answers, and our kinds are served. With FILES:
+    check these manifests instead, without a cluster.
 
     One line a check; exit status 1 when one found a problem.
     """
     from federation.cli.check_forward import check_forward, parse_resolver
 
-    access = _access(kubeconfig, context, in_cluster)
-    address = parse_resolver(resolver)
-    found = [check_forward(address), check_controller(state), _kinds(access)]
+    if files:
+        from federation.cli.check_files import check_files
+
+        if resolver or state or kubeconfig or context or in_cluster:
+            raise click.UsageError("FILES are checked by themselves: leave out the options of an installation")
+        found = check_files(files)
+    else:
+        access = _access(kubeconfig, context, in_cluster)
+        found = [check_forward(parse_resolver(resolver)), check_controller(state), _kinds(access)]
     if output == "json":
         rows = [{"check": one.check, "status": one.status, "text": one.text} for one in found]
         click.echo(json.dumps(rows, indent=2))

@@ -35,6 +35,7 @@ COMMANDS = {
     "check": ("federation.cli.check:check", "Check a member's installation from where it is run."),
     "access": ("federation.cli.look:access", "Tell whether a caller of another member may call a service."),
     "explain": ("federation.cli.look:explain", "Explain where requests for a service go, and why."),
+    "simulate": ("federation.cli.simulate:simulate", "Run a policy through a scenario in virtual time."),
     "map": ("federation.cli.map:service_map", "Show who calls whom: source, service, destination, rate, errors."),
     "deploy": ("federation.cli.deploy:deploy", "What a Kubernetes cluster needs of a state folder."),
     "lab": ("federation.cli.lab:lab", "A whole federation on this machine."),

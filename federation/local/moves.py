@@ -16,7 +16,7 @@ from federation.law.least import Paths, lone, refusal
 from federation.law.places import policy_of
 from federation.law.recovery import follow
 from federation.model.errors import InputError, Refused
-from federation.model.handout import Candidate, Import, Peer, Site, Steered
+from federation.model.handout import Candidate, Import, Peer, Place, Site, Steered
 from federation.model.moves import REASON_MAX, SECONDS_MAX, Manner, Order, Orders, moved, soonest
 from federation.model.policy import Policy
 
@@ -190,7 +190,7 @@ def members_of(values: Iterable[Struct]) -> list[str]:
     """The members that a handout names, by name."""
     found = set()
     for value in values:
-        if isinstance(value, Site | Peer):
+        if isinstance(value, Site | Peer | Place):
             found.add(str(value.member))
         elif isinstance(value, Import):
             found.update(str(one.member) for one in value.candidates)

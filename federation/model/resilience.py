@@ -2,7 +2,16 @@
 our own default holds.
 """
 
+from typing import Literal
+
 from msgspec import Struct
+
+RetryOn = Literal[
+    "5xx", "gateway-error", "reset", "reset-before-request", "connect-failure", "envoy-ratelimited", "retriable-4xx",
+    "refused-stream", "http3-post-connect-failure", "cancelled", "deadline-exceeded", "internal", "resource-exhausted",
+    "unavailable",
+]  # fmt: skip
+"""Envoy's retry_on words that need nothing beside them (HTTP and gRPC)."""
 
 
 class Timeouts(Struct, frozen=True, kw_only=True):

@@ -24,12 +24,16 @@ Rates = Mapping[MemberName, int]
 
 
 class Importing(Struct, frozen=True):
-    """One member's clients of a service: what they ask of it, its policy, and who could take that, nearest first."""
+    """One member's clients of a service: what they ask of it, its policy, and who could take that, nearest first.
+
+    `rooms` is what the law gives each of these now (ppm): one that comes back takes no more than its ramp.
+    """
 
     own: MemberName
     demand: int
     policy: Policy
     order: Sequence[Candidate]
+    rooms: Mapping[MemberName, int] = {}
 
 
 def room(capacity: int, ready: int) -> int:
@@ -85,7 +89,7 @@ def wants(importing: Importing) -> dict[MemberName, int]:
             if wanted:
                 found[candidate.member] = wanted
             takes = min(most, candidate.grant) if candidate.grant >= 0 else most
-        left -= min(left, takes)
+        left -= min(left, takes, -(-importing.demand * importing.rooms.get(candidate.member, PPM) // PPM))
     return found
 
 

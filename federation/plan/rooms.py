@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from federation.law.case import Case
 from federation.law.eligible import eligible
-from federation.law.room import capacity_of
+from federation.law.room import capacity_of, room_now
 from federation.law.terms import rank
 from federation.model.handout import Candidate
 from federation.model.names import MemberName, ServiceKey
@@ -60,7 +60,8 @@ def _wants(demanding: Demanding) -> dict[MemberName, int]:
     if not demanding.demand:
         return {}
     order = eligible(sorted(demanding.candidates, key=lambda c: rank(c, demanding.case)), demanding.case).candidates
-    fresh = wants(Importing(demanding.own, demanding.demand, demanding.case.policy, order))
+    rooms = {one.member: room_now(one, demanding.case) for one in order}
+    fresh = wants(Importing(demanding.own, demanding.demand, demanding.case.policy, order, rooms))
     return steady(fresh, demanding.wants)
 
 

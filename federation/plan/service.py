@@ -24,10 +24,11 @@ from federation.model.record import (
 )
 from federation.model.wish import Wish, hint_of, in_force
 from federation.plan.access import access_notes
+from federation.plan.bounded import bounded, local_notes
 from federation.plan.conditions import EXPORT, export_conditions, said
 from federation.plan.exports import PROVISIONAL, Conflict, merge, usable_ports
 from federation.plan.imports import Exporter, Nodes, cluster_objects, headless_slices
-from federation.plan.local import bounded, local_notes
+from federation.plan.programmed import with_program, words
 from federation.plan.rooms import Demanding, measured, rooms_of
 from federation.plan.steering import Bounds, Definition, Kept, followed, steered
 from federation.plan.wished import (
@@ -62,17 +63,15 @@ class ServiceInputs(Struct, frozen=True, kw_only=True):
     """Everything that the plan of one service depends on.
 
     `addresses` are its clusterset IPs where we give them ourselves, and `listeners` the node port of each service port,
-    by name and number. `numbers` are those of all exports, which we say in our record when our
-    member `registers`. `native`: the cluster is a Kubernetes API, which gives the
-    addresses and holds the import; `nodes` are our node agents there. `member`: we are one still; `granted`: the
-    ledger lets us export from the namespace. `names` are
-    the public names that we define for it (by object), `definitions` those of anyone that are in force for it.
-    `ingress` has each member's public addresses. `federation` is what the ledger asks of steering for all, `kept` what
-    its last plan remembered; `now` in Unix milliseconds. `demand` is what our clients ask of it, in requests per second
-    (0: unknown), `paths` what our agents know of the ways to others. `asks` is what other members would have us take,
-    `importers` all that may.
-    its last plan remembered; `now` in Unix milliseconds. `shifts` are those that our clients obey,
-    `own_shifts` those that we ask of everybody.
+    by name and number. `numbers` are those of all exports, which we say in our record when our member `registers`.
+    `native`: the cluster is a Kubernetes API, which gives the addresses and holds the import; `nodes` are our node
+    agents there. `member`: we are one still; `granted`: the ledger lets us export from the namespace. `names` are the
+    public names that we define for it (by object), `definitions` those of anyone that are in force for it. `ingress`
+    has each member's public addresses. `federation` is what the ledger asks of steering for all, `kept` what its last
+    plan remembered; `now` in Unix milliseconds. `demand` is what our clients ask of it, in requests per second (0:
+    unknown), `paths` what our agents know of the ways to others. `asks` is what other members would have us take,
+    `importers` all that may. `shifts` are those that our clients obey, `own_shifts` those that we ask of everybody.
+    `refused_by` is what our proxies refuse of the service, by node.
     """
 
     own: MemberName
@@ -104,6 +103,7 @@ class ServiceInputs(Struct, frozen=True, kw_only=True):
     paths: Paths = {}
     asks: Mapping[MemberName, int] = {}
     importers: tuple[MemberName, ...] = ()
+    refused_by: Mapping[str, str] = {}
 
 
 Told = Import | HeadlessSlice | Pool | Offer | Steered
@@ -195,7 +195,10 @@ def plan_service(inputs: ServiceInputs) -> ServicePlan:
     return ServicePlan(
         record=record,
         handout=handout,
-        cluster=(*made.objects, *_said(inputs, export, made.conflicts), *said_of_policy(local, asked, consumed.sources))
+        cluster=with_program(
+            (*made.objects, *_said(inputs, export, made.conflicts), *said_of_policy(local, asked, consumed.sources)),
+            inputs.refused_by,
+        )
         if inputs.native
         else (),
         exporters=tuple(item.member for item in offered),
@@ -204,6 +207,7 @@ def plan_service(inputs: ServiceInputs) -> ServicePlan:
             *(() if export is None else access_notes(local.key, export.ports, local.access, inputs.own)),
             *left_out,
             *noted,
+            *([f"{local.key}: {words(inputs.refused_by)}"] if inputs.refused_by else []),
             *(f"{local.key}: {c.reason}: {c.message}" for c in made.conflicts),
         ),
         kept=kept,

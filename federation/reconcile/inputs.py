@@ -46,6 +46,7 @@ def inputs_of(loop: Loop, local: LocalFacts, peers: tuple[Offered, ...], around:
         granted=own.granted(key.namespace),
         federation=around.settings.policy,
         nodes=loop.nodes.all,
+        refused_by=loop.refused_by(key),
         kept=loop.memory.of(key),
         now=int(loop.parts.clock.wall() * 1_000),
     )

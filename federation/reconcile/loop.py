@@ -18,8 +18,8 @@ from federation.model.errors import InputError, IsthmusError
 from federation.model.local import LocalFacts
 from federation.model.moves import Leaving
 from federation.model.names import MemberName, ServiceKey
+from federation.plan.bounded import without_failing
 from federation.plan.guard import Held
-from federation.plan.local import without_failing
 from federation.plan.service import (
     Offered,
     ServicePlan,
@@ -114,6 +114,10 @@ class Loop:
     def _services_in(self, namespace: str) -> set[ServiceKey]:
         known = (self.parts.cluster.services(), self.index.services(), self.desired.plans)
         return {key for keys in known for key in keys if key.namespace == namespace}
+
+    def refused_by(self, key: ServiceKey) -> Mapping[str, str]:
+        """What our proxies refuse of this service, by node."""
+        return self._by_report.refused.get(key, {})
 
     def peer_changed(self, member: MemberName, change: Change | None) -> None:
         """This member's record changed (None: the ledger moved, look at all)."""
@@ -251,7 +255,7 @@ class Loop:
         self._give_numbers(plans, states)
         self.native.put_services(plans)
         if mesh_dirty or everything or hosts != self.desired.steered.keys():
-            record, handout = plan_mesh(self, states, own_leaves)
+            record, handout = plan_mesh(self, states)
             note_places(self, handout)
             self.desired.put_mesh(record, handout)
             self.links.write_down()

@@ -11,7 +11,6 @@ from msgspec import Struct
 
 from federation.model.handout import NodeReport
 from federation.model.ledger import Member
-from federation.model.moves import Leaving
 from federation.model.names import MemberName
 from federation.model.record import Gateway, Resource, key_of
 from federation.plan import mesh
@@ -25,14 +24,14 @@ VERSION = "0.1.0"
 EVIDENCE_SECONDS = 60.0
 
 
-def plan_mesh(
-    loop: Loop, states: Mapping[MemberName, PeerState], leaving: Leaving | None
-) -> tuple[dict[str, Resource], dict[str, Struct]]:
+def plan_mesh(loop: Loop, states: Mapping[MemberName, PeerState]) -> tuple[dict[str, Resource], dict[str, Struct]]:
     """What our record and our agents' handouts say of it, by key."""
     ledger = loop.parts.ledger.ledger
     own = ledger.members[loop.parts.own.name]
     reports = {name: state.node for name, state in loop.parts.agents.states().items()}
-    record: dict[str, Resource] = {"about": mesh.about(own, VERSION, leaving, loop.parts.labels)}
+    record: dict[str, Resource] = {
+        "about": mesh.about(own, VERSION, loop.moves.leaves().get(own.name), loop.parts.labels)
+    }
     evidence = loop.links.evidence()
     ours: list[Resource] = [*_gateways(loop, own, reports), *loop.links.distances(), *evidence]
     ours += loop.trust.record

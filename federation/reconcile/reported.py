@@ -13,7 +13,7 @@ Plans = Mapping[ServiceKey, ServicePlan]
 
 
 class Reported:
-    """`failing` are the own endpoints that fail, by service."""
+    """`failing` are the own endpoints that fail, `refused` what our proxies refuse (by node), both by service."""
 
     def __init__(self, links: Links, demands: Demands, agents: Agents) -> None:
         self._links = links
@@ -21,11 +21,14 @@ class Reported:
         self._agents = agents
         self._down: frozenset[str] = frozenset()
         self.failing: dict[ServiceKey, frozenset[str]] = {}
+        self.refused: dict[ServiceKey, dict[str, str]] = {}
 
     def anew(self, plans: Plans) -> set[ServiceKey]:
         """After an agent said something new, came or went."""
         before, self.failing = self.failing, self._links.failing()
         moved = {key for key in self.failing.keys() | before.keys() if self.failing.get(key) != before.get(key)}
+        held, self.refused = self.refused, _refused(self._agents)
+        moved |= {key for key in held.keys() | self.refused.keys() if held.get(key) != self.refused.get(key)}
         down = frozenset(member for member, path in self._links.paths().items() if not path.up)
         if down != self._down:
             moved |= {key for key, plan in plans.items() if plan.measured}
@@ -39,3 +42,12 @@ class Reported:
             lambda agent: agent in states and states[agent].connected,
             lambda key: plans.get(key, NOTHING).measured,
         )
+
+
+def _refused(agents: Agents) -> dict[ServiceKey, dict[str, str]]:
+    """What the proxies of connected agents refuse of each service, by node."""
+    found: dict[ServiceKey, dict[str, str]] = {}
+    for node, state in agents.states().items():
+        for one in state.refusals if state.connected else ():
+            found.setdefault(one.service, {})[node] = one.text
+    return found

@@ -9,6 +9,7 @@ from federation.law.case import Paths, case_of
 from federation.law.shares import rule
 from federation.model.handout import Import, Steered
 from federation.model.names import ServiceKey
+from federation.model.wish import Wish
 from federation.reconcile.loop import Loop
 from federation.reconcile.memory import Suspicion
 from federation.reconcile.underway import under_way
@@ -49,7 +50,7 @@ def status(loop: Loop) -> dict[str, Any]:
         ],
         "nodes": _nodes(loop),
         "links": _links(loop),
-        "services": [_service(key, loop, paths) for key in sorted(loop.desired.plans)],
+        "services": [_service(key, loop, paths) for key in sorted(loop.desired.plans) if _is_told(key, loop)],
         "names": _names(loop),
         "moves": under_way(loop),
         "foreign": _foreign(loop),
@@ -136,6 +137,12 @@ def _links(loop: Loop) -> list[dict[str, Any]]:
         for name, state in sorted(loop.parts.agents.states().items())
         for link in sorted(state.links, key=lambda item: (item.member, item.gateway))
     ]
+
+
+def _is_told(key: ServiceKey, loop: Loop) -> bool:
+    """Whether there is anything to tell of a service; of some only a policy for the namespace has the name."""
+    plan = loop.desired.plans[key]
+    return bool(plan.record or plan.handout or plan.exporters or plan.kept.wish != Wish() or loop.notes(key))
 
 
 def _service(key: ServiceKey, loop: Loop, paths: Paths) -> dict[str, Any]:

@@ -230,7 +230,8 @@ def _check_name(name: GlobalName, member: Member) -> None:
         raise Refused(f"{where}: lies in no zone granted to it [{granted}]; last good kept", "E102")
     _check_service(name.service, member)
     policy, probe = name.policy, name.policy.probe or Probe()
-    regions = len(policy.order) + len(policy.weights) + len(policy.drain)
+    lists = (policy.order, policy.weights, policy.drain, policy.residency, policy.least, policy.most)
+    bounds = (*policy.least.items(), *policy.most.items())
     ranges = (
         ("ttl", name.ttl, limits.TTL),
         ("threshold", policy.threshold, limits.Range(0, limits.THRESHOLD.high)),
@@ -242,7 +243,11 @@ def _check_name(name: GlobalName, member: Member) -> None:
         ("probe unhealthy", probe.unhealthy, limits.PROBE_COUNT),
         ("probe healthy", probe.healthy, limits.PROBE_COUNT),
         *((f"weight of {region[:63]!r}", weight, limits.WEIGHT) for region, weight in policy.weights.items()),
-        ("number of regions", regions, limits.Range(0, REGIONS_MAX)),
+        *((f"share of {region[:63]!r}", ppm, limits.PPM) for region, ppm in bounds),
+        *((f"price from {one.source[:63]!r}", one.micros, limits.PRICE_MICROS) for one in policy.prices),
+        ("number of prices", len(policy.prices), limits.Range(0, limits.PRICES_MAX)),
+        ("price of a millisecond", policy.price_ms, limits.PRICE_MS),
+        ("number of regions", sum(map(len, lists)), limits.Range(0, REGIONS_MAX)),
         ("length of the probe path", len(probe.path), limits.Range(0, limits.PROBE_PATH_MAX)),
     )
     for what, value, allowed in ranges:

@@ -12,9 +12,8 @@ from federation.model.errors import Refused
 from federation.model.ledger import Member
 from federation.model.names import is_label
 from federation.model.record import Demand, Export, Granted, key_of
-from federation.model.resilience import Resilience
+from federation.model.resilience import Resilience, RetryOn
 from federation.model.wish import HINTED, Wish, in_force
-from federation.wire.k8s.policies import RetryOn
 
 RPS = limits.Range(0, 1_000_000_000)
 MEMBERS_MAX = 4_096

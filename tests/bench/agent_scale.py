@@ -28,13 +28,17 @@ SECONDS = 300
 
 
 class Found(Struct, frozen=True):
-    """What a child says: seconds from nothing, megabytes, and milliseconds of each change (to the offer, to the end)."""
+    """What a child says: seconds from nothing, megabytes, and of each change milliseconds to the offer, to the end of the
+    pass, and of the processor.
+    """
 
     cold: float
+    cold_cpu: float
     grown: float
     resident: float
     offered: list[float]
     whole: list[float]
+    cpu: list[float]
 
 
 def measure(names: tuple[str, ...]) -> list[Row]:
@@ -57,7 +61,7 @@ def cold_row(name: str) -> Row:
     got = found(role, MOST)
     note = f"role {role}, 100 members, {MOST} services, 100 endpoints each; decoding the handout not counted"
     if what == "cold":
-        return Row(name, rounded(got.cold), "s", 1, note)
+        return Row(name, rounded(got.cold), "s", 1, f"{note}; {got.cold_cpu:.2f} s of the processor")
     return Row(
         name,
         rounded(got.resident),
@@ -71,6 +75,6 @@ def change_row(name: str) -> Row:
     """From the handout's change until the bytes are offered."""
     role, services = ("gateway" if "gateway" in name else "node"), int(name.rpartition("-")[2])
     got = found(role, services)
-    whole = rounded(statistics.median(got.whole))
-    note = f"role {role}, {services} services, 100 members; the whole pass {whole:g} ms; must not grow"
+    whole, cpu = rounded(statistics.median(got.whole)), rounded(statistics.median(got.cpu))
+    note = f"role {role}, {services} services, 100 members; the whole pass {whole:g} ms, {cpu:g} of the processor; must not grow"
     return median_row(name, "ms", got.offered, RUNS, note, TARGET)

@@ -1,7 +1,8 @@
 """One node agent with a handout of many services, from nothing, then one changed endpoint after another.
 
-Usage: agent_scale_child.py ROLE SERVICES. Prints one JSON object: seconds, megabytes, milliseconds of each change until
-the bytes are offered, and until the pass that did it has ended.
+Usage: agent_scale_child.py ROLE SERVICES. Prints one JSON object: seconds from nothing and those of the processor,
+megabytes, and of each change milliseconds until the bytes are offered, until the pass that did it has ended, and those of
+the processor.
 """
 
 import asyncio
@@ -74,21 +75,30 @@ async def measured(role: Role, services: int) -> dict[str, object]:
     gc.collect()
     before = resident()
     with tempfile.TemporaryDirectory(prefix="ist-") as folder:
-        begin = time.perf_counter()
+        begin, busy = time.perf_counter(), time.process_time()
         agent = Watched(role, feed, Path(folder))
         task = asyncio.create_task(agent.run())
         try:
             cold = await agent.offers(name_of(role, services - 1)) - begin
+            cold_cpu = time.process_time() - busy
             grown = resident() - before
             samples = [await changed(agent, feed, role, scale, run) for run in range(WARM + RUNS)][WARM:]
         finally:
             task.cancel()
             await asyncio.wait([task])
-    offered, whole = zip(*samples, strict=True)
-    return {"cold": cold, "grown": grown, "resident": resident(), "offered": offered, "whole": whole}
+    offered, whole, cpu = zip(*samples, strict=True)
+    return {
+        "cold": cold,
+        "cold_cpu": cold_cpu,
+        "grown": grown,
+        "resident": resident(),
+        "offered": offered,
+        "whole": whole,
+        "cpu": cpu,
+    }
 
 
-async def changed(agent: Watched, feed: MemoryFeed, role: Role, scale: Scale, run: int) -> tuple[float, float]:
+async def changed(agent: Watched, feed: MemoryFeed, role: Role, scale: Scale, run: int) -> tuple[float, float, float]:
     """Milliseconds after one endpoint of one service went, or came back, in a handout as a controller changes it."""
     number = run * 7 % scale.services
     ready = scale.local - 1 - run // scale.services % 2
@@ -102,11 +112,12 @@ async def changed(agent: Watched, feed: MemoryFeed, role: Role, scale: Scale, ru
     agent.offered.clear()
     feed.values.update(new)
     feed.tree = tree
-    begin = time.perf_counter()
+    begin, busy = time.perf_counter(), time.process_time()
     agent.rests.clear()
     feed.changed.set()
     offered = await agent.offers(name_of(role, number))
-    return (offered - begin) * 1_000, (time.perf_counter() - begin) * 1_000
+    ended = time.perf_counter()
+    return (offered - begin) * 1_000, (ended - begin) * 1_000, (time.process_time() - busy) * 1_000
 
 
 def name_of(role: Role, number: int) -> str:

@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from math import exp
 from pathlib import Path
 
 from gateways.binary import find_envoy
@@ -41,6 +42,7 @@ class LoadBed:
         self._stack = AsyncExitStack()
         self.path = Path(tempfile.mkdtemp(prefix="load-"))
         self.ports: dict[str, int] = {}
+        self.done: dict[str, list[float]] = {}
         self._encoder = Encoder()
         self.load = LoadServer("us-east", milliseconds)
 
@@ -87,17 +89,14 @@ class LoadBed:
         await until(self.xds.settled)
         await until(lambda: all(map(reachable, self.ports.values())))
 
-    async def offer(self, name: str, rps: int, seconds: float, path: str = "/") -> int:
-        """Open-loop requests on connections that stay open; how many were answered."""
-        port, begun = self.ports[name], time.monotonic()
-        answered = 0
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    async def offer(self, name: str, rps: int, seconds: float, path: str = "/") -> None:
+        """Requests on one connection that stays open, begun on schedule where the machine keeps up; `done` has when."""
+        begun = time.monotonic()
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.ports[name])
         for number in range(int(rps * seconds)):
             await asyncio.sleep(max(0.0, begun + number / rps - time.monotonic()))
-            writer.write(b"GET %s HTTP/1.1\r\nhost: x\r\n\r\n" % path.encode())
-            answered += (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1")
+            await self._ask(name, reader, writer, path)
         writer.close()
-        return answered
 
     async def connect(self, name: str, rps: int, seconds: float) -> None:
         """Connections, one after the other."""
@@ -105,9 +104,22 @@ class LoadBed:
         for number in range(int(rps * seconds)):
             await asyncio.sleep(max(0.0, begun + number / rps - time.monotonic()))
             reader, writer = await asyncio.open_connection("127.0.0.1", self.ports[name])
-            writer.write(b"GET / HTTP/1.1\r\n\r\n")
-            await reader.readuntil(b"\r\n\r\n")
+            await self._ask(name, reader, writer, "/")
             writer.close()
+
+    async def _ask(self, name: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: str) -> None:
+        self.done.setdefault(name, []).append(time.monotonic())
+        writer.write(b"GET %s HTTP/1.1\r\nhost: x\r\n\r\n" % path.encode())
+        answer = await reader.readuntil(b"\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1")
+
+    def expected(self, name: str, late: float = 2.0) -> tuple[float, float]:
+        """Between what the average over 10 s of what was asked, in thousandths a second, must lie: as it is now, and as
+        it was so many seconds ago.
+        """
+        now = time.monotonic()
+        found = [100 * sum(exp((at - then) / 10) for at in self.done[name] if at <= then) for then in (now, now - late)]
+        return min(found), max(found)
 
     def _cluster(self, name: str, http: bool) -> Cluster:
         localities = tuple(

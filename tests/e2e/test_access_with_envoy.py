@@ -1,6 +1,7 @@
 """Who may come in: the pure decision against the real Envoy that is told the same rules, and what a refusal looks like."""
 
 import random
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -8,7 +9,8 @@ from msgspec import structs
 
 from federation.model.access import AccessRule, Call, Source, admitting, rules_at
 from federation.model.names import ServiceKey
-from tests.worlds.entrance import AP, EU, FROM, US, Entrance, Rules, port_of
+from tests.worlds.entrance import AP, DB, EU, FROM, US, WEB, Entrance, Rules, ask, port_of, said
+from tests.worlds.envoy_fed import DRAIN_SECONDS
 from tests.worlds.two_members import DOMAIN
 
 SERVICES, CALLS = 30, 12
@@ -173,3 +175,38 @@ def test_a_rule_of_requests_admits_nobody_to_tcp() -> None:
     with Entrance((everyone,), (everyone,)) as entrance:
         assert entrance.call(CLIENT).status == 200
         assert not entrance.line(CLIENT)
+
+
+CLIENTS = AccessRule(sources=(Source(US.name, "shop", "client"),))
+ROBOTS = AccessRule(sources=(Source(US.name, "shop", "robot"),))
+
+
+def test_requests_on_a_standing_connection_follow_the_policy_and_it_stays_open() -> None:
+    """Rules stand in routes: nothing is drained, and the next request is judged anew."""
+    with Entrance((CLIENTS,)) as entrance, entrance.connect(CLIENT, WEB) as standing:
+        assert ask(standing, "GET", "/").status == 200
+        entrance.allow(WEB, ROBOTS)
+        assert ask(standing, "GET", "/").status == 403
+        entrance.allow(WEB, CLIENTS)
+        assert ask(standing, "GET", "/").status == 200
+        assert entrance.envoy.stats("listener_manager.listener_(modified|in_place_updated)$") == {
+            "listener_manager.listener_in_place_updated": 0,
+            "listener_manager.listener_modified": 0,
+        }
+
+
+def test_a_policy_of_a_tcp_port_ends_the_connections_of_that_port_alone_when_they_are_drained() -> None:
+    with (
+        Entrance((CLIENTS,), (CLIENTS,)) as entrance,
+        entrance.connect(CLIENT, DB) as withdrawn,
+        entrance.connect(CLIENT, WEB) as other,
+    ):
+        assert said(withdrawn) and ask(other, "GET", "/").status == 200
+        begun = time.monotonic()
+        entrance.allow(DB, ROBOTS)
+        assert not entrance.line(CLIENT)
+        assert said(withdrawn), "it is left its time to drain"
+        entrance.envoy.until("it is closed", lambda: not said(withdrawn))
+        assert time.monotonic() - begun > DRAIN_SECONDS - 1
+        assert ask(other, "GET", "/").status == 200
+        assert entrance.line(ROBOT)

@@ -91,6 +91,9 @@ def offer(path: Path) -> None:
     Folder(path / B / "manifests").only(())
     manifests.set_endpoints(Folder(path / C / "manifests"), [Listed(pod) for pod in LAB.member(C).endpoints[:2]])
     manifests.set_endpoints(Folder(path / A / "manifests"), [Listed(pod) for pod in LAB.member(A).pods("pay")], "pay")
+    attacker = manifests.Caller(B, "isthmus", "controller")
+    Folder(path / C / "manifests").put(manifests.access((*manifests.CLIENTS, attacker)))
+    Folder(path / A / "manifests").put(manifests.access((manifests.Caller(C, "shop", "client"),), "pay"))
     look.until(load(path), A, C, 30)
     await_true("us-west is served", lambda: all(one["ok"] for one in look.fetch(load(path), C, 3, url=PAY)))
 
@@ -135,6 +138,15 @@ def test_c1_its_ca_passes_for_nobody_else(scene: Scene) -> None:
     """At us-west's controller, and at us-west's gateway Envoy over the WireGuard link; its own identity is the control."""
     served = scene.do("pass_for", C, **{"as": A, "service": "http.web.shop"})
     assert served == {"tried": 15, "link": ["own identity"], "gateway": ["own identity"]}
+
+
+def test_c1_it_calls_only_what_it_is_admitted_to(scene: Scene) -> None:
+    """us-east admits us-west's clients alone to shop/pay; to shop/web us-west admits the clients of every member, and of the
+    attacker's identities one more: the controls.
+    """
+    assert scene.do("call", A, **{"as": C, "service": "http.pay.shop"}) == {"tried": 8, "served": []}
+    served = scene.do("call", C, **{"as": A, "service": "http.web.shop"})["served"]
+    assert served == [client(B), f"spiffe://{B}.acme.mesh/ns/isthmus/sa/controller"]
 
 
 def test_c2_an_anchor_without_constraints_does_not_come_into_the_ledger(scene: Scene) -> None:

@@ -7,9 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
+from federation.law.case import case_of
 from federation.law.shares import Case, Ruling, rule
 from federation.model.handout import Candidate, Import, Place, Steered, Target
-from federation.model.moves import Leaving
+from federation.model.moves import Leaving, Shift
 from federation.model.names import MemberName
 from federation.model.policy import GlobalName, Policy, Portion, Price, Ramp
 from federation.model.record import Endpoint
@@ -95,3 +96,25 @@ def test_law_node_and_dns_agree(world: tuple[Import, dict[str, Standing]]) -> No
     assert at_node(item, paths) == shares
     if ruling.shares:
         assert at_dns(item, paths).shares == ruling.shares
+
+
+@st.composite
+def with_demand(draw: st.DrawFn) -> tuple[Import, dict[str, Standing]]:
+    """The same with what only services have: demand, capacity, grants, shifts."""
+    item, paths = draw(worlds())
+    candidates = tuple(
+        structs.replace(c, capacity=draw(st.sampled_from([0, 40])), grant=draw(st.sampled_from([-1, 0, 100])))
+        for c in item.candidates
+    )
+    shift = Shift(service=WEB, source=OWN, to=EUROPE, ppm=300_000, since=T - 4_000, seconds=10)
+    shifts = draw(st.sampled_from([(), (shift,)]))
+    demand = draw(st.sampled_from([0, 60, 700]))
+    return structs.replace(item, candidates=candidates, demand=demand, shifts=shifts), paths
+
+
+@settings(derandomize=True, deadline=None, max_examples=150)
+@given(with_demand())
+def test_law_and_node_agree_on_demand_and_shifts(world: tuple[Import, dict[str, Standing]]) -> None:
+    item, paths = world
+    ruling = rule(item.candidates, case_of(item, OWN, "us", paths, T))
+    assert at_node(item, paths) == {share.member: share.ppm for share in ruling.shares}

@@ -37,7 +37,7 @@ from federation.session.tree import Tree, tree_of
 from federation.sync.ledger import ledger_tree
 from federation.trust.slots import proof_text
 from federation.wire.record import RECORD, record_topic
-from tests.worlds.attacks import plain
+from tests.worlds.attacks import leaf, plain, uri
 from tests.worlds.rogue import content
 from tests.worlds.turncoat import BAIT, ENDED, PORTS, Answer, Attack, Turncoat
 
@@ -59,6 +59,17 @@ async def pass_for(me: Turncoat, asked: Asked) -> Answer:
     return {"tried": len(pairs)} | {
         where: [name for name, good in zip(pairs, found, strict=True) if good] for where, found in served.items()
     }
+
+
+async def call(me: Turncoat, asked: Asked) -> Answer:
+    """Which identities that our CA can sign does the gateway of `to` serve the service to? Every one of ours that might be
+    worth something, and those of the member `as`.
+    """
+    paths = ("ns/shop/sa/client", "ns/isthmus/sa/gateway", "ns/isthmus/sa/controller", "ns/shop/sa/web")
+    domains = (me.own.trust_domain, f"{asked['as']}.{me.own.domain}")
+    pairs = {name: leaf(me.anchor(), uri(name)) for name in (f"spiffe://{d}/{path}" for d in domains for path in paths)}
+    found = [await me.gateway_serves(asked["to"], asked["service"], pair) for pair in pairs.values()]
+    return {"tried": len(pairs), "served": [name for name, good in zip(pairs, found, strict=True) if good]}
 
 
 async def loose_anchor(me: Turncoat, asked: Asked) -> Answer:
@@ -340,7 +351,7 @@ async def words(me: Turncoat, to: str, counted: dict[str, int]) -> None:
 ATTACKS: dict[str, Attack] = {
     one.__name__: one
     for one in (
-        pass_for, loose_anchor, gateway, endpoint, export, name, foreign_topic, ledger, relay, older, quota, topics,
+        pass_for, call, loose_anchor, gateway, endpoint, export, name, foreign_topic, ledger, relay, older, quota, topics,
         message, rubbish, ports, flood, rest,
     )
 }  # fmt: skip

@@ -9,6 +9,7 @@ from msgspec import Meta, Struct
 
 from federation.model import policy as model
 from federation.model.names import LABEL_MAX
+from federation.model.resilience import RetryOn
 
 TERM_MAX = 400
 """Characters of a term: `label/`, a key of 317, `=` and a value of 63 fit."""
@@ -119,14 +120,6 @@ class TimeoutsSpec(Struct, frozen=True, kw_only=True, rename="camel"):
     request_ms: Annotated[int, _ms("Until the whole answer is there; 0: no limit.")] = 0
     idle_ms: Annotated[int, _ms("A request or answer in which nothing moves; 0: 5 minutes.")] = 0
     connect_ms: Annotated[int, _ms("Until a connection stands; 0: 1 s.")] = 0
-
-
-RetryOn = Literal[
-    "5xx", "gateway-error", "reset", "reset-before-request", "connect-failure", "envoy-ratelimited", "retriable-4xx",
-    "refused-stream", "http3-post-connect-failure", "cancelled", "deadline-exceeded", "internal", "resource-exhausted",
-    "unavailable",
-]  # fmt: skip
-"""Envoy's retry_on words that need nothing beside them (HTTP and gRPC)."""
 
 
 class BudgetSpec(Struct, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ import dns.query
 import dns.rcode
 import pytest
 
+from tests.netns.spaces import await_true
 from tests.worlds.agent_folder import make_folder
 from tests.worlds.dns_server import running
 from tests.worlds.public_cli import ISTHMUS, free_port
@@ -131,3 +132,34 @@ def test_a_folder_of_another_role_is_refused(tmp_path: Path, keys: MemberKeys) -
         timeout=60,
     )
     assert (done.returncode, done.stderr) == (2, f"isthmus: E125 {folder}: enrolled as node, which is no DNS server\n")
+
+
+def told(folder: Path, *arguments: str) -> tuple[int, str, str]:
+    command = [ISTHMUS, "dns", *arguments, "--state", str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_a_drain_on_its_own_socket_is_answered_at_once_and_outlives_a_restart(tmp_path: Path, keys: MemberKeys) -> None:
+    folder = make_folder(tmp_path / "d", keys, "dns", handout(), [])
+    subnets = folder / "subnets"
+    subnets.write_text("127.0.0.0/8 us-west\n")
+
+    def given(port: int) -> str:
+        return str(dns.query.udp(question(), "127.0.0.1", port=port, timeout=10).answer[0][0])
+
+    with running(folder, "--subnets", str(subnets)) as ports:
+        assert given(ports[0]) == v4("us-west")
+        status, out, _ = told(folder, "drain", "us-west", "--reason", "no controller")
+        assert status == 0 and out.startswith("us-west is drained here since ")
+        await_true("us-west is left", lambda: given(ports[0]) != v4("us-west"))
+        assert told(folder, "drain", "mars")[2].startswith(
+            'isthmus: E104 member "mars": is not in the handout; known: '
+        )
+    with running(folder, "--subnets", str(subnets)) as ports:
+        assert given(ports[0]) != v4("us-west")
+        assert told(folder, "undrain", "us-west") == (0, "nobody is drained here\n", "")
+        assert told(folder, "undrain", "us-west")[2] == (
+            'isthmus: E102 member "us-west" is not drained here: nothing to undrain\n'
+        )
+        assert given(ports[0]) != v4("us-west"), "it comes back by the ramp"

@@ -58,11 +58,15 @@ CASES: dict[str, tuple[Said, list[tuple[str, bool, str]]]] = {
         [
             ("Accepted", False, f"{WRONG}; the last good one stays in force"),
             ("Merged", True, "No level asks for anything."),
+            ("Programmed", True, "No proxy of this cluster refuses it."),
         ],
     ),
     "a policy that never was": (
         said("TrafficPolicy", "web", {}),
-        [("Accepted", False, f"{WRONG}; it is not in force")],
+        [
+            ("Accepted", False, f"{WRONG}; it is not in force"),
+            ("Programmed", True, "No proxy of this cluster refuses it."),
+        ],
     ),
     "a name that stands": (
         said("GlobalName", "shop", {"shop": SHOP}),

@@ -3,7 +3,7 @@
 from federation.model.local import LocalFacts
 from federation.model.names import ServiceKey
 from federation.model.record import SLICE_ENDPOINTS_MAX, Endpoint, Port, Slice
-from federation.plan.local import bounded
+from federation.plan.bounded import bounded
 
 WEB = ServiceKey("shop", "web")
 

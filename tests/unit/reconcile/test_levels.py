@@ -186,6 +186,7 @@ def test_what_nobody_is_called_is_refused(world: World, field: str) -> None:
 
 def test_access_policies_add_up_for_a_service_and_its_namespace(world: World) -> None:
     everyone, front = AccessRule(sources=(Source("eu-central"),)), AccessRule(sources=(Source("mars"),))
+    world.cluster.drop(("AccessPolicy", "shop", "all"))
     world.cluster.put(access("everyone"))
     world.cluster.put(access("front", "web", "mars"))
     assert world.cluster.service(WEB).access == (everyone, front)

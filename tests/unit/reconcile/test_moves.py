@@ -130,6 +130,14 @@ def test_of_several_drains_of_a_member_the_one_that_is_over_first_counts(world: 
     assert [row["by"] for row in status(world.loop)["moves"]["drains"]] == ["here", "ledger", "own record"]
 
 
+def test_a_drain_in_the_ledger_is_no_word_of_our_own(world: World) -> None:
+    world.source.ledger = structs.replace(world.source.ledger, settings=Settings(drains={US: Leaving(NOW, 60)}))
+    world.loop.peer_changed(EU, None)
+    assert leaving(world)[US] == Leaving(NOW, 60)
+    assert world.record()["about"].leaving is None
+    assert [row["by"] for row in status(world.loop)["moves"]["drains"]] == ["ledger"]
+
+
 def test_a_second_drain_hastens_the_first_and_never_goes_back(world: World) -> None:
     ask(world, "drain", US, LONG)
     world.clock.advance(300)

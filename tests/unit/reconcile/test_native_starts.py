@@ -85,6 +85,6 @@ def test_a_policy_that_is_malformed_when_the_controller_starts_has_its_last_good
     world.step()
     [said] = [one for one in world.cluster.wanted["shop/web"] if one.kind == "TrafficPolicy"]
     assert said.status is not None
-    [condition] = said.status["conditions"]
+    condition, *_ = said.status["conditions"]
     text = 'field "spec.threshold": is 200; the last good one stays in force'
     assert (condition["status"], condition["message"]) == ("False", text)

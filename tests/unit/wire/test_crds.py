@@ -1,18 +1,21 @@
 """The definitions on disk are those of the types, and structural as Kubernetes demands."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 import yaml
+from click.testing import CliRunner
 
-from federation.wire.k8s.check import fault
+from federation.cli.check import check
+from federation.wire.k8s.accesses import AccessPolicySpec
 from federation.wire.k8s.crd import KINDS, definition, kustomization, text
+from federation.wire.k8s.policies import TrafficPolicySpec
 from federation.wire.k8s.rules import FIELDS, TYPES
 from federation.wire.k8s.strict import read_manifest
-from federation.wire.k8s.types import Drain
+from federation.wire.k8s.types import AccessPolicy, TrafficPolicy
 
 FOLDER = Path(__file__).parents[3] / "federation" / "crds"
 
@@ -85,9 +88,63 @@ def test_every_rule_stands_in_a_definition() -> None:
     assert {one["rule"] for one in found} == {rule.check for rule in rules}
 
 
-def test_the_examples_of_the_readme_are_good() -> None:
-    blocks = [block.partition("```")[0] for block in (FOLDER / "README.md").read_text().split("```yaml\n")[1:]]
-    found = [read_manifest(block, "README.md")[0].value for block in blocks[:2]]
-    assert [item.kind for item in found] == ["TrafficPolicy", "GlobalName"]
-    drain = msgspec.convert(yaml.safe_load(blocks[2]), Drain)
-    assert (drain.spec.member, fault(drain)) == ("us-west", None)
+def examples() -> list[str]:
+    return [block.partition("```")[0] for block in (FOLDER / "README.md").read_text().split("```yaml\n")[1:]]
+
+
+def test_the_examples_of_the_readme_pass_isthmus_check(tmp_path: Path) -> None:
+    files = [tmp_path / f"{index}.yaml" for index in range(len(examples()))]
+    for file, block in zip(files, examples(), strict=True):
+        file.write_text(block)
+    done = CliRunner().invoke(check, [*map(str, files), "--output", "json"])
+    assert (done.exit_code, [row["status"] for row in json.loads(done.output)]) == (0, ["ok"] * len(files))
+
+
+def test_the_examples_show_every_field_of_a_policy() -> None:
+    values = [found.value for block in examples() for found in read_manifest(block, "")]
+    specs = [value.spec for value in values if isinstance(value, TrafficPolicy | AccessPolicy)]
+    shown = {field for spec in specs for field in spec.__struct_fields__ if getattr(spec, field)}
+    assert set(TrafficPolicySpec.__struct_fields__) | set(AccessPolicySpec.__struct_fields__) <= shown | {"weights"}
+
+
+TOGETHER = {
+    "circle": (
+        """{kind: TrafficPolicy, metadata: {name: a}, spec: {panic: {action: fallback, fallback: b}}}
+---
+{kind: TrafficPolicy, metadata: {name: b}, spec: {panic: {action: fallback, fallback: a}}}
+""",
+        [
+            'x.yaml:1: field "spec.panic.fallback": a -> b -> a leads back to itself',
+            'x.yaml:3: field "spec.panic.fallback": b -> a -> b leads back to itself',
+        ],
+    ),
+    "two for a namespace": (
+        """{kind: TrafficPolicy, metadata: {name: b}, spec: {target: Namespace}}
+---
+{kind: TrafficPolicy, metadata: {name: a}, spec: {target: Namespace}}
+""",
+        [
+            'x.yaml:1: field "spec.target": TrafficPolicy "a" is for the whole namespace already; delete one of both',
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize(("content", "lines"), TOGETHER.values(), ids=TOGETHER)
+def test_policies_that_do_not_go_together(content: str, lines: list[str], tmp_path: Path) -> None:
+    file = tmp_path / "x.yaml"
+    file.write_text(content)
+    done = CliRunner().invoke(check, [str(file), "--output", "json"])
+    problems = [row["text"] for row in json.loads(done.output) if row["status"] == "problem"]
+    assert (done.exit_code, problems) == (1, [f"{tmp_path}/{line}" for line in lines])
+
+
+def test_a_file_that_is_bad_or_not_there(tmp_path: Path) -> None:
+    bad, gone = tmp_path / "bad.yaml", tmp_path / "gone.yaml"
+    bad.write_text("{kind: TrafficPolicy, metadata: {name: a}, spec: {order: ['@zone']}}")
+    done = CliRunner().invoke(check, [str(bad), str(gone), "--output", "json"])
+    term = "write a region, member/NAME, label/KEY=VALUE, @region or @az"
+    assert [row["text"] for row in json.loads(done.output)] == [
+        f'{bad}:1: field "spec.order": "@zone" is no term: {term}',
+        f"{gone}: No such file or directory",
+    ]

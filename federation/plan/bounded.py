@@ -1,19 +1,9 @@
-"""What our own cluster says of a service, made fit for a plan. Pure."""
+"""What of our cluster's facts can be exported, and a line for what cannot. Pure."""
 
 from msgspec import structs
 
 from federation.model.local import LocalFacts
 from federation.model.record import SLICE_ENDPOINTS_MAX, with_unready
-
-
-def without_failing(local: LocalFacts, addresses: frozenset[str]) -> LocalFacts:
-    """The facts with these endpoints unready: our own agents' probes fail there."""
-    if not addresses:
-        return local
-    slices = (
-        structs.replace(part, endpoints=tuple(sorted(with_unready(part.endpoints, addresses)))) for part in local.slices
-    )
-    return structs.replace(local, slices=tuple(slices))
 
 
 def bounded(local: LocalFacts) -> tuple[LocalFacts, tuple[str, ...]]:
@@ -30,9 +20,19 @@ def bounded(local: LocalFacts) -> tuple[LocalFacts, tuple[str, ...]]:
 
 
 def local_notes(local: LocalFacts) -> tuple[str, ...]:
-    """Why an export that is asked for is none."""
+    """What a person should know of an export that is none."""
     if local.exported and local.kind is None:
         return (f"ServiceExport {local.key}: Valid=False/NoService: there is no Service of this name",)
     if local.exported and local.kind == "ExternalName":
         return (f"ServiceExport {local.key}: Valid=False/InvalidServiceType: ExternalName cannot be exported",)
     return ()
+
+
+def without_failing(local: LocalFacts, addresses: frozenset[str]) -> LocalFacts:
+    """The facts with these endpoints unready: our own agents' probes fail there."""
+    if not addresses:
+        return local
+    slices = (
+        structs.replace(part, endpoints=tuple(sorted(with_unready(part.endpoints, addresses)))) for part in local.slices
+    )
+    return structs.replace(local, slices=tuple(slices))
