@@ -278,6 +278,23 @@ def test_a_client_does_not_steer_its_own_retries() -> None:
     on_envoy(us, story)
 
 
+def test_connections_to_hosts_are_made_anew_after_their_age() -> None:
+    """One connection of a client outlives several of Envoy's to the host, and no request fails."""
+    (us,) = backends("us")
+
+    async def story(rig: Rig, port: int) -> None:
+        await rig.put(service(port, locality("us", 1_000_000, us.host()), resilience=Resilience(connection_seconds=1)))
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        name = f"{CLUSTER}.upstream_cx_max_duration_reached"
+        async with asyncio.timeout(20):
+            while (await rig.stats("upstream_cx_max_duration_reached$"))[name] < 2:
+                writer.write(b"GET / HTTP/1.1\r\nHost: web\r\n\r\n")
+                assert (await answer_of(reader))[0] == 200
+        writer.close()
+
+    on_envoy((us,), story)
+
+
 def test_one_bad_route_is_set_aside_and_everything_else_goes_on() -> None:
     """A header without a name is no header: Envoy says so of the route alone, which keeps its last good form."""
     us, eu = backends("us", "eu")

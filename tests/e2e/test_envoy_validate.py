@@ -12,17 +12,8 @@ import pytest
 from msgspec import structs
 
 from federation.model.handout import Workload
-from federation.model.policy import Affinity, Panic, Policy, Portion
+from federation.model.policy import Affinity, Policy
 from federation.model.record import Endpoint
-from federation.model.resilience import (
-    Breakers,
-    Outlier,
-    RateLimit,
-    Resilience,
-    Retries,
-    SlowStart,
-    Timeouts,
-)
 from gateways.binary import find_envoy
 from gateways.intent import intend
 from gateways.render.envoy.bootstrap import bootstrap
@@ -30,6 +21,7 @@ from gateways.render.envoy.common import CDS, EDS, LDS, RDS, SDS
 from gateways.render.envoy.resources import resources
 from gateways.state import NodeState, Situation, Telemetry
 from tests.e2e.envoy_pair import certificates
+from tests.worlds.policies import EVERYTHING, FULL
 from tests.worlds.two_members import DOMAIN, candidate, keyed, peer, real, site, web_import, web_offer, web_pool
 
 Json = dict[str, Any]
@@ -39,21 +31,12 @@ PODS = tuple(Endpoint(f"10.1.1.{i}", "ready" if i % 2 else "unready") for i in r
 TOLD = Telemetry(otlp="127.0.0.1:4317", access_log="/dev/null")
 CLIENT = Workload("default", "client", ("10.1.0.10",))
 
-EVERYTHING = Resilience(
-    timeouts=Timeouts(request=1_500, idle=2_000, connect=300),
-    retries=Retries(on=("5xx", "reset"), attempts=3, per_try=500, base=10, most=40, budget=30, least=5),
-    breakers=Breakers(connections=5, pending=6, requests=7),
-    outlier=Outlier(errors=5, base=2_000, most=9_000, percent=50),
-    slow_start=SlowStart(seconds=30, percent=20),
-    rate_limit=RateLimit(rps=100, burst=200),
-    connection_seconds=600,
-)
 POLICIES = {
     "none": Policy(),
-    "all": Policy(resilience=EVERYTHING, mirror=Portion("eu", 10_000), panic=Panic("fallback", 10, "spare")),
+    "all": structs.replace(FULL, affinity=None),
     "source": Policy(resilience=EVERYTHING, affinity=Affinity()),
     "header": Policy(affinity=Affinity(by="header", name="x-user")),
-    "cookie": Policy(affinity=Affinity(by="cookie", name="seat", seconds=60)),
+    "full": FULL,
 }
 
 

@@ -1,4 +1,4 @@
-"""Whole renders of two worlds against files under tests/golden/gateways; ISTHMUS_GOLDEN=write rewrites them."""
+"""Whole renders of a few worlds against files under tests/golden/gateways; ISTHMUS_GOLDEN=write rewrites them."""
 
 import json
 import os
@@ -14,10 +14,11 @@ from gateways.render.envoy.bootstrap import bootstrap
 from gateways.render.envoy.resources import NODE as NODE_GROUP
 from gateways.render.envoy.resources import Groups, grouped, resources
 from gateways.show import HIDDEN, document
-from gateways.state import NodeState
+from gateways.state import NodeState, Telemetry
 from gateways.xds.encode import Encoder
 from gateways.xds.messages import CDS, EDS, LDS, SDS
 from tests.unit.gateways.test_intent import AP, CLIENT, EU, EU_PEER, GATEWAY, NODE, US, gateway
+from tests.worlds.policies import FULL
 from tests.worlds.two_members import candidate, keyed, peer, site, web_import, web_offer, web_pool
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "gateways"
@@ -39,7 +40,27 @@ def gateway_with_tcp_offer() -> NodeState:
     return intend(GATEWAY, values)
 
 
-WORLDS = {"node_with_spill": node_with_spill, "gateway_with_tcp_offer": gateway_with_tcp_offer}
+TOLD = Telemetry(otlp="127.0.0.1:4317", access_log="/var/log/isthmus.json")
+
+
+def node_with_full_policy() -> NodeState:
+    """One workload, and a policy in which nothing is left to defaults; traces and logs are told."""
+    web = structs.replace(web_import(candidate(US, 1, 1, 0), candidate(EU, 4, 4, 90)), policy=FULL)
+    here = structs.replace(NODE, telemetry=TOLD)
+    return intend(here, keyed(site(US), EU_PEER, web, web_pool(Endpoint("10.1.1.1")), CLIENT))
+
+
+def gateway_with_full_policy() -> NodeState:
+    """The same policy as the exporter's own."""
+    offer = structs.replace(web_offer(), policy=FULL)
+    here = structs.replace(GATEWAY, telemetry=TOLD)
+    return intend(here, keyed(site(US), EU_PEER, offer, web_pool(Endpoint("10.1.1.1"))))
+
+
+WORLDS = {
+    made.__name__: made
+    for made in (node_with_spill, gateway_with_tcp_offer, node_with_full_policy, gateway_with_full_policy)
+}
 
 
 @pytest.mark.parametrize("name", sorted(WORLDS))
