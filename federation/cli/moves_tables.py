@@ -9,6 +9,11 @@ from rich.markup import escape
 from federation.cli.tables import table
 from federation.model.duration import words
 
+YEAR_10000 = 253_402_300_800_000
+"""Unix milliseconds; a member may say any moment."""
+AHEAD_TOLD = 5
+"""Seconds by which another's clock may be ahead before people are told."""
+
 
 def print_moves(found: dict[str, Any]) -> None:
     """Print what is under way; nothing where there is nothing."""
@@ -30,8 +35,11 @@ def print_moves(found: dict[str, Any]) -> None:
 
 def progress(row: dict[str, Any]) -> tuple[str, str, str]:
     """Since when, over how long, and how far."""
-    since = datetime.fromtimestamp(row["since"] / 1_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return since, words(row["seconds"]) if row["seconds"] else "at once", f"{row['step']} of {row['of']}"
+    known = row["since"] < YEAR_10000
+    since = datetime.fromtimestamp(row["since"] / 1_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if known else "after 9999"
+    ahead = row.get("ahead", 0) // 1_000
+    waits = f" (its clock is {words(ahead)} ahead)" if ahead >= AHEAD_TOLD else ""
+    return since, words(row["seconds"]) if row["seconds"] else "at once", f"{row['step']} of {row['of']}{waits}"
 
 
 def print_changes(changes: list[dict[str, Any]]) -> None:

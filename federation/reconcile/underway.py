@@ -56,4 +56,6 @@ def _shift(shift: Shift, by: str, reason: str, now: int) -> dict[str, Any]:
 
 
 def _progress(since: int, seconds: int, now: int) -> dict[str, int]:
-    return {"since": since, "seconds": seconds, "step": moved(since, seconds, now), "of": STEPS}
+    """`ahead`: so many milliseconds from now it begins by another's clock; until then it stands at its first step."""
+    ahead = max(0, since - now) if seconds else 0
+    return {"since": since, "seconds": seconds, "step": moved(since, seconds, now), "of": STEPS, "ahead": ahead}

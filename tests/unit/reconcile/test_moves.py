@@ -8,6 +8,7 @@ import pytest
 from msgspec import structs
 
 from federation.adapters.memory import ManualClock
+from federation.cli.moves_tables import progress
 from federation.model.errors import IsthmusError
 from federation.model.handout import Flow, FlowReport, NodeReport
 from federation.model.ledger import Settings
@@ -88,6 +89,7 @@ def test_a_drain_of_ourselves_is_in_our_record_and_a_restart_does_not_begin_it_a
         "seconds": 600,
         "step": 6,
         "of": 10,
+        "ahead": 0,
     }
 
 
@@ -265,6 +267,22 @@ def test_an_undrain_counts_at_agents_though_our_clock_was_set_back(world: World)
     world.clock.advance(-3_600)
     ask(world, "undrain", EU)
     assert world.handout("node1")["orders"].decided[EU] > known
+
+
+@pytest.mark.parametrize(
+    ("since", "shown"),
+    [
+        (NOW - 60_000, ("1970-01-12T13:45:40Z", "1h", "1 of 10")),
+        (NOW + 3_480_000, ("1970-01-12T14:44:40Z", "1h", "1 of 10 (its clock is 58m ahead)")),
+        ((1 << 53) - 1, ("after 9999", "1h", "1 of 10 (its clock is 2501999515h12m20s ahead)")),
+    ],
+)
+def test_a_clock_that_is_ahead_is_told_and_any_moment_can_be_shown(
+    world: World, since: int, shown: tuple[str, str, str]
+) -> None:
+    world.peer_says(*eu_web(), About(EU, "eu-central", "1", Leaving(since, 3_600)))
+    world.step()
+    assert progress(status(world.loop)["moves"]["drains"][0]) == shown
 
 
 def test_what_is_foreseen_is_bounded_and_the_controller_goes_on_meanwhile(
