@@ -27,8 +27,8 @@ ACCOUNTS: Mapping[Role, Account] = {"gateway": ("sys", "gw"), "node": ("sys", "a
 @pytest.mark.parametrize(
     ("texts", "said"),
     [
-        (["cook=a/b"], 'E125 --enroll "cook=a/b": write it as ROLE=NAMESPACE/ACCOUNT; roles: gateway, node, dns'),
-        (["node=a"], 'E125 --enroll "node=a": write it as ROLE=NAMESPACE/ACCOUNT; roles: gateway, node, dns'),
+        (["cook=a/b"], 'E125 --enroll "cook=a/b": write it as ROLE=NAMESPACE/ACCOUNT; roles: gateway, node, dns, xds'),
+        (["node=a"], 'E125 --enroll "node=a": write it as ROLE=NAMESPACE/ACCOUNT; roles: gateway, node, dns, xds'),
         (["node=A/b"], 'E114 --enroll namespace "A": must be a DNS label (1 to 63 of a-z, 0-9 and inner "-")'),
         (["node=a/"], 'E114 --enroll account "": must be a DNS label (1 to 63 of a-z, 0-9 and inner "-")'),
         (["node=isthmus/a"], 'E105 --enroll "node=isthmus/a": the namespace "isthmus" is that of our own identities'),
