@@ -13,7 +13,7 @@ import aiohttp
 from msgspec import Struct, structs
 
 from federation.model.access import AccessRule, Source
-from federation.model.handout import UnixUser, Workload
+from federation.model.handout import Workload
 from federation.model.names import MemberName
 from federation.model.record import Endpoint
 from federation.model.spiffe import SpiffeId
@@ -77,9 +77,6 @@ class Node:
         self.feed = IssuingFeed(known)
         self.agent = Agent(self.feed, NODE, Twin().kernel, folder / "xds.sock", workload_path=self.path)
 
-    def register(self, *users: UnixUser) -> None:
-        self.feed.hand_out(keyed(site(US), peer(EU, "192.0.2.2:51820"), Workload("shop", "client", uids=users)))
-
 
 @asynccontextmanager
 async def node() -> AsyncIterator[Node]:
@@ -120,6 +117,14 @@ class Sidecar:
                     await asyncio.sleep(0.02)
         except TimeoutError:
             raise AssertionError(f"{said!r} is not {body!r}: {self.log()}") from None
+
+    async def get(self, port: int) -> str:
+        """What `shop/web` answers now, on a new connection."""
+        return (await ask(port))[2]
+
+    async def said(self, words: str) -> None:
+        """Wait until Envoy's log says this."""
+        await self.until(lambda: words in self.log())
 
     async def until(self, condition: Callable[[], object]) -> None:
         try:
