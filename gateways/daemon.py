@@ -180,7 +180,7 @@ class Agent:
                 group.create_task(self._prober.run())
                 group.create_task(self._proxyless.run())
         finally:
-            self._checks.stop()
+            await self._checks.stop()
             if self._control is not None:
                 await self._control.close()
             if self._workload is not None:
