@@ -1,0 +1,133 @@
+"""Processor time of load reports: one request a second to each of 1,000 services through one Envoy that reports every
+second to its agent; beside it the same Envoy whose agent takes no reports. Client and backend are not counted.
+"""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.bench.row import GOOD_SHARE, Row, rounded, void
+
+NAMES = ("load-reports-agent", "load-reports-envoy")
+SERVICES = 1_000
+WARM_SECONDS, SECONDS = 8, 30
+CHILD = Path(__file__).with_name("load_reports_child.py")
+TICKS = os.sysconf("SC_CLK_TCK")
+ASK = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
+ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """Over `seconds`: those of the processor for agent and Envoy, reports that came, requests that were answered."""
+
+    seconds: float
+    agent: float
+    envoy: float
+    reports: int
+    answered: int
+
+
+def measure(names: tuple[str, ...]) -> list[Row]:
+    """Both rows from the same two runs."""
+    without, found = (asyncio.run(spent(reported)) for reported in (False, True))
+    return [row(name, found, without) for name in names]
+
+
+def row(name: str, found: Spent, without: Spent) -> Row:
+    """Milliseconds of the processor per second; of Envoy what reports add."""
+    if min(found.answered, without.answered) < GOOD_SHARE * SERVICES * SECONDS or found.reports < GOOD_SHARE * SECONDS:
+        return void(name, "ms/s", f"{found.answered} and {without.answered} requests, {found.reports} reports")
+    ours, plain = (1_000 * run.envoy / run.seconds for run in (found, without))
+    agent, idle = (1_000 * run.agent / run.seconds for run in (found, without))
+    load = f"{found.answered / found.seconds:.0f} requests a second over {SERVICES} services, {found.reports} reports"
+    said = {
+        "load-reports-agent": (agent - idle, f"agent {agent:.1f} ms/s with reports, {idle:.1f} without; {load}"),
+        "load-reports-envoy": (ours - plain, f"Envoy {ours:.1f} ms/s with reports, {plain:.1f} without; {load}"),
+    }
+    value, note = said[name]
+    return Row(name, rounded(value), "ms/s", 1, note)
+
+
+def address(number: int) -> str:
+    """Where the listener of this service listens."""
+    return f"127.1.{number // 250}.{number % 250 + 1}"
+
+
+async def spent(reported: bool) -> Spent:
+    """What one run takes after it has come to rest."""
+    server = await asyncio.start_server(answer, "0.0.0.0", 0, backlog=4_096)
+    with child(server.sockets[0].getsockname()[1], reported) as (told, process):
+        clients = [asyncio.open_connection(address(number), told["port"]) for number in range(SERVICES)]
+        ways = [await one for one in clients]
+        load = asyncio.create_task(asking(ways, WARM_SECONDS + SECONDS + 2))
+        await asyncio.sleep(WARM_SECONDS)
+        first = await look(process, told["envoy"])
+        await asyncio.sleep(SECONDS)
+        last = await look(process, told["envoy"])
+        times = await load
+        for _, writer in ways:
+            writer.close()
+    server.close()
+    answered = sum(first[0] <= at < last[0] for at in times)
+    return Spent(last[0] - first[0], last[1] - first[1], last[2] - first[2], last[3] - first[3], answered)
+
+
+@contextmanager
+def child(backend: int, reported: bool) -> Iterator[tuple[dict[str, Any], "subprocess.Popen[str]"]]:
+    """The agent's side and its Envoy, when it holds every service."""
+    line = [sys.executable, str(CHILD), str(SERVICES), str(backend), str(int(reported))]
+    with subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None and process.stdout is not None
+        try:
+            yield json.loads(process.stdout.readline()), process
+        finally:
+            process.stdin.close()
+
+
+async def look(process: "subprocess.Popen[str]", envoy: int) -> tuple[float, float, float, int]:
+    """Now, processor seconds of agent and Envoy until now, and reports."""
+
+    def said() -> dict[str, Any]:
+        assert process.stdin is not None and process.stdout is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+        return dict(json.loads(process.stdout.readline()))
+
+    told = await asyncio.to_thread(said)
+    fields = Path(f"/proc/{envoy}/stat").read_text().rpartition(")")[2].split()
+    return time.monotonic(), told["seconds"], (int(fields[11]) + int(fields[12])) / TICKS, told["reports"]
+
+
+async def asking(ways: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]], seconds: float) -> list[float]:
+    """One request a second on each connection, spread over the second; when each was answered."""
+    begin, times = time.monotonic(), list[float]()
+
+    async def one(number: int) -> None:
+        reader, writer = ways[number]
+        for second in range(int(seconds)):
+            await asyncio.sleep(max(0.0, begin + second + number / len(ways) - time.monotonic()))
+            writer.write(ASK)
+            await reader.readuntil(b"\r\n\r\n")
+            times.append(time.monotonic())
+
+    await asyncio.gather(*map(one, range(len(ways))))
+    return times
+
+
+async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """200 to each request."""
+    try:
+        while True:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(ANSWER)
+    except (asyncio.IncompleteReadError, ConnectionError):
+        writer.close()
