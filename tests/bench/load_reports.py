@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from tests.bench.row import GOOD_SHARE, Row, rounded, void
 
@@ -64,7 +64,7 @@ def address(number: int) -> str:
 
 async def spent(reported: bool) -> Spent:
     """What one run takes after it has come to rest."""
-    server = await asyncio.start_server(answer, "0.0.0.0", 0, backlog=4_096)
+    server = await asyncio.get_running_loop().create_server(Backend, "0.0.0.0", 0, backlog=4_096)
     with child(server.sockets[0].getsockname()[1], reported) as (told, process):
         clients = [asyncio.open_connection(address(number), told["port"]) for number in range(SERVICES)]
         ways = [await one for one in clients]
@@ -123,11 +123,13 @@ async def asking(ways: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]], 
     return times
 
 
-async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+class Backend(asyncio.Protocol):
     """200 to each request."""
-    try:
-        while True:
-            await reader.readuntil(b"\r\n\r\n")
-            writer.write(ANSWER)
-    except (asyncio.IncompleteReadError, ConnectionError):
-        writer.close()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Envoy is there."""
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        """One request is one piece."""
+        self._transport.write(ANSWER * data.count(b"\r\n\r\n"))

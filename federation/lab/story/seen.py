@@ -12,7 +12,12 @@ from federation.lab.story.scene import CENTRAL, EAST, POINTS, SETTLE_SECONDS, WE
 from federation.lab.topology import NAMESPACE, WEB
 
 KEY = f"{NAMESPACE}/{WEB}"
-WINDOW_SECONDS = 10.0
+CAPACITY, ROOM = 50, 40
+"""Requests a second that a member can take, and to which it is filled."""
+LOW, MORE, MOST = 30, 70, 110
+"""Requests a second that clients ask: less than the own room, than that of two members, and than that of three."""
+SURGE_SECONDS = 4
+WINDOW_SECONDS = 8.0
 TOLERANCE = 0.15
 """How far what is known of demand may be from it: agents hold it still to 5 %, the controller to 10 %."""
 MAP_PERCENT = 10.0
@@ -72,6 +77,19 @@ def counted(name: str, answers: Sequence[Answer], stated: Mapping[str, int], wha
 
 def _listed(percents: Mapping[str, float]) -> str:
     return ", ".join(f"{one} {part:.1f} %" for one, part in sorted(percents.items()))
+
+
+def surged(answers: Sequence[Answer], begin: float) -> Step:
+    """How long East got more than it can take."""
+    seconds = [
+        sum(one["member"] == EAST for one in answers if begin + second <= one["t"] < begin + second + 1)
+        for second in range(10)
+    ]
+    over = [second + 1 for second, count in enumerate(seconds) if count > CAPACITY]
+    measured = f"{over[-1] if over else 0} s; by second {' '.join(map(str, seconds))}"
+    expected = f"from {LOW} to {MORE} a second: {EAST} is over its {CAPACITY} for {SURGE_SECONDS:g} s at most"
+    good = sum(seconds) >= LOW * len(seconds) and max(over, default=0) <= SURGE_SECONDS
+    return Step("2 surge", expected, measured, good)
 
 
 def _rates(clients: Sequence[list[Answer]]) -> dict[str, float]:

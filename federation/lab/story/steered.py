@@ -4,7 +4,7 @@ in East.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
 
 from federation.lab import errors, look, manifests, process
@@ -15,15 +15,26 @@ from federation.lab.state import Lab
 from federation.lab.step import Step, attempted
 from federation.lab.story.measure import by_member, noise
 from federation.lab.story.scene import CENTRAL, EAST, SETTLE_SECONDS, WEST, Scene
-from federation.lab.story.seen import KEY, TOLERANCE, Window, counted, current, mapped, steady, ungranted
+from federation.lab.story.seen import (
+    CAPACITY,
+    KEY,
+    LOW,
+    MORE,
+    MOST,
+    ROOM,
+    TOLERANCE,
+    Window,
+    counted,
+    current,
+    mapped,
+    steady,
+    surged,
+    ungranted,
+)
 from federation.lab.topology import WEB, Topology
 
-CAPACITY, ROOM = 50, 40
-LOW, MORE, MOST = 30, 70, 110
-"""Requests a second that clients ask: less than the own room, than that of two members, and than that of three."""
 BACK = Return(percent=100, seconds=1)
 PACED = ("--timeout", "2", "--keep")
-SURGE_SECONDS = 4
 HOME_SECONDS = 45.0
 CANARY_PERCENT = 1.0
 CANARY_CLIENTS, CANARY_EACH, CANARY_LEAST = 10, 500, 2_000
@@ -73,7 +84,7 @@ def by_grants(scene: Scene) -> list[Step]:
     with look.recording(scene.lab, EAST, "--rate", str(LOW), *PACED) as first:
         with look.recording(scene.lab, EAST, "--rate", str(MORE - LOW), *PACED) as second:
             more = steady(scene, MORE, (first, second), (EAST, WEST))
-            surge = _surge((*first, *second), min(one["t"] for one in second))
+            surge = surged((*first, *second), min(one["t"] for one in second))
             with look.recording(scene.lab, EAST, "--rate", str(MOST - MORE), *PACED) as third:
                 most = steady(scene, MOST, (first, second, third), (EAST, WEST, CENTRAL))
                 on_map = mapped(scene, (first, second, third), HOME_SECONDS)
@@ -99,19 +110,6 @@ def _taken(name: str, rate: int, window: Window) -> Step:
     row = counted(name, answers, stated, f"{EAST} its room of {ROOM} of {rate} a second")
     good = row.ok and abs(held - ROOM) <= ROOM * TOLERANCE
     return Step(row.name, row.expected, f"{row.measured}; {EAST} is given {held:.0f} a second", good)
-
-
-def _surge(answers: Sequence[Answer], begin: float) -> Step:
-    """How long East got more than it can take."""
-    seconds = [
-        sum(one["member"] == EAST for one in answers if begin + second <= one["t"] < begin + second + 1)
-        for second in range(10)
-    ]
-    over = [second + 1 for second, count in enumerate(seconds) if count > CAPACITY]
-    measured = f"{over[-1] if over else 0} s; by second {' '.join(map(str, seconds))}"
-    expected = f"from {LOW} to {MORE} a second: {EAST} is over its {CAPACITY} for {SURGE_SECONDS:g} s at most"
-    good = sum(seconds) >= LOW * len(seconds) and max(over, default=0) <= SURGE_SECONDS
-    return Step("2 surge", expected, measured, good)
 
 
 def _home(answers: list[Answer], fell: float) -> Step:
