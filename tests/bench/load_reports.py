@@ -26,13 +26,25 @@ ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
 
 
 @dataclass(frozen=True, slots=True)
+class Look:
+    """Until `at`: seconds of the processor for agent and Envoy, reports that came, services in use that they named."""
+
+    at: float
+    agent: float
+    envoy: float
+    reports: int
+    services: int
+
+
+@dataclass(frozen=True, slots=True)
 class Spent:
-    """Over `seconds`: those of the processor for agent and Envoy, reports that came, requests that were answered."""
+    """What was between two looks, with the requests that were answered."""
 
     seconds: float
     agent: float
     envoy: float
     reports: int
+    services: int
     answered: int
 
 
@@ -43,18 +55,18 @@ def measure(names: tuple[str, ...]) -> list[Row]:
 
 
 def row(name: str, found: Spent, without: Spent) -> Row:
-    """Milliseconds of the processor per second; of Envoy what reports add."""
-    if min(found.answered, without.answered) < GOOD_SHARE * SERVICES * SECONDS or found.reports < GOOD_SHARE * SECONDS:
-        return void(name, "ms/s", f"{found.answered} and {without.answered} requests, {found.reports} reports")
-    ours, plain = (1_000 * run.envoy / run.seconds for run in (found, without))
-    agent, idle = (1_000 * run.agent / run.seconds for run in (found, without))
-    load = f"{found.answered / found.seconds:.0f} requests a second over {SERVICES} services, {found.reports} reports"
-    said = {
-        "load-reports-agent": (agent - idle, f"agent {agent:.1f} ms/s with reports, {idle:.1f} without; {load}"),
-        "load-reports-envoy": (ours - plain, f"Envoy {ours:.1f} ms/s with reports, {plain:.1f} without; {load}"),
-    }
-    value, note = said[name]
-    return Row(name, rounded(value), "ms/s", 1, note)
+    """Milliseconds of the processor for each report: of the agent, and of Envoy beside what the requests take."""
+    named = found.services / max(1, found.reports)
+    if named < GOOD_SHARE * SERVICES or not without.answered:
+        return void(name, "ms", f"a report named {named:.0f} of {SERVICES} services in use")
+    idle = without.agent / without.seconds * found.seconds
+    plain = without.envoy / without.answered * found.answered
+    took, rest = (found.agent, idle) if name == "load-reports-agent" else (found.envoy, plain)
+    note = (
+        f"{took:.2f} s with {found.reports} reports of {named:.0f} services in {found.seconds:.0f} s, {rest:.2f} s without; "
+        f"{found.answered / found.seconds:.0f} requests a second"
+    )
+    return Row(name, rounded(1_000 * (took - rest) / found.reports), "ms", found.reports, note)
 
 
 def address(number: int) -> str:
@@ -77,8 +89,14 @@ async def spent(reported: bool) -> Spent:
         for _, writer in ways:
             writer.close()
     server.close()
-    answered = sum(first[0] <= at < last[0] for at in times)
-    return Spent(last[0] - first[0], last[1] - first[1], last[2] - first[2], last[3] - first[3], answered)
+    return Spent(
+        seconds=last.at - first.at,
+        agent=last.agent - first.agent,
+        envoy=last.envoy - first.envoy,
+        reports=last.reports - first.reports,
+        services=last.services - first.services,
+        answered=sum(first.at <= at < last.at for at in times),
+    )
 
 
 @contextmanager
@@ -93,8 +111,8 @@ def child(backend: int, reported: bool) -> Iterator[tuple[dict[str, Any], "subpr
             process.stdin.close()
 
 
-async def look(process: "subprocess.Popen[str]", envoy: int) -> tuple[float, float, float, int]:
-    """Now, processor seconds of agent and Envoy until now, and reports."""
+async def look(process: "subprocess.Popen[str]", envoy: int) -> Look:
+    """Now."""
 
     def said() -> dict[str, Any]:
         assert process.stdin is not None and process.stdout is not None
@@ -104,7 +122,8 @@ async def look(process: "subprocess.Popen[str]", envoy: int) -> tuple[float, flo
 
     told = await asyncio.to_thread(said)
     fields = Path(f"/proc/{envoy}/stat").read_text().rpartition(")")[2].split()
-    return time.monotonic(), told["seconds"], (int(fields[11]) + int(fields[12])) / TICKS, told["reports"]
+    spent = (int(fields[11]) + int(fields[12])) / TICKS
+    return Look(time.monotonic(), told["seconds"], spent, told["reports"], told["services"])
 
 
 async def asking(ways: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]], seconds: float) -> list[float]:

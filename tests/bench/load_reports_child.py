@@ -1,7 +1,7 @@
 """The agent's side of the socket and an Envoy with many services, for `load_reports.py`.
 
 Usage: load_reports_child.py SERVICES BACKEND_PORT REPORTS (1 or 0). Prints {"port", "envoy"} when Envoy holds all of
-them, then for each line on stdin {"seconds" of this process' processor time, "reports" that came}.
+them, then for each line on stdin {"seconds" of this process' processor time, "reports" that came, "services" in use that they named}.
 """
 
 import asyncio
@@ -34,13 +34,15 @@ READY_SECONDS = 120
 
 
 class Counting(LoadServer):
-    """Counts the reports as well."""
+    """Counts the reports as well, and the services in use that they name."""
 
-    reports = 0
+    reports = services = 0
 
     def _metered(self, message: lrs_pb2.LoadStatsRequest) -> list[Count]:
+        counts = super()._metered(message)
         self.reports += 1
-        return super()._metered(message)
+        self.services += len({one.way.service for one in counts if one.requests})
+        return counts
 
 
 def state(services: int, port: int, backend: int) -> ServiceState:
@@ -80,7 +82,8 @@ async def main(services: int, backend: int, reported: bool) -> None:
         await until(xds.settled, READY_SECONDS)
         print(json.dumps({"port": port, "envoy": envoy.pid}), flush=True)
         while await asyncio.to_thread(sys.stdin.readline):
-            print(json.dumps({"seconds": time.process_time(), "reports": load.reports}), flush=True)
+            said = {"seconds": time.process_time(), "reports": load.reports, "services": load.services}
+            print(json.dumps(said), flush=True)
     finally:
         envoy.kill()
         await envoy.wait()
