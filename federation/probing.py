@@ -74,11 +74,13 @@ class Prober(Generic[Key]):
                 self._wanted[key] = target
                 self._tasks[key] = asyncio.create_task(self._keep(key, target))
 
-    def stop(self) -> None:
-        """Probe nothing any more."""
+    async def stop(self) -> None:
+        """Probe nothing any more; comes back when every connection is closed."""
         self.want({})
-        for task in [task for tasks in self._out.values() for task in tasks]:
+        out = [task for tasks in self._out.values() for task in tasks]
+        for task in out:
             task.cancel()
+        await asyncio.gather(*out, return_exceptions=True)
 
     async def _keep(self, key: Key, target: Target) -> None:
         """Begin a probe every interval, also while the one before is out."""

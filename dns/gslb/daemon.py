@@ -79,7 +79,7 @@ class Daemon:
             log.info("DNS server is up", extra={"listen": [f"{host}:{port}" for host, port in addresses]})
             await until_stopped([self._feed.run(), self._loop()])
         finally:
-            self._watch.stop()
+            await self._watch.stop()
             for server in servers:
                 await server.close()
             await self._control.close()

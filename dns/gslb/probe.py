@@ -30,11 +30,11 @@ class Watch:
         self._anchors.changed = self._servers.changed = self.changed
         self._anchors.want({one: Target(*one, host="", probe=Probe()) for one in self._outside})
 
-    def stop(self) -> None:
+    async def stop(self) -> None:
         """Probe nothing any more."""
-        self._targets.stop()
-        self._anchors.stop()
-        self._servers.stop()
+        await self._targets.stop()
+        await self._anchors.stop()
+        await self._servers.stop()
 
     def want(self, table: Table) -> None:
         """Probe what this table asks for, from now on."""

@@ -89,6 +89,11 @@ def test_no_copies_to_nobody_of_nothing_and_of_connections(portion: Portion, pro
     assert not [cluster.name for cluster in state.clusters if cluster.name.endswith("/mirror")]
 
 
+def test_copies_do_not_leave_the_residency() -> None:
+    policy = Policy(mirror=Portion("member/ap-south", 250_000), residency=("us", "eu"))
+    assert not [one.name for one in planned(policy, HOME).clusters if one.name.endswith("/mirror")]
+
+
 SPARE = Policy(panic=Panic(action="fallback", fallback="spare"))
 
 

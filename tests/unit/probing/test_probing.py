@@ -19,16 +19,15 @@ class Server:
     def __init__(self) -> None:
         self.answer = b"HTTP/1.1 200 OK\r\n\r\n"
         self.asked: list[bytes] = []
-        self._open: set[asyncio.Task[None] | None] = set()
 
     async def serve(self, story: Callable[[int], Awaitable[None]]) -> None:
         server = await asyncio.start_server(self._connection, "127.0.0.1", 0)
         async with server:
             await story(server.sockets[0].getsockname()[1])
-        await asyncio.gather(*(task for task in self._open if task), return_exceptions=True)
+        while left := asyncio.all_tasks() - {asyncio.current_task()}:
+            await asyncio.wait(left)
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._open.add(asyncio.current_task())
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
             self.asked.append(await reader.readuntil(b"\r\n\r\n"))
             writer.write(self.answer)
@@ -88,7 +87,7 @@ def test_a_verdict_follows_the_answers_and_wakes_whoever_waits() -> None:
             await asyncio.wait_for(prober.changed.wait(), 20)
             prober.changed.clear()
             seen.append(prober.verdicts["web"].up)
-        prober.stop()
+        await prober.stop()
         assert seen == [True, False, True]
         assert prober.verdicts == {}
 
@@ -117,7 +116,7 @@ def test_who_fails_is_told_and_one_target_is_changed_without_the_others() -> Non
                 await prober.changed.wait()
                 prober.changed.clear()
         assert prober.verdicts["b"].up and prober.verdicts["c"].up
-        prober.stop()
+        await prober.stop()
 
     asyncio.run(server.serve(story))
 
@@ -139,7 +138,7 @@ def test_those_who_hang_hold_up_their_own_group_only() -> None:
                 prober.changed.clear()
             assert prober.verdicts["web"].up is False
             assert len(asyncio.all_tasks()) < 300 * (EACH_AT_ONCE + 3)
-            prober.stop()
+            await prober.stop()
 
     asyncio.run(server.serve(story))
 
