@@ -10,7 +10,7 @@ from federation.model.handout import Candidate, Import, Listener, Peer
 from federation.model.names import ServiceKey
 from federation.model.spiffe import SpiffeId
 from federation.model.standing import UNKNOWN, Standing
-from gateways.services import checked_endpoints, hosts_of, is_http, port_label, route_of, sni_of, streams_of
+from gateways.services import checked_endpoints, hosts_of, is_http, opened, port_label, route_of, sni_of, streams_of
 from gateways.state import Capture, Cluster, Host, Locality, Mirror, NodeListener, Route, ServiceState, SourceChain
 from gateways.steer import Steering
 from gateways.view import Imported, View
@@ -153,11 +153,6 @@ def _routes(port: _Port, clusters: Iterable[Cluster], copies: Mapping[str, Clust
         copy = copies.get(cluster.name)
         copied = None if copy is None or mirror is None else Mirror(copy.name, mirror.ppm)
         yield route_of(cluster, mirror=copied, fallback=port.instead(cluster))
-
-
-def opened(hosts: tuple[Host, ...]) -> tuple[Host, ...]:
-    """The same as if each were ready; those that leave are not."""
-    return tuple(structs.replace(host, state="ready") if host.state == "unready" else host for host in hosts)
 
 
 def reachable(offering: Iterable[Candidate], view: View, local: tuple[Host, ...]) -> list[Candidate]:

@@ -20,6 +20,7 @@ from tests.worlds.two_members import DOMAIN, candidate, keyed, peer, real, site,
 US, EU = real("us-east"), real("eu-central")
 HERE = Situation(node="n1", role="node", member=US.name, domain=DOMAIN, address="127.0.0.1")
 CLIENT = Workload("default", "client", ("127.0.0.1",))
+NOTHING = Policy()
 BREAKERS = Policy(resilience=Resilience(breakers=Breakers(connections=10)))
 
 
@@ -29,7 +30,7 @@ class World:
     def __init__(self, pod: int) -> None:
         self.port, self._pod = free_port(), pod
 
-    def state(self, *workloads: Workload, cost: int = 90, eu: bool = True, policy: Policy = Policy()) -> NodeState:
+    def state(self, *workloads: Workload, cost: int = 90, eu: bool = True, policy: Policy = NOTHING) -> NodeState:
         candidates = [candidate(US, 1, 1, 0), *([candidate(EU, 2, 2, cost)] if eu else [])]
         web = structs.replace(web_import(*candidates, app_protocol="", listener=self.port), addresses=(), policy=policy)
         pool = web_pool(Endpoint("127.0.0.1"), port=self._pod)
