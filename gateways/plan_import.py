@@ -15,6 +15,9 @@ from gateways.state import Capture, Cluster, Host, Locality, Mirror, NodeListene
 from gateways.steer import Steering
 from gateways.view import Imported, View
 
+STANDBYS = 16
+"""Members that stand by, each in a priority of its own: Envoy refuses a load assignment with more than 128 of them."""
+
 
 def plan_import(view: View, service: Imported) -> ServiceState:
     """One listener and one capture a TCP port, one cluster a port and workload."""
@@ -169,7 +172,7 @@ def _localities(
 ) -> Iterable[Locality]:
     """The own member's first; those that stand by come after its zones that do."""
     shares = {share.member: share.ppm for share in ruling.shares}
-    places = {member: place for place, member in enumerate(ruling.standby, 1)}
+    places = {member: place for place, member in enumerate(ruling.standby[:STANDBYS], 1)}
     later = 0
     for candidate in sorted(candidates, key=lambda c: (c.member != view.site.member, c.member)):
         share, standby = shares.get(candidate.member, 0), places.get(candidate.member, 0)
