@@ -206,8 +206,8 @@ def clean(state: Path, workload_socket: Path | None) -> None:
     workloads = workload_path(state, enrolled.role, workload_socket)
     with folder.lock(state):
         remove(linux_kernel(enrolled.role), enrolled.role, device)
-        programs = None if workloads is None else folder.grpc_socket(workloads)
-        for path in (folder.xds_socket(state), folder.admin_socket(state), workloads, programs):
+        programs = () if workloads is None else (folder.grpc_socket(workloads), folder.grpc_inner_socket(workloads))
+        for path in (folder.xds_socket(state), folder.admin_socket(state), workloads, *programs):
             if path is not None and path.is_socket():
                 path.unlink(missing_ok=True)
 
