@@ -164,7 +164,8 @@ def plan_service(inputs: ServiceInputs) -> ServicePlan:
     export = own_export(local, asked.here)
     offered = _ranked(inputs, export, local.slices)
     levels = asked.levels(inputs.federation)
-    consumed = in_force([*levels, *(level for o in offered[:1] for level in exporter_levels(o.member, o.export))])
+    oldest = (exporter_levels(o.member, o.export, export is None) for o in offered[:1])
+    consumed = in_force([*levels, *(level for said in oldest for level in said)])
     policy = consumed.policy
     fresh, made = _merged(inputs, offered, policy)
     names, targets = _names(inputs, fresh)

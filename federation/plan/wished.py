@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from federation.model.imported import Condition, Said
 from federation.model.local import LocalFacts
@@ -87,6 +87,10 @@ def service_levels(traits: Traits) -> tuple[tuple[str, Wish], ...]:
     return (("Service sessionAffinity", Wish(affinity=Affinity())),)
 
 
-def exporter_levels(member: MemberName, export: Export) -> tuple[tuple[str, Wish], ...]:
-    """What an exporter says of how its service is called."""
-    return ((f"exporter {member}", hint_of(export.hint)), *service_levels(export.traits))
+def exporter_levels(member: MemberName, export: Export, heeded: bool) -> tuple[tuple[str, Wish], ...]:
+    """What the oldest exporter says of how its service is called. Its hint is `heeded` by those who only call it: who
+    has endpoints too would let it weaken them. Its capacity is that of its own endpoints alone, in its candidate.
+    """
+    levels = service_levels(export.traits)
+    hint = structs.replace(hint_of(export.hint), capacity=None)
+    return ((f"exporter {member}", hint), *levels) if heeded else levels

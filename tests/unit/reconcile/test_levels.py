@@ -67,23 +67,18 @@ def notes(world: World) -> list[str]:
 
 
 def test_each_field_comes_from_the_strongest_level_that_says_anything(world: World) -> None:
-    assert imported(world) == Policy(
-        capacity=70, ramp=Ramp(1, 1), resilience=Resilience(timeouts=Timeouts(request=900))
-    )
+    assert imported(world) == Policy(ramp=Ramp(1, 1), resilience=Resilience(timeouts=Timeouts(request=900)))
     asks(world, Wish(ramp=Ramp(2, 2), threshold=60, drain=("us-east",)))
     world.cluster.put(policy("all", target="Namespace", threshold=50, retries=RetriesSpec(attempts=7)))
     world.cluster.put(policy("api", timeouts=TimeoutsSpec(request_ms=100)))
     resilience = Resilience(timeouts=Timeouts(request=100), retries=Retries(attempts=7))
-    assert imported(world) == Policy(
-        capacity=70, ramp=Ramp(2, 2), threshold=50, drain=("us-east",), resilience=resilience
-    )
+    assert imported(world) == Policy(ramp=Ramp(2, 2), threshold=50, drain=("us-east",), resilience=resilience)
     assert explain(world.loop, Asked(API, "us-east"))["levels"] == {
         "timeouts": "service",
         "threshold": "namespace",
         "retries": "namespace",
         "drain": "federation",
         "ramp": "federation",
-        "capacity": "exporter eu-central",
     }
     world.cluster.drop(("TrafficPolicy", "shop", "all"))
     assert imported(world).threshold == 60
