@@ -1,6 +1,6 @@
 """`envoy --mode validate` of everything that we render, with every policy: what comes by the stream stands in the file.
 
-A file cannot say `ads` for secrets and routes, so they are put where they are used; nothing else is changed.
+A file cannot say `ads` for secrets and routes, so they, and filters, are put where they are used; nothing else is changed.
 """
 
 import json
@@ -28,7 +28,7 @@ from federation.model.resilience import (
 from gateways.binary import find_envoy
 from gateways.intent import intend
 from gateways.render.envoy.bootstrap import bootstrap
-from gateways.render.envoy.common import CDS, EDS, LDS, RDS, SDS
+from gateways.render.envoy.common import CDS, ECDS, EDS, LDS, RDS, SDS
 from gateways.render.envoy.resources import resources
 from gateways.state import NodeState, Situation, Telemetry
 from tests.e2e.envoy_pair import certificates
@@ -159,11 +159,13 @@ def _with_endpoints(cluster: Json, assignments: dict[str, Json]) -> Json:
 
 
 def _inline(value: Any, made: dict[str, dict[str, Json]]) -> Any:
-    """The same with secrets and routes where the stream would bring them."""
+    """The same with secrets, routes and filters where the stream would bring them."""
     if isinstance(value, list):
         return [_inline(one, made) for one in value]
     if not isinstance(value, dict):
         return value
+    if "config_discovery" in value:
+        return made[ECDS][value["name"]]
     done: Json = {}
     for key, one in value.items():
         if key == "rds":
