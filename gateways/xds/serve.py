@@ -14,7 +14,7 @@ import grpc.aio
 from federation.model.errors import Unavailable
 from gateways.folder import check_socket_path
 from gateways.xds.admission import Admission, Limits
-from gateways.xds.hub import BOUNDS, SERVICE, VARIANTS, Bounds, Flooded, Hub, Variant
+from gateways.xds.hub import SERVICE, VARIANTS, Bounds, Flooded, Hub, Variant
 from gateways.xds.messages import Snapshot
 from gateways.xds.refusal import Refused
 from gateways.xds.wire import Bodies
@@ -22,6 +22,9 @@ from gateways.xds.wire import Bodies
 REQUEST_MAX = 64 * 1024 * 1024
 STRANGERS_MAX = 1024 * 1024
 """Bytes of one request: of our own Envoy, and of any program of this machine."""
+
+OWN = Bounds(held=10_000_000, name=4_096)
+"""Our own Envoy asks for what we planned: a thousand services times a hundred workloads are 300,000 names."""
 
 STRANGERS = Bounds(held=4_000, name=512)
 """What a program without a proxy needs of it: four resources for each port that it dials."""
@@ -47,7 +50,7 @@ class XdsServer:
         self.changed = asyncio.Event()
         self._path = path
         self._also = tuple(also)
-        self._hub = Hub(Bodies(), self.changed, BOUNDS if everybody is None else STRANGERS)
+        self._hub = Hub(Bodies(), self.changed, OWN if everybody is None else STRANGERS)
         self._admission = None if everybody is None else Admission(everybody)
         self._server: grpc.aio.Server | None = None
 

@@ -1,14 +1,16 @@
 """What one client can have the server remember: bounded, whatever it sends and however little it answers."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from envoy.service.discovery.v3 import discovery_pb2
 
 from gateways.xds.hub import Bounds, Client, Delta, Flooded, Variant, World
-from gateways.xds.messages import EDS, LDS, Resource
+from gateways.xds.messages import EDS, LDS, RDS, Resource
+from gateways.xds.serve import XdsServer
 from gateways.xds.shelf import Shelf
 from gateways.xds.wire import Bodies
 
@@ -81,3 +83,19 @@ def test_who_acknowledges_goes_on_for_ever() -> None:
         await client.stop()
 
     asyncio.run(run())
+
+
+def test_a_node_of_a_thousand_services_and_a_hundred_workloads_is_no_flood() -> None:
+    async def run() -> None:
+        server = XdsServer(Path("/nowhere/xds.sock"))
+        server.offer({EDS: {}, RDS: {}})
+        names = [f"out/shop/service-{number}/http/ns/default/sa/client" for number in range(100_000)]
+        asked = [delta(type_url=kind, resource_names_subscribe=names) for kind in (EDS, RDS)]
+        await server._hub.serve(Delta, requests(asked), written)
+
+    asyncio.run(run())
+
+
+async def requests(messages: list[Any]) -> AsyncIterator[Any]:
+    for message in messages:
+        yield message
