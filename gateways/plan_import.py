@@ -46,7 +46,10 @@ def _is_own(service: Imported, port: Listener, problems: list[str]) -> bool:
 
 
 def _captures(view: View, item: Import, ports: Iterable[Listener], problems: list[str]) -> Iterable[Capture]:
+    """None where nothing is captured: sidecars are dialled."""
     own = view.situation.address
+    if view.situation.role == "xds":
+        return ()
     version = ip_address(own).version
     caught = [address for address in item.addresses if ip_address(address).version == version]
     if item.addresses and not caught:

@@ -21,6 +21,11 @@ GATEWAY_PORT = 15443
 """The Envoy port of every gateway, on its overlay address."""
 
 
+BEARER = "bearer"
+"""The path of the identity that stands for that of whoever holds a resource: each sidecar has its own, and all the same
+resources.
+"""
+
 TRACE_PERCENT = 1
 
 

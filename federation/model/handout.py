@@ -14,7 +14,7 @@ from federation.model.policy import GlobalName, Policy
 from federation.model.record import Endpoint, Evidence, Port, Protocol, ServiceKind, Signed
 from federation.model.tokens import JwtKey
 
-Role = Literal["gateway", "node", "dns"]
+Role = Literal["gateway", "node", "dns", "xds"]
 
 
 class Site(Struct, frozen=True, kw_only=True):

@@ -94,9 +94,8 @@ class Book:
         moved = {way.service for way in told.keys() | self._told.keys() if told.get(way) != self._told.get(way)}
         moved |= {one for one in rose.keys() | self._rose.keys() if rose.get(one) != self._rose.get(one)}
         by_service: dict[ServiceKey, list[Flow]] = {service: [] for service in moved}
-        for way, (mrps, errors) in sorted(told.items()):
-            if way.service in moved:
-                by_service[way.service].append(Flow(way.source, way.to, mrps, errors))
+        for way, (mrps, errors) in sorted(one for one in told.items() if one[0].service in moved):
+            by_service[way.service].append(Flow(way.source, way.to, mrps, errors))
         reports = dict(self.reports)
         for service, flows in by_service.items():
             reports.pop(f"flow/{service}", None)

@@ -133,6 +133,11 @@ class Hub:
         """True when nobody is connected, and nobody waits for the first offer."""
         return not self.clients and not self._waiting
 
+    @property
+    def offered(self) -> bool:
+        """True when it has content to serve."""
+        return self._offered.is_set()
+
     def offer(self, snapshot: Snapshot, changed: Iterable[tuple[str, str]] | None = None) -> None:
         """Serve this content from now on. `changed`: the (type URL, name) that can differ; None: all."""
         changes = self._shelf.offer(snapshot, changed)

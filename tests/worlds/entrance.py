@@ -24,6 +24,7 @@ from gateways.intent import intend
 from gateways.render.envoy.resources import Certificate, Groups, grouped
 from gateways.state import Situation
 from tests.worlds.envoy_fed import FedEnvoy
+from tests.worlds.ports import free_port
 from tests.worlds.two_members import MemberKeys, keyed, peer, real, site
 
 US, EU, AP = (real(name) for name in ("us-east", "eu-central", "ap-south"))
@@ -210,9 +211,3 @@ def said(secure: ssl.SSLSocket) -> bool:
         return secure.recv(64) == b"hello\n"
     except OSError:
         return False
-
-
-def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on now."""
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])

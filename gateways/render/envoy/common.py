@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import lru_cache, wraps
 from typing import ParamSpec, cast
 
-from gateways.state import Host
+from gateways.state import BEARER, Host
 
 Json = dict[str, object]
 
@@ -80,6 +80,37 @@ def host_address(host: Host) -> Json:
 def secret_from_stream(name: str) -> Json:
     """A secret of this name, by SDS over the one stream."""
     return {"name": name, "sds_config": ADS}
+
+
+OWN_SECRET = "default"  # noqa: S105 - a name
+WORKLOAD_CLUSTER = "workload"
+WORKLOAD_API: Json = Shared(
+    {
+        "resource_api_version": "V3",
+        "initial_fetch_timeout": "15s",
+        "api_config_source": {
+            "api_type": "GRPC",
+            "transport_api_version": "V3",
+            "set_node_on_first_message_only": True,
+            "grpc_services": [
+                {
+                    "envoy_grpc": {"cluster_name": WORKLOAD_CLUSTER},
+                    "initial_metadata": [{"key": "workload.spiffe.io", "value": "true"}],
+                }
+            ],
+        },
+    }
+)
+"""SDS of the node's agent beside its Workload API, by a cluster of the sidecar's bootstrap: a sidecar's private key is
+never on the central port.
+"""
+
+
+def leaf_secret(identity: str) -> Json:
+    """The leaf of this identity: over the one stream, but the bearer's own from the node that it runs on."""
+    if identity.split("/")[3:] == [BEARER]:
+        return {"name": OWN_SECRET, "sds_config": WORKLOAD_API}
+    return secret_from_stream(identity)
 
 
 def anchor_secret(member: str) -> str:
