@@ -14,7 +14,8 @@ from federation.model.resilience import Breakers, Resilience, Timeouts
 from gateways.intent import intend
 from gateways.state import NodeState, Situation
 from tests.e2e.envoy_pair import certificates
-from tests.e2e.envoy_rig import Rig, envoy, free_port
+from tests.e2e.envoy_rig import Rig, envoy
+from tests.worlds.ports import free_port
 from tests.worlds.two_members import DOMAIN, candidate, keyed, peer, real, site, web_import, web_pool
 
 US, EU = real("us-east"), real("eu-central")
