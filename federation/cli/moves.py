@@ -16,8 +16,9 @@ from federation.model.moves import SECONDS_MAX
 
 API = click.option("--api", type=click.Path(path_type=Path), help="The controller's api.sock.")
 STATE = click.option("--state", type=click.Path(path_type=Path), help="State folder of the member (instead of --api).")
-OVER = click.option("--over", default="0s", help="How long it takes, in ten steps, such as 10m; at most 24h.")
-REASON = click.option("--reason", default="", help="Why, for people who look at it later.")
+AT_ONCE = "0s"
+OVER = click.option("--over", default=AT_ONCE, help="How long it takes, in ten steps, such as 10m; at most 24h.")
+REASON = click.option("--reason", default="", help="Why, for people who look at it later; a ledger keeps none.")
 FORCE = click.option("--force", is_flag=True, help="Against the safety rules; needs --reason.")
 FEDERATION = click.option(
     "--federation", is_flag=True, help="In the ledger, for everybody's clients (on the registrar, with --state)."
@@ -57,12 +58,12 @@ def drain(
 
         answer = moves_federation.drain(ledger, member, how, prepare)
     else:
-        answer = _post(api, state, "drain", {"member": member, "manner": how})
+        answer = _post(api, state, "drain", {"member": member, "manner": how}, member)
     if output == "json":
         click.echo(json.dumps(answer, indent=2))
         return
-    what = "would be drained" if answer["dry_run"] else "is drained"
-    say(answer, f"{member} {what} {_pace(answer['seconds'])}")
+    what = "would be drained" if answer["dry_run"] or prepare is not None else "is drained"
+    say(answer, f"{member} {what} {_pace(answer['seconds'])}{_prepared(prepare, answer)}")
 
 
 @click.command()
@@ -80,7 +81,7 @@ def undrain(member: str, api: Path | None, state: Path | None, federation: bool,
         moves_federation.undrain(ledger, member, prepare)
         click.echo(f"{member} comes back" if prepare is None else f"prepared in {prepare}")
         return
-    answer = _post(api, state, "undrain", {"member": member})
+    answer = _post(api, state, "undrain", {"member": member}, member)
     agents = ", ".join(answer["ended"]["agents"])
     click.echo(f"{member} comes back" + (f"; so it does at {agents}" if agents else ""))
 
@@ -113,8 +114,11 @@ def shift(
     if off:
         if source or to or percent:
             raise click.UsageError("--off ends every shift of the service; give no --from, --to or --percent")
+        if manner["dry"] or manner["force"] or manner["reason"] or manner["over"] != AT_ONCE:
+            raise click.UsageError("--off ends them at once; give no --over, --reason, --force or --dry-run")
         answer = _unshifted(service, ledger, prepare, api, state)
-        click.echo(json.dumps(answer) if output == "json" else f"ended for {service}: {', '.join(answer['ended'])}")
+        ended = f"{'ended' if prepare is None else f'prepared in {prepare}: to end'} for {service}"
+        click.echo(json.dumps(answer) if output == "json" else f"{ended}: {', '.join(answer['ended'])}")
         return
     if not (source and to and percent):
         raise click.UsageError("give --from, --to and --percent, or --off")
@@ -125,12 +129,13 @@ def shift(
 
         answer = moves_federation.shift(ledger, body, how, prepare)
     else:
-        answer = _post(api, state, "shift", body | {"manner": how})
+        answer = _post(api, state, "shift", body | {"manner": how}, source)
     if output == "json":
         click.echo(json.dumps(answer, indent=2))
         return
-    what = "would go" if answer["dry_run"] else "go"
-    say(answer, f"{percent} % of {service} at {source} {what} to {to} {_pace(answer['seconds'])}")
+    what = "would go" if answer["dry_run"] or prepare is not None else "go"
+    line = f"{percent} % of {service} at {source} {what} to {to} {_pace(answer['seconds'])}"
+    say(answer, line + _prepared(prepare, answer))
 
 
 @click.command()
@@ -157,6 +162,8 @@ def freeze(switch: str, reason: str, api: Path | None, state: Path | None) -> No
     """Take no drains and shifts at this member from now on, or take them again. What is under way goes on."""
     if switch == "on" and not reason:
         raise InputError("freeze on: needs --reason, which every refusal shows")
+    if switch == "off" and reason:
+        raise click.UsageError("--reason is for freeze on: nobody is shown why moves are taken")
     _post(api, state, "freeze", {"why": reason if switch == "on" else ""})
     click.echo("moves are frozen" if switch == "on" else "moves are taken again")
 
@@ -204,23 +211,29 @@ def say(answer: dict[str, Any], line: str) -> None:
     for text in answer["warnings"]:
         click.echo(f"! {text}")
     print_changes(answer["changes"])
-    if answer["unseen"]:
-        click.echo(f"! {answer['unseen']} more, counted by service and locality, were not looked at")
+    unseen = answer.get("unseen")  # a controller of before says none
+    if unseen:
+        click.echo(f"! {unseen} more, counted by service and locality, were not looked at")
 
 
 def _manner(over: str, reason: str, force: bool, dry: bool) -> dict[str, Any]:
     return {"seconds": parse_seconds(over, "--over", SECONDS_MAX), "reason": reason, "force": force, "dry": dry}
 
 
+def _prepared(prepare: Path | None, answer: dict[str, Any]) -> str:
+    return "" if prepare is None or answer["dry_run"] else f": prepared in {prepare}"
+
+
 def _pace(seconds: int) -> str:
     return f"over {words(seconds)}, in ten steps" if seconds else "at once"
 
 
-def _post(api: Path | None, state: Path | None, what: str, body: dict[str, Any]) -> dict[str, Any]:
-    return ask(_socket(api, state), f"/v1/{what}", "POST", body)
+def _post(api: Path | None, state: Path | None, what: str, body: dict[str, Any], member: str = "") -> dict[str, Any]:
+    return ask(_socket(api, state, member), f"/v1/{what}", "POST", body)
 
 
-def _socket(api: Path | None, state: Path | None) -> Path:
+def _socket(api: Path | None, state: Path | None, member: str = "") -> Path:
+    """Of the controller that is asked: in a lab, where none is named, that of the member that is moved."""
     if api is not None and state is not None:
         raise click.UsageError("give --api or --state, not both")
     if state is not None:
@@ -232,6 +245,9 @@ def _socket(api: Path | None, state: Path | None) -> Path:
     if api is not None:
         return api
     sockets = lab_sockets()
+    theirs = next((path for path in sockets if path.parent.parent.name == member), None)
+    if theirs is not None:
+        return theirs
     if len(sockets) > 1:
         raise InputError(f"which member? --api names its controller's socket, such as {sockets[0]}")
     return sockets[0]

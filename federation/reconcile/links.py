@@ -31,8 +31,8 @@ class Links:
         self._noted: dict[str, Struct] = {}
         self.costs: dict[MemberName, int] = {}
 
-    def measure(self) -> bool:
-        """Take over round-trip times that moved; True when a cost did."""
+    def measure(self) -> set[MemberName]:
+        """Take over round-trip times that moved; the members whose cost did."""
         reported = {link for state in self._agents.states().values() for link in state.links if link.rtt_us >= 0}
         measured: dict[MemberName, int] = {}
         for link in reported:
@@ -40,7 +40,7 @@ class Links:
         costs = dict(self.costs)
         for member, rtt_us in measured.items():
             costs[member] = settled_cost(self.costs.get(member), rtt_us)
-        moved = costs != self.costs
+        moved = {member for member, cost in costs.items() if cost != self.costs.get(member)}
         self.costs = costs
         return moved
 

@@ -378,5 +378,6 @@ class Loop:
         return (*self.desired.plans.get(key, NOTHING).notes, *self.names.notes(key))
 
     def _measure_costs(self, dirty: set[ServiceKey]) -> None:
-        if self.links.measure():
-            dirty.update(self.desired.plans)
+        moved = self.links.measure()
+        if moved:
+            dirty.update(key for key, plan in self.desired.plans.items() if not moved.isdisjoint(plan.exporters))

@@ -83,9 +83,11 @@ class Moves:
         self.decide(member, now)
 
     def decide(self, member: str, now: int) -> None:
-        """Somebody drained or undrained this member here: what our programs were told before that is over."""
-        self.decided[member] = now
-        self._store.put(DECIDED + member, msgspec.msgpack.encode(now))
+        """Somebody drained or undrained this member here: what our programs were told before that is over, also where
+        our clock was set back since.
+        """
+        self.decided[member] = max(now, self.decided.get(member, 0) + 1)
+        self._store.put(DECIDED + member, msgspec.msgpack.encode(self.decided[member]))
 
     def shift(self, asked: Asked) -> None:
         """This shift is in force; another of the same service, source and destination is not."""

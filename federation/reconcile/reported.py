@@ -30,8 +30,9 @@ class Reported:
         held, self.refused = self.refused, _refused(self._agents)
         moved |= {key for key in held.keys() | self.refused.keys() if held.get(key) != self.refused.get(key)}
         down = frozenset(member for member, path in self._links.paths().items() if not path.up)
-        if down != self._down:
-            moved |= {key for key, plan in plans.items() if plan.measured}
+        turned = down ^ self._down
+        if turned:
+            moved |= {key for key, plan in plans.items() if plan.measured and not turned.isdisjoint(plan.exporters)}
         self._down = down
         return moved
 

@@ -110,7 +110,8 @@ def test_a_dry_run_appends_nothing_and_an_entry_can_be_signed_elsewhere(registra
     before = registrar.folder.ledger_bytes()
     status, out, _ = registrar.run("drain", US, "--dry-run")
     assert status == 0 and "us-east would be drained at once" in out and "eu-central 100 %" in out
-    assert registrar.run("drain", US, "--prepare", str(tmp_path / "entry"))[0] == 0
+    status, out, _ = registrar.run("drain", US, "--prepare", str(tmp_path / "entry"))
+    assert (status, out.splitlines()[0]) == (0, f"us-east would be drained at once: prepared in {tmp_path}/entry")
     entry = read_entry((tmp_path / "entry").read_bytes())
     assert entry.settings is not None and list(entry.settings.drains) == [US]
     assert registrar.folder.ledger_bytes() == before

@@ -257,6 +257,16 @@ def test_a_dry_run_tells_shares_of_each_locality_and_begins_nothing(world: World
     assert leaving(world) == {US: None, EU: None}
 
 
+def test_an_undrain_counts_at_agents_though_our_clock_was_set_back(world: World) -> None:
+    """An agent that drained by itself goes by the last decision that it knew; a smaller one would never end it."""
+    ask(world, "drain", EU, Manner())
+    known = world.handout("node1")["orders"].decided[EU]
+    assert isinstance(world.clock, ManualClock)
+    world.clock.advance(-3_600)
+    ask(world, "undrain", EU)
+    assert world.handout("node1")["orders"].decided[EU] > known
+
+
 def test_what_is_foreseen_is_bounded_and_the_controller_goes_on_meanwhile(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,11 +8,13 @@ from msgspec import structs
 
 from federation.adapters.memory import MemoryCluster
 from federation.config import Enrolment
-from federation.model.handout import Here
+from federation.model.handout import Here, LinkReport, NodeReport
 from federation.model.moves import Leaving, Shift
 from federation.model.names import MemberName, ServiceKey
 from federation.model.record import About, Export, Port
+from federation.model.wish import Wish
 from federation.plan.service import ServiceInputs, ServicePlan, plan_service
+from federation.ports import AgentState
 from federation.session.tree import Change
 from federation.wire.k8s.core import Node
 from federation.wire.k8s.types import ObjectMeta
@@ -77,6 +79,13 @@ def about(**said: Any) -> About:
 def planned(world: World, monkeypatch: pytest.MonkeyPatch, said: About) -> set[str]:
     """The services that are planned when the peer says this of itself, once all else is done."""
     world.step()
+    world.peers.view["about"] = said
+    world.loop.peer_changed(EU, Change({"about": b""}, frozenset()))
+    return planned_now(world, monkeypatch)
+
+
+def planned_now(world: World, monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """The services that the next pass plans."""
     found: list[str] = []
 
     def noted(inputs: ServiceInputs) -> ServicePlan:
@@ -84,8 +93,6 @@ def planned(world: World, monkeypatch: pytest.MonkeyPatch, said: About) -> set[s
         return plan_service(inputs)
 
     monkeypatch.setattr("federation.reconcile.loop.plan_service", noted)
-    world.peers.view["about"] = said
-    world.loop.peer_changed(EU, Change({"about": b""}, frozenset()))
     world.step()
     monkeypatch.setattr("federation.reconcile.loop.plan_service", plan_service)
     return set(found)
@@ -121,3 +128,20 @@ def test_a_peers_shifts_to_no_member_reach_nobody(world: World) -> None:
     nowhere = [structs.replace(shift, to=MemberName(f"m{number}")) for number in range(100)]
     world.peer_says(other(1), about(), shift, *nowhere)
     assert world.handout("node1")["import/shop/s1"].shifts == (shift,)
+
+
+def test_a_way_that_turns_costs_the_services_of_its_far_end_alone(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A peer makes its round trip what it likes, and its link flap."""
+    world.local("10.1.1.11")
+    world.cluster.put(policy(capacity=10))
+    world.peer_says(structs.replace(other(1), hint=Wish(capacity=5)), about())
+    world.step()
+    world.step()
+    for rtt_us, up in ((90_000, True), (300_000, True), (300_000, False)):
+        link = LinkReport(member=EU, gateway=1, handshake_age=1, rx=0, tx=0, rtt_us=rtt_us, up=up, since=1)
+        node = NodeReport(node="gw1", role="gateway")
+        world.agents.said["gw1"] = AgentState(connected=True, wanted=b"", node=node, links=(link,), refused="")
+        world.loop.agent_reported("gw1")
+        assert planned_now(world, monkeypatch) == {"shop/s1"}
