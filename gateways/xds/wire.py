@@ -112,3 +112,13 @@ def world_request(message: discovery_pb2.DiscoveryRequest) -> WorldRequest:
         names=tuple(message.resource_names),
         version=message.version_info,
     )
+
+
+def longest(message: discovery_pb2.DeltaDiscoveryRequest | discovery_pb2.DiscoveryRequest) -> int:
+    """The characters of the longest name or version that a request bears."""
+    if isinstance(message, discovery_pb2.DiscoveryRequest):
+        said = [message.version_info, *message.resource_names]
+    else:
+        had = message.initial_resource_versions
+        said = [*message.resource_names_subscribe, *message.resource_names_unsubscribe, *had.keys(), *had.values()]
+    return max(map(len, said), default=0)

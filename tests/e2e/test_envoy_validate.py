@@ -6,14 +6,25 @@ A file cannot say `ads` for secrets and routes, so they, and filters, are put wh
 import json
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from msgspec import structs
 
+from federation.model import policy as limits
 from federation.model.handout import Workload
-from federation.model.policy import Affinity, Policy
+from federation.model.policy import Affinity, Policy, Portion
 from federation.model.record import Endpoint
+from federation.model.resilience import (
+    Breakers,
+    Outlier,
+    RateLimit,
+    Resilience,
+    Retries,
+    RetryOn,
+    SlowStart,
+    Timeouts,
+)
 from gateways.binary import find_envoy
 from gateways.intent import intend
 from gateways.render.envoy.bootstrap import bootstrap
@@ -31,7 +42,35 @@ PODS = tuple(Endpoint(f"10.1.1.{i}", "ready" if i % 2 else "unready") for i in r
 TOLD = Telemetry(otlp="127.0.0.1:4317", access_log="/dev/null")
 CLIENT = Workload("default", "client", ("10.1.0.10",))
 
+ODD = "!#$%&'*+.^_`|~-"
+"""What a token may hold beside letters and digits (RFC 9110)."""
+WAIT, COUNT, SECONDS = limits.WAIT_MS.high, limits.COUNT.high, limits.SECONDS.high
+LEAST = Resilience(
+    timeouts=Timeouts(request=1, idle=1, connect=1),
+    retries=Retries(on=("5xx",), attempts=1, per_try=1, base=1, most=1, budget=1, least=1),
+    breakers=Breakers(connections=1, pending=1, requests=1),
+    outlier=Outlier(errors=1, base=1, most=1, percent=1),
+    slow_start=SlowStart(seconds=1, percent=1),
+    rate_limit=RateLimit(rps=1, burst=1),
+    connection_seconds=1,
+)
+MOST = Resilience(
+    timeouts=Timeouts(request=WAIT, idle=WAIT, connect=WAIT),
+    retries=Retries(
+        on=get_args(RetryOn), attempts=limits.ATTEMPTS.high, per_try=WAIT, base=WAIT, most=1, budget=100, least=COUNT
+    ),
+    breakers=Breakers(connections=COUNT, pending=COUNT, requests=COUNT),
+    outlier=Outlier(errors=COUNT, base=WAIT, most=1, percent=100),
+    slow_start=SlowStart(seconds=SECONDS, percent=100),
+    rate_limit=RateLimit(rps=limits.CAPACITY.high, burst=COUNT),
+    connection_seconds=SECONDS,
+)
+
 POLICIES = {
+    "least": Policy(resilience=LEAST, affinity=Affinity(by="cookie", name=ODD)),
+    "most": Policy(resilience=MOST, mirror=Portion("member/eu-central", 1_000_000)),
+    "odd": Policy(affinity=Affinity(by="header", name=ODD)),
+    "long": Policy(affinity=Affinity(by="cookie", name="c" * limits.HEADER_MAX, seconds=86_400)),
     "none": Policy(),
     "all": structs.replace(FULL, affinity=None),
     "source": Policy(resilience=EVERYTHING, affinity=Affinity()),

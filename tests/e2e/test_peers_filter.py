@@ -6,7 +6,8 @@ import pytest
 from msgspec import structs
 
 from federation.model.access import AccessRule, Source
-from gateways.render.envoy.common import ECDS
+from gateways.render.envoy import listeners
+from gateways.render.envoy.common import ECDS, Json
 from gateways.render.envoy.resources import NODE, Groups
 from tests.worlds.entrance import AP, DB, FROM, US, WEB, Entrance, ask, greeted, said
 
@@ -86,3 +87,18 @@ def test_without_the_filter_any_more_nobody_comes_in(entrance: Entrance) -> None
     assert entrance.call(CLIENT).status == 0 and not entrance.line(CLIENT)
     entrance.envoy.put(entrance.rendered())
     assert entrance.call(CLIENT).status == 200
+
+
+def test_a_filter_that_envoy_refuses_is_named_and_the_last_good_one_stands(entrance: Entrance) -> None:
+    groups = entrance.rendered()
+    (peers,) = (part for part in groups[NODE] if part.kind == ECDS)
+
+    def bad(*made_of: object) -> Json:
+        good = listeners.peers_filter(*peers.made_of)  # type: ignore[arg-type]
+        return {**good, "typed_config": {**good["typed_config"], "stat_prefix": ""}}  # type: ignore[dict-item]
+
+    worse = structs.replace(peers, render=bad, made_of=())
+    with pytest.raises(AssertionError, match="E190 envoy refuses TypedExtensionConfig peers: "):
+        entrance.envoy.put({NODE: tuple(worse if part is peers else part for part in groups[NODE])})
+    assert entrance.call(CLIENT).status == 200
+    assert entrance.call(CLIENT, source=FROM[AP.name]).status == 0

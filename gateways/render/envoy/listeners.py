@@ -43,19 +43,23 @@ def node_listener(item: NodeListener, chains: Iterable[SourceChain], own: Situat
         "address": socket_address(item.address, item.port),
         "traffic_direction": "OUTBOUND",
         "per_connection_buffer_limit_bytes": 1_048_576,
-        "filter_chains": [_node_chain(item, chain, own) for chain in chains],
+        "filter_chains": [one for chain in chains for one in _node_chains(item, chain, own)],
     }
     if item.default:
         made["default_filter_chain"] = {"name": "local", "filters": [_outbound(item, item.default, "", own)]}
     return made
 
 
-def _node_chain(item: NodeListener, chain: SourceChain, own: Situation) -> Json:
-    return {
-        "name": str(chain.identity),
-        "filter_chain_match": {"source_prefix_ranges": [_range(source) for source in chain.sources]},
-        "filters": [_outbound(item, chain.cluster, str(chain.identity), own)],
-    }
+def _node_chains(item: NodeListener, chain: SourceChain, own: Situation) -> list[Json]:
+    """One an address: Envoy drains a chain that is another, and a pod that comes is none of its siblings' business.
+    Without addresses one for all.
+    """
+    filters = [_outbound(item, chain.cluster, str(chain.identity), own)]
+    ranges = [[_range(source)] for source in chain.sources] or [[]]
+    return [
+        {"name": str(chain.identity), "filter_chain_match": {"source_prefix_ranges": one}, "filters": filters}
+        for one in ranges
+    ]
 
 
 def _outbound(item: NodeListener, towards: str, source: str, own: Situation) -> Json:
