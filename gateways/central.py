@@ -137,7 +137,8 @@ class Central:
         self._touched, self._anchors = set(), state.anchors
         if groups:
             self._content = await encoded(self._encoder, groups)
-            self.server.offer(SIDECARS, self._content.snapshot, self._content.changed if before else None)
+            fresh = before is None or SIDECARS in self.server.waiting
+            self.server.offer(SIDECARS, self._content.snapshot, None if fresh else self._content.changed)
 
     def _left_out(self, state: NodeState) -> tuple[str, ...]:
         return (*state.problems, *(self._content.problems if self._content is not None else ()))

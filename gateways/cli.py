@@ -124,6 +124,7 @@ def envoy(state: Path, program: str | None, log_level: str, wait: bool) -> None:
 
     from federation.files import write_private
     from federation.link.enrolled import load_enrolled
+    from federation.model.errors import InputError
     from gateways import folder
     from gateways.binary import find_envoy
     from gateways.render.envoy.bootstrap import bootstrap
@@ -132,6 +133,9 @@ def envoy(state: Path, program: str | None, log_level: str, wait: bool) -> None:
     if wait:
         await_handout(state)
     enrolled = load_enrolled(state)
+    if enrolled.role == "xds":
+        text = f"{state}: the role xds has no Envoy of its own; start sidecars with `isthmus agent sidecar-bootstrap`"
+        raise InputError(text, "E122")
     region = _region(state)
     sockets = str(folder.xds_socket(state)), str(folder.admin_socket(state))
     path = state / "envoy.json"
@@ -187,18 +191,23 @@ def sidecar_bootstrap(identity: str, xds: str, workload_socket: Path, admin_port
 @STATE
 @WORKLOAD_SOCKET
 def clean(state: Path, workload_socket: Path | None) -> None:
-    """Remove exactly what the agent of this folder made: device, routes, nft table, sockets. It must not be running."""
+    """Remove exactly what the agent of this folder made: device, routes, nft table, sockets. It must not be running.
+
+    Of the role xds that is nothing.
+    """
     from federation.link.enrolled import load_enrolled
     from gateways import folder
     from gateways.sync import remove
 
     enrolled = load_enrolled(state)
+    if enrolled.role == "xds":
+        return
     device = folder.device_name(state) if enrolled.role == "gateway" else ""
     workloads = workload_path(state, enrolled.role, workload_socket)
     with folder.lock(state):
         remove(linux_kernel(enrolled.role), enrolled.role, device)
-        programs = None if workloads is None else folder.grpc_socket(workloads)
-        for path in (folder.xds_socket(state), folder.admin_socket(state), workloads, programs):
+        programs = () if workloads is None else (folder.grpc_socket(workloads), folder.grpc_inner_socket(workloads))
+        for path in (folder.xds_socket(state), folder.admin_socket(state), workloads, *programs):
             if path is not None and path.is_socket():
                 path.unlink(missing_ok=True)
 

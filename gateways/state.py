@@ -211,7 +211,7 @@ class Admitted(Struct, frozen=True):
     overlay: str
 
 
-class Offered(Struct, frozen=True):
+class Offered(Struct, frozen=True, cache_hash=True, weakref=True):
     """One exported port: connections with this SNI go to this cluster (HTTP: the route of this name).
 
     `access` counts for TCP alone: who may send HTTP requests stands in the route. `by_path`: that asks for paths, so

@@ -204,6 +204,8 @@ def say(answer: dict[str, Any], line: str) -> None:
     for text in answer["warnings"]:
         click.echo(f"! {text}")
     print_changes(answer["changes"])
+    if answer["unseen"]:
+        click.echo(f"! {answer['unseen']} more, counted by service and locality, were not looked at")
 
 
 def _manner(over: str, reason: str, force: bool, dry: bool) -> dict[str, Any]:

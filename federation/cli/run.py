@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from federation.trust.enrolling import Desk
 
 STATE = click.option("--state", required=True, type=click.Path(path_type=Path), help="State folder of the member.")
-LABELS_MAX = 32
 METRICS = click.option("--metrics", help="ADDRESS:PORT for Prometheus metrics.")
 
 
@@ -111,7 +110,7 @@ def controller(
 def parse_labels(given: tuple[str, ...]) -> dict[str, str]:
     """KEY=VALUE each, by key. InputError for one that is no label (Kubernetes' syntax of labels), or is there twice."""
     from federation.model.errors import InputError
-    from federation.model.metadata import is_key, is_value
+    from federation.model.metadata import MEMBER_LABELS_MAX, is_key, is_value
 
     found: dict[str, str] = {}
     for text in given:
@@ -121,8 +120,8 @@ def parse_labels(given: tuple[str, ...]) -> dict[str, str]:
         if key in found:
             raise InputError(f'--label "{text}": "{key}" is there twice')
         found[key] = value
-    if len(found) > LABELS_MAX:
-        raise InputError(f"--label: {len(found)} labels, limit {LABELS_MAX}")
+    if len(found) > MEMBER_LABELS_MAX:
+        raise InputError(f"--label: {len(found)} labels, limit {MEMBER_LABELS_MAX}")
     return found
 
 

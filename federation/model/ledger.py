@@ -20,7 +20,7 @@ class Quota(Struct, frozen=True):
 
     `bytes` is the size of its whole record in memory: keys, values, and 256 for each key.
     `probes_per_second` is how often the probes of all its public names may ask each DNS server to probe one target.
-    `rates` counts the services that it says demand of and those that it grants room of.
+    `rates` counts the services that it says demand of, those that it grants room of, and its shifts.
     """
 
     services: int = 5_000

@@ -9,6 +9,8 @@ from federation.model.names import LABEL_MAX, NAME_MAX
 
 EXPORTED_BYTES_MAX = 65_536
 """Of the labels, and of the annotations, of one export; an object's annotations may have 256 KiB in all."""
+MEMBER_LABELS_MAX = 32
+"""How many labels a member may say of itself: each import of each service carries them."""
 _NAME = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 _PREFIX = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _ARGO, _FLUX, _HELM = "is acted on by Argo CD", "is acted on by Flux", "is acted on by Helm"

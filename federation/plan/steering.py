@@ -114,6 +114,11 @@ def known_fault(policy: Policy | Wish, bounds: Bounds) -> str:
     return ""
 
 
+def names_label(policy: Policy | Wish) -> bool:
+    """True when a term of it names a label."""
+    return any(term.startswith("label/") for _, term in _terms(policy))
+
+
 def _terms(policy: Policy | Wish) -> Iterator[tuple[str, str]]:
     """Every term, and the field in which it stands."""
     said = {

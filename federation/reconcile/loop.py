@@ -49,7 +49,7 @@ from federation.reconcile.observed import PeerIndex
 from federation.reconcile.parts import Around, Parts
 from federation.reconcile.programs import Programs
 from federation.reconcile.publish import Batch, Publications
-from federation.reconcile.ranks import leaves, ranks
+from federation.reconcile.ranks import labels, leaves, ranks
 from federation.reconcile.reported import Reported
 from federation.reconcile.trust import Trust
 from federation.session.tree import Change
@@ -126,8 +126,9 @@ class Loop:
             self._all = self._mesh = True
         else:
             keys = [*change.changed, *change.removed]
-            self._all = self._all or "about" in keys
             self._dirty |= self.index.note(member, keys, states[member].view)
+            if "about" in keys:
+                self._follow_about(member, states)
             self.demands.asked(self.index.asked)
             self.index.asked.clear()
             if member == self.parts.ledger.ledger.registrar:
@@ -135,6 +136,13 @@ class Loop:
             self._dirty |= self.names.hosts.follow(member, keys, states[member].view)
             self._mesh = self._mesh or any(key.startswith(MESH_KEYS) for key in keys)
         self._wake.set()
+
+    def _follow_about(self, member: MemberName, states: Mapping[MemberName, PeerState]) -> None:
+        """A member is drained or not, or says other labels: its own services alone, and policies that name labels."""
+        self._mesh = True
+        self._dirty |= self.index.services_of(member)
+        if self.names.know_labels([self.parts.labels, *labels(states)]):
+            self._dirty |= self.names.naming_labels(self.parts.cluster)
 
     def _mesh_changed(self) -> None:
         self._mesh = True
@@ -227,7 +235,7 @@ class Loop:
         leaving = leaves(self, states)
         own_leaves = leaving.get(self.parts.own.name)
         rank = ranks(self, states, leaving)
-        self.names.know_labels([self.parts.labels, *(one.labels for one in rank.values())])
+        self.names.know_labels([self.parts.labels, *labels(states)])
         facts = [
             without_failing(local, self._by_report.failing.get(local.key, frozenset()))
             for local in self.names.facts(dirty, self.parts.cluster)

@@ -28,12 +28,13 @@ class Mover:
         """Drain this member, or hasten its drain. InputError (E104), Refused (E102, E127), Unavailable."""
         name, now = self._member(member), self._now()
         order = self._order(name, manner, now)
-        served = list(foresee.subjects(self._loop, name))
-        warnings = self._drain_warnings(name, served)
+        seen = foresee.sight(self._loop)
+        served = list(foresee.subjects(self._loop, name, seen))
+        warnings = self._drain_warnings(name, served, seen)
         if not manner.dry:
             self._gate(warnings, manner)
             await self._begin(name, order, now)
-        found = foresee.changes(self._loop, served, self._places(name, manner), foresee.draining(name))
+        found = await foresee.changes(seen, served, self._places(name, manner), foresee.draining(name))
         return self._answer(manner, warnings, found) | {"member": name, "since": order.since, "seconds": order.seconds}
 
     async def undrain(self, member: str) -> dict[str, Any]:
@@ -61,7 +62,8 @@ class Mover:
         shift = Shift(service=service, source=ends[0], to=ends[1], ppm=ppm, since=self._now(), seconds=manner.seconds)
         self._check_shift(shift)
         item = foresee.imported(self._loop, shift.service)
-        subject = [] if item is None else [foresee.of_service(self._loop, item)]
+        seen = foresee.sight(self._loop)
+        subject = [] if item is None else [foresee.of_service(item, seen)]
         warnings = self._shift_warnings(shift)
         if not manner.dry:
             self._gate(warnings, manner)
@@ -69,7 +71,7 @@ class Mover:
             await self._loop.parts.store.flush()
             self._loop.wake(shift.service)
         places = self._places(shift.source, manner)
-        found = foresee.changes(self._loop, subject, places, foresee.shifting(shift))
+        found = await foresee.changes(seen, subject, places, foresee.shifting(shift))
         return self._answer(manner, warnings, found) | {"seconds": shift.seconds}
 
     async def unshift(self, service: ServiceKey) -> dict[str, Any]:
@@ -158,8 +160,8 @@ class Mover:
         why = "is drained" if to.leaving is not None else f"has 0 of {to.total} endpoints ready"
         return [f'safety rule "min-one-on": {shift.to} {why} for {shift.service}; {RULES}']
 
-    def _drain_warnings(self, name: MemberName, served: Iterable[foresee.Subject]) -> list[str]:
-        alone = refusal(name, foresee.left_alone(self._loop, served, name))
+    def _drain_warnings(self, name: MemberName, served: Iterable[foresee.Subject], seen: foresee.Sight) -> list[str]:
+        alone = refusal(name, foresee.left_alone(seen, served, name))
         items = filter(None, (foresee.imported(self._loop, key) for key in sorted(self._loop.desired.plans)))
         tight = foresee.too_tight(items, name)
         rows = [f"{one.demand} rps of {one.what} for which others have room for {one.room}" for one in tight[:3]]
@@ -182,9 +184,10 @@ class Mover:
         everyone = [one.name for one in self._loop.parts.ledger.ledger.seen_from(self._own)]
         return list(map(str, everyone)) if manner.everyone or member == self._own else [self._own]
 
-    def _answer(self, manner: Manner, warnings: list[str], found: list[dict[str, Any]]) -> dict[str, Any]:
+    def _answer(self, manner: Manner, warnings: list[str], found: foresee.Foreseen) -> dict[str, Any]:
         frozen = [f'moves are frozen: "{self._loop.moves.frozen}"'] if self._loop.moves.frozen and manner.dry else []
-        return {"dry_run": manner.dry, "warnings": [*frozen, *warnings], "changes": found}
+        told = {"changes": found.rows, "unseen": found.unseen}
+        return {"dry_run": manner.dry, "warnings": [*frozen, *warnings]} | told
 
     def _agent_drains(self) -> list[tuple[str, dict[str, Order]]]:
         states = sorted(self._loop.parts.agents.states().items())

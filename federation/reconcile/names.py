@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping
 
 from federation.model.local import LocalFacts
 from federation.model.names import MemberName, ServiceKey
-from federation.model.policy import GlobalName
-from federation.plan.steering import Bounds, accept_names
+from federation.model.policy import GlobalName, Policy
+from federation.model.wish import Wish
+from federation.plan.steering import Bounds, accept_names, names_label
 from federation.ports import ClusterApi, LedgerSource
 from federation.reconcile.hosts import Hosts
 from federation.reconcile.memory import Memory
@@ -71,9 +72,16 @@ class OwnNames:
         regions, members = {member.region for member in seen}, tuple(member.name for member in seen)
         return Bounds(tuple(sorted(regions)), ledger.members[self._own].dns_zones, members, self._labels)
 
-    def know_labels(self, labels: Iterable[Mapping[str, str]]) -> None:
-        """What members say of themselves, which a term may name."""
+    def know_labels(self, labels: Iterable[Mapping[str, str]]) -> bool:
+        """What members say of themselves, which a term may name. True when that is other than before."""
+        before = self._labels
         self._labels = tuple(sorted({f"{key}={value}" for said in labels for key, value in said.items()}))
+        return before != self._labels
+
+    def naming_labels(self, cluster: ClusterApi) -> set[ServiceKey]:
+        """The services of our cluster of which a policy or a public name has a term with a label."""
+        facts = map(cluster.service, cluster.services())
+        return {local.key for local in facts if any(map(names_label, _asked(local)))}
 
     def _accept(self, local: LocalFacts) -> None:
         self._accepted.pop(local.key, None)
@@ -81,3 +89,8 @@ class OwnNames:
         if local.names:
             bounds, kept = self.bounds(), self._memory.of(local.key)
             self._accepted[local.key], self._refused[local.key] = accept_names(local.names, kept, bounds)
+
+
+def _asked(local: LocalFacts) -> Iterable[Policy | Wish]:
+    policies = (local.policy, local.namespace_policy)
+    return [*filter(None, policies), *(name.policy for name in local.names.values())]

@@ -77,7 +77,8 @@ class PeerIndex:
 
     def shifts(self, service: ServiceKey, members: Container[MemberName]) -> tuple[Shift, ...]:
         """What these members say of requests for this service that others would send to them."""
-        return tuple(one for _, one in sorted(self._shifts.get(service, {}).items()) if one.source in members)
+        held = sorted(self._shifts.get(service, {}).items())
+        return tuple(one for _, one in held if one.source in members and one.to in members)
 
     def exports(self, member: MemberName) -> int:
         """How many services this member says something of."""
@@ -86,6 +87,10 @@ class PeerIndex:
     def services(self) -> set[ServiceKey]:
         """Every service that a peer says something about."""
         return set(self._keys)
+
+    def services_of(self, member: MemberName) -> set[ServiceKey]:
+        """Those that this member says something about."""
+        return {service for service, members in self._keys.items() if member in members}
 
     def offered(
         self,

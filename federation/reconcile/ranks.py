@@ -28,6 +28,12 @@ def ranks(
     return found
 
 
+def labels(states: Mapping[MemberName, PeerState]) -> list[dict[str, str]]:
+    """What others say of themselves."""
+    said = (state.view.get("about") for state in states.values())
+    return [one.labels for one in said if isinstance(one, About)]
+
+
 def leaves(loop: Loop, states: Mapping[MemberName, PeerState]) -> dict[MemberName, Leaving]:
     """Who is drained for our clients: by its own word, by the ledger, or by what was asked for here."""
     said = {name: state.view.get("about") for name, state in states.items()}

@@ -6,6 +6,7 @@ from typing import cast
 
 from federation.model.errors import Refused
 from federation.model.ledger import Member
+from federation.model.moves import Shift
 from federation.model.record import (
     Demand,
     Distance,
@@ -117,6 +118,6 @@ def _size(resources: Iterable[Resource]) -> Counter[str]:
             size.update(names=1, probes_per_second=-(-1_000 // probe.interval_ms) if probe else 0)
         elif isinstance(item, Evidence | Distance):
             size.update(evidence=1)
-        elif isinstance(item, Demand | Granted):
+        elif isinstance(item, Demand | Granted | Shift):
             size.update(rates=1)
     return size

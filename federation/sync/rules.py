@@ -17,7 +17,7 @@ from federation.model.ledger import Member
 from federation.model.metadata import annotation_fault, is_key, is_value, label_fault
 from federation.model.moves import SECONDS_MAX, Shift
 from federation.model.names import ServiceKey, is_host, is_label, zone_of
-from federation.model.policy import GlobalName, Probe
+from federation.model.policy import GlobalName
 from federation.model.record import (
     BEHIND_MAX,
     SLICE_ENDPOINTS_MAX,
@@ -43,12 +43,12 @@ from federation.model.record import (
     key_of,
 )
 from federation.registrar.signing import RECORD, verified
-from federation.sync.steering import check_hint, check_rates
+from federation.sync.names import check_name_policy
+from federation.sync.steering import check_about, check_hint, check_rates
 from federation.trust.anchor import check_form
 
 PEM_MAX = 8_192
 AFFINITY_SECONDS_MAX = 86_400
-REGIONS_MAX = 100
 RESOURCE_BYTES_MAX = 1024 * 1024
 QUOTAS = ("services", "ports", "endpoints", "gateways", "names", "probes_per_second", "evidence", "rates", "bytes")
 PORTS_MAX = 100
@@ -148,6 +148,8 @@ def _check_moves(resource: About | Shift, member: Member) -> None:
     """A member may send away what is its own, and nobody else's."""
     if isinstance(resource, Shift):
         _check_shift(resource, member)
+    else:
+        check_about(resource)
     leaving = resource if isinstance(resource, Shift) else resource.leaving
     what = f'resource "{key_of(resource)[:160]}" of member "{member.name}"'
     if leaving is not None and not (0 <= leaving.since < 1 << 53 and 0 <= leaving.seconds <= SECONDS_MAX):
@@ -229,32 +231,7 @@ def _check_name(name: GlobalName, member: Member) -> None:
         granted = ", ".join(member.dns_zones) or "none"
         raise Refused(f"{where}: lies in no zone granted to it [{granted}]; last good kept", "E102")
     _check_service(name.service, member)
-    policy, probe = name.policy, name.policy.probe or Probe()
-    lists = (policy.order, policy.weights, policy.drain, policy.residency, policy.least, policy.most)
-    bounds = (*policy.least.items(), *policy.most.items())
-    ranges = (
-        ("ttl", name.ttl, limits.TTL),
-        ("threshold", policy.threshold, limits.Range(0, limits.THRESHOLD.high)),
-        ("return percent", policy.ramp.percent, limits.RETURN_PERCENT),
-        ("return seconds", policy.ramp.seconds, limits.RETURN_SECONDS),
-        ("probe port", probe.port, limits.PROBE_PORT),
-        ("probe interval", probe.interval_ms, limits.PROBE_INTERVAL_MS),
-        ("probe timeout", probe.timeout_ms, limits.PROBE_TIMEOUT_MS),
-        ("probe unhealthy", probe.unhealthy, limits.PROBE_COUNT),
-        ("probe healthy", probe.healthy, limits.PROBE_COUNT),
-        *((f"weight of {region[:63]!r}", weight, limits.WEIGHT) for region, weight in policy.weights.items()),
-        *((f"share of {region[:63]!r}", ppm, limits.PPM) for region, ppm in bounds),
-        *((f"price from {one.source[:63]!r}", one.micros, limits.PRICE_MICROS) for one in policy.prices),
-        ("number of prices", len(policy.prices), limits.Range(0, limits.PRICES_MAX)),
-        ("price of a millisecond", policy.price_ms, limits.PRICE_MS),
-        ("number of regions", sum(map(len, lists)), limits.Range(0, REGIONS_MAX)),
-        ("length of the probe path", len(probe.path), limits.Range(0, limits.PROBE_PATH_MAX)),
-    )
-    for what, value, allowed in ranges:
-        if not allowed.low <= value <= allowed.high:
-            raise Refused(f"{where}: {what} {value} is not {allowed.low} to {allowed.high}; last good kept", "E120")
-    if probe.path and not limits.is_path(probe.path):
-        raise Refused(f"{where}: probe path {probe.path[:80]!r} is no path; last good kept", "E120")
+    check_name_policy(name, where)
 
 
 def _check_slice(resource: Slice, member: Member) -> None:

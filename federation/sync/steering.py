@@ -10,13 +10,15 @@ from typing import get_args
 from federation.model import policy as limits
 from federation.model.errors import Refused
 from federation.model.ledger import Member
+from federation.model.metadata import MEMBER_LABELS_MAX, is_key, is_value
 from federation.model.names import is_label
-from federation.model.record import Demand, Export, Granted, key_of
+from federation.model.record import About, Demand, Export, Granted, key_of
 from federation.model.resilience import Resilience, RetryOn
 from federation.model.wish import HINTED, Wish, in_force
 
 RPS = limits.Range(0, 1_000_000_000)
 MEMBERS_MAX = 4_096
+TEXT_MAX = 64
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")
 """The name of a header or a cookie (RFC 9110 5.6.2, RFC 6265 4.1.1)."""
 
@@ -40,6 +42,18 @@ def check_rates(resource: Demand | Granted, member: Member) -> None:
     _check_numbers(said, where)
 
 
+def check_about(about: About) -> None:
+    """Refused: E118 too many labels, E114 one that is none, E120 texts of any length: each import carries them."""
+    where = f'resource "about" of member "{about.member}"'
+    if len(about.labels) > MEMBER_LABELS_MAX:
+        raise Refused(f"{where}: {len(about.labels)} labels, limit {MEMBER_LABELS_MAX}; last good kept", "E118")
+    for key, value in about.labels.items():
+        if not (is_key(key) and is_value(value)):
+            raise Refused(f"{where}: label {key[:80]!r} = {value[:80]!r} is none; last good kept", "E114")
+    if max(len(about.region), len(about.version)) > TEXT_MAX:
+        raise Refused(f"{where}: region or version is longer than {TEXT_MAX} characters; last good kept", "E120")
+
+
 def check_hint(export: Export, member: Member) -> None:
     """Refused (E120) when it says what is the caller's to say, or a number that cannot be."""
     where, hint = f"service {export.service} of member {member.name}", export.hint
@@ -53,9 +67,12 @@ def check_hint(export: Export, member: Member) -> None:
         numbers.append(("return seconds", hint.ramp.seconds, limits.RETURN_SECONDS))
     if hint.affinity is not None:
         numbers.append(("affinity seconds", hint.affinity.seconds, limits.AFFINITY_SECONDS))
+        if hint.affinity.by == "source" and hint.affinity.name:
+            raise Refused(f"{where}: affinity by source has a name; last good kept", "E120")
         if not TOKEN.fullmatch(hint.affinity.name) and hint.affinity.by != "source":
             name = hint.affinity.name[:80]
             raise Refused(f"{where}: {hint.affinity.by} {name!r} is no name; last good kept", "E120")
+    numbers.append(("words to retry on", len(policy.resilience.retries.on), limits.Range(0, len(RETRY_WORDS))))
     odd = next((word for word in policy.resilience.retries.on if word not in RETRY_WORDS), None)
     if odd is not None:
         raise Refused(f"{where}: {odd[:80]!r} is nothing to retry on; last good kept", "E120")

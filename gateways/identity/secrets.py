@@ -36,8 +36,8 @@ def read_request(data: bytes | None) -> discovery_pb2.DiscoveryRequest:
 
 
 def secrets_for(book: Book, caller: Caller, named: str, now: datetime) -> Snapshot:
-    """All that an Envoy of this identity may ask for. Refused (E105) when the caller may not act as it or names none;
-    Unavailable while its certificate is not at hand.
+    """All that an Envoy of this identity may ask for. Refused (E105) when the caller may not act as it, Invalid when
+    none is named, Unavailable while its certificate is not at hand.
     """
     if not named:
         raise Invalid("node.id is missing: set it to the SPIFFE ID of the workload", "E105")

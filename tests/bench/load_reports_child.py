@@ -27,7 +27,8 @@ from gateways.state import Cluster, Host, Locality, NodeListener, ServiceState  
 from gateways.xds.encode import Encoder  # noqa: E402
 from gateways.xds.serve import XdsServer  # noqa: E402
 from tests.bench.load_reports import address  # noqa: E402
-from tests.e2e.load_envoy import NODE, free_port, milliseconds, until  # noqa: E402
+from tests.e2e.load_envoy import NODE, milliseconds, until  # noqa: E402
+from tests.worlds.ports import free_port  # noqa: E402
 
 WEIGHTS = {"us-east": 750_000, "eu-central": 250_000}
 READY_SECONDS = 120

@@ -19,6 +19,7 @@ from gateways.services import route_of
 from gateways.state import Cluster, Host, Locality, NodeListener, ServiceState, Situation
 from gateways.xds.encode import Encoder
 from gateways.xds.serve import XdsServer
+from tests.worlds.ports import free_port
 
 NODE = Situation(node="n1", role="node", member="us-east", domain="acme.mesh", address="127.0.0.1")
 
@@ -27,11 +28,6 @@ ANSWER = b"HTTP/1.1 %s\r\ncontent-length: 0\r\n\r\n"
 
 def milliseconds() -> int:
     return int(time.monotonic() * 1_000)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])
 
 
 class LoadBed:

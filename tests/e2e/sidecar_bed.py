@@ -24,9 +24,10 @@ from gateways.kernel.memory import Twin
 from gateways.render.envoy.sidecar import Wanted, sidecar_bootstrap
 from gateways.state import Situation
 from tests.e2e.envoy_pair import certificates
-from tests.e2e.envoy_rig import Backend, Rig, ask, free_port
+from tests.e2e.envoy_rig import Backend, Rig, ask
 from tests.unit.gateways.test_daemon import until
 from tests.unit.gateways.test_workload_api import CLIENT, EU, ME, US, IssuingFeed
+from tests.worlds.ports import free_port
 from tests.worlds.two_members import DOMAIN, candidate, keyed, peer, site, web_import, web_offer, web_pool
 
 ENTRANCE = f"127.{64 + os.getpid() % 128}.{os.getpid() // 128 % 256}"

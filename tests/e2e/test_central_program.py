@@ -15,7 +15,8 @@ from federation.model.spiffe import account
 from federation.trust.signer import ask_signer
 from gateways.xds.messages import SDS
 from tests.netns.spaces import await_true
-from tests.worlds.public_cli import Site, free_port, running
+from tests.worlds.ports import free_port
+from tests.worlds.public_cli import Site, running
 from tests.worlds.xds_client import dial
 
 OWN = "us-east.acme.mesh"

@@ -6,7 +6,8 @@ import pytest
 
 from gateways.services import route_of
 from gateways.state import Host
-from tests.e2e.envoy_rig import altered, ask, envoy, free_port, locality, service
+from tests.e2e.envoy_rig import altered, ask, envoy, locality, service
+from tests.worlds.ports import free_port
 
 FORGERIES = (
     "X-Forwarded-Client-Cert: forged",

@@ -7,10 +7,11 @@ from contextlib import asynccontextmanager
 import pytest
 
 from gateways.central import Central
-from tests.e2e.envoy_rig import backends, envoy, free_port
+from tests.e2e.envoy_rig import backends, envoy
 from tests.e2e.sidecar_bed import handout, node, put_gateway, sidecar
 from tests.unit.gateways.test_central_program import XdsFeed
 from tests.unit.gateways.test_workload_api import CLIENT, US
+from tests.worlds.ports import free_port
 
 
 @asynccontextmanager

@@ -10,13 +10,16 @@ Json = dict[str, object]
 
 
 class Shared(Json):
-    """A piece that many resources hold, made once and never changed: the encoder keeps its bytes with it."""
+    """A piece that many resources hold, made once and never changed. The encoder keeps its bytes, alone (`wire`)
+    and as the field that it stood in last (`field`).
+    """
 
-    __slots__ = ("wire",)
+    __slots__ = ("field", "wire")
 
     def __init__(self, content: Json) -> None:
         super().__init__(content)
         self.wire: tuple[object, bytes] | None = None
+        self.field: tuple[object, bytes] | None = None
 
 
 P = ParamSpec("P")
@@ -42,6 +45,7 @@ EDS = f"{_TYPES}.config.endpoint.v3.ClusterLoadAssignment"
 LDS = f"{_TYPES}.config.listener.v3.Listener"
 RDS = f"{_TYPES}.config.route.v3.RouteConfiguration"
 SDS = f"{_TYPES}.extensions.transport_sockets.tls.v3.Secret"
+ECDS = f"{_TYPES}.config.core.v3.TypedExtensionConfig"
 
 ADS: Json = Shared({"ads": {}, "resource_api_version": "V3", "initial_fetch_timeout": "15s"})
 """From the one stream. Only dynamic resources may say so: a static one that does crashes Envoy 1.40 at boot."""
@@ -121,6 +125,9 @@ def foreign_secret(trust_domain: str) -> str:
 
 ANCHORS_SECRET = "anchors/all"  # noqa: S105 - a name
 """The name of the secret with the peers' anchors alone: who of them may come in is said where it is used."""
+
+PEERS_FILTER = "peers"
+"""The name of the network filter with which a gateway checks from whose tunnel a caller comes."""
 
 PEERS_SECRET = "anchors/peers"  # noqa: S105 - a name
 """The name of the secret with which a gateway checks who comes in."""

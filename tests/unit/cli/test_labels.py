@@ -2,8 +2,9 @@
 
 import pytest
 
-from federation.cli.run import LABELS_MAX, parse_labels
+from federation.cli.run import parse_labels
 from federation.model.errors import InputError
+from federation.model.metadata import MEMBER_LABELS_MAX
 
 BAD = {
     ("tier",): 'E125 --label "tier": write it as KEY=VALUE, such as tier=gold',
@@ -11,7 +12,9 @@ BAD = {
     ("=gold",): 'E125 --label "=gold": write it as KEY=VALUE, such as tier=gold',
     ("a b=gold",): 'E125 --label "a b=gold": write it as KEY=VALUE, such as tier=gold',
     ("tier=gold", "tier=tin"): 'E125 --label "tier=tin": "tier" is there twice',
-    tuple(f"k{n}=v" for n in range(LABELS_MAX + 1)): f"E125 --label: {LABELS_MAX + 1} labels, limit {LABELS_MAX}",
+    tuple(
+        f"k{n}=v" for n in range(MEMBER_LABELS_MAX + 1)
+    ): f"E125 --label: {MEMBER_LABELS_MAX + 1} labels, limit {MEMBER_LABELS_MAX}",
 }
 
 

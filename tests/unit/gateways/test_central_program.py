@@ -15,10 +15,14 @@ from federation.link.tls import client_context
 from federation.model.errors import InputError
 from federation.model.handout import NodeReport
 from federation.model.spiffe import SpiffeId, account, agent_id, gateway_id, xds_id
+from gateways import central
 from gateways.central import Central
+from gateways.render.envoy.resources import Groups
 from gateways.xds.central import NO_OVERPROVISIONING
-from gateways.xds.hub import Delta
-from gateways.xds.messages import CDS, LDS
+from gateways.xds.encode import Encoded, Encoder
+from gateways.xds.hub import Delta, Hub
+from gateways.xds.messages import CDS, LDS, SDS
+from gateways.xds.wire import Bodies
 from tests.unit.gateways.test_daemon import until
 from tests.unit.gateways.test_workload_api import EU, US, IssuingFeed
 from tests.worlds.two_members import candidate, keyed, peer, real, site, web_import
@@ -146,6 +150,25 @@ def test_a_handout_that_is_gone_takes_nothing_down() -> None:
             assert await later.names() == ["-out/shop/web/http/bearer"]
 
     play(act)
+
+
+def test_who_comes_while_a_change_is_encoded_gets_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        feed = XdsFeed(VALUES)
+        program = Central(feed, "127.0.0.1:0")
+        await program.once()
+        hub = Hub(Bodies(), program.server.changed)
+
+        async def meanwhile(encoder: Encoder, groups: Groups) -> Encoded:
+            program.server._hubs["sidecar"] = hub
+            return encoder.encode(groups)
+
+        monkeypatch.setattr(central, "encoded", meanwhile)
+        feed.hand_out({**VALUES, "import/shop/web": web_import(candidate(EU, 1, 1), app_protocol="")})
+        await program.once()
+        assert set(hub._shelf.of(SDS)) == {"anchor/us-east", "anchor/eu-central"}
+
+    asyncio.run(main())
 
 
 ALIEN = "is no workload of this member; the central xDS port is for those alone"

@@ -117,6 +117,14 @@ def test_options_that_do_not_fit_the_role(tmp_path: Path, role: Role, options: t
     assert failure("run", "--state", str(made), *options) == text
 
 
+def test_the_role_xds_has_no_envoy_and_leaves_nothing_to_clean(tmp_path: Path) -> None:
+    state = str(make_folder(tmp_path / "x", US, "xds", keyed(site(US)), []))
+    text = "the role xds has no Envoy of its own; start sidecars with `isthmus agent sidecar-bootstrap`"
+    assert failure("envoy", "--state", state) == f"E122 {state}: {text}"
+    assert "which is no node agent" in failure("render", "--state", state, "--address", "127.0.0.1")
+    assert CliRunner().invoke(agent, ["clean", "--state", state]).exit_code == 0
+
+
 IDENTITY = "spiffe://us-east.acme.mesh/ns/shop/sa/web"
 
 

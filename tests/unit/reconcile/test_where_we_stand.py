@@ -1,16 +1,22 @@
 """Zones of nodes and labels of members: what agents and peers are told of where things stand."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+from msgspec import structs
 
 from federation.adapters.memory import MemoryCluster
 from federation.config import Enrolment
 from federation.model.handout import Here
-from federation.model.names import ServiceKey
+from federation.model.moves import Leaving, Shift
+from federation.model.names import MemberName, ServiceKey
 from federation.model.record import About, Export, Port
+from federation.plan.service import ServiceInputs, ServicePlan, plan_service
+from federation.session.tree import Change
 from federation.wire.k8s.core import Node
 from federation.wire.k8s.types import ObjectMeta
+from tests.unit.reconcile.test_steering import policy
 from tests.worlds.controller import EU, World
 
 PORTS = (Port("http", 80, "TCP", "http"),)
@@ -58,3 +64,60 @@ def test_a_members_labels_reach_the_candidates_of_others(world: World) -> None:
         Export(service=ServiceKey("shop", "web"), ports=PORTS), About(EU, "eu-central", "1", labels={"tier": "gold"})
     )
     assert world.handout("node1")["import/shop/web"].candidates[0].labels == {"tier": "gold"}
+
+
+def other(index: int) -> Export:
+    return Export(service=ServiceKey("shop", f"s{index}"), ports=PORTS)
+
+
+def about(**said: Any) -> About:
+    return About(EU, "eu-central", "1", **said)
+
+
+def planned(world: World, monkeypatch: pytest.MonkeyPatch, said: About) -> set[str]:
+    """The services that are planned when the peer says this of itself, once all else is done."""
+    world.step()
+    found: list[str] = []
+
+    def noted(inputs: ServiceInputs) -> ServicePlan:
+        found.append(str(inputs.local.key))
+        return plan_service(inputs)
+
+    monkeypatch.setattr("federation.reconcile.loop.plan_service", noted)
+    world.peers.view["about"] = said
+    world.loop.peer_changed(EU, Change({"about": b""}, frozenset()))
+    world.step()
+    monkeypatch.setattr("federation.reconcile.loop.plan_service", plan_service)
+    return set(found)
+
+
+def test_a_peer_that_drains_and_returns_each_second_costs_its_own_services_alone(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pass over 5,000 services takes seconds: whoever could ask for one each second would have it all."""
+    world.local("10.1.1.11")
+    world.peer_says(other(1), about())
+    world.step()
+    assert planned(world, monkeypatch, about(leaving=Leaving(5))) == {"shop/s1"}
+    assert world.handout("node1")["import/shop/s1"].candidates[0].leaving == Leaving(5)
+    assert planned(world, monkeypatch, about()) == {"shop/s1"}
+    assert world.handout("node1")["import/shop/s1"].candidates[0].leaving is None
+
+
+def test_a_policy_that_names_a_label_is_looked_at_when_somebody_has_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.local("10.1.1.11")
+    world.peer_says(other(1), about())
+    world.cluster.put(policy(order=["label/tier=gold"]))
+    world.step()
+    assert world.handout("node1")["import/shop/web"].policy.order == ()
+    assert planned(world, monkeypatch, about(labels={"tier": "gold"})) == {"shop/s1", "shop/web"}
+    assert world.handout("node1")["import/shop/web"].policy.order == ("label/tier=gold",)
+
+
+def test_a_peers_shifts_to_no_member_reach_nobody(world: World) -> None:
+    shift = Shift(service=ServiceKey("shop", "s1"), source=EU, to=MemberName("us-east"), ppm=1, since=1)
+    nowhere = [structs.replace(shift, to=MemberName(f"m{number}")) for number in range(100)]
+    world.peer_says(other(1), about(), shift, *nowhere)
+    assert world.handout("node1")["import/shop/s1"].shifts == (shift,)

@@ -22,6 +22,7 @@ from federation.model.policy import GlobalName
 from federation.model.record import (
     Export,
     Gateway,
+    Numbers,
     Port,
     PublicName,
     Resource,
@@ -46,7 +47,7 @@ from gateways.peers import accept_peers
 from tests.e2e.test_attack_matrix import dialled, openssl
 from tests.worlds.acme import NOW, Acme, Keys, content
 from tests.worlds.attacks import Bed, plain
-from tests.worlds.reader import GOOD, Reader, slice_of
+from tests.worlds.reader import GOOD, WEB, Reader, slice_of
 from tests.worlds.two_members import painted, site
 from tests.worlds.two_members import peer as handed_peer
 
@@ -197,7 +198,11 @@ def a_record_beyond_its_quota_is_taken() -> bool:
 
 
 def a_resource_beyond_its_size_is_taken() -> bool:
-    return stands(structs.replace(GOOD[0], version="1" * 1_048_577))
+    return stands(Numbers(WEB, {MemberName(f"member-{number:06}"): 1 for number in range(100_000)}))
+
+
+def labels_without_end_are_in_each_import() -> bool:
+    return stands(structs.replace(GOOD[0], labels={f"k{number}": "v" for number in range(10_000)}))
 
 
 def an_endless_slice_is_taken() -> bool:
@@ -306,6 +311,8 @@ CONTROLS: dict[str, tuple[Callable[[], bool], str, object]] = {
         a_record_beyond_its_quota_is_taken, "federation.sync.held.check_quota", nothing),
     "C10 the size of a resource": (
         a_resource_beyond_its_size_is_taken, "federation.sync.held.check_size", nothing),
+    "C10 the labels of a member": (
+        labels_without_end_are_in_each_import, "federation.sync.rules.check_about", nothing),
     "C10 the endpoints of a slice": (
         an_endless_slice_is_taken, "federation.sync.rules.SLICE_ENDPOINTS_MAX", 2**40),
     "C10 refused resources": (

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from msgspec import structs
 
+from federation.model.errors import Refused
 from federation.model.moves import Leaving, Shift
 from federation.model.names import MemberName
 from federation.model.record import About, Resource
@@ -21,7 +22,27 @@ def about(since: int, seconds: int) -> About:
     return About(EU, "eu-central", "1", Leaving(since, seconds))
 
 
+def labelled(labels: dict[str, str]) -> About:
+    return About(EU, "eu-central", "1", labels=labels)
+
+
 REFUSED: dict[str, tuple[Resource, str]] = {
+    "a name for everybody": (
+        labelled({f"k{number}": "v" for number in range(33)}),
+        'E118 resource "about" of member "eu-central": 33 labels, limit 32; last good kept',
+    ),
+    "a label that is a book": (
+        labelled({"tier": "x" * 100_000}),
+        f"E114 resource \"about\" of member \"eu-central\": label 'tier' = '{'x' * 80}' is none; last good kept",
+    ),
+    "a label's key that is none": (
+        labelled({"a b": "x"}),
+        "E114 resource \"about\" of member \"eu-central\": label 'a b' = 'x' is none; last good kept",
+    ),
+    "an endless version": (
+        About(EU, "eu-central", "1" * 65),
+        'E120 resource "about" of member "eu-central": region or version is longer than 64 characters; last good kept',
+    ),
     "another's requests": (
         shift(source=US, to=EU),
         'E102 shift of shop/web by member "eu-central": from "us-east", it may shift its own requests only; last good kept',
@@ -65,8 +86,19 @@ def test_what_a_peer_may_not_move(case: str) -> None:
     assert resource not in reader.held.view.values()
 
 
+def test_shifts_count_as_rates_of_its_quota() -> None:
+    reader = Reader()
+    quota = structs.replace(reader.held.member.quota, rates=2)
+    reader.held.member = structs.replace(reader.held.member, quota=quota)
+    with pytest.raises(Refused, match='E118 member "eu-central": 3 rates > quota 2; last good kept'):
+        reader.take(*GOOD, *(shift(to=MemberName(f"m{number}")) for number in range(3)))
+
+
 def test_what_it_may() -> None:
     reader = Reader()
+    said = structs.replace(about(1, 86_400), labels={f"acme.com/k{number}": "v" for number in range(32)})
+    reader.take(said, *GOOD[1:])
+    assert reader.held.view["about"] == said
     reader.take(about(1, 86_400), *GOOD[1:], shift(ppm=1_000_000))
     assert not reader.held.refusals
     assert reader.held.view["about"] == about(1, 86_400)

@@ -7,7 +7,7 @@ from msgspec import structs
 
 from federation.model.errors import Refused
 from federation.model.names import MemberName, ServiceKey
-from federation.model.policy import GlobalName, Policy, Price, Probe, Ramp
+from federation.model.policy import GlobalName, Panic, Policy, Portion, Price, Probe, Ramp
 from federation.model.record import Distance, Evidence, PublicName, Resource, key_of
 from federation.sync.held import HeldRecord
 from tests.unit.sync.test_refusals import gateway
@@ -82,6 +82,26 @@ BAD: dict[str, tuple[Resource, str]] = {
     "the same region again and again": (
         named(order=("eu",) * 101),
         f"E120 {WHERE}: number of regions 101 is not 0 to 100; last good kept",
+    ),
+    "a canary of five times all": (
+        named(canary=Portion("eu", 5_000_000)),
+        f'E120 {WHERE}: its policy says "canary", which no public name may; last good kept',
+    ),
+    "a panic": (
+        named(panic=Panic("open", 99)),
+        f'E120 {WHERE}: its policy says "panic", which no public name may; last good kept',
+    ),
+    "a capacity": (
+        named(capacity=-1),
+        f'E120 {WHERE}: its policy says "capacity", which no public name may; last good kept',
+    ),
+    "a region that is a book": (
+        named(weights={"x" * 100_000: 1}),
+        f"E114 {WHERE}: {'x' * 80!r} is no region, member or label; last good kept",
+    ),
+    "a price to nowhere": (
+        named(prices=(Price("eu", "", 1),)),
+        f"E114 {WHERE}: '' is no region, member or label; last good kept",
     ),
     "evidence about itself": (
         Evidence(kind="link", about=MemberName("eu-central"), since=1),

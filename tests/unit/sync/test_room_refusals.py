@@ -106,6 +106,14 @@ BAD: dict[str, tuple[Resource, str]] = {
         hinting(retries=Retries(attempts=101)),
         f"{SERVICE}: retry attempts 101 is not 0 to 100; last good kept",
     ),
+    "an address with a name": (
+        hinting(affinity=Affinity("source", "x" * 100_000)),
+        f"{SERVICE}: affinity by source has a name; last good kept",
+    ),
+    "the same word again and again": (
+        hinting(retries=Retries(on=("5xx",) * 10_000)),
+        f"{SERVICE}: words to retry on 10000 is not 0 to 14; last good kept",
+    ),
     "a word of no proxy": (
         hinting(retries=Retries(on=("always",))),
         f"{SERVICE}: 'always' is nothing to retry on; last good kept",
