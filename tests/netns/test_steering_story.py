@@ -19,8 +19,8 @@ STEPS = [
     "2 home again",
     "2 no failure",
     "3 prices",
-    "4 canary",
-    "5 residency",
+    "4 residency",
+    "5 canary",
     "down",
 ]
 

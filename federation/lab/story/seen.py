@@ -16,7 +16,8 @@ CAPACITY, ROOM = 50, 40
 """Requests a second that a member can take, and to which it is filled."""
 LOW, MORE, MOST = 30, 70, 110
 """Requests a second that clients ask: less than the own room, than that of two members, and than that of three."""
-SURGE_SECONDS = 4
+SURGE_SECONDS = 6
+"""With the average over ten seconds alone it would be eleven."""
 WINDOW_SECONDS = 8.0
 TOLERANCE = 0.15
 """How far what is known of demand may be from it: agents hold it still to 5 %, the controller to 10 %."""

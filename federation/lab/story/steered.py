@@ -50,7 +50,7 @@ def steering(lab: Lab, topology: Topology, say: Callable[[str], None], up_second
     scene = Scene(lab, topology, BACK)
     say(f"each member can take {CAPACITY} requests a second and is filled to {ROOM}; clients stand in {EAST}")
     yield from attempted(lab, offered, lambda: offered(scene, up_seconds))
-    for act in (at_home, by_grants, priced, canary, residency):
+    for act in (at_home, by_grants, priced, residency, canary):
         yield from attempted(lab, act, partial(act, scene))
 
 
@@ -132,26 +132,9 @@ def priced(scene: Scene) -> list[Step]:
     return [_taken("3 prices", MORE, window)]
 
 
-def canary(scene: Scene) -> list[Step]:
-    """4 canary: one per cent goes to Central, the rest stays at home."""
-    for name in scene.topology.names:
-        cluster_of(scene.lab, name).put(manifests.policy(BACK, WEB))
-    tried = {"to": CENTRAL, "percent": CANARY_PERCENT}
-    cluster_of(scene.lab, EAST).put(manifests.policy(BACK, WEB, canary=tried))
-    part = int(CANARY_PERCENT * 10_000)
-    scene.settle({EAST: 1_000_000 - part, CENTRAL: part}, WEB, EAST)
-    answers = look.fetch(scene.lab, EAST, CANARY_EACH, "--parallel", str(CANARY_CLIENTS), "--keep")
-    by, total = by_member(answers), len(answers)
-    bound = noise(CANARY_PERCENT, total)
-    share = 100 * by.get(CENTRAL, 0) / max(1, total)
-    good = by.keys() == {EAST, CENTRAL} and abs(share - CANARY_PERCENT) <= bound
-    expected = f"{CENTRAL} {CANARY_PERCENT:g} % within {bound:.2f} points (three standard deviations), 0 failed"
-    return [Step("4 canary", expected, f"{CENTRAL} {share:.2f} %, {by}", good and total >= CANARY_LEAST)]
-
-
 def residency(scene: Scene) -> list[Step]:
-    """5 residency: East's endpoint dies and requests that may not leave are answered 503, none elsewhere."""
-    cluster_of(scene.lab, EAST).put(manifests.policy(BACK, WEB, residency=[EAST]))
+    """4 residency: East's endpoint dies and requests that may not leave are answered 503, none elsewhere."""
+    cluster_of(scene.lab, EAST).put(manifests.policy(BACK, WEB, capacity=CAPACITY, residency=[EAST]))
     scene.settle({EAST: 1_000_000}, WEB, EAST)
     with look.recording(scene.lab, EAST, "--rate", str(LOW), *PACED) as answers:
         _until(answers, 200, "before")
@@ -166,7 +149,24 @@ def residency(scene: Scene) -> list[Step]:
         f"{other} had another end"
     )
     expected = f"503 while {EAST}'s endpoint is dead, served when it is back, none leaves {EAST}"
-    return [Step("5 residency", expected, measured, not elsewhere and not other)]
+    return [Step("4 residency", expected, measured, not elsewhere and not other)]
+
+
+def canary(scene: Scene) -> list[Step]:
+    """5 canary: one per cent goes to Central, the rest stays at home."""
+    for name in scene.topology.names:
+        cluster_of(scene.lab, name).put(manifests.policy(BACK, WEB))
+    tried = {"to": CENTRAL, "percent": CANARY_PERCENT}
+    cluster_of(scene.lab, EAST).put(manifests.policy(BACK, WEB, canary=tried))
+    part = int(CANARY_PERCENT * 10_000)
+    scene.settle({EAST: 1_000_000 - part, CENTRAL: part}, WEB, EAST)
+    answers = look.fetch(scene.lab, EAST, CANARY_EACH, "--parallel", str(CANARY_CLIENTS), "--keep")
+    by, total = by_member(answers), len(answers)
+    bound = noise(CANARY_PERCENT, total)
+    share = 100 * by.get(CENTRAL, 0) / max(1, total)
+    good = by.keys() == {EAST, CENTRAL} and abs(share - CANARY_PERCENT) <= bound
+    expected = f"{CENTRAL} {CANARY_PERCENT:g} % within {bound:.2f} points (three standard deviations), 0 failed"
+    return [Step("5 canary", expected, f"{CENTRAL} {share:.2f} %, {by}", good and total >= CANARY_LEAST)]
 
 
 def _until(answers: list[Answer], status: int, when: str) -> float:

@@ -30,6 +30,6 @@ def test_a_surge_lasts_until_the_last_second_over_capacity() -> None:
     seconds = [one for second, said in enumerate(found) for one in answers(*said, begin=float(second))]
     assert surged(seconds, 0.0).measured == "2 s; by second 70 60 40 40 40 40 40 40 40 40"
     assert surged(seconds, 0.0).ok
-    long = [one for second in range(10) for one in answers((EAST, 60 if second < 5 else 40), begin=float(second))]
+    long = [one for second in range(10) for one in answers((EAST, 60 if second < 7 else 40), begin=float(second))]
     assert not surged(long, 0.0).ok
     assert not surged(answers((EAST, 40)), 0.0).ok, "too few requests say nothing"
