@@ -12,6 +12,8 @@ from federation.local.commands import add_commands
 from gateways.telemetry_options import with_telemetry
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from federation.link.enroll import How
     from federation.link.enrolled import Enrolled
     from gateways.kernel.port import Kernel
@@ -44,9 +46,10 @@ def agent() -> None:
 
 @agent.command()
 @STATE
-@ADDRESS
+@click.option("--address", default="", help="Address of this node where captured connections arrive; not of role xds.")
 @UNDERLAY
 @WORKLOAD_SOCKET
+@click.option("--xds-listen", default="", help="IP:PORT of the central xDS port; role xds, and of it nothing else.")
 @click.option("--metrics", "metrics_address", help="Serve Prometheus metrics on IP:PORT.")
 @with_telemetry
 @with_enrolling(None)
@@ -55,11 +58,12 @@ def run(
     address: str,
     underlay: str,
     workload_socket: Path | None,
+    xds_listen: str,
     metrics_address: str | None,
     telemetry: Telemetry,
     how: How | None,
 ) -> None:
-    """Keep this node as its handout says, until SIGTERM; the data path then stays in place."""
+    """Keep this node as its handout says, until SIGTERM; the data path then stays in place. Role xds: serve it."""
     import asyncio
 
     from msgspec import structs
@@ -73,13 +77,17 @@ def run(
 
     again = None
     if how is not None:
-        check_flags(how.role, address, underlay)
+        check_role(how.role, address, underlay, xds_listen, telemetry)
         setup_logging(f"agent-{how.role}")
         serve_metrics(metrics_address)
         again = enrolled_anew(state, how)
     enrolled = load_enrolled(state)
-    situation = structs.replace(situation_of(state, enrolled, address, underlay), telemetry=telemetry)
+    check_role(enrolled.role, address, underlay, xds_listen, telemetry)
     workloads = workload_path(state, enrolled.role, workload_socket)
+    if enrolled.role == "xds":
+        run_central(state, xds_listen, metrics_address if how is None else None, how is None, again)
+        return
+    situation = structs.replace(situation_of(state, enrolled, address, underlay), telemetry=telemetry)
     check_machine(situation)
     with folder.lock(state):
         if how is None:
@@ -116,6 +124,7 @@ def envoy(state: Path, program: str | None, log_level: str, wait: bool) -> None:
 
     from federation.files import write_private
     from federation.link.enrolled import load_enrolled
+    from federation.model.errors import InputError
     from gateways import folder
     from gateways.binary import find_envoy
     from gateways.render.envoy.bootstrap import bootstrap
@@ -124,6 +133,9 @@ def envoy(state: Path, program: str | None, log_level: str, wait: bool) -> None:
     if wait:
         await_handout(state)
     enrolled = load_enrolled(state)
+    if enrolled.role == "xds":
+        text = f"{state}: the role xds has no Envoy of its own; start sidecars with `isthmus agent sidecar-bootstrap`"
+        raise InputError(text, "E122")
     region = _region(state)
     sockets = str(folder.xds_socket(state)), str(folder.admin_socket(state))
     path = state / "envoy.json"
@@ -151,22 +163,51 @@ def render(state: Path, address: str, underlay: str, telemetry: Telemetry) -> No
     click.echo(json.dumps(shown(state, situation), indent=2))
 
 
+@agent.command("sidecar-bootstrap")
+@click.option("--identity", required=True, help="SPIFFE ID of the workload.")
+@click.option("--xds", required=True, metavar="HOST:PORT", help="The member's central xDS port.")
+@click.option("--workload-socket", required=True, type=click.Path(path_type=Path), help="Workload API of the node.")
+@click.option("--admin-port", type=click.IntRange(1, 65535), help="Envoy's admin interface, on 127.0.0.1.")
+def sidecar_bootstrap(identity: str, xds: str, workload_socket: Path, admin_port: int | None) -> None:
+    """Print the bootstrap of an Envoy beside one workload."""
+    import json
+
+    from federation.model.spiffe import parse_spiffe
+    from federation.telemetry import split_address
+    from gateways import folder
+    from gateways.render.envoy import sidecar
+
+    folder.check_socket_path(workload_socket.absolute())
+    wanted = sidecar.Wanted(
+        identity=parse_spiffe(identity),
+        xds=split_address(xds, "--xds"),
+        workload=str(workload_socket.absolute()),
+        admin=admin_port or 0,
+    )
+    click.echo(json.dumps(sidecar.sidecar_bootstrap(wanted), indent=1))
+
+
 @agent.command()
 @STATE
 @WORKLOAD_SOCKET
 def clean(state: Path, workload_socket: Path | None) -> None:
-    """Remove exactly what the agent of this folder made: device, routes, nft table, sockets. It must not be running."""
+    """Remove exactly what the agent of this folder made: device, routes, nft table, sockets. It must not be running.
+
+    Of the role xds that is nothing.
+    """
     from federation.link.enrolled import load_enrolled
     from gateways import folder
     from gateways.sync import remove
 
     enrolled = load_enrolled(state)
+    if enrolled.role == "xds":
+        return
     device = folder.device_name(state) if enrolled.role == "gateway" else ""
     workloads = workload_path(state, enrolled.role, workload_socket)
     with folder.lock(state):
         remove(linux_kernel(enrolled.role), enrolled.role, device)
-        programs = None if workloads is None else folder.grpc_socket(workloads)
-        for path in (folder.xds_socket(state), folder.admin_socket(state), workloads, programs):
+        programs = () if workloads is None else (folder.grpc_socket(workloads), folder.grpc_inner_socket(workloads))
+        for path in (folder.xds_socket(state), folder.admin_socket(state), workloads, *programs):
             if path is not None and path.is_socket():
                 path.unlink(missing_ok=True)
 
@@ -178,6 +219,35 @@ def _tell(state: Path, command: object) -> dict[str, Any]:
 
 
 add_commands(agent, _tell)
+
+
+def run_central(
+    state: Path,
+    address: str,
+    metrics_address: str | None,
+    begins: bool,
+    again: Callable[[], Awaitable[None]] | None,
+) -> None:
+    """Serve the central xDS port until SIGTERM. `begins`: logs and metrics are not set up yet."""
+    import asyncio
+
+    from federation.link.feed import Feed
+    from federation.process import until_stopped
+    from federation.telemetry import serve_metrics, setup_logging
+    from gateways import folder
+    from gateways.central import Central
+
+    with folder.lock(state):
+        if begins:
+            setup_logging("agent-xds")
+            serve_metrics(metrics_address)
+
+        async def main() -> None:
+            feed = Feed.open(state)
+            feed.again = again
+            await until_stopped([Central(feed, address).run()])
+
+        asyncio.run(main())
 
 
 def workload_path(state: Path, role: str, wanted: Path | None) -> Path | None:
@@ -224,6 +294,30 @@ def situation_of(state: Path, enrolled: Enrolled, address: str, underlay: str) -
         possession=key.proof,
         listen_port=port,
     )
+
+
+def check_role(role: str, address: str, underlay: str, xds_listen: str, telemetry: Telemetry) -> None:
+    """InputError for a role that is no agent's, and for options that do not fit it."""
+    from federation.model.errors import InputError
+    from federation.telemetry import split_address
+
+    if role != "xds":
+        if xds_listen:
+            raise InputError(f"--xds-listen is for the role xds; this folder is enrolled as {role}", "E122")
+        if not address and role in ("gateway", "node"):
+            raise InputError(f"--address is missing: a {role} needs the address where connections arrive", "E122")
+        return
+    given = {
+        "--address": address,
+        "--underlay": underlay,
+        "--otlp": telemetry.otlp,
+        "--access-log": telemetry.access_log,
+    }
+    for flag in (flag for flag, value in given.items() if value):
+        raise InputError(f"{flag} is for the roles gateway and node; this folder is enrolled as xds", "E122")
+    if not xds_listen:
+        raise InputError("--xds-listen IP:PORT is missing: the role xds needs the address that sidecars reach", "E122")
+    split_address(xds_listen, "--xds-listen")
 
 
 def check_flags(role: str, address: str, underlay: str) -> None:

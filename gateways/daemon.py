@@ -340,10 +340,7 @@ class Agent:
         )
 
     def _measure(self, problems: tuple[str, ...], whole: bool) -> None:
-        head = self._feed.head
-        metrics.HANDOUT_REVISION.set(0 if head is None else head.revision)
-        metrics.HANDOUT_AGE.set(0 if head is None else max(0, time.time() - head.made))
-        metrics.CONTROLLER_CONNECTED.set(self._feed.connected)
+        metrics.measure_handout(self._feed.head, self._feed.connected)
         metrics.ENVOY_CONNECTED.set(self._xds.connected)
         metrics.IN_FORCE.set(whole)
         metrics.PROBLEMS.set(len(problems))

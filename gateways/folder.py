@@ -33,6 +33,11 @@ def grpc_socket(workloads: Path) -> Path:
     return workloads.with_name("grpc-xds.sock")
 
 
+def grpc_inner_socket(workloads: Path) -> Path:
+    """Where the agent answers them, behind the door that counts them: its own."""
+    return workloads.with_name(".grpc-xds")
+
+
 def admin_socket(directory: Path) -> Path:
     """Envoy's admin interface."""
     return directory.resolve() / "envoy-admin.sock"

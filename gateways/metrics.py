@@ -1,11 +1,13 @@
 """Prometheus metrics of the node agent."""
 
+import time
 from collections.abc import Iterable
 
 from msgspec import Struct
 from prometheus_client import Counter, Gauge
 
 from federation.model.handout import LinkReport
+from federation.wire.handout import HandoutHead
 
 HANDOUT_REVISION = Gauge("isthmus_agent_handout_revision", "Revision of the handout in force, 0 before the first.")
 HANDOUT_AGE = Gauge("isthmus_agent_handout_age_seconds", "Seconds since the controller made the handout in force.")
@@ -27,6 +29,13 @@ HANDSHAKE_AGE = Gauge(
 )
 RX_BYTES = Gauge("isthmus_agent_wireguard_received_bytes", "Bytes received from the peer.", ["member", "gateway"])
 TX_BYTES = Gauge("isthmus_agent_wireguard_sent_bytes", "Bytes sent to the peer.", ["member", "gateway"])
+
+
+def measure_handout(head: HandoutHead | None, connected: bool) -> None:
+    """Show which handout is in force, how old it is, and whether a controller answers."""
+    HANDOUT_REVISION.set(0 if head is None else head.revision)
+    HANDOUT_AGE.set(0 if head is None else max(0, time.time() - head.made))
+    CONTROLLER_CONNECTED.set(connected)
 
 
 def measure_links(links: Iterable[Struct]) -> None:

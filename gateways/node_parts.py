@@ -13,7 +13,7 @@ from gateways.identity.authorities import authorities_of, outside
 from gateways.identity.registered import registered_workloads
 from gateways.known import Known, Touched
 from gateways.peers import accept_peers, admitted_of, anchors_of, own_overlay, tunnel_peers
-from gateways.state import Admitted, Anchor, Registered, Situation, Tunnel
+from gateways.state import BEARER, Admitted, Anchor, Registered, Situation, Tunnel
 from gateways.view import Acting, View
 from gateways.workloads import acting_workloads
 
@@ -105,6 +105,9 @@ class NodeParts:
 
     def _take_workloads(self, known: Known, site: Site) -> None:
         if self._situation.role == "gateway":
+            return
+        if self._situation.role == "xds":
+            self.acting = kept(self.acting, (Acting(SpiffeId(trust_domain(site.member, site.domain), (BEARER,)), ()),))
             return
         problems: list[str] = []
         self.acting = kept(self.acting, acting_workloads(site, known.workloads.values(), problems))

@@ -10,10 +10,13 @@ from federation.model.handout import Candidate, Import, Listener, Peer
 from federation.model.names import ServiceKey
 from federation.model.spiffe import SpiffeId
 from federation.model.standing import UNKNOWN, Standing
-from gateways.services import checked_endpoints, hosts_of, is_http, port_label, route_of, sni_of, streams_of
+from gateways.services import checked_endpoints, hosts_of, is_http, opened, port_label, route_of, sni_of, streams_of
 from gateways.state import Capture, Cluster, Host, Locality, Mirror, NodeListener, Route, ServiceState, SourceChain
 from gateways.steer import Steering
 from gateways.view import Imported, View
+
+STANDBYS = 16
+"""Members that stand by, each in a priority of its own: Envoy refuses a load assignment with more than 128 of them."""
 
 
 def plan_import(view: View, service: Imported) -> ServiceState:
@@ -46,7 +49,10 @@ def _is_own(service: Imported, port: Listener, problems: list[str]) -> bool:
 
 
 def _captures(view: View, item: Import, ports: Iterable[Listener], problems: list[str]) -> Iterable[Capture]:
+    """None where nothing is captured: sidecars are dialled."""
     own = view.situation.address
+    if view.situation.role == "xds":
+        return ()
     version = ip_address(own).version
     caught = [address for address in item.addresses if ip_address(address).version == version]
     if item.addresses and not caught:
@@ -155,11 +161,6 @@ def _routes(port: _Port, clusters: Iterable[Cluster], copies: Mapping[str, Clust
         yield route_of(cluster, mirror=copied, fallback=port.instead(cluster))
 
 
-def opened(hosts: tuple[Host, ...]) -> tuple[Host, ...]:
-    """The same as if each were ready; those that leave are not."""
-    return tuple(structs.replace(host, state="ready") if host.state == "unready" else host for host in hosts)
-
-
 def reachable(offering: Iterable[Candidate], view: View, local: tuple[Host, ...]) -> list[Candidate]:
     """The candidates that traffic can reach from here: the own member with endpoints, others with a gateway."""
     return [
@@ -174,7 +175,7 @@ def _localities(
 ) -> Iterable[Locality]:
     """The own member's first; those that stand by come after its zones that do."""
     shares = {share.member: share.ppm for share in ruling.shares}
-    places = {member: place for place, member in enumerate(ruling.standby, 1)}
+    places = {member: place for place, member in enumerate(ruling.standby[:STANDBYS], 1)}
     later = 0
     for candidate in sorted(candidates, key=lambda c: (c.member != view.site.member, c.member)):
         share, standby = shares.get(candidate.member, 0), places.get(candidate.member, 0)

@@ -1,9 +1,12 @@
 """The role gateway, one offer: the clusters behind its ports, and how they are told apart at the entrance. Pure."""
 
+from collections.abc import Iterable
+
 from federation.model.access import rules_at
+from federation.model.policy import Panic
 from federation.model.record import Port
-from gateways.services import checked_endpoints, hosts_of, is_http, port_label, route_of, sni_of, streams_of
-from gateways.state import NOBODY, Access, Cluster, Locality, Offered, ServiceState
+from gateways.services import checked_endpoints, hosts_of, is_http, opened, port_label, route_of, sni_of, streams_of
+from gateways.state import NOBODY, Access, Cluster, Host, Locality, Offered, ServiceState
 from gateways.view import Exported, View
 
 
@@ -38,12 +41,22 @@ def _offered(service: Exported, port: Port, cluster: Cluster, access: Access) ->
 
 
 def _cluster(view: View, service: Exported, port: Port) -> Cluster:
+    """The exporter's own panic counts here: an importer's shares for it come to nothing where no host is taken."""
     site = view.site
+    hosts = hosts_of(service.pools, port.name)
+    hosts = opened(hosts) if _panics(hosts, service.item.policy.panic) else hosts
     return Cluster(
         name=f"in/{service.item.service}/{port_label(port.name, port.port)}",
         local=site.member,
-        localities=(Locality(site.member, site.region, 1, hosts_of(service.pools, port.name)),),
+        localities=(Locality(site.member, site.region, 1, hosts),),
         http=is_http(port.app_protocol),
         resilience=service.item.policy.resilience,
         affinity=service.item.policy.affinity,
     )
+
+
+def _panics(hosts: Iterable[Host], panic: Panic) -> bool:
+    """True when too few are ready, and the policy opens to all."""
+    states = [host.state for host in hosts if host.state != "draining"]
+    ready = states.count("ready")
+    return panic.action == "open" and (not ready or ready * 100 < panic.below * len(states))

@@ -3,12 +3,14 @@
 A step plans only those. The state is the same as one made from nothing (tests/properties/test_planner.py).
 """
 
+from bisect import bisect_left, insort
 from collections.abc import Mapping
 from itertools import chain
 
 from msgspec import Struct, structs
 
 from federation.model.handout import Site
+from federation.model.names import ServiceKey
 from gateways.evidence import Evidence
 from gateways.known import Known, Touched
 from gateways.node_parts import NodeParts, kept
@@ -32,6 +34,7 @@ class Planner:
         self._seen: tuple[str, str, str] | None = None
         self._zones: tuple[str, Mapping[str, int]] = ("", {})
         self._used: tuple[object, object] = (None, None)
+        self._offering: list[ServiceKey] = []
 
     def step(self, changed: Mapping[str, Struct | None], evidence: Evidence) -> Former:
         """Take up what changed in the handout (None: that key is gone) and what this node has seen by now.
@@ -103,12 +106,13 @@ class Planner:
     def _gateway(self, former: Former) -> GatewayListener | None:
         """The entrance of the role gateway, while there are offers and peers who may come for them."""
         services, tunnel, admitted, held = self._services, self._node.tunnel, self._node.admitted, self.state.gateway
+        self._order_offering(former)
         if tunnel is None or not admitted:
             return None
         same = all((before or ABSENT).offered == services.of_now(key).offered for key, before in former.items())
         if same and held is not None and held.admitted is admitted and held.address == tunnel.address:
             return held
-        offered = tuple(chain.from_iterable(services.states[key].offered for key in sorted(services.states)))
+        offered = tuple(chain.from_iterable(services.states[key].offered for key in self._offering))
         if not offered:
             return None
         return GatewayListener(
@@ -118,6 +122,15 @@ class Planner:
             admitted=admitted,
             offered=offered,
         )
+
+    def _order_offering(self, former: Former) -> None:
+        """Keep the services with ports at the entrance in order, without looking at those that did not change."""
+        for key, before in former.items():
+            had, has = (before or ABSENT).offered, self._services.of_now(key).offered
+            if has and not had:
+                insort(self._offering, key)
+            elif had and not has:
+                del self._offering[bisect_left(self._offering, key)]
 
     def _ways(self) -> dict[str, bool]:
         peers, in_use = self._node.peers, self._services.in_use

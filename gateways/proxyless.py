@@ -1,11 +1,11 @@
 """The xDS of gRPC programs of this node that use no proxy: what they may dial, on a socket of their own."""
 
-import asyncio
 from collections.abc import Iterable
 from pathlib import Path
 
 from federation.model.names import ServiceKey
-from gateways.folder import grpc_socket
+from gateways.door import Door
+from gateways.folder import grpc_inner_socket, grpc_socket
 from gateways.render.envoy.proxyless import proxyless_parts
 from gateways.service_states import ABSENT
 from gateways.state import NodeState
@@ -21,7 +21,11 @@ class Proxyless:
 
     def __init__(self, workload_path: Path | None) -> None:
         """Serves beside the Workload API; where there is none, nobody."""
-        self._server = None if workload_path is None else XdsServer(grpc_socket(workload_path), everybody=LIMITS)
+        self._server: XdsServer | None = None
+        if workload_path is not None:
+            path = grpc_socket(workload_path)
+            behind = grpc_inner_socket(workload_path)
+            self._server, self._door = XdsServer(behind, everybody=LIMITS), Door(path, behind)
         self._encoder = Encoder()
         self._touched: set[ServiceKey] = set()
         self._offered: set[ServiceKey] = set()
@@ -32,7 +36,8 @@ class Proxyless:
         if self._server is not None:
             await self._server.start()
             try:
-                await asyncio.Event().wait()
+                self._door.start()
+                await self._door.run()
             finally:
                 await self._server.stop()
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+from msgspec import structs
+
 from federation.model.handout import Pool
 from federation.model.names import ServiceKey
 from federation.model.policy import Policy, Probe
@@ -48,6 +50,11 @@ def hosts_of(pools: Iterable[Pool], port_name: str) -> tuple[Host, ...]:
 
 
 _RANK = {"ready": 0, "draining": 1, "unready": 2}
+
+
+def opened(hosts: tuple[Host, ...]) -> tuple[Host, ...]:
+    """The same as if each were ready; those that leave are not."""
+    return tuple(structs.replace(host, state="ready") if host.state == "unready" else host for host in hosts)
 
 
 def route_of(

@@ -21,6 +21,11 @@ GATEWAY_PORT = 15443
 """The Envoy port of every gateway, on its overlay address."""
 
 
+BEARER = "bearer"
+"""The path of the identity that stands for that of whoever holds a resource: each sidecar has its own, and all the same
+resources.
+"""
+
 TRACE_PERCENT = 1
 
 
@@ -206,7 +211,7 @@ class Admitted(Struct, frozen=True):
     overlay: str
 
 
-class Offered(Struct, frozen=True):
+class Offered(Struct, frozen=True, cache_hash=True, weakref=True):
     """One exported port: connections with this SNI go to this cluster (HTTP: the route of this name).
 
     `access` counts for TCP alone: who may send HTTP requests stands in the route. `by_path`: that asks for paths, so

@@ -7,7 +7,7 @@ from msgspec import structs
 from federation.law.case import case_of
 from federation.law.divide import apportion
 from federation.law.shares import Ruling, rule
-from federation.law.terms import names, place_in_order
+from federation.law.terms import names, place_in_order, resides
 from federation.law.zones import OWN_ZONE, zone_parts
 from federation.model.handout import Candidate
 from federation.model.policy import Policy
@@ -87,9 +87,11 @@ class Steering:
         )
 
     def mirrored(self, candidate: Candidate) -> bool:
-        """True when a copy of requests goes to this candidate."""
-        mirror = self._case.policy.mirror
-        return mirror is not None and mirror.ppm > 0 and names(mirror.to, candidate, self._case.region)
+        """True when a copy of requests goes to this candidate: a copy leaves the residency no more than a request."""
+        policy, mirror = self._case.policy, self._case.policy.mirror
+        if mirror is None or not mirror.ppm or not resides(candidate, policy):
+            return False
+        return names(mirror.to, candidate, self._case.region)
 
     def _seen(self, candidate: Candidate) -> Candidate:
         if candidate.member != self._own:

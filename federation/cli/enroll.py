@@ -1,4 +1,4 @@
-"""`isthmus enroll`: a folder with which a node agent or DNS server can start anywhere."""
+"""`isthmus enroll`: a folder with which a node agent, DNS server or central xDS port can start anywhere."""
 
 import asyncio
 from ipaddress import ip_address
@@ -27,7 +27,7 @@ NOBODY = 65_534
 @click.command()
 @click.option("--state", required=True, type=click.Path(path_type=Path), help="State folder of the controller.")
 @click.option("--name", required=True, help="Node name: a DNS label, unique in the member.")
-@click.option("--role", required=True, type=click.Choice(["gateway", "node", "dns"]))
+@click.option("--role", required=True, type=click.Choice(["gateway", "node", "dns", "xds"]))
 @click.option("--controller", "controllers", multiple=True, required=True, help="ADDRESS:PORT of a controller.")
 @click.option("--workload", "workloads", multiple=True, help="NAMESPACE/ACCOUNT=IP[,IP]: who runs on the node.")
 @click.option("--workload-uid", "users", multiple=True, help="NAMESPACE/ACCOUNT=UID[:GID]: a process on the node.")
@@ -49,7 +49,7 @@ def enroll(
     az: str,
     out: Path,
 ) -> None:
-    """Give a node agent or DNS server its identity and first certificate (24 h; it renews by itself)."""
+    """Give a program of this member its identity and first certificate (24 h; it renews by itself)."""
     from federation.cli.places import check_folder
     from federation.config import Enrolment, Folder
     from federation.link.enrolled import Enrolled, save_enrolled

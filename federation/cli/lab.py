@@ -226,7 +226,7 @@ def kubectl(folder: Path | None, member: str, arguments: tuple[str, ...]) -> Non
 
 @lab.command()
 @directory_option
-@click.argument("story", type=click.Choice(["journey", "failover", "drain"]), default="journey")
+@click.argument("story", type=click.Choice(["journey", "failover", "drain", "steering"]), default="journey")
 @click.option("--keep", is_flag=True, help="Leave the lab up at the end.")
 @click.option("--rtt", type=click.FloatRange(0, 10_000), default=None, help="Round trip between all, ms (60, 90, 140).")
 @click.option("--record", type=click.Path(path_type=Path), default=None, help="Where failover writes what it measured.")
@@ -241,13 +241,14 @@ def run(
     kubernetes: str | None,
     output: str,
 ) -> None:
-    """Raise the lab, tell a story in it and check every step: the journey of a request, the failover of a region, or
-    its drain.
+    """Raise the lab, tell a story in it and check every step: the journey of a request, the failover of a region,
+    its drain, or how load is steered.
     """
     from federation.cli.lab_story import tell
     from federation.lab import errors, steps
     from federation.lab.story.drained import drain
     from federation.lab.story.play import failover
+    from federation.lab.story.steered import steering
     from federation.lab.up import Options
 
     if story != "journey" and rtt is not None:
@@ -255,8 +256,8 @@ def run(
     if story != "failover" and record is not None:
         raise errors.bad_argument(f"--record is for the failover story; the {story} records nothing")
     with undoing():
-        play = {"journey": steps.play, "failover": failover(record), "drain": drain}[story]
-        good = tell(place(folder), play, keep, Options(rtt, kubernetes=kubernetes or ""), output)
+        plays = {"journey": steps.play, "failover": failover(record), "drain": drain, "steering": steering}
+        good = tell(place(folder), plays[story], keep, Options(rtt, kubernetes=kubernetes or ""), output)
     sys.exit(0 if good else 1)
 
 

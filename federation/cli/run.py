@@ -58,7 +58,7 @@ def signer(state: Path, metrics: str | None, socket_group: int | None) -> None:
 @click.option("--join-listen", help="ADDRESS:PORT for members that join with a token (on the registrar).")
 @click.option("--enroll-listen", help="ADDRESS:PORT where programs of our Kubernetes cluster enrol themselves.")
 @click.option(
-    "--enroll", "enroll", multiple=True, help="ROLE=NAMESPACE/ACCOUNT: whose pods may; roles gateway, node, dns."
+    "--enroll", "enroll", multiple=True, help="ROLE=NAMESPACE/ACCOUNT: whose pods may; gateway, node, dns, xds."
 )
 @click.option("--bundle-listen", help="ADDRESS:PORT where foreign trust domains get our bundle, at /bundle.json.")
 @click.option("--bundle-profile", type=click.Choice(["https_spiffe", "https_web"]), help="How it proves who it is.")

@@ -155,9 +155,11 @@ def access(callers: Iterable[Caller], service: str = WEB) -> Part:
     )
 
 
-def policy(back: Return, service: str = WEB) -> Part:
-    """A member's policy for its clients of a service: probes of /healthz and this return."""
-    return Part(f"{service}-policy.yaml", POLICY.format(service=service, percent=back.percent, seconds=back.seconds))
+def policy(back: Return, service: str = WEB, **fields: object) -> Part:
+    """A member's policy for its clients of a service: probes of /healthz, this return, and more fields of its spec."""
+    text = POLICY.format(service=service, percent=back.percent, seconds=back.seconds)
+    more = "".join(f"  {name}: {json.dumps(value)}\n" for name, value in fields.items())
+    return Part(f"{service}-policy.yaml", text + more)
 
 
 def public_name(back: Return, healthy: int = HEALTHY) -> Part:

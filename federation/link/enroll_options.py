@@ -46,7 +46,11 @@ def with_enrolling(role: Role | None) -> Callable[[Callable[..., None]], Callabl
                 raise InputError("--role is for --enroll ADDRESS:PORT, which is not given")
             command(how=parse_how(enroll, controller, enroll_token, enroll_anchor, member, wanted), **others)
 
-        asked = () if role else (click.option("--role", type=click.Choice(["gateway", "node"]), help="With --enroll."),)
+        asked = (
+            ()
+            if role
+            else (click.option("--role", type=click.Choice(["gateway", "node", "xds"]), help="With --enroll."),)
+        )
         for option in reversed((*_OPTIONS, *asked)):
             called = option(called)
         return called

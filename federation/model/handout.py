@@ -14,7 +14,7 @@ from federation.model.policy import GlobalName, Policy
 from federation.model.record import Endpoint, Evidence, Port, Protocol, ServiceKind, Signed
 from federation.model.tokens import JwtKey
 
-Role = Literal["gateway", "node", "dns"]
+Role = Literal["gateway", "node", "dns", "xds"]
 
 
 class Site(Struct, frozen=True, kw_only=True):
@@ -349,11 +349,13 @@ class Flow(Struct, frozen=True, order=True):
 
 class FlowReport(Struct, frozen=True):
     """What the workloads of a node ask of one service. Key `flow/<namespace>/<name>`; held still against noise, and
-    there only while there is traffic.
+    there only while there is traffic. `surge`: thousandths of requests per second that are believed of all flows
+    together because they rose faster than their averages follow (`federation/law/surge.py`); 0: they did not.
     """
 
     service: ServiceKey
     flows: tuple[Flow, ...]
+    surge: int = 0
 
 
 Report = NodeReport | LinkReport | EndpointReport | EnvoyRefusal | TargetReport | FlowReport

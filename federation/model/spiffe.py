@@ -63,6 +63,11 @@ def gateway_id(member_domain: str) -> SpiffeId:
     return account(member_domain, SYSTEM, "gateway")
 
 
+def xds_id(member_domain: str) -> SpiffeId:
+    """The identity with which a member's central xDS port serves."""
+    return account(member_domain, SYSTEM, "xds")
+
+
 def agent_id(member_domain: str, node: str) -> SpiffeId:
-    """The identity of one enrolled program (node agent or DNS server) towards its controller."""
+    """The identity of one enrolled program (node agent, DNS server, central xDS port) towards its controller."""
     return account(member_domain, SYSTEM, f"agent-{node}")

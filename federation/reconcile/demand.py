@@ -1,4 +1,5 @@
 """What our member's clients ask of each service: the flows of all its node agents together, held still against noise.
+Where a node's flows surge, its surge counts in place of their averages.
 
 An agent's word counts while it is there and AWAY seconds more. After a restart the last known demand stands until the
 agents had time to come back, so that a controller that restarts moves no traffic.
@@ -138,7 +139,7 @@ class Demands:
 
 
 def _rate(report: FlowReport | None) -> int:
-    return sum(flow.mrps for flow in report.flows) if report else 0
+    return max(report.surge, sum(flow.mrps for flow in report.flows)) if report else 0
 
 
 def _service(key: str) -> ServiceKey:

@@ -14,6 +14,7 @@ from federation.wire.keyed import encode
 KINDS: dict[Role, frozenset[str]] = {
     "gateway": frozenset(("site", "peer", "pool", "offer")),
     "node": frozenset(("site", "peer", "pool", "import", "jwt", "foreign", "orders")),
+    "xds": frozenset(("site", "peer", "pool", "import")),
     "dns": frozenset(("site", "import", "headless", "place", "steered", "witness", "orders")),
 }
 NOTHING = ServicePlan(record={}, handout={})

@@ -5,6 +5,7 @@ from collections import Counter
 from msgspec import Struct
 
 from federation.law.places import cost_to
+from federation.model.handout import Role
 from federation.model.ledger import Member
 from federation.model.names import MemberName, ServiceKey
 from federation.model.record import Distance, Evidence
@@ -13,6 +14,9 @@ from federation.plan import mesh
 from federation.plan.cost import settled_cost
 from federation.ports import Agents, AgentState, Clock, Journal, Peers
 from federation.reconcile.memory import Paths, Suspicion, Suspicions
+
+PROBING: frozenset[Role] = frozenset(("gateway", "node"))
+"""The roles whose agents probe own endpoints."""
 
 
 class Links:
@@ -64,7 +68,7 @@ class Links:
 
     def failing(self) -> dict[ServiceKey, frozenset[str]]:
         """Own endpoints that fail their probes, by more than half of our agents: one node's trouble is not theirs."""
-        agents = [one for one in self._connected() if one.node is not None and one.node.role != "dns"]
+        agents = [one for one in self._connected() if one.node is not None and one.node.role in PROBING]
         votes = Counter((report.service, report.address) for agent in agents for report in agent.failing)
         found: dict[ServiceKey, set[str]] = {}
         for (service, address), count in votes.items():

@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from federation.health.verdict import Limits, Verdict, observe
+from federation.law.average import averaged
 from federation.law.case import Case
 from federation.law.eligible import eligible
 from federation.law.recovery import follow
 from federation.law.room import LOSS_COUNTS_FROM, room_now
 from federation.law.shares import Ruling, rule
+from federation.law.surge import NONE, Counted, believed
 from federation.law.terms import rank
 from federation.model.handout import Candidate
 from federation.model.moves import Leaving
@@ -67,7 +69,8 @@ class Importer:
         self.ways = {one.name: Way() for one in world.members if one.name != member.name}
         self.heard: dict[str, Said] = {}
         self.candidates: dict[str, Candidate] = {}
-        self.average = float(member.demand)
+        self.average = member.demand * 1_000
+        self.surge = NONE
         self.demand = member.demand
         self.ruling = Ruling((), ())
         self.spare: dict[str, int] = {}
@@ -90,16 +93,16 @@ class Importer:
             elif not severed:
                 self.heard[name] = said
 
-    def measure(self, asked: float, seconds: float) -> None:
-        """The clients asked for so much in these seconds."""
-        slowly = self.world.rise if asked > self.average else self.world.fall
-        part = min(1.0, seconds / slowly) if slowly else 1.0
-        self.average += (asked - self.average) * part
+    def measure(self, asked: float, ms: int, now: int) -> None:
+        """The clients asked for so much over these milliseconds up to now: an agent's report."""
+        fast = round(asked * 1_000)
+        self.average = averaged(self.average, fast, ms) if self.world.smooth else fast
+        self.surge = believed(self.surge, Counted(self.average, fast, ms), now)
 
     def say_demand(self) -> None:
         """The measured demand becomes the one that is used, if it is far enough from it."""
-        fresh = round(self.average)
-        self.demand = settled(fresh, self.demand) if self.world.fall else fresh
+        fresh = -(-max(self.average, self.surge.level) // 1_000)
+        self.demand = settled(fresh, self.demand) if self.world.smooth else fresh
 
     def case(self, wall: int) -> Case:
         """What the law is asked now."""

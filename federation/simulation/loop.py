@@ -13,6 +13,9 @@ from federation.simulation.trace import Moment, Trace
 from federation.simulation.world import Event, World
 
 TICK_MS = 100
+REPORT_MS = 1_000
+"""How often an agent reports what its clients ask."""
+
 EPOCH_MS = 1_700_000_000_000
 """Unix milliseconds at which every run begins."""
 
@@ -34,6 +37,7 @@ class Simulation:
         self.rooms = {one.name: Rooms() for one in world.members}
         self.leaving: dict[str, Leaving | None] = {one.name: None for one in world.members}
         self.asking = {one.name: float(one.demand) for one in world.members}
+        self.counted = dict.fromkeys(self.asking, 0.0)
         self.cut: frozenset[str] = frozenset()
         self.loss: dict[str, int] = {}
         self._told: dict[str, Said] = {}
@@ -72,12 +76,19 @@ class Simulation:
         seconds = TICK_MS / 1_000
         asked = {name: rps * self.chance.around(self.world.load_noise) for name, rps in self.asking.items()}
         unreached = self._flow(asked, seconds)
-        for name, importer in self.importers.items():
-            importer.measure(asked[name], seconds)
+        self._count(asked)
         self._look()
         moment = self._moment(asked, seconds, unreached)
         self.now += TICK_MS
         return moment
+
+    def _count(self, asked: dict[str, float]) -> None:
+        """Agents count and report once a second, each in its turn."""
+        for number, (name, importer) in enumerate(self.importers.items()):
+            self.counted[name] += asked[name] * TICK_MS / REPORT_MS
+            if self.now % REPORT_MS == (REPORT_MS // 2 + number * TICK_MS) % REPORT_MS:
+                importer.measure(self.counted[name], REPORT_MS, self.now)
+                self.counted[name] = 0.0
 
     def _tell(self) -> None:
         """Each member says what it is; demand and grants once a period, in turn."""

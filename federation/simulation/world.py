@@ -53,9 +53,9 @@ _WORDS: dict[What, str] = {
 
 class World(Struct, frozen=True, kw_only=True):
     """Everything but the events. `rtt` in milliseconds by pair of members (in order of name), `elsewhere` for any other
-    pair. `load_noise` is the part by which load varies from tick to tick. `rise` and `fall` are the time
-    constants with which measured demand follows, `period` how often demand and grants are said anew, all in seconds.
-    `told`: exporters say their capacity.
+    pair. `load_noise` is the part by which load varies from tick to tick. `smooth`: measured demand follows
+    as agents have it, a rise at once and a fall over ten seconds; else it is what was counted last. `period` is how
+    often demand and grants are said anew, in seconds. `told`: exporters say their capacity.
     """
 
     members: tuple[Member, ...]
@@ -63,8 +63,7 @@ class World(Struct, frozen=True, kw_only=True):
     rtt: dict[str, int] = {}
     elsewhere: int = 80
     load_noise: float = 0.1
-    rise: float = 10.0
-    fall: float = 10.0
+    smooth: bool = True
     period: float = 1.0
     told: bool = True
     seed: int = 1
@@ -89,4 +88,4 @@ def undamped(world: World) -> World:
     """The same without what holds it still: no ramp, no smoothing of demand, one probe decides."""
     probe = structs.replace(world.policy.probe or Probe(), unhealthy=1, healthy=1)
     policy = structs.replace(world.policy, ramp=Ramp(percent=100, seconds=1), probe=probe)
-    return structs.replace(world, policy=policy, rise=0.0, fall=0.0)
+    return structs.replace(world, policy=policy, smooth=False)

@@ -32,6 +32,9 @@ def _check(key: str, report: FlowReport) -> None:
     if bad is not None:
         said = f"{bad.mrps} thousandths of requests per second, {bad.errors} ppm errors"
         raise Refused(f'report "{key[:160]}": {said} to "{bad.to[:63]}" cannot be', "E120")
+    if not 0 <= report.surge <= MRPS_MAX:
+        said = f"a surge to {report.surge} thousandths of requests per second"
+        raise Refused(f'report "{key[:160]}": {said} cannot be', "E120")
 
 
 def _possible(flow: Flow) -> bool:

@@ -20,6 +20,9 @@ from federation.model.tokens import ServiceAccount
 
 Account = tuple[str, str]
 AUDIENCE = "isthmus"
+NO_NODES: frozenset[Role] = frozenset(("dns", "xds"))
+"""Roles of programs that any pod may have: they are called after it, and forgotten when they are silent for long."""
+
 ENROLLED_MAX = 10_000
 """Programs of a member that enrolled themselves."""
 
@@ -59,7 +62,7 @@ def parse_accounts(texts: Iterable[str]) -> dict[Role, Account]:
 
 
 def program_name(role: Role, place: str) -> str:
-    """What a program is called that runs in this place (a node, or for DNS a pod): `role-place` where that is a DNS
+    """What a program is called that runs in this place (a node, or a pod): `role-place` where that is a DNS
     label, else with dots as hyphens, cut, and 64 bits of a hash behind.
     """
     plain = f"{role}-{place}"
@@ -80,7 +83,7 @@ def enrolment_of(role: str, found: ServiceAccount, accounts: Mapping[Role, Accou
     known = cast(Role, role)
     if (found.namespace, found.name) != accounts[known]:
         raise Refused(f"{who}: the role {role} is for {'/'.join(accounts[known])}", "E105")
-    if known == "dns":
+    if known in NO_NODES:
         return Enrolment(name=program_name(known, found.pod), role=known)
     if not found.node:
         raise Refused(f"{who}: the API server names no node in it (Kubernetes 1.32 or later does)", "E105")
@@ -141,16 +144,16 @@ class Absence:
     def over(
         self, enrolled: Mapping[str, Enrolment], nodes: frozenset[str] | None, connected: frozenset[str], now: float
     ) -> list[str]:
-        """Whom to forget now: whose node is gone for NODE_GONE_SECONDS, and which DNS server had no session for
+        """Whom to forget now: whose node is gone for NODE_GONE_SECONDS, and which of NO_NODES had no session for
         SILENT_SECONDS. While the nodes are unknown (None) no node is gone.
         """
         away = {name for name, one in enrolled.items() if _is_away(one, nodes, connected)}
         self._since = {name: self._since.get(name, now) for name in away}
-        limits = {name: SILENT_SECONDS if enrolled[name].role == "dns" else NODE_GONE_SECONDS for name in away}
+        limits = {name: SILENT_SECONDS if enrolled[name].role in NO_NODES else NODE_GONE_SECONDS for name in away}
         return sorted(name for name, since in self._since.items() if now - since >= limits[name])
 
 
 def _is_away(one: Enrolment, nodes: frozenset[str] | None, connected: frozenset[str]) -> bool:
-    if one.role == "dns":
+    if one.role in NO_NODES:
         return one.name not in connected
     return nodes is not None and one.kubernetes not in nodes

@@ -81,6 +81,14 @@ def subjects_of(book: Book, caller: Caller, spiffe_id: str) -> tuple[SpiffeId, .
     return found
 
 
+def leaf_for(book: Book, identity: SpiffeId, now: datetime) -> Certificate:
+    """The leaf of this identity with its key. Unavailable when none is at hand and in date."""
+    held = book.certificates.get(str(identity))
+    if held is None or _is_over(held, now):
+        raise Unavailable(f"no certificate of {identity} is at hand: no controller has issued it yet, or it ran out")
+    return held
+
+
 def validation_for(book: Book, caller: Caller, wanted: Validation, now: datetime) -> bytes:
     """The ValidateJWTSVIDResponse. Refused: E105 when this user is nobody; Invalid when the token is not good."""
     entitled(book, caller)
@@ -115,11 +123,9 @@ def is_coming(book: Book, caller: Caller) -> bool:
 
 def _svid(book: Book, identity: SpiffeId, now: datetime) -> Svid | None:
     held = book.certificates.get(str(identity))
-    if held is None:
+    if held is None or _is_over(held, now):
         return None
     chain = x509.load_pem_x509_certificates(held.chain.encode())
-    if chain[0].not_valid_after_utc <= now:
-        return None
     key = serialization.load_pem_private_key(held.key.encode(), None)
     return Svid(
         str(identity),
@@ -127,6 +133,10 @@ def _svid(book: Book, identity: SpiffeId, now: datetime) -> Svid | None:
         key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()),
         _bundles(book)[_trust_domain_id(book.anchors[0])],
     )
+
+
+def _is_over(held: Certificate, now: datetime) -> bool:
+    return x509.load_pem_x509_certificate(held.chain.encode()).not_valid_after_utc <= now
 
 
 def _bundles(book: Book) -> dict[str, bytes]:

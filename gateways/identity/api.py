@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -13,6 +13,7 @@ from grpclib.exceptions import GRPCError
 from grpclib.server import Stream
 
 from federation.model.errors import Refused, Unavailable
+from federation.process import until_one_ends
 from gateways import metrics
 from gateways.identity.answers import (
     Book,
@@ -26,7 +27,9 @@ from gateways.identity.answers import (
 from gateways.identity.callers import Connection
 from gateways.identity.messages import Invalid, read_token_request, read_validation, tokens_message
 from gateways.identity.registered import Caller, identities_of
+from gateways.identity.secrets import STREAM_SECRETS, SecretStream, read_request, secrets_for
 from gateways.identity.tokens import Tokens
+from gateways.xds.hub import Flooded
 
 SERVICE = "SpiffeWorkloadAPI"
 HEADER = "workload.spiffe.io"
@@ -70,7 +73,8 @@ class WorkloadApi:
         calls = {"FetchJWTSVID": self.fetch_jwt_svid, "ValidateJWTSVID": self.validate}
         found = {name: Handler(call, Cardinality.UNARY_STREAM, bytes, bytes) for name, call in streams.items()}
         found |= {name: Handler(call, Cardinality.UNARY_UNARY, bytes, bytes) for name, call in calls.items()}
-        return {f"/{SERVICE}/{name}": handler for name, handler in found.items()}
+        secrets = Handler(self.stream_secrets, Cardinality.STREAM_STREAM, bytes, bytes)
+        return {f"/{SERVICE}/{name}": handler for name, handler in found.items()} | {STREAM_SECRETS: secrets}
 
     async def fetch_svids(self, stream: Call) -> None:
         """The caller's X509-SVIDs with all bundles, and again, whole, whenever one of them is another."""
@@ -101,6 +105,15 @@ class WorkloadApi:
             message = await self._answered(lambda book, caller, now: validation_for(book, caller, wanted, now))
             await stream.send_message(message)
 
+    async def stream_secrets(self, stream: Call) -> None:
+        """The leaf of one of the caller's identities and all anchors, for an Envoy; again when one is another."""
+        check_header(stream)
+        with metrics.WORKLOAD_STREAMS.track_inprogress(), refusing():
+            first = read_request(await stream.recv_message())
+            secrets = SecretStream(stream.send_message)
+            found = self._each(lambda book, caller, now: secrets_for(book, caller, first.node.id, now))
+            await until_one_ends([secrets.serve(first, aiter(stream)), secrets.follow(found)])
+
     async def _caller(self) -> Caller:
         """Who calls: Kubernetes is asked where its word counts and the user alone is nobody."""
         registered = self._shelf.book.registered
@@ -124,17 +137,22 @@ class WorkloadApi:
 
     async def _keep_sending(self, stream: Call, answer: Answer) -> None:
         check_header(stream)
-        sent = None
         with metrics.WORKLOAD_STREAMS.track_inprogress(), refusing():
-            while True:
-                changed = self._shelf.changed
-                message = await self._answered(answer)
-                if message != sent:
-                    await stream.send_message(message)
-                    sent = message
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(self._connection.due()):
-                        await changed.wait()
+            async for message in self._each(answer):
+                await stream.send_message(message)
+
+    async def _each(self, make: Callable[[Book, Caller, datetime], Made]) -> AsyncIterator[Made]:
+        """What is made of each book from now on, where that is another."""
+        sent: Made | None = None
+        while True:
+            changed = self._shelf.changed
+            made = await self._answered(make)
+            if made != sent:
+                yield made
+                sent = made
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._connection.due()):
+                    await changed.wait()
 
 
 @contextlib.contextmanager
@@ -146,6 +164,8 @@ def refusing() -> Iterator[None]:
         raise refusal("no identity", Status.PERMISSION_DENIED, str(error)) from None
     except Unavailable as error:
         raise refusal("not at hand", Status.UNAVAILABLE, str(error)) from None
+    except Flooded:
+        raise refusal("flood", Status.RESOURCE_EXHAUSTED, "the client asks without reading; connect anew") from None
     except Invalid as error:
         raise refusal("not good", Status.INVALID_ARGUMENT, str(error)) from None
 

@@ -7,7 +7,9 @@ sum goes on as it was, without a spike and without a hole.
 
 from collections.abc import Iterable, Iterator
 
-from gateways.load.average import averaged, faded
+from msgspec import Struct
+
+from federation.law.average import averaged, faded
 from gateways.load.counts import Count, Way
 
 GONE = 1_000
@@ -17,14 +19,26 @@ LATE = 1_500
 """Milliseconds; a report may be so late before the time since the last one counts as silence."""
 
 
-class Moving:
-    """One way: millionths of requests, and of errors, per second, as they were at `at`."""
+class Last(Struct, frozen=True):
+    """What the last report alone said: millionths of requests, and of errors, per second, over so many milliseconds."""
 
-    __slots__ = ("active", "at", "errors", "requests")
+    requests: int = 0
+    errors: int = 0
+    ms: int = 0
+
+
+NOTHING = Last()
+
+
+class Moving:
+    """One way: millionths of requests, and of errors, per second, as they were at `at`, and in the last report."""
+
+    __slots__ = ("active", "at", "errors", "last", "requests")
 
     def __init__(self, at: int) -> None:
         self.requests = self.errors = self.active = 0
         self.at = at
+        self.last = NOTHING
 
     def take(self, ms: int, requests: int, errors: int, now: int) -> None:
         """So many millionths per second over the last `ms`; what lies before that was silence."""
@@ -32,11 +46,16 @@ class Moving:
         self.requests = averaged(faded(self.requests, silence), requests, ms)
         self.errors = averaged(faded(self.errors, silence), errors, ms)
         self.at = now
+        self.last = Last(requests, errors, ms) if requests else NOTHING
 
     def standing(self, now: int) -> tuple[int, int]:
         """Requests and errors in millionths per second now."""
         silence = max(0, now - self.at - LATE)
         return faded(self.requests, silence), faded(self.errors, silence)
+
+    def latest(self, now: int) -> Last:
+        """What was counted last, unless that is long ago."""
+        return self.last if now - self.at <= LATE else NOTHING
 
 
 class Account:
@@ -63,9 +82,10 @@ class Account:
             moving.active = active
 
     def close(self) -> None:
-        """The stream ended: nothing is under way that we know of."""
+        """The stream ended: nothing is under way that we know of, and what comes now is counted by another."""
         for moving in self._ways.values():
             moving.active = 0
+            moving.last = NOTHING
 
     def standing(self, now: int) -> Iterator[tuple[Way, int, int, int]]:
         """Each way with its requests and errors in millionths per second, and how many are under way."""
@@ -75,6 +95,11 @@ class Account:
                 del self._ways[way]
                 continue
             yield way, requests, errors, moving.active
+
+    def latest(self, now: int) -> Iterator[tuple[Way, Last]]:
+        """Each way with what the last report said of it."""
+        for way, moving in self._ways.items():
+            yield way, moving.latest(now)
 
     @property
     def empty(self) -> bool:

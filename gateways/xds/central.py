@@ -84,7 +84,7 @@ class CentralServer:
         try:
             self.port = self._server.add_secure_port(address, secure)
         except RuntimeError:
-            text = f'--xds "{address}": cannot be bound; choose another address or port'
+            text = f'--xds-listen "{address}": cannot be bound; choose another address or port'
             raise InputError(text, "E122") from None
         await self._server.start()
 
@@ -99,6 +99,11 @@ class CentralServer:
         return frozenset(self._hubs)
 
     @property
+    def waiting(self) -> frozenset[str]:
+        """The views that somebody is connected for and that were not offered yet."""
+        return frozenset(view for view, hub in self._hubs.items() if not hub.offered)
+
+    @property
     def streams(self) -> int:
         """How many streams are open."""
         return self._admission.streams
@@ -111,6 +116,11 @@ class CentralServer:
         hub = self._hubs.get(view)
         if hub is not None:
             hub.offer(snapshot, changed)
+
+    def retry(self) -> None:
+        """Send again what was refused for a reason that may have passed."""
+        for hub in self._hubs.values():
+            hub.retry()
 
     def settled(self) -> bool:
         """True when every client acknowledged all that it asked for."""

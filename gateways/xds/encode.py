@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Mapping
 
 from envoy.config.cluster.v3 import cluster_pb2
+from envoy.config.core.v3 import extension_pb2
 from envoy.config.endpoint.v3 import endpoint_pb2
 from envoy.config.listener.v3 import listener_pb2
 from envoy.config.route.v3 import route_pb2
@@ -36,6 +37,7 @@ from gateways.xds.protojson import Unwritable, message_bytes
 
 TYPES = (
     cluster_pb2,
+    extension_pb2,
     endpoint_pb2,
     listener_pb2,
     route_pb2,

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequen
 from typing import Any
 
 from envoy.service.discovery.v3 import discovery_pb2
+from msgspec import Struct
 
 from gateways import metrics
 from gateways.xds import wire
@@ -66,26 +67,37 @@ Variant = type[Delta] | type[World]
 VARIANTS: tuple[Variant, ...] = (Delta, World)
 
 
-INTEREST_MAX = 100_000
-"""Names that one client may be subscribed to."""
+class Bounds(Struct, frozen=True, kw_only=True):
+    """What one client may make us remember: names that it wants, or was sent and did not acknowledge (`held`), and the
+    characters of a name or a version.
+    """
+
+    held: int = 400_000
+    name: int = 2_048
+
+
+BOUNDS = Bounds()
 
 
 class Flooded(Exception):
-    """A client asked for more than OUTPUT_MAX responses without reading, or for more than INTEREST_MAX names."""
+    """A client asked for more than OUTPUT_MAX responses without reading, or for more than its bounds allow."""
 
 
 class Client:
     """One connected client. It writes in a task that lives while there is something to write."""
 
-    def __init__(self, spoken: Delta | World, write: Write, bodies: wire.Bodies) -> None:
+    def __init__(self, spoken: Delta | World, write: Write, bodies: wire.Bodies, bounds: Bounds) -> None:
         self._spoken = spoken
+        self._bounds = bounds
         self.stream: Stream | WorldStream = spoken.stream
         self._write = write
         self._bodies = bodies
         self._writing: asyncio.Task[None] | None = None
 
     def receive(self, message: Any) -> None:
-        """Take one request; what it makes due is on its way."""
+        """Take one request; what it makes due is on its way. Flooded when that is too much."""
+        if wire.longest(message) > self._bounds.name:
+            raise Flooded
         nacks = self.stream.nacks
         self._spoken.receive(message)
         if self.stream.nacks > nacks:
@@ -93,7 +105,7 @@ class Client:
             metrics.XDS_NACKS.labels(kind).inc()
             text = message.error_detail.message[: wire.ERROR_MAX]
             log.warning("envoy refused a resource", extra={"type": kind, "error": text})
-        if len(self.stream.output) > OUTPUT_MAX or self.stream.interest() > INTEREST_MAX:
+        if len(self.stream.output) > OUTPUT_MAX or self.stream.held() > self._bounds.held:
             raise Flooded
         self.flush()
 
@@ -120,11 +132,12 @@ class Hub:
     Before the first `offer` a client waits: an answer of nothing would take down what it has from an earlier run.
     """
 
-    def __init__(self, bodies: wire.Bodies, changed: asyncio.Event) -> None:
+    def __init__(self, bodies: wire.Bodies, changed: asyncio.Event, bounds: Bounds = BOUNDS) -> None:
         self.clients: set[Client] = set()
         self._shelf = Shelf()
         self._bodies = bodies
         self._changed = changed
+        self._bounds = bounds
         self._offered = asyncio.Event()
         self._waiting = 0
 
@@ -132,6 +145,11 @@ class Hub:
     def idle(self) -> bool:
         """True when nobody is connected, and nobody waits for the first offer."""
         return not self.clients and not self._waiting
+
+    @property
+    def offered(self) -> bool:
+        """True when it has content to serve."""
+        return self._offered.is_set()
 
     def offer(self, snapshot: Snapshot, changed: Iterable[tuple[str, str]] | None = None) -> None:
         """Serve this content from now on. `changed`: the (type URL, name) that can differ; None: all."""
@@ -176,7 +194,7 @@ class Hub:
         the client asks without reading.
         """
         await self._wait()
-        client = Client(variant(self._shelf), write, self._bodies)
+        client = Client(variant(self._shelf), write, self._bodies, self._bounds)
         self.clients.add(client)
         self._changed.set()
         try:

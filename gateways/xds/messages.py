@@ -11,8 +11,9 @@ EDS = "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment"
 LDS = "type.googleapis.com/envoy.config.listener.v3.Listener"
 RDS = "type.googleapis.com/envoy.config.route.v3.RouteConfiguration"
 SDS = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret"
+ECDS = "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig"
 
-ORDER = (CDS, EDS, SDS, LDS, RDS)
+ORDER = (CDS, EDS, SDS, ECDS, LDS, RDS)
 """Make before break: what is used goes before what uses it (xDS protocol, "Eventual consistency considerations")."""
 
 MADE = (CDS, EDS)

@@ -87,6 +87,13 @@ class Field:
         return self._one(value)
 
     def _one(self, value: object) -> bytes:
+        if not isinstance(value, Shared):
+            return self._framed(value)
+        if value.field is None or value.field[0] is not self:
+            value.field = (self, self._framed(value))
+        return value.field[1]
+
+    def _framed(self, value: object) -> bytes:
         data = self._write(value)
         return b"".join((self._tag, varint(len(data)), data)) if self._sized else self._tag + data
 

@@ -14,7 +14,7 @@ import grpc.aio
 from federation.model.errors import Unavailable
 from gateways.folder import check_socket_path
 from gateways.xds.admission import Admission, Limits
-from gateways.xds.hub import SERVICE, VARIANTS, Flooded, Hub, Variant
+from gateways.xds.hub import SERVICE, VARIANTS, Bounds, Flooded, Hub, Variant
 from gateways.xds.messages import Snapshot
 from gateways.xds.refusal import Refused
 from gateways.xds.wire import Bodies
@@ -22,6 +22,15 @@ from gateways.xds.wire import Bodies
 REQUEST_MAX = 64 * 1024 * 1024
 STRANGERS_MAX = 1024 * 1024
 """Bytes of one request: of our own Envoy, and of any program of this machine."""
+
+OWN = Bounds(held=10_000_000, name=4_096)
+"""Our own Envoy asks for what we planned: a thousand services times a hundred workloads are 300,000 names."""
+
+STRANGERS = Bounds(held=4_000, name=512)
+"""What a program without a proxy needs of it: four resources for each port that it dials."""
+
+STREAMS_MAX = 4
+"""Streams of one connection of a program; gRPC's client opens one."""
 
 Serve = Callable[[Variant, AsyncIterator[Any], Any], Awaitable[None]]
 
@@ -35,13 +44,13 @@ class XdsServer:
     def __init__(
         self, path: Path, also: Iterable[grpc.GenericRpcHandler] = (), everybody: Limits | None = None
     ) -> None:
-        """`also` are other services on the same socket. With `everybody` each user of this machine may connect, within
-        these limits.
+        """`also` are other services on the same socket. With `everybody` programs of each user of this machine come, by
+        the agent's door, within these limits.
         """
         self.changed = asyncio.Event()
         self._path = path
         self._also = tuple(also)
-        self._hub = Hub(Bodies(), self.changed)
+        self._hub = Hub(Bodies(), self.changed, OWN if everybody is None else STRANGERS)
         self._admission = None if everybody is None else Admission(everybody)
         self._server: grpc.aio.Server | None = None
 
@@ -50,15 +59,17 @@ class XdsServer:
         check_socket_path(self._path)
         with contextlib.suppress(FileNotFoundError):
             self._path.unlink()
-        self._server = grpc.aio.server(options=(("grpc.max_receive_message_length", self._request_max),))
+        self._server = grpc.aio.server(options=self._options)
         self._server.add_generic_rpc_handlers((handlers(self._serve), *self._also))
         self._server.add_insecure_port(f"unix:{self._path}")
         await self._server.start()
-        self._path.chmod(0o600 if self._admission is None else 0o666)
+        self._path.chmod(0o600)
 
     @property
-    def _request_max(self) -> int:
-        return REQUEST_MAX if self._admission is None else STRANGERS_MAX
+    def _options(self) -> tuple[tuple[str, int], ...]:
+        if self._admission is None:
+            return (("grpc.max_receive_message_length", REQUEST_MAX),)
+        return (("grpc.max_receive_message_length", STRANGERS_MAX), ("grpc.max_concurrent_streams", STREAMS_MAX))
 
     async def stop(self) -> None:
         """Close every stream and remove the socket; Envoy keeps what it has."""

@@ -60,6 +60,11 @@ class Channel(Struct):
             self.rejected.pop(name, None)
             self.owed.discard(name)
 
+    def held(self) -> int:
+        """How many names the client makes us remember."""
+        beside = (self.names, self.due, self.owed, self.alone, self.rejected)
+        return sum(map(len, beside)) + sum(1 + len(flight.before) for flight in self.flights.values())
+
     def settled(self) -> bool:
         """True when the client acknowledged everything that it wants."""
         return not (self.flights or self.due or self.owed or self.rejected)
@@ -111,7 +116,9 @@ class Stream:
         self._count = 0
 
     def receive(self, request: Request) -> None:
-        """Take one request: an answer to a response, a change of interest, or both."""
+        """Take one request: an answer to a response, a change of interest, or both. Other types are not served."""
+        if request.type_url not in ORDER:
+            return
         channel = self._channels.get(request.type_url)
         if channel is None:
             channel = self._channels[request.type_url] = Channel()
@@ -152,9 +159,9 @@ class Stream:
         """True when the client asked for resources of this type and acknowledged them."""
         return type_url in self._channels and self._channels[type_url].settled()
 
-    def interest(self) -> int:
-        """How many names the client is subscribed to."""
-        return sum(len(channel.names) for channel in self._channels.values())
+    def held(self) -> int:
+        """How many names the client makes us remember."""
+        return sum(channel.held() for channel in self._channels.values())
 
     def refused(self) -> tuple[Refused, ...]:
         """What the client refuses of the present content, in its own words."""

@@ -73,6 +73,10 @@ class Channel(Struct):
         """True when the client is subscribed to this name."""
         return self.wildcard or name in self.names
 
+    def held(self) -> int:
+        """How many names the client makes us remember."""
+        return sum(map(len, (self.names, self.dirty, self.owed, self.alone, self.rejected)))
+
     def settled(self) -> bool:
         """True when the client acknowledged everything that it wants."""
         return not (self.flight or self.dirty or self.owed or self.must or self.alone or self.rejected)
@@ -149,7 +153,9 @@ class WorldStream:
         self._count = 0
 
     def receive(self, request: WorldRequest) -> None:
-        """Take one request: an answer to a response, a change of interest, or both."""
+        """Take one request: an answer to a response, a change of interest, or both. Other types are not served."""
+        if request.type_url not in ORDER:
+            return
         channel = self._channels.get(request.type_url)
         if channel is None:
             channel = self._channels[request.type_url] = Channel(request.type_url)
@@ -186,9 +192,9 @@ class WorldStream:
         """True when the client asked for resources of this type and acknowledged them."""
         return type_url in self._channels and self._channels[type_url].settled()
 
-    def interest(self) -> int:
-        """How many names the client is subscribed to."""
-        return sum(len(channel.names) for channel in self._channels.values())
+    def held(self) -> int:
+        """How many names the client makes us remember."""
+        return sum(channel.held() for channel in self._channels.values())
 
     def refused(self) -> tuple[Refused, ...]:
         """What the client refuses of the present content, in its own words."""

@@ -1,4 +1,4 @@
-"""Our xDS server as a process of its own: `xds_server_child.py FOLDER central|unix`. A JSON line answers each line of stdin.
+"""Our xDS server as a process of its own: `xds_server_child.py FOLDER central|unix|floor`. JSON answers stdin.
 
 `stat`: resident MB, processor seconds, streams, whether every client acknowledged everything. `change`: one endpoint
 more; when it was offered, and then when the last stream acknowledged it (monotonic seconds, which all processes share).
@@ -9,13 +9,20 @@ import json
 import resource
 import sys
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
+
+import grpc
+import grpc.aio
 
 sys.path[0] = str(Path(__file__).resolve().parents[2])
 
-from gateways.xds.central import CentralServer  # noqa: E402
-from gateways.xds.messages import EDS  # noqa: E402
-from gateways.xds.serve import XdsServer  # noqa: E402
+from gateways.xds.central import OPTIONS, CentralServer, _configuration  # noqa: E402
+from gateways.xds.hub import Variant  # noqa: E402
+from gateways.xds.messages import CDS, EDS, LDS, Response  # noqa: E402
+from gateways.xds.serve import XdsServer, handlers  # noqa: E402
+from gateways.xds.wire import Bodies  # noqa: E402
 from tests.bench.xds_content import CHANGED, changed, content, shown  # noqa: E402
 
 VIEW = "all"
@@ -24,6 +31,42 @@ VIEW = "all"
 def resident() -> float:
     """MB (10^6 bytes) of this process now."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 1e6
+
+
+def processor() -> float:
+    """Seconds of processor time of this process so far."""
+    spent = resource.getrusage(resource.RUSAGE_SELF)
+    return spent.ru_utime + spent.ru_stime
+
+
+class Floor:
+    """The same answers on the same port, ready made, by who reads nothing: what gRPC and TLS cost by themselves."""
+
+    def __init__(self, folder: Path) -> None:
+        self._streams = 0
+        snapshot, bodies = content(), Bodies()
+        every = (Response(type_url=one, nonce="1", resources=tuple(snapshot[one].values())) for one in (CDS, EDS, LDS))
+        self._answers = [bodies.delta(one) for one in every]
+        self._shows = _configuration((shown(folder, "server"), (folder / "anchor.pem").read_text()))
+
+    async def run(self) -> None:
+        server = grpc.aio.server(options=OPTIONS)
+        server.add_generic_rpc_handlers((handlers(self._serve),))
+        secure = grpc.dynamic_ssl_server_credentials(self._shows, lambda: None, True)
+        port = server.add_secure_port("127.0.0.1:0", secure)
+        await server.start()
+        print(json.dumps({"port": port}), flush=True)
+        while await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline):
+            print(json.dumps({"processor": processor(), "streams": self._streams}), flush=True)
+
+    async def _serve(self, variant: Variant, requests: AsyncIterator[Any], context: Any) -> None:
+        """A client asks and acknowledges in turn."""
+        self._streams += 1
+        for answer in self._answers:
+            await anext(requests)
+            await context.write(answer)
+            await anext(requests)
+        await asyncio.Event().wait()
 
 
 class Child:
@@ -72,11 +115,10 @@ class Child:
                 self._offer(None)
 
     def _stat(self) -> dict[str, object]:
-        spent = resource.getrusage(resource.RUSAGE_SELF)
         streams = self.server.streams if isinstance(self.server, CentralServer) else len(self.server._hub.clients)
         return {
             "resident": resident(),
-            "processor": spent.ru_utime + spent.ru_stime,
+            "processor": processor(),
             "streams": streams,
             "settled": self.server.settled(),
         }
@@ -93,4 +135,5 @@ class Child:
 
 
 if __name__ == "__main__":
-    asyncio.run(Child(Path(sys.argv[1]), sys.argv[2]).run())
+    place, way = Path(sys.argv[1]), sys.argv[2]
+    asyncio.run(Floor(place).run() if way == "floor" else Child(place, way).run())

@@ -98,6 +98,7 @@ def _rows(kind: str, count: int) -> list[Row]:
         ours = _run(folder, count, (sys.executable, str(HERE / "xds_server_child.py"), str(folder), way))
         rival, why = None, "not measured on a unix socket"
         if kind == CENTRAL:
+            ours["spent"] += f"; gRPC and TLS alone, with the same answers: {_floor(folder, count):.1f} s"
             rival, why = _rival(folder, count)
     return [_row(kind, what, count, ours, rival, why) for what in WHAT]
 
@@ -142,9 +143,7 @@ def _run(folder: Path, count: int, command: tuple[str, ...]) -> dict[str, Any]:
     """One server through storm, changes and a return of all clients."""
     with ExitStack() as stack:
         server = stack.enter_context(child(*command))
-        port = server.hear()["port"]
-        each = [str(HERE / "xds_generator.py"), str(folder), str(port), str(count // GENERATORS)]
-        crowds = [stack.enter_context(child(sys.executable, *each)) for _ in range(GENERATORS)]
+        crowds = _crowds(stack, folder, server.hear()["port"], count)
         before, idle = server.ask("stat"), sum(one["processor"] for one in _all(crowds, "stat"))
         began = time.monotonic()
         storm = max(one["at"] for one in _all(crowds, "connect")) - began
@@ -164,6 +163,22 @@ def _run(folder: Path, count: int, command: tuple[str, ...]) -> dict[str, Any]:
         "spent": f"processor time of the storm {spent:.1f} s, of its clients {busy - idle:.1f} s, load of the machine "
         f"{os.getloadavg()[0]:.0f} on {os.cpu_count()} cores; slowest of {CHANGES} changes {max(changes):.2f} s",
     }
+
+
+def _floor(folder: Path, count: int) -> float:
+    """Processor seconds of a storm at a server that only accepts and sends ready made answers."""
+    with ExitStack() as stack:
+        server = stack.enter_context(child(sys.executable, str(HERE / "xds_server_child.py"), str(folder), "floor"))
+        crowds = _crowds(stack, folder, server.hear()["port"], count)
+        before = server.ask("stat")["processor"]
+        _all(crowds, "connect")
+        time.sleep(REST)
+        return float(server.ask("stat")["processor"] - before)
+
+
+def _crowds(stack: ExitStack, folder: Path, port: int, count: int) -> list[Child]:
+    each = [str(HERE / "xds_generator.py"), str(folder), str(port), str(count // GENERATORS)]
+    return [stack.enter_context(child(sys.executable, *each)) for _ in range(GENERATORS)]
 
 
 def _await(server: Child, count: int) -> None:

@@ -19,7 +19,8 @@ from federation.model.spiffe import SpiffeId
 from gateways.intent import intend
 from gateways.render.envoy.resources import Certificate
 from gateways.state import Situation, Telemetry
-from tests.e2e.envoy_rig import SILENT, Backend, Rig, envoy, free_port
+from tests.e2e.envoy_rig import SILENT, Backend, Rig, envoy
+from tests.worlds.ports import free_port
 from tests.worlds.two_members import (
     DOMAIN,
     MemberKeys,

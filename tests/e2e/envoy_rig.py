@@ -4,11 +4,10 @@ own that answer at once, each on a port of its own; how many requests each one g
 
 import asyncio
 import json
-import socket
 import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from gateways.services import route_of
 from gateways.state import Cluster, Host, Locality, NodeListener, NodeState, ServiceState, Situation, Telemetry
 from gateways.xds.encode import Encoder
 from gateways.xds.serve import XdsServer
+from tests.worlds.ports import free_port
 
 Json = dict[str, Any]
 SECONDS = 30.0
@@ -47,18 +47,7 @@ class Backend(Struct, frozen=True):
 
 
 def backends(*names: str, status: int = 200) -> tuple[Backend, ...]:
-    return tuple(Backend(name, port, status) for name, port in zip(names, free_ports(len(names)), strict=True))
-
-
-def free_ports(count: int) -> list[int]:
-    """So many different ports of 127.0.0.1 that nobody listens on now."""
-    with ExitStack() as stack:
-        held = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [one.getsockname()[1] for one in held]
-
-
-def free_port() -> int:
-    return free_ports(1)[0]
+    return tuple(Backend(name, free_port(), status) for name in names)
 
 
 def locality(member: str, weight: int, *hosts: Host, standby: int = 0) -> Locality:

@@ -6,8 +6,8 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, closing
 from math import exp
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from gateways.services import route_of
 from gateways.state import Cluster, Host, Locality, NodeListener, ServiceState, Situation
 from gateways.xds.encode import Encoder
 from gateways.xds.serve import XdsServer
+from tests.worlds.ports import free_port
 
 NODE = Situation(node="n1", role="node", member="us-east", domain="acme.mesh", address="127.0.0.1")
 
@@ -27,11 +28,6 @@ ANSWER = b"HTTP/1.1 %s\r\ncontent-length: 0\r\n\r\n"
 
 def milliseconds() -> int:
     return int(time.monotonic() * 1_000)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])
 
 
 class LoadBed:
@@ -43,6 +39,7 @@ class LoadBed:
         self.path = Path(tempfile.mkdtemp(prefix="load-"))
         self.ports: dict[str, int] = {}
         self.done: dict[str, list[float]] = {}
+        self.enough = False
         self._encoder = Encoder()
         self.load = LoadServer("us-east", milliseconds)
 
@@ -90,22 +87,28 @@ class LoadBed:
         await until(lambda: all(map(reachable, self.ports.values())))
 
     async def offer(self, name: str, rps: int, seconds: float, path: str = "/") -> None:
-        """Requests on one connection that stays open, begun on schedule where the machine keeps up; `done` has when."""
-        begun = time.monotonic()
+        """Requests on one connection that stays open, begun on schedule where the machine keeps up; `done` has when.
+        It ends sooner when that is `enough`.
+        """
         reader, writer = await asyncio.open_connection("127.0.0.1", self.ports[name])
-        for number in range(int(rps * seconds)):
-            await asyncio.sleep(max(0.0, begun + number / rps - time.monotonic()))
-            await self._ask(name, reader, writer, path)
-        writer.close()
+        with closing(writer):
+            async for _ in self._schedule(rps, seconds):
+                await self._ask(name, reader, writer, path)
 
     async def connect(self, name: str, rps: int, seconds: float) -> None:
-        """Connections, one after the other."""
+        """As `offer`, each on a connection of its own, one after the other."""
+        async for _ in self._schedule(rps, seconds):
+            reader, writer = await asyncio.open_connection("127.0.0.1", self.ports[name])
+            with closing(writer):
+                await self._ask(name, reader, writer, "/")
+
+    async def _schedule(self, rps: int, seconds: float) -> AsyncIterator[int]:
         begun = time.monotonic()
         for number in range(int(rps * seconds)):
+            if self.enough:
+                return
             await asyncio.sleep(max(0.0, begun + number / rps - time.monotonic()))
-            reader, writer = await asyncio.open_connection("127.0.0.1", self.ports[name])
-            await self._ask(name, reader, writer, "/")
-            writer.close()
+            yield number
 
     async def _ask(self, name: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: str) -> None:
         self.done.setdefault(name, []).append(time.monotonic())

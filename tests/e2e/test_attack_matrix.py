@@ -5,7 +5,6 @@ is written to build/attack-matrix.md.
 """
 
 import asyncio
-import socket
 import ssl
 import subprocess
 import tempfile
@@ -24,6 +23,7 @@ from federation.model.errors import Refused
 from federation.model.spiffe import SpiffeId, parse_spiffe
 from tests.e2e.envoy_tls import EnvoyBed, fetch
 from tests.worlds.attacks import VICTIM, Bed, Pair
+from tests.worlds.ports import free_port
 
 CONSTRAINED, PLAIN, ROTATED = Bed("constrained"), Bed("plain"), Bed("constrained", rotated=True)
 BEDS = {"constrained": CONSTRAINED, "plain": PLAIN, "rotated": ROTATED}
@@ -91,9 +91,7 @@ class Served:
         self.seen: list[SpiffeId] = []
 
     async def __aenter__(self) -> "Served":
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self._server = LinkServer(
             lambda: (leaf_of(self._bed.honest), self._bed.bundle), self._exchange, {ISSUE: self._issue}
         )

@@ -19,7 +19,7 @@ from click.testing import CliRunner
 from federation.cli.deploy import manifests
 from federation.cli.main import cli
 from tests.worlds.deployed import named
-from tests.worlds.public_cli import free_port
+from tests.worlds.ports import free_port
 
 ISTHMUS = str(Path(sys.executable).with_name("isthmus"))
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="NOT TESTED: only root can start programs as other users")

@@ -117,6 +117,20 @@ def test_a_callers_own_trace_goes_on() -> None:
     through(story)
 
 
+def test_spans_tell_paths_without_their_queries() -> None:
+    async def story(both: Pair) -> None:
+        async with Collector() as collector:
+            await both.put(telemetry=Telemetry(otlp=f"127.0.0.1:{collector.port}", trace_percent=100))
+            await ask(both.port, "x-envoy-original-path: /c?token=hidden", path="/a/b?token=hidden")
+            spans = await collector.of_both()
+            assert "hidden" not in repr(spans)
+            assert {span.tags["http.url"].rpartition("://")[2] for span in spans if "http.url" in span.tags} == {
+                "web/a/b"
+            }
+
+    through(story)
+
+
 async def lines(rig: Any, log: Path, count: int) -> list[dict[str, Any]]:
     """What the log holds once there are so many lines; Envoy writes it out when asked to."""
     async with asyncio.timeout(20):

@@ -23,11 +23,11 @@ from tests.e2e.envoy_rig import (
     ask,
     backends,
     envoy,
-    free_port,
     locality,
     replaced,
     service,
 )
+from tests.worlds.ports import free_port
 
 CLUSTER = "cluster.out/shop/web/http/local"
 Story = Callable[[Rig, int], Awaitable[None]]

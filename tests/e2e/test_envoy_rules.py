@@ -9,9 +9,10 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from federation.model.resilience import Outlier, Resilience, SlowStart
-from gateways.plan_import import opened
+from gateways.services import opened
 from gateways.state import Locality, NodeState
-from tests.e2e.envoy_rig import Backend, Rig, ask, backends, burst, envoy, free_port, locality, replaced, service
+from tests.e2e.envoy_rig import Backend, Rig, ask, backends, burst, envoy, locality, replaced, service
+from tests.worlds.ports import free_port
 
 MANY = 4_000
 POINTS = 1.0

@@ -1,23 +1,34 @@
 """`envoy --mode validate` of everything that we render, with every policy: what comes by the stream stands in the file.
 
-A file cannot say `ads` for secrets and routes, so they are put where they are used; nothing else is changed.
+A file cannot say `ads` for secrets and routes, so they, and filters, are put where they are used; nothing else is changed.
 """
 
 import json
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from msgspec import structs
 
+from federation.model import policy as limits
 from federation.model.handout import Workload
-from federation.model.policy import Affinity, Policy
+from federation.model.policy import Affinity, Policy, Portion
 from federation.model.record import Endpoint
+from federation.model.resilience import (
+    Breakers,
+    Outlier,
+    RateLimit,
+    Resilience,
+    Retries,
+    RetryOn,
+    SlowStart,
+    Timeouts,
+)
 from gateways.binary import find_envoy
 from gateways.intent import intend
 from gateways.render.envoy.bootstrap import bootstrap
-from gateways.render.envoy.common import CDS, EDS, LDS, RDS, SDS
+from gateways.render.envoy.common import CDS, ECDS, EDS, LDS, RDS, SDS
 from gateways.render.envoy.resources import resources
 from gateways.state import NodeState, Situation, Telemetry
 from tests.e2e.envoy_pair import certificates
@@ -31,7 +42,35 @@ PODS = tuple(Endpoint(f"10.1.1.{i}", "ready" if i % 2 else "unready") for i in r
 TOLD = Telemetry(otlp="127.0.0.1:4317", access_log="/dev/null")
 CLIENT = Workload("default", "client", ("10.1.0.10",))
 
+ODD = "!#$%&'*+.^_`|~-"
+"""What a token may hold beside letters and digits (RFC 9110)."""
+WAIT, COUNT, SECONDS = limits.WAIT_MS.high, limits.COUNT.high, limits.SECONDS.high
+LEAST = Resilience(
+    timeouts=Timeouts(request=1, idle=1, connect=1),
+    retries=Retries(on=("5xx",), attempts=1, per_try=1, base=1, most=1, budget=1, least=1),
+    breakers=Breakers(connections=1, pending=1, requests=1),
+    outlier=Outlier(errors=1, base=1, most=1, percent=1),
+    slow_start=SlowStart(seconds=1, percent=1),
+    rate_limit=RateLimit(rps=1, burst=1),
+    connection_seconds=1,
+)
+MOST = Resilience(
+    timeouts=Timeouts(request=WAIT, idle=WAIT, connect=WAIT),
+    retries=Retries(
+        on=get_args(RetryOn), attempts=limits.ATTEMPTS.high, per_try=WAIT, base=WAIT, most=1, budget=100, least=COUNT
+    ),
+    breakers=Breakers(connections=COUNT, pending=COUNT, requests=COUNT),
+    outlier=Outlier(errors=COUNT, base=WAIT, most=1, percent=100),
+    slow_start=SlowStart(seconds=SECONDS, percent=100),
+    rate_limit=RateLimit(rps=limits.CAPACITY.high, burst=COUNT),
+    connection_seconds=SECONDS,
+)
+
 POLICIES = {
+    "least": Policy(resilience=LEAST, affinity=Affinity(by="cookie", name=ODD)),
+    "most": Policy(resilience=MOST, mirror=Portion("member/eu-central", 1_000_000)),
+    "odd": Policy(affinity=Affinity(by="header", name=ODD)),
+    "long": Policy(affinity=Affinity(by="cookie", name="c" * limits.HEADER_MAX, seconds=86_400)),
     "none": Policy(),
     "all": structs.replace(FULL, affinity=None),
     "source": Policy(resilience=EVERYTHING, affinity=Affinity()),
@@ -120,11 +159,13 @@ def _with_endpoints(cluster: Json, assignments: dict[str, Json]) -> Json:
 
 
 def _inline(value: Any, made: dict[str, dict[str, Json]]) -> Any:
-    """The same with secrets and routes where the stream would bring them."""
+    """The same with secrets, routes and filters where the stream would bring them."""
     if isinstance(value, list):
         return [_inline(one, made) for one in value]
     if not isinstance(value, dict):
         return value
+    if "config_discovery" in value:
+        return made[ECDS][value["name"]]
     done: Json = {}
     for key, one in value.items():
         if key == "rds":

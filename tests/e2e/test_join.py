@@ -13,7 +13,8 @@ import pytest
 
 from federation.registrar.token import decode_token, encode_token
 from tests.netns.spaces import await_true
-from tests.worlds.public_cli import DOMAIN, ISTHMUS, Site, free_port
+from tests.worlds.ports import free_port
+from tests.worlds.public_cli import DOMAIN, ISTHMUS, Site
 from tests.worlds.two_members import real
 
 LOST = "isthmus: E105 the token is unknown, was used or has run out; ask for another one\n"

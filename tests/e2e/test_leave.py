@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from tests.netns.spaces import await_true
-from tests.worlds.public_cli import ISTHMUS, Site, free_port
+from tests.worlds.ports import free_port
+from tests.worlds.public_cli import ISTHMUS, Site
 
 EU, JOIN = "eu-central", f"127.0.0.1:{free_port()}"
 LEFT = (

@@ -3,14 +3,15 @@
 import asyncio
 from collections.abc import Iterable
 
-import pytest
 from prometheus_client import REGISTRY
 
 from federation.model.handout import Flow
 from tests.e2e.load_envoy import LoadBed, until
 
-SECONDS, MORE = 12, 8
+SECONDS, MORE = 12, 48
+"""Load before the average over 10 s says much; and at most, until it is right on a machine with other work."""
 Way = tuple[str, float, str]
+EARLY = 50
 WAYS: list[Way] = [
     ("web", 1, ""),
     ("late", 1, ""),
@@ -49,7 +50,7 @@ def test_offered_load_is_known_per_service_and_member() -> None:
     async def main() -> None:
         async with LoadBed({"us-east": 750_000, "eu-central": 250_000}) as bed:
             await bed.serve(web=True)
-            await bed.offer("web", 50, 1)
+            await bed.offer("web", EARLY, 1)
             await bed.serve(web=True, late=True, tcp=False)
             load = asyncio.gather(
                 bed.offer("web", 120, SECONDS + MORE),
@@ -58,14 +59,15 @@ def test_offered_load_is_known_per_service_and_member() -> None:
             )
             await asyncio.sleep(SECONDS)
             await until(lambda: not wrong(bed, WAYS), MORE, lambda: str(wrong(bed, WAYS)))
+            bed.enough = True
             await load
             assert all(flow.errors == 0 for name in ("web", "tcp") for flow in flows(bed, name).values())
             assert all(flow.errors > 950_000 for flow in flows(bed, "late").values())
             failed = counted("late", "us-east", "isthmus_request_errors_total")
             assert abs(failed - counted("late", "us-east")) <= 2, "Envoy reads its counters one after the other"
-            asked = len(bed.done["web"])
             await asyncio.sleep(2.5)
-            assert counted("web", "us-east") + counted("web", "eu-central") == pytest.approx(asked, rel=0.02)
+            told, asked = counted("web", "us-east") + counted("web", "eu-central"), len(bed.done["web"])
+            assert 0.98 * (asked - EARLY) <= told <= asked, "Envoy counts from when it is first asked"
 
     asyncio.run(main())
 

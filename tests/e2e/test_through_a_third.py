@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from tests.netns.spaces import await_true
-from tests.worlds.public_cli import Site, free_port
+from tests.worlds.ports import free_port
+from tests.worlds.public_cli import Site
 
 MEMBERS = ("us-east", "eu-central", "ap-south")
 

@@ -15,7 +15,8 @@ from federation.adapters.etcd.client import EtcdClient
 from tests.netns.spaces import await_true
 from tests.worlds.etcd import Etcd, etcd, needs_etcd
 from tests.worlds.etcd_stores import access
-from tests.worlds.public_cli import Site, free_port
+from tests.worlds.ports import free_port
+from tests.worlds.public_cli import Site
 
 pytestmark = needs_etcd
 LEASE = 10

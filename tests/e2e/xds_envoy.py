@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import socket
 import subprocess
 import threading
 import urllib.error
@@ -18,6 +17,7 @@ from gateways.render.envoy.bootstrap import bootstrap
 from gateways.xds.messages import Response, WorldResponse
 from gateways.xds.serve import XdsServer
 from gateways.xds.wire import Bodies
+from tests.worlds.ports import free_port
 
 VARIANTS = ("DELTA_GRPC", "GRPC")
 
@@ -63,11 +63,6 @@ class Counting(Bodies):
     def world(self, response: WorldResponse) -> bytes:
         self.sent.append((response.type_url, tuple(one.name for one in response.resources)))
         return super().world(response)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 class Bed:

@@ -31,7 +31,7 @@ import pytest
 import yaml
 
 from tests.worlds.kubectl import KUBECTL
-from tests.worlds.public_cli import free_port
+from tests.worlds.ports import free_port
 
 Object = dict[str, Any]
 ADMIN, ALICE = "admin-token", "alice-token"

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.netns.spaces import await_true
-from tests.worlds.public_cli import ISTHMUS, free_port
+from tests.worlds.ports import free_port
+from tests.worlds.public_cli import ISTHMUS
 
 
 @contextmanager

@@ -10,7 +10,8 @@ from typing import Any
 
 from tests.netns.spaces import Space, sh
 from tests.worlds.clusters import Cluster
-from tests.worlds.public_cli import Site, free_port
+from tests.worlds.ports import free_port
+from tests.worlds.public_cli import Site
 
 ROLES = ("gateway", "node", "dns")
 MEMBER = "us-east.acme.mesh"

@@ -24,6 +24,7 @@ from gateways.intent import intend
 from gateways.render.envoy.resources import Certificate, Groups, grouped
 from gateways.state import Situation
 from tests.worlds.envoy_fed import FedEnvoy
+from tests.worlds.ports import free_port
 from tests.worlds.two_members import MemberKeys, keyed, peer, real, site
 
 US, EU, AP = (real(name) for name in ("us-east", "eu-central", "ap-south"))
@@ -91,6 +92,7 @@ class Entrance:
 
     def __init__(self, web: Rules = (), db: Rules = (), more: Mapping[ServiceKey, Rules] | None = None) -> None:
         self.rules = {WEB: web, DB: db, **(more or {})}
+        self.peers: tuple[MemberKeys, ...] = (US, AP)
         self.port = free_port()
         self._web = ThreadingHTTPServer(("127.0.0.1", 0), _Web)
         self._web.daemon_threads = True
@@ -125,7 +127,7 @@ class Entrance:
         ]
         peers = [
             structs.replace(peer(keys, "", ()), overlay=f"{FROM[keys.name].rpartition('.')[0]}.0/24")
-            for keys in (US, AP)
+            for keys in self.peers
         ]
         state = intend(SITUATION, keyed(site(EU), *peers, *offers, *pools))
         assert state.gateway is not None
@@ -136,6 +138,11 @@ class Entrance:
     def allow(self, service: ServiceKey, *rules: AccessRule) -> None:
         """Put other rules in force for one service."""
         self.rules[service] = rules
+        self.envoy.put(self.rendered())
+
+    def admit(self, *peers: MemberKeys) -> None:
+        """Let these be all the peers."""
+        self.peers = peers
         self.envoy.put(self.rendered())
 
     def connect(self, identity: SpiffeId, service: ServiceKey, source: str = "") -> ssl.SSLSocket:
@@ -204,9 +211,3 @@ def said(secure: ssl.SSLSocket) -> bool:
         return secure.recv(64) == b"hello\n"
     except OSError:
         return False
-
-
-def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on now."""
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])

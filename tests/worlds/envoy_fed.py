@@ -80,7 +80,7 @@ class FedEnvoy:
 
     def _refused(self) -> bool:
         problems = self._xds.problems()
-        assert problems == ()
+        assert problems == (), problems
         return False
 
     def _run(self, work: Coroutine[Any, Any, Any]) -> Any:

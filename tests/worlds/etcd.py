@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from tests.worlds.public_cli import free_port
+from tests.worlds.ports import free_port
 
 needs_etcd = pytest.mark.skipif(
     shutil.which("etcd") is None, reason="NOT TESTED: etcd is not installed (Debian: etcd-server); run scripts/setup"

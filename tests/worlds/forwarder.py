@@ -14,7 +14,7 @@ import dns.query
 import dns.rcode
 import dns.rrset
 
-from tests.worlds.public_cli import free_port
+from tests.worlds.ports import free_port
 
 ZONE = dns.name.from_text("clusterset.local")
 

@@ -12,17 +12,11 @@ from typing import Any
 
 from federation.config import Folder
 from tests.netns.spaces import await_true
+from tests.worlds.ports import free_port
 
 ISTHMUS = str(Path(sys.executable).with_name("isthmus"))
 DOMAIN = "acme.mesh"
 NUMBERS = {"us-east": 1, "eu-central": 2, "ap-south": 3}
-
-
-def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on now."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 def open_sockets() -> set[str]:

@@ -16,7 +16,8 @@ from federation.adapters.kube.shards import SHARDS, name_of, read_secret
 from federation.config import Folder
 from tests.netns.spaces import await_true
 from tests.worlds.clusters import Cluster
-from tests.worlds.public_cli import ISTHMUS, Site, free_port
+from tests.worlds.ports import free_port
+from tests.worlds.public_cli import ISTHMUS, Site
 
 UP = "controller is up"
 

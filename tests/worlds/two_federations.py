@@ -21,7 +21,8 @@ from gateways.kernel.memory import Twin
 from gateways.state import Situation
 from tests.netns.spaces import await_true
 from tests.worlds.bundle_server import WebPair, web_pair
-from tests.worlds.public_cli import Site, free_port
+from tests.worlds.ports import free_port
+from tests.worlds.public_cli import Site
 
 
 class Lone(Site):

@@ -6,6 +6,7 @@ from gateways.render.envoy.common import (
     MEMBERS_KEPT,
     Json,
     anchor_secret,
+    leaf_secret,
     secret_from_stream,
     shared,
     span,
@@ -105,7 +106,7 @@ def _context(identity: str, member: str, domain: str) -> Json:
     pin = str(gateway_id(trust_domain(member, domain)))
     return {
         "tls_params": tls_limits(),
-        "tls_certificate_sds_secret_configs": [secret_from_stream(identity)],
+        "tls_certificate_sds_secret_configs": [leaf_secret(identity)],
         "combined_validation_context": {
             "default_validation_context": {
                 "match_typed_subject_alt_names": [{"san_type": "URI", "matcher": {"exact": pin}}]

@@ -2,10 +2,14 @@
 
 from collections.abc import Iterable
 from ipaddress import ip_network
+from weakref import WeakKeyDictionary
 
 from gateways.render.envoy.access import at_handshake, for_connections
 from gateways.render.envoy.common import (
+    ADS,
     ANCHORS_SECRET,
+    MEMBERS_KEPT,
+    PEERS_FILTER,
     PEERS_SECRET,
     Json,
     Shared,
@@ -20,6 +24,16 @@ from gateways.render.envoy.telemetry import PEER, Told
 from gateways.state import Admitted, GatewayListener, NodeListener, Offered, Situation, SourceChain
 
 GATEWAY_LISTENER = "gateway"
+_RBAC = "extensions.filters.network.rbac.v3.RBAC"
+_GUARD: Json = Shared(
+    {
+        "name": PEERS_FILTER,
+        "config_discovery": {"config_source": ADS, "type_urls": [f"type.googleapis.com/envoy.{_RBAC}"]},
+    }
+)
+"""The peers' filter by its name (ECDS): every chain asks it, and a peer that comes or goes changes none of them. There
+is no default: without it Envoy opens no listener and closes connections.
+"""
 
 
 def node_listener(item: NodeListener, chains: Iterable[SourceChain], own: Situation) -> Json:
@@ -29,19 +43,23 @@ def node_listener(item: NodeListener, chains: Iterable[SourceChain], own: Situat
         "address": socket_address(item.address, item.port),
         "traffic_direction": "OUTBOUND",
         "per_connection_buffer_limit_bytes": 1_048_576,
-        "filter_chains": [_node_chain(item, chain, own) for chain in chains],
+        "filter_chains": [one for chain in chains for one in _node_chains(item, chain, own)],
     }
     if item.default:
         made["default_filter_chain"] = {"name": "local", "filters": [_outbound(item, item.default, "", own)]}
     return made
 
 
-def _node_chain(item: NodeListener, chain: SourceChain, own: Situation) -> Json:
-    return {
-        "name": str(chain.identity),
-        "filter_chain_match": {"source_prefix_ranges": [_range(source) for source in chain.sources]},
-        "filters": [_outbound(item, chain.cluster, str(chain.identity), own)],
-    }
+def _node_chains(item: NodeListener, chain: SourceChain, own: Situation) -> list[Json]:
+    """One an address: Envoy drains a chain that is another, and a pod that comes is none of its siblings' business.
+    Without addresses one for all.
+    """
+    filters = [_outbound(item, chain.cluster, str(chain.identity), own)]
+    ranges = [[_range(source)] for source in chain.sources] or [[]]
+    return [
+        {"name": str(chain.identity), "filter_chain_match": {"source_prefix_ranges": one}, "filters": filters}
+        for one in ranges
+    ]
 
 
 def _outbound(item: NodeListener, towards: str, source: str, own: Situation) -> Json:
@@ -54,7 +72,7 @@ def gateway_listener(item: GatewayListener, own: Situation) -> Json:
 
     Each chain asks twice: whether a peer comes through its own tunnel, then whether this caller may call this port.
     """
-    guard = Shared(_only(item.admitted))
+    identity = str(item.identity)
     return {
         "name": GATEWAY_LISTENER,
         "address": socket_address(item.address, item.port),
@@ -68,19 +86,28 @@ def gateway_listener(item: GatewayListener, own: Situation) -> Json:
             )
         ],
         "listener_filters_timeout": "5s",
-        "filter_chains": [_gateway_chain(item, offered, guard, own) for offered in item.offered],
+        "filter_chains": [_gateway_chain(offered, identity, own) for offered in item.offered],
     }
 
 
-def _gateway_chain(item: GatewayListener, offered: Offered, guard: Json, own: Situation) -> Json:
+_CHAINS: WeakKeyDictionary[Offered, tuple[str, Situation, Shared]] = WeakKeyDictionary()
+"""Each lives as long as the offer that it was made of, so that one changed offer costs one chain."""
+
+
+def _gateway_chain(offered: Offered, identity: str, own: Situation) -> Shared:
+    held = _CHAINS.get(offered)
+    if held is None or held[0] != identity or held[1] != own:
+        held = _CHAINS[offered] = (identity, own, Shared(_rendered(offered, identity, own)))
+    return held[2]
+
+
+def _rendered(offered: Offered, identity: str, own: Situation) -> Json:
     return {
         "name": offered.sni,
         "filter_chain_match": {"server_names": [offered.sni], "transport_protocol": "tls"},
         "transport_socket_connect_timeout": "5s",
-        "transport_socket": _requests(str(item.identity))
-        if offered.http
-        else _connections(str(item.identity), offered),
-        "filters": [guard, *_inbound(offered, own)],
+        "transport_socket": _requests(identity) if offered.http else _connections(identity, offered),
+        "filters": [_GUARD, *_inbound(offered, own)],
     }
 
 
@@ -122,30 +149,17 @@ def _entrance(identity: str, **validation: object) -> Json:
     )
 
 
-def _only(admitted: Iterable[Admitted]) -> Json:
+def peers_filter(admitted: Iterable[Admitted]) -> Json:
     """Identity and tunnel must be of the same member: neither a stolen leaf nor a stolen tunnel is enough."""
-    policies = {
-        peer.member: {
-            "permissions": [{"any": True}],
-            "principals": [
-                {
-                    "and_ids": {
-                        "ids": [
-                            {"authenticated": {"principal_name": {"prefix": peer.prefix}}},
-                            {"direct_remote_ip": _range(peer.overlay)},
-                        ]
-                    }
-                }
-            ],
-        }
-        for peer in admitted
-    }
-    return typed(
-        "envoy.filters.network.rbac",
-        "extensions.filters.network.rbac.v3.RBAC",
-        stat_prefix="peers",
-        rules={"action": "ALLOW", "policies": policies},
-    )
+    rules = {"action": "ALLOW", "policies": {peer.member: _from_own_tunnel(peer) for peer in admitted}}
+    return typed(PEERS_FILTER, _RBAC, stat_prefix="peers", rules=rules)
+
+
+@shared(MEMBERS_KEPT)
+def _from_own_tunnel(peer: Admitted) -> Json:
+    identity: Json = {"authenticated": {"principal_name": {"prefix": peer.prefix}}}
+    tunnel: Json = {"direct_remote_ip": _range(peer.overlay)}
+    return {"permissions": [{"any": True}], "principals": [{"and_ids": {"ids": [identity, tunnel]}}]}
 
 
 def _range(text: str) -> Json:

@@ -8,8 +8,10 @@ from gateways.render.envoy import clusters, endpoints, listeners, routes, secret
 from gateways.render.envoy.common import (
     ANCHORS_SECRET,
     CDS,
+    ECDS,
     EDS,
     LDS,
+    PEERS_FILTER,
     PEERS_SECRET,
     RDS,
     SDS,
@@ -19,7 +21,7 @@ from gateways.render.envoy.common import (
 )
 from gateways.state import NodeState, ServiceState, Situation
 
-KINDS = (CDS, EDS, LDS, RDS, SDS)
+KINDS = (CDS, EDS, ECDS, LDS, RDS, SDS)
 Resources = dict[str, dict[str, Json]]
 
 
@@ -76,7 +78,9 @@ def node_parts(state: NodeState, certificates: Mapping[str, Certificate]) -> Ite
         yield Part(CDS, telemetry.COLLECTOR, telemetry.collector, (state.situation.telemetry,))
     gateway = state.gateway
     if gateway is not None and str(gateway.identity) in certificates:
-        yield Part(LDS, listeners.GATEWAY_LISTENER, listeners.gateway_listener, (gateway, state.situation))
+        entrance = structs.replace(gateway, admitted=())
+        yield Part(ECDS, PEERS_FILTER, listeners.peers_filter, (gateway.admitted,))
+        yield Part(LDS, listeners.GATEWAY_LISTENER, listeners.gateway_listener, (entrance, state.situation))
 
 
 def grouped(state: NodeState, certificates: Mapping[str, Certificate]) -> Groups:

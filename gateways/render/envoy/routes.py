@@ -2,6 +2,8 @@
 policy changes (RDS over the one stream).
 """
 
+from itertools import product
+
 from federation.model.policy import Affinity
 from federation.model.resilience import RateLimit, Retries
 from gateways.render.envoy.access import on_route
@@ -23,6 +25,15 @@ within so many the next member comes up, if it has a share of 5 %.
 
 BY_GATEWAY = "x-isthmus-gateway"
 """Response header from gateway to node: an error that bears it was not the gateway's. No client sees it."""
+
+FORGED = tuple(
+    "x" + "".join(f"{sign}{word}" for sign, word in zip(signs, ("forwarded", "client", "cert"), strict=True))
+    for signs in product("-_", repeat=3)
+    if "_" in signs
+)
+"""What programs that read headers as variables (CGI, WSGI) take for the caller's identity; Envoy drops only the one
+that is written right.
+"""
 
 RATE_LIMIT = "envoy.filters.http.local_ratelimit"
 
@@ -49,7 +60,13 @@ def routes(item: Route) -> Json:
     if item.gateway:
         limited = {} if limit is None else {RATE_LIMIT: rate_limit(limit)}
         host["typed_per_filter_config"] = {**on_route(item.access), **limited}
-    return {"name": item.name, "validate_clusters": False, "virtual_hosts": [host], **_gateway_header(item)}
+    return {
+        "name": item.name,
+        "validate_clusters": False,
+        "virtual_hosts": [host],
+        "request_headers_to_remove": FORGED,
+        **_gateway_header(item),
+    }
 
 
 def rate_limit(limit: RateLimit | None) -> Json:

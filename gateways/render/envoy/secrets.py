@@ -3,7 +3,15 @@
 from collections.abc import Iterable
 
 from federation.model.handout import ForeignBundle
-from gateways.render.envoy.common import ANCHORS_SECRET, PEERS_SECRET, Json, anchor_secret, foreign_secret
+from gateways.render.envoy.common import (
+    ANCHORS_SECRET,
+    MEMBERS_KEPT,
+    PEERS_SECRET,
+    Json,
+    anchor_secret,
+    foreign_secret,
+    shared,
+)
 from gateways.state import Admitted, Anchor
 
 
@@ -35,7 +43,7 @@ def peers(anchors: Iterable[Anchor], admitted: Iterable[Admitted]) -> Json:
     That each anchor speaks only for its own domain is what its critical name constraints prove (design section 4).
     """
     admitted = tuple(admitted)
-    names = [{"san_type": "URI", "matcher": {"prefix": item.prefix}} for item in admitted]
+    names = [_of_domain(item.prefix) for item in admitted]
     return {
         "name": PEERS_SECRET,
         "validation_context": {
@@ -43,6 +51,11 @@ def peers(anchors: Iterable[Anchor], admitted: Iterable[Admitted]) -> Json:
             "match_typed_subject_alt_names": names,
         },
     }
+
+
+@shared(MEMBERS_KEPT)
+def _of_domain(prefix: str) -> Json:
+    return {"san_type": "URI", "matcher": {"prefix": prefix}}
 
 
 def peers_anchors(anchors: Iterable[Anchor], admitted: Iterable[Admitted]) -> Json:

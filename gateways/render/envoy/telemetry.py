@@ -90,6 +90,7 @@ def tracing(told: Told) -> Json:
     tags = [
         {"tag": "isthmus.member", "literal": {"value": told.member}},
         {"tag": "isthmus.service", "literal": {"value": told.service}},
+        {"tag": "http.url", "value": "%REQ(:SCHEME)%://%REQ(:AUTHORITY)%%PATH(NQ)%"},
         *({"tag": f"isthmus.{name}", "metadata": _host_metadata(key)} for name, key in _TAGS),
     ]
     return {

@@ -15,7 +15,7 @@ from federation.adapters.etcd.client import EtcdClient
 from federation.model.errors import IsthmusError
 from tests.worlds.etcd import Certificates, Etcd, etcd, needs_etcd
 from tests.worlds.etcd_stores import access
-from tests.worlds.public_cli import free_port
+from tests.worlds.ports import free_port
 
 pytestmark = needs_etcd
 

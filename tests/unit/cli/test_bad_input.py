@@ -124,7 +124,7 @@ def test_member_list_without_a_ledger(place: Path) -> None:
 ENROLS = {
     "no member": ({"--state": "none"}, f"E125 none/member.json {ABSENT}"),
     "name": ({"--name": "Node"}, f'E114 --name "Node": {LABEL}'),
-    "role": ({"--role": "cook"}, "Invalid value for '--role': 'cook' is not one of 'gateway', 'node', 'dns'. See `isthmus enroll --help`."),
+    "role": ({"--role": "cook"}, "Invalid value for '--role': 'cook' is not one of 'gateway', 'node', 'dns', 'xds'. See `isthmus enroll --help`."),
     "controller": ({"--controller": "10.1.0.1"}, f'E122 --controller "10.1.0.1": {PORT}'),
     "workload": ({"--workload": "shop"}, 'E125 --workload "shop": write it as NAMESPACE/ACCOUNT=IP[,IP]'),
     "workload in our namespace": (

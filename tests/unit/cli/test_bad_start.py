@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.worlds.command_line import inside, prepare, said, said_apart, words
-from tests.worlds.public_cli import free_port
+from tests.worlds.ports import free_port
 
 PORT = "write it as ADDRESS:PORT or [IPV6]:PORT with a port of 1 to 65535"
 TAKEN = "Address already in use; choose another address or port"

@@ -21,7 +21,7 @@ from federation.model.errors import InputError
 from federation.wire.k8s.crd import KINDS
 from tests.worlds.command_line import inside, said
 from tests.worlds.forwarder import Forwarder, forwarding
-from tests.worlds.public_cli import free_port
+from tests.worlds.ports import free_port
 
 BLOCK = "the server block of deploy/coredns/Corefile"
 ADD = f"it does not ask our DNS servers; add {BLOCK} to its Corefile (ConfigMap coredns of kube-system)"

@@ -219,7 +219,7 @@ def test_each_role_is_for_the_account_of_its_pods_alone() -> None:
     _, spec = PODS["isthmus-controller"]
     (controller,) = (one for one in spec["containers"] if one["name"] == "controller")
     given = parse_accounts(one.removeprefix("--enroll=") for one in controller["args"] if one.startswith("--enroll="))
-    roles = {"isthmus-gateway": "gateway", "isthmus-node": "node", "isthmus-dns": "dns"}
+    roles = {"isthmus-gateway": "gateway", "isthmus-node": "node", "isthmus-dns": "dns", "isthmus-xds": "xds"}
     assert given == {role: (PODS[name][0], PODS[name][1]["serviceAccountName"]) for name, role in roles.items()}
     accounts = {
         (one["metadata"]["namespace"], one["metadata"]["name"]) for one in objects() if one["kind"] == "ServiceAccount"
@@ -227,7 +227,7 @@ def test_each_role_is_for_the_account_of_its_pods_alone() -> None:
     assert set(given.values()) <= accounts
 
 
-@pytest.mark.parametrize("name", ["isthmus-gateway", "isthmus-node", "isthmus-dns"])
+@pytest.mark.parametrize("name", ["isthmus-gateway", "isthmus-node", "isthmus-dns", "isthmus-xds"])
 def test_programs_enrol_where_the_controller_listens_with_what_is_mounted(name: str) -> None:
     spec = PODS[name][1]
     args = dict(one.removeprefix("--").split("=", 1) for one in spec["containers"][0]["args"] if "=" in one)

@@ -1,5 +1,6 @@
 """Bad input is one line and an InputError (exit status 2); importing the commands is cheap."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -9,10 +10,12 @@ from click.testing import CliRunner
 
 from federation.model.errors import InputError
 from federation.model.handout import Role
+from federation.model.spiffe import parse_spiffe, xds_id
 from gateways import folder
 from gateways.binary import find_envoy
 from gateways.cli import agent, situation_of
 from gateways.machine import check_address, check_udp_port
+from gateways.render.envoy.sidecar import Wanted, sidecar_bootstrap
 from tests.worlds.agent_folder import make_folder
 from tests.worlds.two_members import keyed, real, site
 
@@ -51,7 +54,7 @@ def test_a_gateway_with_a_workload_socket(state: Path) -> None:
     assert failure("run", *arguments) == text
 
 
-@pytest.mark.parametrize("address", ["localhost", "10.0.0", ""])
+@pytest.mark.parametrize("address", ["localhost", "10.0.0"])
 def test_an_address_that_is_none(state: Path, address: str) -> None:
     assert "is not an IP address" in failure("run", "--state", str(state), "--address", address)
 
@@ -88,6 +91,61 @@ def test_a_dns_server_is_no_node_agent(tmp_path: Path) -> None:
     role: Role = "dns"
     folder_of_dns = str(make_folder(tmp_path / "d", US, role, {}, []))
     assert "which is no node agent" in failure("run", "--state", folder_of_dns, "--address", "127.0.0.1")
+
+
+XDS = ("--xds-listen", "127.0.0.1:7445")
+HERE = ("--address", "127.0.0.1")
+
+
+@pytest.mark.parametrize(
+    ("role", "options", "text"),
+    [
+        ("gateway", (), "E122 --address is missing: a gateway needs the address where connections arrive"),
+        ("node", XDS, "E122 --xds-listen is for the role xds; this folder is enrolled as node"),
+        ("xds", (), "E122 --xds-listen IP:PORT is missing: the role xds needs the address that sidecars reach"),
+        ("xds", HERE, "E122 --address is for the roles gateway and node; this folder is enrolled as xds"),
+        ("xds", ("--underlay", "1.2.3.4:5"), "E122 --underlay is for the roles gateway and node; this folder is enrolled as xds"),
+        ("xds", (*XDS, "--otlp", "c:1"), "E122 --otlp is for the roles gateway and node; this folder is enrolled as xds"),
+        ("xds", (*XDS, "--access-log", "stdout"), "E122 --access-log is for the roles gateway and node; this folder is enrolled as xds"),
+        ("xds", (*XDS, "--workload-socket", "/s"), "E122 --workload-socket is for the role node; this folder is enrolled as xds"),
+        ("xds", ("--xds-listen", "7445"), 'E122 --xds-listen "7445": write it as ADDRESS:PORT or [IPV6]:PORT with a port of 1 to 65535'),
+        ("xds", ("--xds-listen", "192.0.2.1:7445"), 'E122 --xds-listen "192.0.2.1:7445": cannot be bound; choose another address or port'),
+    ],
+)  # fmt: skip
+def test_options_that_do_not_fit_the_role(tmp_path: Path, role: Role, options: tuple[str, ...], text: str) -> None:
+    made = make_folder(tmp_path / "x", US, role, keyed(site(US)), [xds_id(US.domain)])
+    assert failure("run", "--state", str(made), *options) == text
+
+
+def test_the_role_xds_has_no_envoy_and_leaves_nothing_to_clean(tmp_path: Path) -> None:
+    state = str(make_folder(tmp_path / "x", US, "xds", keyed(site(US)), []))
+    text = "the role xds has no Envoy of its own; start sidecars with `isthmus agent sidecar-bootstrap`"
+    assert failure("envoy", "--state", state) == f"E122 {state}: {text}"
+    assert "which is no node agent" in failure("render", "--state", state, "--address", "127.0.0.1")
+    assert CliRunner().invoke(agent, ["clean", "--state", state]).exit_code == 0
+
+
+IDENTITY = "spiffe://us-east.acme.mesh/ns/shop/sa/web"
+
+
+@pytest.mark.parametrize(
+    ("identity", "xds", "socket", "text"),
+    [
+        ("web", "x:1", "/w", 'E105 "web" is not a SPIFFE ID'),
+        (IDENTITY, "x", "/w", 'E122 --xds "x": write it as ADDRESS:PORT or [IPV6]:PORT with a port of 1 to 65535'),
+        (IDENTITY, "x:1", f"/{'w' * 107}", f"E125 /{'w' * 107}: a unix socket's path has at most 107 bytes; use a shorter --state"),
+    ],
+)  # fmt: skip
+def test_a_sidecar_that_cannot_be(identity: str, xds: str, socket: str, text: str) -> None:
+    arguments = ("--identity", identity, "--xds", xds, "--workload-socket", socket)
+    assert failure("sidecar-bootstrap", *arguments) == text
+
+
+def test_a_sidecars_bootstrap_is_printed() -> None:
+    arguments = ["sidecar-bootstrap", "--identity", IDENTITY, "--xds", "xds.example:7445", "--workload-socket", "/w"]
+    done = CliRunner().invoke(agent, arguments)
+    wanted = Wanted(identity=parse_spiffe(IDENTITY), xds=("xds.example", 7445), workload="/w")
+    assert json.loads(done.output) == sidecar_bootstrap(wanted)
 
 
 def test_two_agents_in_one_folder(state: Path) -> None:

@@ -1,8 +1,10 @@
 """Handout and situation -> node state."""
 
+import pytest
 from msgspec import structs
 
 from federation.model.handout import Peer, PeerGateway, Workload
+from federation.model.policy import Panic, Policy
 from federation.model.record import Endpoint
 from gateways.intent import intend
 from gateways.state import Situation
@@ -173,6 +175,27 @@ def test_a_gateway_forwards_to_local_endpoints_only() -> None:
     assert [locality.member for locality in state.clusters[0].localities] == ["us-east"]
     assert state.gateway is not None and [o.sni for o in state.gateway.offered] == ["http.web.shop"]
     assert [a.prefix for a in state.gateway.admitted] == ["spiffe://eu-central.acme.mesh/"]
+
+
+@pytest.mark.parametrize(
+    ("panic", "wanted"),
+    [
+        (Panic("open"), ["ready", "unready"]),
+        (Panic("open", 51), ["ready", "ready"]),
+        (Panic("closed", 51), ["ready", "unready"]),
+    ],
+)
+def test_a_gateway_opens_to_all_as_its_own_members_policy_says(panic: Panic, wanted: list[str]) -> None:
+    offer = structs.replace(web_offer(), policy=Policy(panic=panic))
+    pool = web_pool(Endpoint("10.1.1.1"), Endpoint("10.1.1.2", "unready"), Endpoint("10.1.1.3", "draining"))
+    (cluster,) = intend(GATEWAY, keyed(site(US), EU_PEER, offer, pool)).clusters
+    assert [host.state for host in cluster.localities[0].hosts] == [*wanted, "draining"]
+
+
+def test_a_gateway_without_anybody_ready_opens_when_the_policy_does() -> None:
+    offer = structs.replace(web_offer(), policy=Policy(panic=Panic("open")))
+    (cluster,) = intend(GATEWAY, keyed(site(US), EU_PEER, offer, web_pool(Endpoint("10.1.1.2", "unready")))).clusters
+    assert [host.state for host in cluster.localities[0].hosts] == ["ready"]
 
 
 def test_a_pool_without_an_offer_is_not_reachable() -> None:

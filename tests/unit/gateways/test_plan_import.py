@@ -5,14 +5,15 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from federation.model.handout import Here
+from federation.model.handout import Here, Peer
+from federation.model.names import MemberName
 from federation.model.policy import Affinity, Panic, Policy, Portion
 from federation.model.record import Endpoint
 from federation.model.resilience import Resilience, Timeouts
 from gateways.intent import intend
 from gateways.state import Mirror, NodeState
 from tests.unit.gateways.test_intent import AP, CLIENT, EU, EU_PEER, NODE, US
-from tests.worlds.two_members import candidate, keyed, peer, site, web_import, web_pool
+from tests.worlds.two_members import DOMAIN, candidate, keyed, peer, site, web_import, web_pool
 
 OURS = "out/shop/web/http/ns/default/sa/client"
 AP_PEER = peer(AP, "192.0.2.3:51820")
@@ -89,6 +90,11 @@ def test_no_copies_to_nobody_of_nothing_and_of_connections(portion: Portion, pro
     assert not [cluster.name for cluster in state.clusters if cluster.name.endswith("/mirror")]
 
 
+def test_copies_do_not_leave_the_residency() -> None:
+    policy = Policy(mirror=Portion("member/ap-south", 250_000), residency=("us", "eu"))
+    assert not [one.name for one in planned(policy, HOME).clusters if one.name.endswith("/mirror")]
+
+
 SPARE = Policy(panic=Panic(action="fallback", fallback="spare"))
 
 
@@ -156,3 +162,26 @@ def test_a_policy_changes_no_listener_of_http() -> None:
     """So that none of its connections is drained (`e2e/test_envoy_requests.py` sees that on Envoy)."""
     assert planned(POLICY, HOME).listeners == planned(Policy(), HOME).listeners
     assert planned(POLICY, HOME, app_protocol="").listeners != planned(Policy(), HOME, app_protocol="").listeners
+
+
+def test_of_many_members_the_nearest_stand_by() -> None:
+    """Envoy takes priorities up to 128, and refuses the whole load assignment of a service with one more."""
+    peers = [another(number) for number in range(1, 131)]
+    there = (structs.replace(candidate(AP, 2, 2, 10 + one.number), member=one.member) for one in peers)
+    web = web_import(candidate(US, 1, 1, 0), *there)
+    state = intend(NODE, keyed(site(US), *peers, web, web_pool(HOME), CLIENT))
+    standbys = {one.standby: one.member for one in of_cluster(state).localities if one.standby}
+    assert standbys == {place: f"m{place}" for place in range(1, 17)}
+
+
+def another(number: int) -> Peer:
+    name, prefix = f"m{number}", f"fd00:{number:x}:"
+    gateway = structs.replace(AP_PEER.gateways[0], overlay=f"{prefix}:1", key=number.to_bytes(32))
+    return structs.replace(
+        AP_PEER,
+        member=MemberName(name),
+        number=number,
+        trust_domain=f"{name}.{DOMAIN}",
+        overlay=f"{prefix}:/64",
+        gateways=(gateway,),
+    )

@@ -90,7 +90,8 @@ def test_the_issuers_are_those_of_the_leaves_that_envoy_holds() -> None:
         first = issuer_of(old.leaf(old.identity("shop", "client")).chain)
         async with slow(scene) as envoy:
             envoy.trusts.set()
-            await until(lambda: scene.feed.node.issuers == tuple(sorted({first, scene.feed.issuer})))
+            both = tuple(sorted({first, scene.feed.issuer}))
+            await until(lambda: scene.feed.said and scene.feed.node.issuers == both)
             envoy.trusts.clear()
             held[0] = new
             scene.feed.svid_changed.set()

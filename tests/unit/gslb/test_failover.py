@@ -23,7 +23,8 @@ from federation.model.record import Evidence
 from tests.netns.spaces import await_true
 from tests.worlds.agent_folder import make_folder
 from tests.worlds.dns_server import running
-from tests.worlds.public_cli import ISTHMUS, free_port
+from tests.worlds.ports import free_port
+from tests.worlds.public_cli import ISTHMUS
 from tests.worlds.public_names import PAY, handout, steered, target
 from tests.worlds.two_members import real
 

@@ -15,7 +15,8 @@ import pytest
 from tests.netns.spaces import await_true
 from tests.worlds.agent_folder import make_folder
 from tests.worlds.dns_server import running
-from tests.worlds.public_cli import ISTHMUS, free_port
+from tests.worlds.ports import free_port
+from tests.worlds.public_cli import ISTHMUS
 from tests.worlds.public_names import PAY, SHOP, handout, v4
 from tests.worlds.two_members import MemberKeys, real
 

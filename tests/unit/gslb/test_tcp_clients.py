@@ -4,15 +4,9 @@ import asyncio
 
 from gslb.serve import TCP_EACH, Server
 
+from tests.worlds.ports import free_port
+
 QUERY = b"\0\x0c" + bytes(12)
-
-
-def free_port() -> int:
-    import socket
-
-    with socket.socket() as port:
-        port.bind(("127.0.0.1", 0))
-        return int(port.getsockname()[1])
 
 
 def test_a_client_that_pipelines_does_not_keep_udp_waiting() -> None:

@@ -28,7 +28,7 @@ from federation.model.errors import InputError, IsthmusError, Refused, Unavailab
 from federation.model.handout import Role
 from federation.model.spiffe import agent_id
 from federation.trust.issue import requested_identity, sign_leaf
-from tests.worlds.public_cli import free_port
+from tests.worlds.ports import free_port
 from tests.worlds.two_members import MemberKeys, real
 
 GIVEN = {

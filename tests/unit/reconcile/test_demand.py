@@ -3,6 +3,7 @@
 import random
 
 import pytest
+from msgspec import structs
 
 from federation.adapters.memory import ManualClock, MemoryStore
 from federation.model.handout import Flow, FlowReport
@@ -43,6 +44,19 @@ def test_it_is_the_sum_over_agents_and_members() -> None:
     assert member.look() == set(), "nothing moved"
     member.demands.heard("n2", {WEB: None})
     assert member.look() == {WEB} and member.demands.of(WEB) == 15
+
+
+def test_a_surge_counts_in_place_of_its_flows_while_it_is_more() -> None:
+    member = Member()
+    member.demands.heard("n1", {WEB: flows(300_000, 200_000)})
+    member.demands.heard("n2", {WEB: flows(100_000)})
+    assert member.look() == {WEB} and member.demands.of(WEB) == 600
+    member.demands.heard("n1", {WEB: structs.replace(flows(340_000, 230_000), surge=1_250_000)})
+    assert member.look() == {WEB} and member.demands.of(WEB) == 1_350
+    member.demands.heard("n1", {WEB: structs.replace(flows(700_000, 560_000), surge=1_250_000)})
+    assert member.look() == set(), "the flows are more by now, and near it"
+    member.demands.forget("n1")
+    assert member.look() == {WEB} and member.demands.of(WEB) == 100
 
 
 def test_any_traffic_is_known_traffic() -> None:

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
+from federation.config import Enrolment
 from federation.model.errors import InputError
-from federation.model.handout import EndpointReport, LinkReport, NodeReport, Place, Steered, TargetReport, Witness
+from federation.model.handout import EndpointReport, LinkReport, NodeReport, Place, Role, Steered, TargetReport, Witness
 from federation.model.names import MemberName, ServiceKey
 from federation.model.policy import GlobalName, Policy, Ramp
 from federation.model.record import Distance, Endpoint, Evidence, Export, Port, PublicName, Resource, Slice
@@ -241,6 +242,24 @@ def test_an_endpoint_that_most_of_our_agents_find_failing_is_unready_for_everyon
     assert world.record()["slice/shop/web/az-1/http.tcp.8080"].count("ready") == 1
     say("node2")
     assert ready() == 2
+
+
+def test_a_program_that_does_not_probe_has_no_vote_on_endpoints(world: World) -> None:
+    failing = (EndpointReport(WEB, ALL[0], 7),)
+    roles: tuple[Role, ...] = ("node", "dns", "xds")
+    for role in roles:
+        said = failing if role == "node" else ()
+        world.agents.said[role] = AgentState(
+            connected=True, wanted=b"", node=NodeReport(node=role, role=role), links=(), refused="", failing=said
+        )
+    world.loop.agent_reported("node")
+    assert int(world.handout("node1")["import/shop/web"].candidates[0].ready) == 1
+
+
+def test_a_central_xds_port_is_told_what_sidecars_need_and_no_more(world: World) -> None:
+    world.folder.enrol(Enrolment(name="x1", role="xds"))
+    told = world.handout("x1")
+    assert {key.partition("/")[0] for key in told} == {"site", "peer", "pool", "import"}
 
 
 def test_names_that_vanish_all_at_once_are_held_and_nobody_takes_them_over(world: World) -> None:

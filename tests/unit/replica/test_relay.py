@@ -6,7 +6,7 @@ import pytest
 
 from federation.model.errors import InputError
 from federation.replica.relay import Relay
-from tests.worlds.public_cli import free_port
+from tests.worlds.ports import free_port
 
 
 async def shout(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -115,6 +115,10 @@ def test_flows_that_cannot_be_are_refused_with_all_that_came_with_them() -> None
             with_flows(bad),
             'report "flow/shop/web": -1 thousandths of requests per second, 0 ppm errors to "us-east" cannot be',
         ),
+        (
+            with_flows(FlowReport(WEB, (), surge=-5)),
+            'report "flow/shop/web": a surge to -5 thousandths of requests per second cannot be',
+        ),
     ):
         change = compare(Tree(), tree)
         decoded = {key: REPORT.decode(key, data) for key, data in change.changed.items()}

@@ -21,14 +21,19 @@ from federation.trust.enrolment import (
     program_name,
 )
 
-ACCOUNTS: Mapping[Role, Account] = {"gateway": ("sys", "gw"), "node": ("sys", "agent"), "dns": ("sys", "dns")}
+ACCOUNTS: Mapping[Role, Account] = {
+    "gateway": ("sys", "gw"),
+    "node": ("sys", "agent"),
+    "dns": ("sys", "dns"),
+    "xds": ("sys", "xds"),
+}
 
 
 @pytest.mark.parametrize(
     ("texts", "said"),
     [
-        (["cook=a/b"], 'E125 --enroll "cook=a/b": write it as ROLE=NAMESPACE/ACCOUNT; roles: gateway, node, dns'),
-        (["node=a"], 'E125 --enroll "node=a": write it as ROLE=NAMESPACE/ACCOUNT; roles: gateway, node, dns'),
+        (["cook=a/b"], 'E125 --enroll "cook=a/b": write it as ROLE=NAMESPACE/ACCOUNT; roles: gateway, node, dns, xds'),
+        (["node=a"], 'E125 --enroll "node=a": write it as ROLE=NAMESPACE/ACCOUNT; roles: gateway, node, dns, xds'),
         (["node=A/b"], 'E114 --enroll namespace "A": must be a DNS label (1 to 63 of a-z, 0-9 and inner "-")'),
         (["node=a/"], 'E114 --enroll account "": must be a DNS label (1 to 63 of a-z, 0-9 and inner "-")'),
         (["node=isthmus/a"], 'E105 --enroll "node=isthmus/a": the namespace "isthmus" is that of our own identities'),
@@ -46,7 +51,7 @@ def test_accounts_that_are_refused(texts: list[str], said: str) -> None:
 
 
 def test_one_account_a_role() -> None:
-    assert parse_accounts(["gateway=sys/gw", "node=sys/agent", "dns=sys/dns"]) == ACCOUNTS
+    assert parse_accounts(["gateway=sys/gw", "node=sys/agent", "dns=sys/dns", "xds=sys/xds"]) == ACCOUNTS
 
 
 @pytest.mark.parametrize(
@@ -102,6 +107,7 @@ def test_who_may() -> None:
     gateway = enrolment_of("gateway", ServiceAccount("sys", "gw", "p", "n1"), ACCOUNTS)
     assert gateway == Enrolment(name="gateway-n1", role="gateway", kubernetes="n1")
     assert enrolment_of("dns", ServiceAccount("sys", "dns", "p"), ACCOUNTS) == Enrolment(name="dns-p", role="dns")
+    assert enrolment_of("xds", ServiceAccount("sys", "xds", "p"), ACCOUNTS) == Enrolment(name="xds-p", role="xds")
 
 
 def test_there_is_room_for_so_many_and_always_for_those_who_are_known() -> None:

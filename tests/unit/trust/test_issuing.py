@@ -14,7 +14,7 @@ from federation.link.leaf import leaf_of, new_key, signing_request
 from federation.link.tls import identity_of
 from federation.model.errors import InputError, Refused, Unavailable
 from federation.model.handout import UnixUser, Workload
-from federation.model.spiffe import SpiffeId, account, agent_id, gateway_id, parse_spiffe
+from federation.model.spiffe import SpiffeId, account, agent_id, gateway_id, parse_spiffe, xds_id
 from federation.trust.anchor import check_anchor, make_anchor
 from federation.trust.issue import LEAF_LIFE, sign_leaf
 from federation.trust.policy import allowed_identities, check_request
@@ -145,6 +145,10 @@ MAY: dict[str, tuple[str, SpiffeId, bool]] = {
     "a node another's workload": ("node", account(EAST, "shop", "pay"), False),
     "a node the controller": ("node", account(EAST, "isthmus", "controller"), False),
     "a DNS server a workload": ("dns", CLIENT, False),
+    "a central xDS port its own": ("xds", xds_id(EAST), True),
+    "a central xDS port a workload": ("xds", CLIENT, False),
+    "a central xDS port the gateway": ("xds", gateway_id(EAST), False),
+    "a node the central xDS port": ("node", xds_id(EAST), False),
 }
 
 

@@ -273,7 +273,7 @@ def test_what_grpc_says_of_itself_makes_it_of_that_kind() -> None:
 def test_an_address_that_is_not_ours_is_refused_in_one_line() -> None:
     async def main() -> None:
         server = CentralServer(lambda: (SERVER, EASTERN.pem), by_identity)
-        with pytest.raises(InputError, match=re.escape('E122 --xds "192.0.2.1:1": cannot be bound')):
+        with pytest.raises(InputError, match=re.escape('E122 --xds-listen "192.0.2.1:1": cannot be bound')):
             await server.start("192.0.2.1:1")
         await server.stop()
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from gateways.xds.messages import CDS, EDS, LDS, RDS, SDS, Request, Resource
+from gateways.xds.messages import CDS, ECDS, EDS, LDS, RDS, SDS, Request, Resource
 from gateways.xds.shelf import Shelf
 from tests.unit.gateways.xds.played import Stream, acknowledge, connected, resource, said, short, snapshot
 
@@ -53,6 +53,15 @@ def test_2_7_4_unsubscribing_a_name_under_the_wildcard_sends_it_back() -> None:
     acknowledge(stream)
     stream.receive(Request(type_url=CDS, unsubscribe=("a",)))
     assert ("Cluster", ["a"], []) in short(stream)
+
+
+def test_2_7_7_filters_go_before_the_listeners_that_use_them() -> None:
+    stream = Stream({CDS: {}, LDS: {}, ECDS: {}})
+    for request in (Request(type_url=CDS), Request(type_url=LDS), Request(type_url=ECDS, subscribe=("peers",))):
+        stream.receive(request)
+    assert [one.removed for one in acknowledge(stream) if one.type_url == ECDS] == [("peers",)]
+    stream.offer({CDS: {}, LDS: {"gateway": resource("gateway", "1")}, ECDS: {"peers": resource("peers", "1")}})
+    assert short(stream) == [("TypedExtensionConfig", ["peers"], []), ("Listener", ["gateway"], [])]
 
 
 def test_an_unsubscribed_name_is_not_sent_any_more() -> None:

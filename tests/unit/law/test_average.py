@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateways.load.average import TAU_MS, averaged, faded
+from federation.law.average import TAU_MS, averaged, faded
 
 MICRO = 1_000_000
 
