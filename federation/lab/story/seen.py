@@ -19,8 +19,10 @@ LOW, MORE, MOST = 30, 70, 110
 SURGE_SECONDS = 6
 """With the average over ten seconds alone it would be eleven."""
 WINDOW_SECONDS = 8.0
-TOLERANCE = 0.15
-"""How far what is known of demand may be from it: agents hold it still to 5 %, the controller to 10 %."""
+TOLERANCE = 0.18
+"""How far what is known of demand may be from it: agents hold it still to 5 %, the controller to 10 %,
+together 1/(0.95 x 0.9).
+"""
 MAP_PERCENT = 10.0
 
 Window = tuple[Mapping[str, int], list[Answer]]
