@@ -10,7 +10,7 @@ from msgspec import structs
 from federation.adapters.memory import ManualClock
 from federation.cli.moves_tables import progress
 from federation.model.errors import IsthmusError
-from federation.model.handout import Flow, FlowReport, NodeReport
+from federation.model.handout import NodeReport
 from federation.model.ledger import Settings
 from federation.model.moves import Leaving, Manner, Order, Orders, Shift
 from federation.model.names import MemberName, ServiceKey
@@ -18,11 +18,9 @@ from federation.model.policy import GlobalName
 from federation.model.record import About, Endpoint, Export, Port, PublicName, Resource, Slice
 from federation.model.wish import Wish
 from federation.ports import AgentState
-from federation.reconcile import foresee
 from federation.reconcile.moving import Mover
 from federation.reconcile.status import status
 from federation.wire.k8s.types import Drain, DrainSpec, ObjectMeta
-from tests.unit.reconcile.test_steering import policy
 from tests.worlds.controller import EU, World
 
 WEB = ServiceKey("shop", "web")
@@ -283,44 +281,6 @@ def test_a_clock_that_is_ahead_is_told_and_any_moment_can_be_shown(
     world.peer_says(*eu_web(), About(EU, "eu-central", "1", Leaving(since, 3_600)))
     world.step()
     assert progress(status(world.loop)["moves"]["drains"][0]) == shown
-
-
-def test_what_is_foreseen_is_bounded_and_the_controller_goes_on_meanwhile(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The lease of a leader must be renewed while 5,000 services are looked at; the command waits 10 s."""
-    monkeypatch.setattr(foresee, "BREATH", 1)
-    turns = 0
-
-    async def asked() -> dict[str, Any]:
-        async def count() -> None:
-            nonlocal turns
-            while True:
-                turns += 1
-                await asyncio.sleep(0)
-
-        other = asyncio.ensure_future(count())
-        found = await Mover(world.loop).drain(US, Manner(dry=True))
-        other.cancel()
-        return found
-
-    found = asyncio.run(asked())
-    assert turns == 2, "a turn for each of two localities"
-    assert (len(found["changes"]), found["unseen"]) == (1, 0)
-    monkeypatch.setattr(foresee, "LOOKED_MAX", 1)
-    assert ask(world, "drain", US, Manner(dry=True))["unseen"] == 1
-
-
-def test_room_is_by_the_policys_capacity_where_nobody_says_its_own(world: World) -> None:
-    world.cluster.put(policy(capacity=10))
-    world.loop.demands.heard("node1", {WEB: FlowReport(WEB, (Flow("shop/client", US, 100_000),))})
-    assert isinstance(world.clock, ManualClock)
-    world.clock.advance(20)
-    world.step()
-    assert ask(world, "drain", US, Manner(dry=True))["warnings"] == [
-        'safety rule "room": draining us-east leaves 100 rps of shop/web for which others have room for 20; refused '
-        "(--force needs --reason)"
-    ]
 
 
 def test_a_freeze_takes_no_moves_but_lets_them_end(world: World) -> None:
