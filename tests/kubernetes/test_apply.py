@@ -99,6 +99,13 @@ def test_what_is_applied_no_longer_is_removed(api: Cluster) -> None:
     assert apply(api, home, config("one", a="1")).value["data"] == {"a": "1", "c": "1"}
 
 
+def test_a_part_that_is_applied_no_longer_leaves_nothing_behind(api: Cluster) -> None:
+    home = api.namespace()
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "one"}, "data": {"a": "1"}}
+    apply(api, home, body)
+    assert "data" not in apply(api, home, {key: value for key, value in body.items() if key != "data"}).value
+
+
 def test_lists_by_key_have_owners_by_item(api: Cluster) -> None:
     home = api.namespace()
     one = {"name": "one", "port": 81, "protocol": "TCP"}

@@ -129,15 +129,18 @@ def present(schema: Object, value: Any, path: Path = ()) -> Fields:
 
 
 def without(schema: Object, value: Any, gone: Fields, path: Path = ()) -> Any:
-    """The value without some fields; a map or item is dropped with all that is in it only when it is named itself."""
+    """The value without some fields. What is in a map or item goes with it only when it is named itself; a map or list
+    that lost all that was in it goes, too.
+    """
     parts = elements(schema, value)
     if parts is None or not gone:
         return value
-    kept = [
-        (element, without(inner, one, gone, (*path, element)))
+    left = [
+        (element, one, without(inner, one, gone, (*path, element)))
         for element, inner, one in parts
         if (*path, element) not in gone
     ]
+    kept = [(element, now) for element, before, now in left if now or now == before]
     if isinstance(value, dict):
         return {element[1]: one for element, one in kept}
     return [one for _, one in kept]
