@@ -13,6 +13,7 @@ from federation.model.handout import Workload
 from gateways.identity.secrets import STREAM_SECRETS
 from gateways.xds.messages import SDS
 from tests.unit.gateways.test_workload_api import CLIENT, DENIED, EU, ME, STRANGER, US, Scene, handout, play, ready
+from tests.worlds.two_members import keyed, site
 
 HEADER = (("workload.spiffe.io", "true"),)
 OWN, ABROAD = f"spiffe://{US.domain}", f"spiffe://{EU.domain}"
@@ -150,4 +151,4 @@ def test_while_no_certificate_is_at_hand_it_is_unavailable() -> None:
         assert code is grpc.StatusCode.UNAVAILABLE
         assert text == f"E190 no certificate of {CLIENT} is at hand: no controller has issued it yet, or it ran out"
 
-    play(handout(STRANGER), act)
+    play(keyed(site(US), Workload("shop", "other", uids=(STRANGER,))), act)
