@@ -136,10 +136,10 @@ def test_an_api_server_that_was_away_changes_nothing(two: Pair, bed: Bed) -> Non
     heads.look()
     with paused(bed):
         back = time.monotonic() + AWAY
-        await_true("the leader says so", lambda: two.first.status().get("store", {}).get("problems"), AWAY)
+        await_true("the leader says so", lambda: two.first.status().get("store", {}).get("problems"), 60)
         await_true("the time is over", lambda: time.monotonic() >= back, AWAY + 5)
     export(two, "api")
-    await_true("it is written on", lambda: has_address(two, "api"), 45)
+    await_true("it is written on", lambda: has_address(two, "api"), 120)
     heads.look()
     after = imported(two, "web")
     assert (after["metadata"]["uid"], after["spec"]) == (before["metadata"]["uid"], before["spec"])
