@@ -34,6 +34,7 @@ def offer_both(path: Path) -> None:
         for name, text in texts.items():
             plain = "".join(line for line in text.splitlines(True) if "appProtocol" not in line)
             Folder(folder).put(Part(f"{name}.yaml", plain))
+        Folder(folder).put(manifests.access(manifests.CLIENTS, service))
     for client, server in ((BACK, THERE), (THERE, BACK)):
         await_true(f"{client} is served", lambda c=client, s=server: answered(load(path), c, s))  # type: ignore[misc]
 
