@@ -104,11 +104,11 @@ def by_grants(scene: Scene) -> list[Step]:
 
 
 def _taken(name: str, rate: int, window: Window) -> Step:
-    """East has its room and each gets what is stated."""
+    """East has its room, never more than its capacity, and each gets what is stated."""
     stated, answers = window
     held = stated.get(EAST, 0) * rate / 1_000_000
     row = counted(name, answers, stated, f"{EAST} its room of {ROOM} of {rate} a second")
-    good = row.ok and abs(held - ROOM) <= ROOM * TOLERANCE
+    good = row.ok and ROOM * (1 - TOLERANCE) <= held <= CAPACITY
     return Step(row.name, row.expected, f"{row.measured}; {EAST} is given {held:.0f} a second", good)
 
 
