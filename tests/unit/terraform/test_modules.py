@@ -164,7 +164,7 @@ def test_the_overlay_for_kind_has_the_node_port_that_peers_are_told() -> None:
     (port,) = service["spec"]["ports"]
     assert (service["spec"]["type"], str(port["nodePort"])) == ("NodePort", node_port())
     names = {one["metadata"]["name"] for one in built if one["kind"] in ("Deployment", "DaemonSet")}
-    assert names == {"isthmus-controller", "isthmus-dns", "isthmus-gateway", "isthmus-node"}
+    assert names == {"isthmus-controller", "isthmus-dns", "isthmus-gateway", "isthmus-node", "isthmus-xds"}
 
 
 def node_port() -> str:
