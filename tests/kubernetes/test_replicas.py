@@ -132,6 +132,7 @@ def test_an_api_server_that_was_away_changes_nothing(two: Pair, bed: Bed) -> Non
         pytest.skip("an API server that is not ours is not stopped")
     export(two, "web")
     await_true("the import has an address", lambda: has_address(two, "web"), 30)
+    await_true("and a family", lambda: imported(two, "web")["spec"].get("ipFamilies") and has_address(two, "web"), 30)
     before, heads = imported(two, "web"), Heads(two)
     heads.look()
     with paused(bed):
