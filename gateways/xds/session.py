@@ -13,8 +13,9 @@ from collections.abc import Iterable
 
 from msgspec import Struct, field
 
+from gateways.xds.client import Client
 from gateways.xds.messages import CDS, EDS, LDS, MADE, ORDER, USERS, WILDCARD, Request, Resource, Response
-from gateways.xds.refusal import Refused, Rejected, blamed, told
+from gateways.xds.refusal import Rejected, blamed
 from gateways.xds.shelf import All, Change, Shelf
 
 Versions = dict[str, str | None]
@@ -104,14 +105,14 @@ class Channel(Struct):
             self.owed.add(name)
 
 
-class Stream:
+class Stream(Client[Channel]):
     """One client. Feed it with `receive` and `update`, drain `output`."""
 
     def __init__(self, shelf: Shelf) -> None:
+        super().__init__()
         self.nacks = 0
         self.output: list[Response] = []
         self._shelf = shelf
-        self._channels: dict[str, Channel] = {}
         self._warming: set[str] = set()
         self._count = 0
 
@@ -148,32 +149,6 @@ class Stream:
                 channel.due.setdefault(name, channel.rejected.pop(name).version)
                 channel.owed.add(name)
         self._advance()
-
-    def settled(self) -> bool:
-        """True when the client asked for clusters and listeners and acknowledged everything that it wants to hold."""
-        if CDS not in self._channels or LDS not in self._channels:
-            return False
-        return all(channel.settled() for channel in self._channels.values())
-
-    def holds(self, type_url: str) -> bool:
-        """True when the client asked for resources of this type and acknowledged them."""
-        return type_url in self._channels and self._channels[type_url].settled()
-
-    def held(self) -> int:
-        """How many names the client makes us remember."""
-        return sum(channel.held() for channel in self._channels.values())
-
-    def refused(self) -> tuple[Refused, ...]:
-        """What the client refuses of the present content, in its own words."""
-        return tuple(
-            one
-            for type_url, channel in sorted(self._channels.items())
-            for one in told(type_url, self._present(type_url, channel))
-        )
-
-    def problems(self) -> tuple[str, ...]:
-        """The same, one line each."""
-        return tuple(map(str, self.refused()))
 
     def _wants_all(self, channel: Channel, request: Request) -> bool:
         """Short cut for a first request for all there is, by a client that has nothing of it, or has it all."""

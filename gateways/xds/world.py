@@ -13,10 +13,10 @@ from collections.abc import Iterable
 
 from msgspec import Struct, field
 
+from gateways.xds.client import Client
 from gateways.xds.messages import (
     CDS,
     EDS,
-    LDS,
     MADE,
     ORDER,
     USERS,
@@ -28,7 +28,7 @@ from gateways.xds.messages import (
     mark,
     version_of,
 )
-from gateways.xds.refusal import Refused, Rejected, blamed, told
+from gateways.xds.refusal import Rejected, blamed
 from gateways.xds.shelf import Change, Shelf
 
 Forms = dict[str, Resource | None]
@@ -141,14 +141,14 @@ class Channel(Struct):
             self.owed.update(filter(self.wants, rest))
 
 
-class WorldStream:
+class WorldStream(Client[Channel]):
     """One client. Feed it with `receive` and `update`, drain `output`."""
 
     def __init__(self, shelf: Shelf) -> None:
+        super().__init__()
         self.nacks = 0
         self.output: list[WorldResponse] = []
         self._shelf = shelf
-        self._channels: dict[str, Channel] = {}
         self._warming: set[str] = set()
         self._count = 0
 
@@ -182,31 +182,8 @@ class WorldStream:
                 channel.owed.add(name)
         self._advance()
 
-    def settled(self) -> bool:
-        """True when the client asked for clusters and listeners and acknowledged everything that it wants to hold."""
-        if CDS not in self._channels or LDS not in self._channels:
-            return False
-        return all(channel.settled() for channel in self._channels.values())
-
-    def holds(self, type_url: str) -> bool:
-        """True when the client asked for resources of this type and acknowledged them."""
-        return type_url in self._channels and self._channels[type_url].settled()
-
-    def held(self) -> int:
-        """How many names the client makes us remember."""
-        return sum(channel.held() for channel in self._channels.values())
-
-    def refused(self) -> tuple[Refused, ...]:
-        """What the client refuses of the present content, in its own words."""
-        return tuple(
-            one
-            for type_url, channel in sorted(self._channels.items())
-            for one in told(type_url, {n: one for n, one in channel.rejected.items() if self._stands(channel, n)})
-        )
-
-    def problems(self) -> tuple[str, ...]:
-        """The same, one line each."""
-        return tuple(map(str, self.refused()))
+    def _present(self, type_url: str, channel: Channel) -> dict[str, Rejected]:
+        return {name: one for name, one in channel.rejected.items() if self._stands(channel, name)}
 
     def _stands(self, channel: Channel, name: str) -> bool:
         """True when what was refused is still what there is."""
