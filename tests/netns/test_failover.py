@@ -1,14 +1,13 @@
 """The failover story over real parts: what `make demo` shows, held as a test."""
 
 import json
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
 import pytest
 
-ISTHMUS = str(Path(sys.executable).with_name("isthmus"))
+from tests.worlds.stories import check_story
+
 STEPS = [
     "lab",
     "1 link us-east - us-west",
@@ -46,20 +45,7 @@ pytestmark = pytest.mark.netns
 def test_a_region_is_lost_and_found_and_every_controller_dies() -> None:
     with tempfile.TemporaryDirectory(prefix="ist") as directory:
         lab, record = Path(directory) / "lab", Path(directory) / "failover.json"
-        try:
-            done = subprocess.run(
-                [ISTHMUS, "lab", "run", "failover", "--dir", str(lab), "--record", str(record), "--output", "json"],
-                timeout=400,
-                check=False,
-                capture_output=True,
-                text=True,
-            )
-        finally:
-            subprocess.run([ISTHMUS, "lab", "down", "--dir", str(lab)], timeout=60, check=False, capture_output=True)
-        assert done.returncode == 0, done.stdout + done.stderr
-        story = json.loads(done.stdout)
-        assert [step["name"] for step in story["steps"]] == STEPS
-        assert story["ok"] and all(step["ok"] for step in story["steps"])
+        check_story("failover", lab, STEPS, "--record", str(record))
         takes = json.loads(record.read_text())["takes"]
         assert [take["step"] for take in takes] == ["3 two of four", "3 one of four", "3 return", "4 cut", "5 heal"]
         assert all(any(window["by"] for window in take["windows"]) for take in takes)
