@@ -95,7 +95,11 @@ def _with_rest(chosen: Sequence[Candidate], rooms: Rooms, case: Case, first: Par
 
 
 def _until(order: Sequence[Candidate], chosen: Chosen, case: Case) -> int:
-    """Whoever leaves can change at its end who may get requests at all, chosen now or not."""
+    """Whoever leaves can change at its end who may get requests at all, chosen now or not. Weights and canaries follow
+    readiness whatever the demand is.
+    """
+    cases = [case, structs.replace(case, demand=0)] if case.demand else [case]
+    steps = [next_step(c, one) for one in cases for c in chosen.candidates]
     leaving = [next_move(c.leaving.since, c.leaving.seconds, case.now) for c in order if c.leaving]
     shifts = [next_move(s.since, s.seconds, case.now) for s in case.shifts]
-    return soonest([*(next_step(c, case) for c in chosen.candidates), *leaving, *shifts])
+    return soonest([*steps, *leaving, *shifts])

@@ -53,8 +53,8 @@ class Surges:
         found = (
             (service, believed(self._held.get(service, NONE), one.counted(), now)) for service, one in sums.items()
         )
-        self._held = {service: surge for service, surge in found if surge.level}
-        self._told = {service: self._steady(service, surge.level) for service, surge in self._held.items()}
+        self._held = {service: surge for service, surge in found if surge.level or surge.recent}
+        self._told = {service: self._steady(service, one.level) for service, one in self._held.items() if one.level}
         return self._told
 
     def _steady(self, service: ServiceKey, level: int) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from itertools import pairwise
 from random import Random
 
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
@@ -80,6 +80,9 @@ def test_the_same_in_any_order(chance: Random) -> None:
 
 @many
 @given(chances)
+@example(Random(54))
+@example(Random(417))
+@example(Random(774))
 def test_nothing_changes_before_until(chance: Random) -> None:
     found, case = question(chance)
     ruling = rule(found, case)

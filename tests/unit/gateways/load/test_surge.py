@@ -69,6 +69,14 @@ def test_a_surge_that_begins_in_the_middle_of_a_report_is_told_whole_with_the_on
     assert [node.second((HOME, count, 0)) for count in (875, 1_250)] == [875_000, 1_250_000]
 
 
+@pytest.mark.parametrize("part", range(0, 100, 10))
+def test_a_surge_that_one_report_cannot_tell_from_chance_is_told_with_the_third(part: int) -> None:
+    """From 30 to 70 a second, wherever the first report cuts it: a second must count 65 to be judged alone."""
+    node = settled((HOME, 30, 0))
+    told = [node.second((HOME, count, 0)) for count in (30 + 40 * part // 100, 70, 70, 70)]
+    assert told[2] >= 56_000 and told[3] >= 65_000
+
+
 def test_a_burst_of_a_second_fades_over_ten() -> None:
     node = settled((HOME, 100, 0))
     told = [node.second((HOME, 300, 0)), *node.seconds(45, (HOME, 100, 0))]
