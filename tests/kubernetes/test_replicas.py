@@ -1,5 +1,6 @@
 """Two controllers of one member in one cluster, as real processes: one leads, the other stands by and takes over."""
 
+import json
 import signal
 import time
 from collections.abc import Iterator
@@ -48,6 +49,18 @@ def has_address(two: Pair, name: str) -> bool:
     return bool(found and found["spec"].get("ips"))
 
 
+def identity(found: Any) -> tuple[str, int, Any]:
+    """Which object it is, how often its spec was another, and its spec."""
+    return found["metadata"]["uid"], found["metadata"]["generation"], found["spec"]
+
+
+def history(two: Pair, *seen: Any) -> str:
+    """What can be known afterwards of how an import and its Service came to be so."""
+    services = two.cluster.ok("GET", f"/api/v1/namespaces/{two.namespace}/services")["items"]
+    found = [*(one["metadata"] for one in [*seen, *services]), *two.site.log("first"), *two.site.log("second")]
+    return "\n".join(map(json.dumps, found))
+
+
 class Heads:
     """Every head of the record that was durable at some time: content by (epoch, generation)."""
 
@@ -86,7 +99,7 @@ def test_the_standby_takes_over_from_a_leader_that_was_killed(two: Pair) -> None
     await_true("and writes", lambda: has_address(two, "api"), TAKEOVER)
     heads.look()
     after = imported(two, "web")
-    assert (after["metadata"]["uid"], after["spec"]) == (before["metadata"]["uid"], before["spec"])
+    assert identity(after) == identity(before), history(two, before, after)
     assert two.second.role() == "leader" and two.second.ready() == "ok"
 
 
@@ -143,7 +156,7 @@ def test_an_api_server_that_was_away_changes_nothing(two: Pair, bed: Bed) -> Non
     await_true("it is written on", lambda: has_address(two, "api"), 120)
     heads.look()
     after = imported(two, "web")
-    assert (after["metadata"]["uid"], after["spec"]) == (before["metadata"]["uid"], before["spec"])
+    assert identity(after) == identity(before), history(two, before, after)
     assert two.first.process.poll() is None and two.second.process.poll() is None
 
 
