@@ -22,6 +22,7 @@ def check_story(name: str, lab: Path, steps: list[str], *options: str) -> None:
         subprocess.run([ISTHMUS, "lab", "down", "--dir", str(lab)], timeout=60, check=False, capture_output=True)
     assert done.stdout, done.stderr
     story = json.loads(done.stdout)
-    assert [step for step in story["steps"] if not step["ok"]] == []
+    bad = [step for step in story["steps"] if not step["ok"]]
+    assert not bad, json.dumps(bad, indent=1)
     assert done.returncode == 0 and story["ok"], done.stderr
     assert [step["name"] for step in story["steps"]] == steps
