@@ -8,7 +8,7 @@ agents had time to come back, so that a controller that restarts moves no traffi
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from federation.model.handout import FlowReport
-from federation.model.names import ServiceKey
+from federation.model.names import MemberName, ServiceKey
 from federation.plan.grants import settled
 from federation.ports import Clock, Store
 
@@ -37,7 +37,7 @@ class Demands:
         self._stored = {_service(key): int(data) for key, data in store.items(PREFIX).items()}
         self._held = dict(self._stored)
         self._due: dict[ServiceKey, None] = dict.fromkeys(self._held)
-        self._asked: dict[ServiceKey, None] = {}
+        self._asked: dict[MemberName, dict[ServiceKey, None]] = {}
         self._looked = float("-inf")
         self._restored = clock.monotonic() + AWAY
 
@@ -58,25 +58,34 @@ class Demands:
         self._away.pop(agent, None)
         self._left_out.discard(agent)
 
-    def asked(self, services: Iterable[ServiceKey]) -> None:
-        """Other members would have us take something else of these."""
-        self._asked.update(dict.fromkeys(services))
+    def asked(self, member: MemberName, services: Iterable[ServiceKey]) -> None:
+        """This member would have us take something else of these."""
+        if found := dict.fromkeys(services):
+            self._asked.setdefault(member, {}).update(found)
 
     def look(self, connected: Callable[[str], bool], concerned: Callable[[ServiceKey], bool]) -> set[ServiceKey]:
         """The services whose demand moved since the last look and whose plan is concerned, and those of which others
-        ask something else; at most once a second, and at most CHANGES of each: the others come next, the longest due
-        first.
+        ask something else; at most once a second, and at most CHANGES of each: the rest comes next, the longest due
+        first, of other members in turns.
         """
         now = self._clock.monotonic()
         if now - self._looked < 1:
             return set()
         self._looked = now
         self._follow(connected, now)
-        moved = self._moved(now, concerned)
-        for service in list(self._asked)[:CHANGES]:
-            del self._asked[service]
-            moved.add(service)
-        return moved
+        return self._moved(now, concerned) | self._turns()
+
+    def _turns(self) -> set[ServiceKey]:
+        """One service of each member after the other: who asks much delays nobody else."""
+        found: set[ServiceKey] = set()
+        while self._asked and len(found) < CHANGES:
+            member, waiting = next(iter(self._asked.items()))
+            del self._asked[member]
+            found.add(service := next(iter(waiting)))
+            del waiting[service]
+            if waiting:
+                self._asked[member] = waiting
+        return found
 
     def _moved(self, now: float, concerned: Callable[[ServiceKey], bool]) -> set[ServiceKey]:
         moved: set[ServiceKey] = set()

@@ -129,7 +129,7 @@ class Loop:
             self._dirty |= self.index.note(member, keys, states[member].view)
             if "about" in keys:
                 self._follow_about(member, states)
-            self.demands.asked(self.index.asked)
+            self.demands.asked(member, self.index.asked)
             self.index.asked.clear()
             if member == self.parts.ledger.ledger.registrar:
                 self._dirty |= self.numbers.learn(filter(None, map(numbered, keys)), states[member].view)

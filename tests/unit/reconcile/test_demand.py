@@ -164,8 +164,16 @@ def test_two_looks_within_a_second_are_one(gap: float) -> None:
 def test_what_others_ask_is_looked_at_within_a_second_and_not_all_at_once() -> None:
     member = Member()
     services = [ServiceKey("shop", f"s{number:03}") for number in range(2 * CHANGES)]
-    member.demands.asked(services)
+    member.demands.asked(US, services)
     assert member.look() == set(services[:CHANGES])
     member.demands.heard("n1", {WEB: flows(100_000)})
     assert member.look() == {WEB, *services[CHANGES:]}
     assert member.look() == set()
+
+
+def test_who_asks_much_delays_nobody_else() -> None:
+    member = Member()
+    member.demands.asked(US, [ServiceKey("shop", f"s{number:04}") for number in range(5_000)])
+    member.demands.asked(EU, [WEB])
+    found = member.look()
+    assert WEB in found and len(found) == CHANGES
