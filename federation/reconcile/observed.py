@@ -1,7 +1,7 @@
 """Peers' records indexed by service, kept up by the keys that changed."""
 
 from collections import Counter
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from federation.model.moves import Leaving, Shift
@@ -79,6 +79,10 @@ class PeerIndex:
         """What these members say of requests for this service that others would send to them."""
         held = sorted(self._shifts.get(service, {}).items())
         return tuple(one for _, one in held if one.source in members and one.to in members)
+
+    def all_shifts(self) -> Iterator[Shift]:
+        """What all other members say of requests that others would send to them."""
+        return (shift for held in self._shifts.values() for shift in held.values())
 
     def exports(self, member: MemberName) -> int:
         """How many services this member says something of."""

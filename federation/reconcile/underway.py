@@ -44,10 +44,8 @@ def _shifts(loop: Loop, now: int) -> Iterator[dict[str, Any]]:
         yield _shift(asked.shift, "own record" if asked.shift.source == own else "here", asked.reason, now)
     for one in loop.parts.ledger.ledger.settings.shifts:
         yield _shift(one, "ledger", "", now)
-    for _, state in sorted(loop.parts.peers.states().items()):
-        for _, said in sorted(state.view.items()):
-            if isinstance(said, Shift):
-                yield _shift(said, "own record", "", now)
+    for said in sorted(loop.index.all_shifts(), key=lambda one: (one.source, one.service, one.to)):
+        yield _shift(said, "own record", "", now)
 
 
 def _shift(shift: Shift, by: str, reason: str, now: int) -> dict[str, Any]:
