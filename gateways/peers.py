@@ -20,12 +20,12 @@ def accept_peers(site: Site, peers: Iterable[Peer], problems: list[str], own_key
     admission number: the elder keeps what it has.
     """
     taken = _Taken(network_of(site.overlay))
-    keys: set[bytes] = {own_key} if own_key else set()
+    keys: set[bytes] = set()
     accepted: list[Peer] = []
     for peer in sorted(peers, key=lambda p: (p.number, p.member)):
         if peer.member == site.member:
             continue
-        wrong = _wrong_with(peer, site, taken, keys)
+        wrong = _wrong_with(peer, site, taken, keys, own_key)
         if wrong:
             problems.append(f"{wrong}; the peer is left out")
             continue
@@ -62,7 +62,7 @@ def network_of(text: str) -> Network:
     return ip_network(text)
 
 
-def _wrong_with(peer: Peer, site: Site, taken: _Taken, keys: set[bytes]) -> str | None:
+def _wrong_with(peer: Peer, site: Site, taken: _Taken, keys: set[bytes], own_key: bytes) -> str | None:
     try:
         prefix = network_of(peer.overlay)
         outside = next((g.overlay for g in peer.gateways if not _lies_in(g.overlay, peer.overlay)), None)
@@ -75,6 +75,8 @@ def _wrong_with(peer: Peer, site: Site, taken: _Taken, keys: set[bytes]) -> str 
         return f"E121 peer {peer.member}: gateway address {outside} lies outside its overlay {prefix}"
     if peer.trust_domain != trust_domain(peer.member, site.domain):
         return f"E107 peer {peer.member}: trust domain {peer.trust_domain} is not its own"
+    if own_key and any(g.key == own_key for g in peer.gateways):
+        return f"E121 peer {peer.member}: one of its gateways has our own WireGuard key"
     if len({g.key for g in peer.gateways} - keys) != len(peer.gateways):
         return f"E121 peer {peer.member}: a WireGuard key of its gateways is used twice"
     return None

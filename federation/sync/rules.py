@@ -8,10 +8,9 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from federation.link.possession import proves
 from federation.link.statement import constrained_to, read_statement
 from federation.model import policy as limits
-from federation.model.cidr import forbidden_address, inside, is_canonical
+from federation.model.cidr import forbidden_address, inside
 from federation.model.errors import Refused
 from federation.model.ledger import Member
 from federation.model.metadata import annotation_fault, is_key, is_value, label_fault
@@ -43,6 +42,7 @@ from federation.model.record import (
     key_of,
 )
 from federation.registrar.signing import RECORD, verified
+from federation.sync.gateways import check_gateway, check_number
 from federation.sync.names import check_name_policy
 from federation.sync.steering import check_about, check_hint, check_rates
 from federation.trust.anchor import check_form
@@ -99,7 +99,7 @@ def check_resource(key: str, resource: Resource, member: Member, reader: Member)
         raise Refused(f'resource "{key}" of member "{member.name}" calls itself "{key_of(resource)}"', "E120")
     match resource:
         case Gateway():
-            _check_gateway(resource, member)
+            check_gateway(resource, member, reader)
         case About() | Shift():
             _check_moves(resource, member)
         case Export() | Slice() | Numbers():
@@ -303,43 +303,11 @@ def _check_address(address: str, resource: Slice, member: Member, reader: Member
         )
 
 
-def _check_gateway(gateway: Gateway, member: Member) -> None:
-    name = f'gateway {gateway.id} of member "{member.name}"'
-    _check_number(gateway.id, f"{name}: id")
-    _check_number(gateway.port, f"{name}: port")
-    if not is_canonical(gateway.overlay) or not inside(gateway.overlay, member.owned()[-1:]):
-        raise Refused(f"{name}: overlay address {gateway.overlay} is not in {member.overlay}; last good kept", "E103")
-    if len(gateway.key) != 32 or not any(gateway.key):
-        raise Refused(f"{name}: the WireGuard public key is not 32 bytes or is all zero; last good kept", "E121")
-    if not proves(gateway.proof, gateway.key, member.name, gateway.node):
-        raise Refused(f"{name}: does not prove possession of its WireGuard key; last good kept", "E121")
-    host, port = _endpoint_parts(gateway.endpoint, name)
-    _check_number(port, f"{name}: endpoint port")
-    why = forbidden_address(host)
-    if why is not None:
-        raise Refused(f"{name}: endpoint {gateway.endpoint} {why}; last good kept", "E122")
-
-
-def _endpoint_parts(endpoint: str, name: str) -> tuple[str, int]:
-    """Host and port of `ip:port` or `[v6]:port` in its one canonical spelling: it goes to WireGuard as it stands."""
-    host, _, port = endpoint.rpartition(":")
-    bare = host[1:-1] if host.startswith("[") else host
-    canonical = is_canonical(bare) and port.isascii() and port.isdigit() and str(int(port)) == port
-    if not canonical or (":" in bare) != host.startswith("["):
-        raise Refused(f"{name}: endpoint {endpoint[:80]!r} is not ip:port; last good kept", "E122")
-    return bare, int(port)
-
-
-def _check_number(number: int, what: str) -> None:
-    if not 1 <= number <= 65535:
-        raise Refused(f"{what} {number} is not 1 to 65535; last good kept", "E120")
-
-
 def _check_ports(ports: tuple[Port, ...], where: str) -> None:
     if len(ports) > PORTS_MAX:
         raise Refused(f"{where}: {len(ports)} ports > {PORTS_MAX}; last good kept", "E118")
     for port in ports:
-        _check_number(port.port, f"{where}: port")
+        check_number(port.port, f"{where}: port")
         if port.name and not is_label(port.name):
             raise Refused(f"{where}: port name {port.name[:80]!r} is not a DNS label; last good kept", "E114")
         if port.app_protocol and not is_key(port.app_protocol):

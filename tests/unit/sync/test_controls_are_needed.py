@@ -133,6 +133,10 @@ def a_gateway_at_loopback_is_listed() -> bool:
     return stands(gateway(endpoint="127.0.0.1:51820"))
 
 
+def a_gateway_among_our_pods_is_listed() -> bool:
+    return stands(gateway(endpoint="10.1.4.4:51820"))
+
+
 def a_namespace_is_exported_from_ungranted() -> bool:
     return stands(Export(service=ServiceKey("bank", "web")), namespaces=("shop",))
 
@@ -282,15 +286,17 @@ CONTROLS: dict[str, tuple[Callable[[], bool], str, object]] = {
     "C3 ranges do not overlap": (
         a_taken_range_is_admitted, "federation.registrar.admit.first_overlap", nothing),
     "C3 a gateway lies in its member's overlay": (
-        anothers_overlay_is_claimed, "federation.sync.rules.inside", yes),
+        anothers_overlay_is_claimed, "federation.sync.gateways.inside", yes),
     "C3 the proof of possession of a WireGuard key": (
-        anothers_wireguard_key_is_claimed, "federation.sync.rules.proves", yes),
+        anothers_wireguard_key_is_claimed, "federation.sync.gateways.proves", yes),
     "C3 the agents' own table of owners": (
         two_members_have_one_prefix, "gateways.peers.first_overlap", nothing),
     "C4 an endpoint lies in its member's ranges": (
         an_endpoint_of_others_is_listed, "federation.sync.rules._check_address", nothing),
     "C4 addresses that are never an endpoint": (
-        a_gateway_at_loopback_is_listed, "federation.sync.rules.forbidden_address", nothing),
+        a_gateway_at_loopback_is_listed, "federation.sync.gateways.forbidden_address", nothing),
+    "C4 a link leads to its member": (
+        a_gateway_among_our_pods_is_listed, "federation.sync.gateways._led_astray", nothing),
     "C5 granted namespaces": (
         a_namespace_is_exported_from_ungranted, "federation.sync.rules._check_service", nothing),
     "C5 granted zones": (

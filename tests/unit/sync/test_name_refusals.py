@@ -10,7 +10,7 @@ from federation.model.names import MemberName, ServiceKey
 from federation.model.policy import GlobalName, Panic, Policy, Portion, Price, Probe, Ramp
 from federation.model.record import Distance, Evidence, PublicName, Resource, key_of
 from federation.sync.held import HeldRecord
-from tests.unit.sync.test_refusals import gateway
+from tests.unit.sync.test_gateway_refusals import gateway
 from tests.worlds.acme import Acme, content
 
 HOST = "shop.example.test"

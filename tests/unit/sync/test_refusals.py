@@ -6,12 +6,10 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from federation.link.possession import wireguard_key
 from federation.model.errors import Refused
 from federation.model.names import ServiceKey
 from federation.model.record import (
     Export,
-    Gateway,
     Leave,
     Port,
     Resource,
@@ -27,21 +25,6 @@ from federation.wire.keyed import encode
 from tests.worlds.acme import NOW, Acme, Keys, content
 from tests.worlds.odd_certificates import ODD
 from tests.worlds.reader import GOOD, Reader, slice_of
-
-KEY = wireguard_key(b"s" * 32, "eu-central", "gw1")
-
-
-def gateway(**other: object) -> Gateway:
-    fields: dict[str, object] = {
-        "id": 1,
-        "node": "gw1",
-        "key": KEY.public,
-        "proof": KEY.proof,
-        "endpoint": "192.0.2.2:51820",
-        "overlay": "fd00::1",
-        "port": 15443,
-    }
-    return Gateway(**(fields | other))  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -110,78 +93,6 @@ def test_a_namespace_that_was_not_granted_is_refused() -> None:
     ]
 
 
-OTHER = wireguard_key(b"o" * 32, "us-east", "gw1")
-BAD_GATEWAYS: dict[str, tuple[dict[str, object], str]] = {
-    "foreign overlay": (
-        {"overlay": "fd00::1"},
-        'E103 gateway 1 of member "eu-central": overlay address fd00::1 is not in {overlay}; last good kept',
-    ),
-    "all-zero key": (
-        {"overlay": "{in}", "key": bytes(32)},
-        'E121 gateway 1 of member "eu-central": the WireGuard public key is not 32 bytes or is all zero; last good kept',
-    ),
-    "key of another, without a proof": (
-        {"overlay": "{in}", "proof": b""},
-        'E121 gateway 1 of member "eu-central": does not prove possession of its WireGuard key; last good kept',
-    ),
-    "key and proof of another member": (
-        {"overlay": "{in}", "key": OTHER.public, "proof": OTHER.proof},
-        'E121 gateway 1 of member "eu-central": does not prove possession of its WireGuard key; last good kept',
-    ),
-    "loopback endpoint": (
-        {"overlay": "{in}", "endpoint": "127.0.0.1:51820"},
-        'E122 gateway 1 of member "eu-central": endpoint 127.0.0.1:51820 lies in 127.0.0.0/8, which is never an '
-        "endpoint; last good kept",
-    ),
-}
-
-
-INJECTED = [
-    "192.0.2.2:51820\npublic_key=00\nremove=true",
-    "192.0.2.2:abc",
-    "192.0.2.2:",
-    "192.0.2.2",
-    "192.0.2.2:051820",
-    "192.0.2.2:5\u0661",
-    "192.0.2.02:51820",
-    "[192.0.2.2]:51820",
-    "fd00::1:51820",
-    "[fe80::1%eth0]:51820",
-    "host.example:51820",
-    "",
-]
-
-
-@pytest.mark.parametrize("endpoint", INJECTED)
-def test_an_endpoint_in_any_but_its_one_spelling_is_refused(reader: Reader, endpoint: str) -> None:
-    inside = reader.overlay.replace("::/64", "::1")
-    assert reader.refusal(gateway(overlay=inside, endpoint=endpoint), GOOD[2]) == (
-        f'E122 gateway 1 of member "eu-central": endpoint {endpoint!r} is not ip:port; last good kept'
-    )
-
-
-NUMBERS: dict[str, tuple[dict[str, object], str]] = {
-    "port": ({"port": 70_000}, "port 70000"),
-    "negative id": ({"id": -5}, "id -5"),
-    "endpoint port": ({"endpoint": "192.0.2.2:70000"}, "endpoint port 70000"),
-}
-
-
-@pytest.mark.parametrize("case", NUMBERS)
-def test_a_number_out_of_range_is_refused(reader: Reader, case: str) -> None:
-    fields, what = NUMBERS[case]
-    inside = reader.overlay.replace("::/64", "::1")
-    number = fields.get("id", 1)
-    assert reader.refusal(gateway(**({"overlay": inside} | fields)), GOOD[2]) == (
-        f'E120 gateway {number} of member "eu-central": {what} is not 1 to 65535; last good kept'
-    )
-
-
-def test_a_scoped_overlay_address_is_refused(reader: Reader) -> None:
-    scoped = reader.overlay.replace("::/64", "::1%zz")
-    assert f"overlay address {scoped} is not in" in reader.refusal(gateway(overlay=scoped), GOOD[2])
-
-
 BAD_PORTS: dict[str, tuple[Port, str]] = {
     "number": (
         Port("http", 70_000),
@@ -215,14 +126,6 @@ def test_a_flood_of_bad_resources_moves_nothing(reader: Reader) -> None:
     with pytest.raises(Refused) as caught:
         reader.held.take(reader.writer.head(tree, 99), tree)
     assert str(caught.value) == 'E118 member "eu-central": more than 1000 refused resources; last good kept'
-
-
-@pytest.mark.parametrize("case", BAD_GATEWAYS)
-def test_a_bad_gateway_is_refused(reader: Reader, case: str) -> None:
-    fields, text = BAD_GATEWAYS[case]
-    inside = reader.overlay.replace("::/64", "::1")
-    made = {key: inside if value == "{in}" else value for key, value in fields.items()}
-    assert reader.refusal(gateway(**made), GOOD[2]) == text.format(overlay=reader.overlay)
 
 
 def test_a_resource_under_another_key_is_refused(reader: Reader) -> None:

@@ -1,0 +1,65 @@
+"""What a reader refuses of another member's gateways: whatever would lead packets astray. Pure."""
+
+from ipaddress import ip_address, ip_network
+
+from federation.link.possession import proves
+from federation.model.cidr import forbidden_address, inside, is_canonical
+from federation.model.errors import Refused
+from federation.model.ledger import Member
+from federation.model.record import Gateway
+
+PRIME = 2**255 - 19
+_ORDER_8 = (
+    325606250916557431795983626356110631294008115727848805560023387167927233504,
+    39382357235489614581723060781553021112529911719440698176882885853963445705823,
+)
+LOW_ORDER = frozenset((0, 1, PRIME - 1, *_ORDER_8))
+"""u coordinates of which every multiple is one of a few points: a key that everybody shares (RFC 7748 section 6.1)."""
+
+
+def check_gateway(gateway: Gateway, member: Member, reader: Member) -> None:
+    """Refused when the reader may not open a link to this gateway of this member."""
+    name = f'gateway {gateway.id} of member "{member.name}"'
+    check_number(gateway.id, f"{name}: id")
+    check_number(gateway.port, f"{name}: port")
+    if not is_canonical(gateway.overlay) or not inside(gateway.overlay, member.owned()[-1:]):
+        raise Refused(f"{name}: overlay address {gateway.overlay} is not in {member.overlay}; last good kept", "E103")
+    _check_key(gateway, member, name)
+    host, port = _endpoint_parts(gateway.endpoint, name)
+    check_number(port, f"{name}: endpoint port")
+    why = forbidden_address(host) or _led_astray(host, member, reader)
+    if why is not None:
+        raise Refused(f"{name}: endpoint {gateway.endpoint} {why}; last good kept", "E122")
+
+
+def check_number(number: int, what: str) -> None:
+    """Refused when it is no port or id."""
+    if not 1 <= number <= 65535:
+        raise Refused(f"{what} {number} is not 1 to 65535; last good kept", "E120")
+
+
+def _check_key(gateway: Gateway, member: Member, name: str) -> None:
+    if len(gateway.key) != 32 or not any(gateway.key):
+        raise Refused(f"{name}: the WireGuard public key is not 32 bytes or is all zero; last good kept", "E121")
+    if (int.from_bytes(gateway.key, "little") & ((1 << 255) - 1)) % PRIME in LOW_ORDER:
+        raise Refused(f"{name}: the WireGuard public key is of low order; last good kept", "E121")
+    if not proves(gateway.proof, gateway.key, member.name, gateway.node):
+        raise Refused(f"{name}: does not prove possession of its WireGuard key; last good kept", "E121")
+
+
+def _led_astray(host: str, member: Member, reader: Member) -> str | None:
+    """Why packets to this address would not reach the member: they would go to our own pods, or into the link."""
+    address = ip_address(host)
+    if any(address in ip_network(text) for text in (*reader.reachable, reader.overlay)):
+        return "lies in our own ranges"
+    return "lies in its own overlay" if address in ip_network(member.overlay) else None
+
+
+def _endpoint_parts(endpoint: str, name: str) -> tuple[str, int]:
+    """Host and port of `ip:port` or `[v6]:port` in its one canonical spelling: it goes to WireGuard as it stands."""
+    host, _, port = endpoint.rpartition(":")
+    bare = host[1:-1] if host.startswith("[") else host
+    canonical = is_canonical(bare) and port.isascii() and port.isdigit() and str(int(port)) == port
+    if not canonical or (":" in bare) != host.startswith("["):
+        raise Refused(f"{name}: endpoint {endpoint[:80]!r} is not ip:port; last good kept", "E122")
+    return bare, int(port)
