@@ -137,7 +137,7 @@ class Agent:
         self._underlay = underlay
         self._sync = Sync(kernel)
         self._keeper = Keeper(feed)
-        self._prober = EchoProber(self._ways)
+        self._prober = EchoProber(self._ways, sized=situation.role == "gateway")
         self._checks: Prober[Sick] = Prober()
         self._traffic = Traffic()
         self._load = LoadServer(situation.member, lambda: int(time.monotonic() * 1_000))
@@ -200,7 +200,7 @@ class Agent:
 
     def _evidence(self) -> Evidence:
         now = int(time.time() * 1_000)
-        return Evidence(ways=self._standings(), sick=self._checks.failing, now=now)
+        return Evidence(ways=self._standings(), mtus=self._prober.sizes.mtus, sick=self._checks.failing, now=now)
 
     async def _loop(self) -> None:
         while True:
@@ -280,7 +280,7 @@ class Agent:
     def _report(self, made: Made) -> None:
         envoy = () if self._xds.connected else ("E190 no Envoy is connected to this agent",)
         kept = () if self._control is None else self._control.moves.problems
-        disk = (*self._feed.disk.problems, *kept)
+        disk = (*self._prober.problems(), *self._feed.disk.problems, *kept)
         lacking = tuple(text for _, text in sorted(self._keeper.problems.items()))
         problems = (*made.problems, *lacking, *self._outcome.problems, *envoy, *self._xds.problems(), *disk)
         whole = self._is_whole(made)

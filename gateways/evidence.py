@@ -14,15 +14,17 @@ from federation.model.standing import UNKNOWN, Standing, best
 
 
 class Evidence(Struct, frozen=True):
-    """`ways` by overlay address of a peer's gateway; `sick` are own endpoints that fail their probes, as (service,
+    """`ways` by overlay address of a peer's gateway, and `mtus`: bytes of the largest packet that passes there (0: not
+    even what IPv6 needs; without an entry unknown); `sick` are own endpoints that fail their probes, as (service,
     address); `held` the own candidates as last ruled on, for services that were never planned yet; `now` the Unix
-    millisecond of ruling. `ways` and `sick` that are the very objects of the last pass did not change.
+    millisecond of ruling. `ways`, `mtus` and `sick` that are the very objects of the last pass did not change.
     """
 
     ways: Mapping[str, Standing] = {}
     sick: frozenset[tuple[ServiceKey, str]] = frozenset()
     held: Mapping[ServiceKey, Candidate] = {}
     now: int = 0
+    mtus: Mapping[str, int] = {}
 
 
 NOTHING = Evidence()

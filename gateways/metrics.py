@@ -30,6 +30,12 @@ HANDSHAKE_AGE = Gauge(
 RX_BYTES = Gauge("isthmus_agent_wireguard_received_bytes", "Bytes received from the peer.", ["member", "gateway"])
 TX_BYTES = Gauge("isthmus_agent_wireguard_sent_bytes", "Bytes sent to the peer.", ["member", "gateway"])
 
+LINK_MTU = Gauge(
+    "isthmus_agent_link_mtu_bytes",
+    "Largest packet in the tunnel that passes; 0: not even 1,280, -1: not measured.",
+    ["member", "gateway"],
+)
+
 
 def measure_handout(head: HandoutHead | None, connected: bool) -> None:
     """Show which handout is in force, how old it is, and whether a controller answers."""
@@ -40,7 +46,7 @@ def measure_handout(head: HandoutHead | None, connected: bool) -> None:
 
 def measure_links(links: Iterable[Struct]) -> None:
     """Show these link reports, and no other link."""
-    for gauge in (HANDSHAKE_AGE, RX_BYTES, TX_BYTES):
+    for gauge in (HANDSHAKE_AGE, RX_BYTES, TX_BYTES, LINK_MTU):
         gauge.clear()
     for link in links:
         if isinstance(link, LinkReport):
@@ -48,3 +54,4 @@ def measure_links(links: Iterable[Struct]) -> None:
             HANDSHAKE_AGE.labels(*labels).set(link.handshake_age)
             RX_BYTES.labels(*labels).set(link.rx)
             TX_BYTES.labels(*labels).set(link.tx)
+            LINK_MTU.labels(*labels).set(link.mtu)

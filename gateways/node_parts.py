@@ -12,7 +12,7 @@ from gateways.evidence import Evidence, way_to
 from gateways.identity.authorities import authorities_of, outside
 from gateways.identity.registered import registered_workloads
 from gateways.known import Known, Touched
-from gateways.peers import accept_peers, admitted_of, anchors_of, own_overlay, tunnel_peers
+from gateways.peers import accept_peers, admitted_of, anchors_of, measured, own_overlay, tunnel_peers
 from gateways.state import BEARER, Admitted, Anchor, Registered, Situation, Tunnel
 from gateways.view import Acting, View
 from gateways.workloads import acting_workloads
@@ -27,6 +27,7 @@ class NodeParts:
         self._situation = situation
         self._ways: Mapping[str, Standing] = {}
         self._paths: dict[str, Standing] = {}
+        self._mtus: Mapping[str, int] = {}
         self._problems: dict[str, tuple[str, ...]] = {}
         self.peers: dict[str, Peer] = {}
         self.tunnel: Tunnel | None = None
@@ -67,6 +68,12 @@ class NodeParts:
                 self._paths.pop(member, None)
         return members
 
+    def measure(self, mtus: Mapping[str, int]) -> None:
+        """Take up how large packets may be; whoever is not named may get the largest."""
+        if mtus is not self._mtus:
+            self._mtus = mtus
+            self.tunnel = None if self.tunnel is None else kept(self.tunnel, measured(self.tunnel, mtus))
+
     def view(self, site: Site, az: str, evidence: Evidence) -> View:
         """What services are planned against now."""
         return View(
@@ -93,15 +100,16 @@ class NodeParts:
         members = before.keys() | self.peers.keys()
         return {member for member in members if _steers(before.get(member)) != _steers(self.peers.get(member))}
 
-    def _tunnel(self, site: Site, accepted: tuple[Peer, ...], problems: list[str]) -> Tunnel | None:
+    def _tunnel(self, site: Site, accepted: tuple[Peer, ...], problems: list[str]) -> Tunnel:
         address = own_overlay(self._situation, site)
-        return Tunnel(
+        tunnel = Tunnel(
             device=self._situation.device,
             private_key=self._situation.private_key,
             listen_port=self._situation.listen_port,
             address=address or "",
             peers=tuple(tunnel_peers(site, accepted, problems)),
         )
+        return measured(tunnel, self._mtus)
 
     def _take_workloads(self, known: Known, site: Site) -> None:
         if self._situation.role == "gateway":

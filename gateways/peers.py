@@ -1,14 +1,17 @@
 """Which peers count, and what follows from them for the node as a whole. Pure."""
 
 from bisect import bisect
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
+
+from msgspec import structs
 
 from federation.model.cidr import Network, first_overlap
 from federation.model.handout import Peer, PeerGateway, Site
 from federation.model.spiffe import trust_domain
-from gateways.state import Admitted, Anchor, Situation, WgPeer
+from gateways.probe.sizes import LEAST, MOST
+from gateways.state import Admitted, Anchor, Situation, Tunnel, WgPeer
 
 PREFIXES_KEPT = 16_384
 
@@ -124,6 +127,16 @@ def tunnel_peers(site: Site, peers: Iterable[Peer], problems: list[str]) -> Iter
                 overlay=gateway.overlay,
                 starts=site.number < peer.number,
             )
+
+
+def measured(tunnel: Tunnel, mtus: Mapping[str, int]) -> Tunnel:
+    """With the sizes that pass, by overlay address; where not even LEAST does, that is asked of the network below."""
+    sizes = {address: mtu or LEAST for address, mtu in mtus.items() if mtu < MOST}
+    return structs.replace(tunnel, peers=tuple(_sized(peer, sizes.get(peer.overlay, 0)) for peer in tunnel.peers))
+
+
+def _sized(peer: WgPeer, mtu: int) -> WgPeer:
+    return peer if peer.mtu == mtu else structs.replace(peer, mtu=mtu)
 
 
 def _owned(peer: Peer, gateway: PeerGateway) -> str:

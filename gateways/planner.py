@@ -65,6 +65,7 @@ class Planner:
             touched = Touched(site=True, services=touched.services)
         acting, self._seen = self._node.acting, seen
         moved = self._node.see(evidence.ways, self._node.take(self._known, site, touched))
+        self._node.measure(evidence.mtus)
         dirty = touched.services | self._known.candidates_of(moved)
         if everything or self._node.acting is not acting:
             dirty |= self._services.states.keys() | self._known.imports.keys() | self._known.offers.keys()

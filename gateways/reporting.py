@@ -48,13 +48,13 @@ class Reports:
         self.refusals: dict[str, Struct] = {}
         self._ways = ways
         self._checks = checks
-        self._linked: tuple[object, ...] = (None, None, None)
+        self._linked: tuple[object, ...] = (None, None, None, None)
         self._failing: frozenset[Sick] = checks.failing
         self._refused: tuple[Refused, ...] = ()
 
     def look(self, tunnel: Tunnel | None, outcome: Outcome) -> None:
         """Links anew when the device was read again or a way is another, endpoints when one fell or rose."""
-        linked = (tunnel, outcome, self._ways.paths.standings())
+        linked = (tunnel, outcome, self._ways.paths.standings(), self._ways.sizes.mtus)
         if any(now is not before for now, before in zip(linked, self._linked, strict=True)):
             self._linked = linked
             self.links = {} if tunnel is None else self._link_reports(tunnel, outcome)
@@ -73,7 +73,8 @@ class Reports:
 
     def _link_reports(self, tunnel: Tunnel, outcome: Outcome) -> dict[str, Struct]:
         ways = self._ways
-        return dict(link_reports(tunnel, outcome.actual, time.time(), ways.microseconds, ways.paths.standing))
+        standing, mtus = ways.paths.standing, ways.sizes.mtus
+        return dict(link_reports(tunnel, outcome.actual, time.time(), ways.microseconds, standing, mtus))
 
     def _report(self, service: ServiceKey, address: str) -> EndpointReport:
         return EndpointReport(service, address, self._checks.verdicts[(service, address)].since // 1_000)

@@ -63,7 +63,8 @@ class Situation(Struct, frozen=True, kw_only=True):
 class WgPeer(Struct, frozen=True, kw_only=True):
     """One gateway of another member. `allowed` are the overlay prefixes that it alone owns, `overlay` its address.
 
-    `starts` when it is ours to start a handshake anew, theirs otherwise.
+    `starts` when it is ours to start a handshake anew, theirs otherwise. `mtu` is how large packets to it may be, 0: as
+    large as the device carries.
     """
 
     member: str
@@ -73,6 +74,7 @@ class WgPeer(Struct, frozen=True, kw_only=True):
     allowed: tuple[str, ...]
     overlay: str
     starts: bool = False
+    mtu: int = 0
 
 
 class Tunnel(Struct, frozen=True, kw_only=True):

@@ -52,13 +52,14 @@ def print_status(answer: dict[str, Any]) -> None:
     nodes = table("nodes", "node", "role", "session", "wanted", "reached")
     for row in answer["nodes"]:
         nodes.add_row(row["node"], row["role"], row["session"], row["wanted"], row["reached"] or "-")
-    links = table("links", "from", "to", "state", "round trip", "handshake", "received", "sent")
+    links = table("links", "from", "to", "state", "round trip", "packets", "handshake", "received", "sent")
     for row in answer["links"]:
         age = "never" if row["handshake_age"] < 0 else f"{row['handshake_age']} s ago"
         trip = "-" if row["rtt_us"] < 0 else f"{row['rtt_us'] / 1_000:.1f} ms"
         state = ("up" if row["up"] else "down") + (f", {row['loss']} % lost" if row["loss"] else "")
+        size = "-" if row["mtu"] < 0 else f"{row['mtu']} B" if row["mtu"] else "under 1280 B"
         counts = (f"{row['rx']} B", f"{row['tx']} B")
-        links.add_row(row["node"], f"{row['member']}/{row['gateway']}", state, trip, age, *counts)
+        links.add_row(row["node"], f"{row['member']}/{row['gateway']}", state, trip, size, age, *counts)
     services = table("services", "service", "clusterset IP", "shares", "exported here")
     for row in answer["services"]:
         shares = ", ".join(f"{s['member']} {s['ppm'] / 10_000:g} %" for s in row.get("shares", ()))

@@ -290,7 +290,8 @@ class LinkReport(Struct, frozen=True, kw_only=True):
     """One WireGuard link as its near end sees it. Key `link/<member>/<gateway id>`.
 
     `handshake_age` in seconds, -1 when there was none; `rx` and `tx` in bytes; `rtt_us` -1 when not measured. `up` is
-    what the probes say and `since` the Unix millisecond of the last change (0: none yet); `loss` in per cent.
+    what the probes say and `since` the Unix millisecond of the last change (0: none yet); `loss` in per cent. `mtu` is
+    the largest packet in the tunnel that passes, in bytes (0: not even what IPv6 needs; -1: not measured).
     """
 
     member: MemberName
@@ -302,6 +303,7 @@ class LinkReport(Struct, frozen=True, kw_only=True):
     up: bool = True
     since: int = 0
     loss: int = 0
+    mtu: int = -1
 
 
 class EndpointReport(Struct, frozen=True):

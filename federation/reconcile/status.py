@@ -133,6 +133,7 @@ def _links(loop: Loop) -> list[dict[str, Any]]:
             "up": link.up,
             "since": link.since,
             "loss": link.loss,
+            "mtu": link.mtu,
         }
         for name, state in sorted(loop.parts.agents.states().items())
         for link in sorted(state.links, key=lambda item: (item.member, item.gateway))

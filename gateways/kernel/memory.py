@@ -108,7 +108,7 @@ class MemoryRoutes:
 
 
 def _after(link: routes.Link, step: routes.Step) -> routes.Link:
-    addresses, prefixes = set(link.addresses), set(link.routes)
+    addresses, held = set(link.addresses), set(link.routes)
     mtu, up = link.mtu, link.up
     match step:
         case routes.SetLink():
@@ -118,15 +118,15 @@ def _after(link: routes.Link, step: routes.Step) -> routes.Link:
         case routes.DropAddress():
             addresses.discard(step.address)
         case routes.AddRoute():
-            prefixes.add(step.prefix)
+            held = {route for route in held if route.prefix != step.route.prefix} | {step.route}
         case routes.DropRoute():
-            prefixes.discard(step.prefix)
+            held = {route for route in held if route.prefix != step.prefix}
     return routes.Link(
         device=link.device,
         mtu=mtu,
         up=up,
         addresses=tuple(sorted(addresses)),
-        routes=tuple(sorted(prefixes)),
+        routes=tuple(sorted(held)),
     )
 
 

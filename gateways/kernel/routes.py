@@ -17,6 +17,7 @@ from gateways.render.routes import (
     DropLink,
     DropRoute,
     Link,
+    Route,
     SetLink,
     Step,
 )
@@ -64,11 +65,13 @@ def _addresses(ip: IPRoute, index: int) -> Iterable[str]:
             yield f"{message.get_attr('IFA_ADDRESS')}/{message['prefixlen']}"
 
 
-def _routes(ip: IPRoute, index: int) -> Iterable[str]:
+def _routes(ip: IPRoute, index: int) -> Iterable[Route]:
     for family in (socket.AF_INET, socket.AF_INET6):
         for message in ip.get_routes(family=family, oif=index, proto=PROTOCOL):
             if message["proto"] == PROTOCOL and message.get_attr("RTA_OIF") == index:
-                yield f"{message.get_attr('RTA_DST')}/{message['dst_len']}"
+                metrics = message.get_attr("RTA_METRICS")
+                mtu = 0 if metrics is None else metrics.get_attr("RTAX_MTU") or 0
+                yield Route(f"{message.get_attr('RTA_DST')}/{message['dst_len']}", mtu)
 
 
 def _apply(ip: IPRoute, index: int, step: Step) -> None:
@@ -89,7 +92,8 @@ def _do(ip: IPRoute, index: int, step: Step) -> None:
         case DropAddress():
             ip.addr("del", index=index, **_address(step.address))
         case AddRoute():
-            ip.route("replace", dst=step.prefix, oif=index, proto=PROTOCOL)
+            size = {"metrics": {"mtu": step.route.mtu}} if step.route.mtu else {}
+            ip.route("replace", dst=step.route.prefix, oif=index, proto=PROTOCOL, **size)
         case DropRoute():
             ip.route("del", dst=step.prefix, oif=index, proto=PROTOCOL)
         case DropLink():

@@ -1,6 +1,6 @@
 """WireGuard's counters and measured round trips as link reports. Pure."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from federation.model.handout import LinkReport
 from federation.model.names import MemberName
@@ -17,11 +17,12 @@ def link_reports(
     now: float,
     rtt_us: Callable[[str], int],
     standing: Callable[[str], Standing],
+    mtus: Mapping[str, int],
 ) -> dict[str, LinkReport]:
     """One report a peer gateway, by its key in the report feed.
 
     `now` is Unix seconds, as the handshake's time is. For an overlay address `rtt_us` gives the round trip or -1,
-    `standing` what probes say of the way there.
+    `standing` what probes say of the way there, `mtus` how large packets pass.
     """
     counters = {} if actual is None else actual.counters
     reports: dict[str, LinkReport] = {}
@@ -37,6 +38,7 @@ def link_reports(
             up=standing(peer.overlay).up,
             since=standing(peer.overlay).since,
             loss=standing(peer.overlay).loss,
+            mtu=mtus.get(peer.overlay, NEVER),
         )
     return reports
 

@@ -12,26 +12,38 @@ import time
 from collections.abc import Callable, Mapping
 
 from gateways.probe.paths import Now, Paths
+from gateways.probe.sizes import LEAST, Need, Probe, Sizes
 
 log = logging.getLogger("probe")
 
 REQUEST, REPLY = 128, 129
 HEADER = struct.Struct("!BBHHH")
 ICMP6_FILTER, ICMP6_FILTER_SIZE = 1, 32
+IP_HEADER = 40
+MTU_DISCOVER, PROBE = 23, 3
+"""IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE (ipv6(7)): packets go out whole, whatever the route's MTU says."""
+
+OUTER = 80
+"""Bytes around a packet in the tunnel, at most: IPv6 and UDP headers, WireGuard's own and its tag."""
 
 
 class EchoProber:
-    """Keeps `paths` fresh and sets `changed` when a verdict moved.
+    """Keeps `paths` and `sizes` fresh and sets `changed` when a verdict or a size moved.
 
     Needs CAP_NET_RAW; without it nothing is known of any way, and one line says so.
     """
 
-    def __init__(self, wanted: Callable[[], Mapping[str, bool]]) -> None:
-        """`wanted` gives the overlay addresses to probe, True for those in use; it is asked anew each time."""
+    def __init__(self, wanted: Callable[[], Mapping[str, bool]], sized: bool = False) -> None:
+        """`wanted` gives the overlay addresses to probe, True for those in use; it is asked anew each time. `sized`: it
+        is measured as well how large packets may be.
+        """
         self._wanted = wanted
-        self._mark = secrets.randbelow(1 << 16)
+        self._sized = sized
+        self._mark, self._size_mark = secrets.SystemRandom().sample(range(1 << 16), 2)
         self.paths = Paths()
-        self._seen = self.paths.standings()
+        self.sizes = Sizes()
+        self._needs: dict[str, Need | None] = {}
+        self._seen = (self.paths.standings(), self.sizes.mtus)
         self.changed = asyncio.Event()
 
     async def run(self) -> None:
@@ -44,6 +56,7 @@ class EchoProber:
         with port:
             port.setblocking(False)
             port.setsockopt(socket.IPPROTO_ICMPV6, ICMP6_FILTER, _only(REPLY))
+            port.setsockopt(socket.IPPROTO_IPV6, MTU_DISCOVER, PROBE)
             loop = asyncio.get_running_loop()
             loop.add_reader(port, self._receive, port)
             try:
@@ -51,14 +64,23 @@ class EchoProber:
                     self._receive(port)
                     self.paths.judge(_now())
                     self._send(port)
+                    if self._sized:
+                        self._send_sizes(port)
                     self._tell()
-                    await asyncio.sleep(self.paths.wait(_now()))
+                    now = _now()
+                    await asyncio.sleep(min(self.paths.wait(now), self.sizes.wait(self._needs, now.seconds)))
             finally:
                 loop.remove_reader(port)
 
     def microseconds(self, address: str) -> int:
         """The round trip to this address, or -1."""
         return self.paths.microseconds(address, asyncio.get_running_loop().time())
+
+    def problems(self) -> tuple[str, ...]:
+        """One line for each way on which IPv6 cannot work."""
+        why = f"packets of {LEAST} bytes, which IPv6 needs, do not pass"
+        what = f"give the network below an MTU of {LEAST + OUTER} bytes or more"
+        return tuple(f"E190 link to {one}: {why}; {what}" for one, mtu in sorted(self.sizes.mtus.items()) if not mtu)
 
     def _send(self, port: socket.socket) -> None:
         wanted = self._wanted()
@@ -73,6 +95,20 @@ class EchoProber:
                 self.paths.unsent(address, sequence, now)
             self.paths.plan(address, wanted[address], now)
 
+    def _send_sizes(self, port: socket.socket) -> None:
+        self._needs = {address: self._need(address, busy) for address, busy in self._wanted().items()}
+        for one in self.sizes.step(self._needs, _now().seconds):
+            with contextlib.suppress(OSError):
+                port.sendto(self._padded(one), (one.address, 0))
+
+    def _need(self, address: str, busy: bool) -> Need | None:
+        patience = self.paths.patience(address)
+        return None if patience is None else Need(patience, busy)
+
+    def _padded(self, probe: Probe) -> bytes:
+        header = HEADER.pack(REQUEST, 0, 0, self._size_mark, probe.sequence)
+        return header.ljust(probe.size - IP_HEADER, b"\0")
+
     def _receive(self, port: socket.socket) -> None:
         now = _now()
         with contextlib.suppress(OSError):
@@ -83,12 +119,14 @@ class EchoProber:
                 kind, _, _, mark, sequence = HEADER.unpack_from(data)
                 if kind == REPLY and mark == self._mark:
                     self.paths.answered(source[0], sequence, now)
+                elif kind == REPLY and mark == self._size_mark:
+                    self.sizes.answered(source[0], sequence)
         self._tell()
 
     def _tell(self) -> None:
-        standings = self.paths.standings()
-        if standings is not self._seen:
-            self._seen = standings
+        seen = (self.paths.standings(), self.sizes.mtus)
+        if any(now is not before for now, before in zip(seen, self._seen, strict=True)):
+            self._seen = seen
             self.changed.set()
 
 

@@ -138,6 +138,11 @@ class Paths:
         times += [at + path.patience() for path in self._paths.values() for at in path.sent.values()]
         return max(0.01, min(times, default=now.seconds + SLOW) - now.seconds)
 
+    def patience(self, address: str) -> float | None:
+        """Seconds after which a probe of this way counts as lost; None unless the way is known to be up."""
+        path = self._paths.get(address)
+        return path.patience() if path is not None and path.verdict.up else None
+
     def standings(self) -> Mapping[str, Standing]:
         """What is believed of each way: the same object until one of them is another."""
         return self._standings

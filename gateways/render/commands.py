@@ -32,7 +32,8 @@ def route_command(step: routes.Step) -> str:
         case routes.DropAddress():
             return f"ip address del {step.address} dev {step.device}"
         case routes.AddRoute():
-            return f"ip route replace {step.prefix} dev {step.device} proto {routes.PROTOCOL}"
+            size = f" mtu {step.route.mtu}" if step.route.mtu else ""
+            return f"ip route replace {step.route.prefix} dev {step.device} proto {routes.PROTOCOL}{size}"
         case routes.DropRoute():
             return f"ip route del {step.prefix} dev {step.device} proto {routes.PROTOCOL}"
         case routes.DropLink():

@@ -13,6 +13,13 @@ MTU = 1420
 """1500 less 80 bytes: IPv6 header, UDP header, WireGuard data header and tag, so that any underlay of 1500 fits."""
 
 
+class Route(Struct, frozen=True, order=True):
+    """A canonical prefix, and how large packets to it may be (0: as the link carries them)."""
+
+    prefix: str
+    mtu: int = 0
+
+
 class Link(Struct, frozen=True, kw_only=True):
     """A link with its addresses (`ip/prefix`) and our routes over it, canonical and sorted."""
 
@@ -20,7 +27,7 @@ class Link(Struct, frozen=True, kw_only=True):
     mtu: int
     up: bool
     addresses: tuple[str, ...]
-    routes: tuple[str, ...]
+    routes: tuple[Route, ...]
 
 
 class SetLink(Struct, frozen=True):
@@ -45,10 +52,10 @@ class DropAddress(Struct, frozen=True):
 
 
 class AddRoute(Struct, frozen=True):
-    """Send a prefix over the link."""
+    """Send a prefix over the link, in packets of this size."""
 
     device: str
-    prefix: str
+    route: Route
 
 
 class DropRoute(Struct, frozen=True):
@@ -68,8 +75,10 @@ Step = SetLink | AddAddress | DropAddress | AddRoute | DropRoute | DropLink
 
 
 def link_of(tunnel: Tunnel) -> Link:
-    """The link of this tunnel. The own address is a host address: each peer's prefix has a route of its own."""
-    routes = {str(ip_network(allowed)) for peer in tunnel.peers for allowed in peer.allowed}
+    """The link of this tunnel. The own address is a host address: each peer's prefix has a route of its own, with the
+    size of packets that passes there: TCP at both ends of a connection keeps to it.
+    """
+    routes = {Route(str(ip_network(allowed)), peer.mtu) for peer in tunnel.peers for allowed in peer.allowed}
     return Link(
         device=tunnel.device,
         mtu=MTU,
@@ -87,6 +96,7 @@ def changes(wanted: Link, actual: Link | None) -> tuple[Step, ...]:
         steps.append(SetLink(wanted.device, wanted.mtu))
     steps.extend(AddAddress(wanted.device, a) for a in wanted.addresses if a not in held.addresses)
     steps.extend(AddRoute(wanted.device, r) for r in wanted.routes if r not in held.routes)
-    steps.extend(DropRoute(wanted.device, r) for r in held.routes if r not in wanted.routes)
+    prefixes = {r.prefix for r in wanted.routes}
+    steps.extend(DropRoute(wanted.device, r.prefix) for r in held.routes if r.prefix not in prefixes)
     steps.extend(DropAddress(wanted.device, a) for a in held.addresses if a not in wanted.addresses)
     return tuple(steps)

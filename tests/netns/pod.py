@@ -1,4 +1,6 @@
-"""`pod.py NAME ADDRESS PORT`: an HTTP endpoint that names itself and repeats what it was asked."""
+"""`pod.py NAME ADDRESS PORT`: an HTTP endpoint that names itself and repeats what it was asked; what is sent by POST it
+sends back.
+"""
 
 import json
 import socket
@@ -9,13 +11,19 @@ NAME = sys.argv[1] if len(sys.argv) > 1 else "pod"
 
 
 class Pod(BaseHTTPRequestHandler):
-    """Answers every GET."""
+    """Answers every GET and POST."""
 
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
         headers = {key.lower(): value for key, value in self.headers.items()}
         body = json.dumps({"pod": NAME, "path": self.path, **headers}).encode()
+        self._answer(body)
+
+    def do_POST(self) -> None:
+        self._answer(self.rfile.read(int(self.headers["content-length"])))
+
+    def _answer(self, body: bytes) -> None:
         self.send_response(200)
         self.send_header("content-length", str(len(body)))
         self.end_headers()

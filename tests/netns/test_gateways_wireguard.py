@@ -12,7 +12,7 @@ from federation.link.possession import wireguard_key
 from gateways.kernel.routes import LinuxRoutes
 from gateways.kernel.wg import LinuxWireGuard
 from gateways.render import routes, wireguard
-from gateways.render.routes import MTU, Link
+from gateways.render.routes import MTU, Link, Route
 from gateways.render.wireguard import Device, Peer
 from tests.netns.spaces import Space, await_true, join
 
@@ -37,14 +37,14 @@ class Side:
             allowed=(f"fd49:7374:{self.number}::/64",),
         )
 
-    def apply(self, *peers: Peer) -> None:
+    def apply(self, *peers: Peer, mtu: int = 0) -> None:
         wanted = Device(name=self.device, private_key=self.key.private, port=51820, peers=tuple(sorted(peers)))
         link = Link(
             device=self.device,
             mtu=MTU,
             up=True,
             addresses=(f"{self.address}/128",),
-            routes=tuple(sorted(peer.allowed[0] for peer in peers)),
+            routes=tuple(sorted(Route(peer.allowed[0], mtu) for peer in peers)),
         )
         with self.space.entered():
             port, router = LinuxWireGuard(), LinuxRoutes()
@@ -121,3 +121,11 @@ def test_a_device_whose_program_died_is_made_anew(sides: tuple[Side, Side]) -> N
         await_true("the device is gone", lambda: LinuxWireGuard().read(one.device) is None)
     one.apply(two.peer)
     assert one.shown("allowed-ips") == {base64.b64encode(two.peer.key).decode(): "fd49:7374:2::/64"}
+
+
+def test_a_route_has_the_size_that_was_measured_and_loses_it_again(sides: tuple[Side, Side]) -> None:
+    one, two = sides
+    for mtu, told in ((1300, " mtu 1300"), (1340, " mtu 1340"), (0, "")):
+        one.apply(two.peer, mtu=mtu)
+        line = one.space.run("ip", "-6", "route", "show", "fd49:7374:2::/64")
+        assert (f"{told} " in line) if told else ("mtu" not in line), line

@@ -146,6 +146,7 @@ class Seen(Struct, frozen=True):
 
     changed: dict[str, Struct | None]
     ways: dict[str, Standing]
+    mtus: dict[str, int]
     sick: frozenset[tuple[ServiceKey, str]]
     later: int
     lacking: frozenset[str]
@@ -159,6 +160,7 @@ steps = st.builds(
     Seen,
     changed=st.lists(changes, max_size=3).map(dict),
     ways=st.dictionaries(overlays, standings, max_size=4),
+    mtus=st.dictionaries(overlays, st.sampled_from([0, 1280, 1360, 1420]), max_size=4),
     sick=st.frozensets(st.tuples(service, st.sampled_from(ADDRESSES)), max_size=2),
     later=st.sampled_from([0, 400, 1_000, 12_000]),
     lacking=st.frozensets(st.sampled_from(["w0", "w1", "gateway"]), max_size=1),
@@ -200,9 +202,9 @@ def play(situation: Situation, found: list[Seen]) -> None:
         changed = seen.changed if number else {**WHOLE, **seen.changed}
         values = {key: value for key, value in (values | changed).items() if value is not None}
         held = {key: one.held for key, one in planner.state.services.items() if one.held is not None}
-        former = planner.step(changed, Evidence(seen.ways, seen.sick, now=now))
+        former = planner.step(changed, Evidence(seen.ways, seen.sick, now=now, mtus=seen.mtus))
         fresh = Planner(situation)
-        fresh.step(values, Evidence(seen.ways, seen.sick, held, now))
+        fresh.step(values, Evidence(seen.ways, seen.sick, held, now, seen.mtus))
         state = planner.state
         assert seen_by_the_law(state, values, now) == seen_by_the_law(fresh.state, values, now)
         offering.note(former)
