@@ -5,11 +5,12 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
 
-from msgspec import structs
+from msgspec import Struct, structs
 
 from federation.model.cidr import Network, first_overlap
 from federation.model.handout import Peer, PeerGateway, Site
 from federation.model.spiffe import trust_domain
+from federation.wire.keyed import of_kind
 from gateways.probe.sizes import LEAST, MOST
 from gateways.state import Admitted, Anchor, Situation, Tunnel, WgPeer
 
@@ -137,6 +138,14 @@ def measured(tunnel: Tunnel, mtus: Mapping[str, int]) -> Tunnel:
 
 def _sized(peer: WgPeer, mtu: int) -> WgPeer:
     return peer if peer.mtu == mtu else structs.replace(peer, mtu=mtu)
+
+
+def wanted_peers(values: Mapping[str, Struct], own_key: bytes) -> tuple[WgPeer, ...]:
+    """The WireGuard peers that this handout wants; none before there is one."""
+    site = values.get("site")
+    if not isinstance(site, Site):
+        return ()
+    return tuple(tunnel_peers(site, accept_peers(site, of_kind(values.values(), Peer), [], own_key), []))
 
 
 def _owned(peer: Peer, gateway: PeerGateway) -> str:

@@ -43,6 +43,7 @@ COMMANDS = {
 PLUGINS = {
     "agent": "Run and inspect a node agent (gateway or node).",
     "dns": "Run a DNS server.",
+    "gateway": "Look at a gateway's links to other members.",
 }
 
 

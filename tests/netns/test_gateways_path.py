@@ -1,5 +1,6 @@
 """Two members with real agents and Envoys: what passes, what is refused, what comes back."""
 
+import json
 import re
 import signal
 import socket
@@ -99,6 +100,21 @@ def test_a_request_passes_both_envoys_with_the_workloads_identity(world: Gateway
 def test_kernel_and_envoy_hold_the_whole_handout(world: GatewaysWorld) -> None:
     for name in ("en", "wg"):
         await_true(f"{name} has all in force", lambda name=name: in_force(world, name))  # type: ignore[misc]
+
+
+def test_show_says_what_wg_says_as_wg_quick_reads_it(world: GatewaysWorld, tmp_path: Path) -> None:
+    isthmus, state = str(Path(sys.executable).with_name("isthmus")), str(world.root / "eg")
+    view = json.loads(world.east.run(isthmus, "gateway", "show", "--state", state, "--output", "json"))
+    interface, dumped = (line.split("\t") for line in world.east.run("wg", "show", view["device"], "dump").splitlines())
+    (peer,) = view["peers"]
+    assert (view["key"], view["port"]) == (interface[1], int(interface[2]))
+    assert (peer["key"], peer["endpoint"], ",".join(peer["allowed"])) == (dumped[0], dumped[2], dumped[3])
+    assert (peer["member"], peer["gateway"], peer["state"], peer["mtu"]) == ("eu-central", 1, "up", 1420)
+    text = world.east.run(isthmus, "gateway", "show", "--state", state)
+    assert interface[0] not in text
+    (file := tmp_path / "ist0.conf").write_text(text)
+    stripped = world.east.run("wg-quick", "strip", str(file))
+    assert {f"PublicKey = {dumped[0]}", f"Endpoint = {dumped[2]}"} <= set(stripped.splitlines())
 
 
 def test_a_workload_without_identity_does_not_leave_its_member(world: GatewaysWorld) -> None:

@@ -1,0 +1,68 @@
+"""`isthmus gateway`: what a gateway's links are, for people. Imports are made where they are used."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from gateways.cli import STATE, clean
+
+if TYPE_CHECKING:
+    from gateways.tunnel_view import TunnelView
+
+
+@click.group()
+def gateway() -> None:
+    """A gateway's links to other members."""
+
+
+@gateway.command()
+@STATE
+@click.option("--output", type=click.Choice(["text", "json"]), default="text", help="text: as for wg-quick(8).")
+def show(state: Path, output: str) -> None:
+    """Show the WireGuard device of this gateway: each peer by its name, and what it lacks. Never the private key."""
+    import msgspec
+
+    from gateways.tunnel_view import written
+
+    view = tunnel_of(state)
+    click.echo(msgspec.json.format(msgspec.json.encode(view)).decode() if output == "json" else written(view))
+
+
+gateway.add_command(clean)
+
+
+def tunnel_of(state: Path) -> TunnelView:
+    """The device of the agent with this folder. InputError where there is none."""
+    import time
+
+    from federation.link.enrolled import load_enrolled
+    from federation.link.possession import wireguard_key
+    from federation.lkg import ring
+    from federation.model.errors import InputError
+    from federation.wire.handout import HANDOUT, HANDOUT_TOPIC
+    from gateways import folder
+    from gateways.kernel.routes import LinuxRoutes
+    from gateways.kernel.wg import LinuxWireGuard
+    from gateways.machine import check_root
+    from gateways.peers import wanted_peers
+    from gateways.tunnel_view import Here, tunnel_view
+
+    enrolled = load_enrolled(state)
+    if enrolled.role != "gateway":
+        raise InputError(
+            f"{state}: is enrolled as {enrolled.role}, which has no links; give a gateway's folder", "E122"
+        )
+    check_root()
+    key = wireguard_key(folder.wireguard_seed(state), enrolled.member, enrolled.node)
+    device = folder.device_name(state)
+    actual, link = LinuxWireGuard().read(device), LinuxRoutes().read(device)
+    if actual is None or link is None:
+        raise InputError(
+            f"device {device} is not there: start the agent with `isthmus agent run --state {state}`", "E122"
+        )
+    kept = ring.newest(state / "lkg", HANDOUT_TOPIC)
+    wanted = wanted_peers({} if kept is None else HANDOUT.decode_tree(kept.tree), key.public)
+    return tunnel_view(Here(enrolled.member, enrolled.node, device, key.public), wanted, actual, link, time.time())
