@@ -1,4 +1,4 @@
-"""`isthmus gateway`: what a gateway's links are, for people. Imports are made where they are used."""
+"""`isthmus gateway`: what a gateway's links are and whether they work. Imports are made where they are used."""
 
 from __future__ import annotations
 
@@ -29,6 +29,36 @@ def show(state: Path, output: str) -> None:
 
     view = tunnel_of(state)
     click.echo(msgspec.json.format(msgspec.json.encode(view)).decode() if output == "json" else written(view))
+
+
+@gateway.command()
+@STATE
+@click.option("--member", default="", help="Only the gateways of this member.")
+@click.option("--count", type=click.IntRange(1, 1_000), default=20, show_default=True, help="Small echoes to each.")
+@click.option("--output", type=click.Choice(["text", "json", "junit"]), default="text")
+def verify(state: Path, member: str, count: int, output: str) -> None:
+    """Try every link: handshake, echoes, sizes, fragments, the peer's door. Status 1 when one fails.
+
+    Run it on the gateway, at both ends: each proves what it sends. It sends about 60 kB to each peer.
+    """
+    import sys
+    import time
+
+    import msgspec
+
+    from gateways.verify import junit
+    from gateways.verifying import verified
+
+    began = time.monotonic()
+    found = verified(tunnel_of(state), member, count)
+    if output == "json":
+        click.echo(msgspec.json.format(msgspec.json.encode(found)).decode())
+    elif output == "junit":
+        click.echo(junit(found, time.monotonic() - began))
+    else:
+        for one in found:
+            click.echo(f"{one.verdict:8}{one.link}: {one.name}: {one.text}")
+    sys.exit(any(one.verdict == "failed" for one in found))
 
 
 gateway.add_command(clean)

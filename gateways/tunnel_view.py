@@ -20,7 +20,8 @@ class PeerView(Struct, frozen=True, kw_only=True):
     """One gateway of another member. `key` in base64; `handshake_age` in seconds, -1 when there was none; bytes.
 
     `state` is `up` while a session stands, else `silent`; `missing` when the device lacks it, `not ours` when nothing
-    wants it. `recorded` is the endpoint of the member's record; `endpoint` where it was last heard.
+    wants it. `overlay` is its address in the tunnel; `recorded` the endpoint of the member's record, `endpoint` where
+    it was last heard.
     """
 
     member: str
@@ -29,6 +30,7 @@ class PeerView(Struct, frozen=True, kw_only=True):
     key: str
     endpoint: str
     recorded: str
+    overlay: str
     allowed: tuple[str, ...]
     keepalive: int
     mtu: int
@@ -95,6 +97,7 @@ def _peer(wants: WgPeer | None, held: Peer | None, counted: Counters, sizes: dic
         key=_text(held.key if held is not None else wants.key if wants is not None else b""),
         endpoint=held.endpoint if held is not None else "",
         recorded=wants.endpoint if wants is not None else "",
+        overlay=wants.overlay if wants is not None else "",
         allowed=allowed,
         keepalive=held.keepalive if held is not None else 0,
         mtu=min((sizes[prefix] for prefix in allowed if prefix in sizes), default=0),

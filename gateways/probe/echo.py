@@ -55,7 +55,7 @@ class EchoProber:
             return
         with port:
             port.setblocking(False)
-            port.setsockopt(socket.IPPROTO_ICMPV6, ICMP6_FILTER, _only(REPLY))
+            port.setsockopt(socket.IPPROTO_ICMPV6, ICMP6_FILTER, only(REPLY))
             port.setsockopt(socket.IPPROTO_IPV6, MTU_DISCOVER, PROBE)
             loop = asyncio.get_running_loop()
             loop.add_reader(port, self._receive, port)
@@ -134,7 +134,7 @@ def _now() -> Now:
     return Now(asyncio.get_running_loop().time(), int(time.time() * 1_000))
 
 
-def _only(kind: int) -> bytes:
+def only(kind: int) -> bytes:
     """The kernel's filter (RFC 3542 section 3.2) that lets one ICMPv6 type pass: a set bit blocks."""
     words = [0xFFFFFFFF] * (ICMP6_FILTER_SIZE // 4)
     words[kind >> 5] &= ~(1 << (kind & 31)) & 0xFFFFFFFF

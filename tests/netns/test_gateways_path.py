@@ -4,6 +4,7 @@ import json
 import re
 import signal
 import socket
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -115,6 +116,31 @@ def test_show_says_what_wg_says_as_wg_quick_reads_it(world: GatewaysWorld, tmp_p
     (file := tmp_path / "ist0.conf").write_text(text)
     stripped = world.east.run("wg-quick", "strip", str(file))
     assert {f"PublicKey = {dumped[0]}", f"Endpoint = {dumped[2]}"} <= set(stripped.splitlines())
+
+
+def verified(world: GatewaysWorld, name: str, *options: str) -> "subprocess.CompletedProcess[str]":
+    space = world.east if name.startswith("e") else world.west
+    command = [str(Path(sys.executable).with_name("isthmus")), "gateway", "verify", "--state", str(world.root / name)]
+    return subprocess.run(
+        ["ip", "netns", "exec", space.name, *command, *options], capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def test_verify_finds_the_link_good_and_a_door_that_is_closed(world: GatewaysWorld) -> None:
+    done = verified(world, "eg")
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = done.stdout.splitlines()
+    assert [line.split(": ")[1] for line in lines] == ["handshake", "echo", "size", "fragments", "door"]
+    assert all(line.startswith("ok      eu-central gateway 1: ") for line in lines), done.stdout
+    assert "ok      eu-central gateway 1: size: packets of 1420 bytes get there whole" in lines
+    back = verified(world, "wg", "--output", "json")
+    assert back.returncode == 0, back.stdout
+    assert [one["verdict"] for one in json.loads(back.stdout)] == ["ok", "ok", "ok", "ok", "skipped"]
+    none = verified(world, "eg", "--member", "mars")
+    assert (none.returncode, none.stderr.strip()) == (
+        2,
+        'isthmus: E104 --member "mars": no link to it; members with links: eu-central',
+    )
 
 
 def test_a_workload_without_identity_does_not_leave_its_member(world: GatewaysWorld) -> None:
@@ -304,6 +330,8 @@ def test_a_gateway_that_lies_about_its_member_is_not_believed(world: GatewaysWor
     await_true("the request fails", lambda: fetch(world.east, URL, CLIENT)[0] == 503)
     hand_out(world, "en", world.east_node())
     world.wait_until_serving()
+    ejected = "health_flags::/failed_outlier_check"
+    await_true("the gateway is tried again by all", lambda: ejected not in ask_admin(world, "en", "/clusters"), 15)
 
 
 def test_stopping_leaves_the_data_path_and_clean_removes_it(world: GatewaysWorld) -> None:

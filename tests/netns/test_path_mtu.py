@@ -93,6 +93,9 @@ def test_holes_at_1400_and_1360_appear_and_transfers_of_1_mib_go_on(world: Gatew
             clients.more(5)
             await_true(f"both ends know of {size}", lambda fits=fits: measures(world, fits), 30)  # type: ignore[misc]
             clients.more(5)
+    assert "packets of 1296 bytes get there whole of 1420" in world.east.run(
+        str(Path(sys.executable).with_name("isthmus")), "gateway", "verify", "--state", str(world.root / "eg")
+    )
     prefix = world.east.run("ip", "-6", "route", "show", "proto", "157")
     assert " mtu 1296 " in prefix
 
