@@ -10,7 +10,10 @@ import click
 from gateways.cli import STATE, clean
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
     from gateways.tunnel_view import TunnelView
+    from gateways.verify import Check
 
 
 @click.group()
@@ -44,17 +47,68 @@ def verify(state: Path, member: str, count: int, output: str) -> None:
     import sys
     import time
 
-    import msgspec
-
     from gateways.verify import junit
     from gateways.verifying import verified
 
     began = time.monotonic()
     found = verified(tunnel_of(state), member, count)
+    if output == "junit":
+        click.echo(junit(found, time.monotonic() - began))
+        sys.exit(any(one.verdict == "failed" for one in found))
+    _tell(found, output)
+
+
+@gateway.command()
+@click.option("--underlay", default="", help="IP:PORT (UDP) of WireGuard, as the agent will get it.")
+@click.option(
+    "--state", type=click.Path(path_type=Path, file_okay=False), help="The agent's folder, where there is one."
+)
+@click.option("--output", type=click.Choice(["text", "json"]), default="text")
+def preflight(underlay: str, state: Path | None, output: str) -> None:
+    """Look whether this machine can be a gateway: rights, programs, port, IPv6, MTU, who else touches routes.
+
+    Status 1 when it cannot.
+    """
+    from gateways.preflight import facts_of, findings
+
+    _tell([*_tried(underlay, state), *findings(facts_of(Path("/")))], output)
+
+
+def _tried(underlay: str, state: Path | None) -> Iterable[Check]:
+    from functools import partial
+
+    from federation.model.errors import InputError
+    from federation.telemetry import split_address
+    from gateways import folder
+    from gateways.kernel import nft, wg
+    from gateways.machine import check_root, check_udp_port
+    from gateways.verify import Check
+
+    port = split_address(underlay, "--underlay")[1] if underlay else 0
+    device = "" if state is None else folder.device_name(state)
+    tries: list[tuple[str, Callable[[], None], str]] = [
+        ("rights", check_root, "root"),
+        ("nftables", nft.check_possible, "nft is installed"),
+        ("wireguard", wg.check_possible, "the kernel's" if wg.kernel_has_wireguard() else wg.PROGRAM),
+    ]
+    if port:
+        tries.append(("port", partial(check_udp_port, port, device or "none"), f"UDP {port} is free, or our own"))
+    for name, check, good in tries:
+        try:
+            check()
+        except InputError as error:
+            yield Check("machine", name, "failed", error.text)
+        else:
+            yield Check("machine", name, "ok", good)
+
+
+def _tell(found: Sequence[Check], output: str) -> None:
+    import sys
+
+    import msgspec
+
     if output == "json":
         click.echo(msgspec.json.format(msgspec.json.encode(found)).decode())
-    elif output == "junit":
-        click.echo(junit(found, time.monotonic() - began))
     else:
         for one in found:
             click.echo(f"{one.verdict:8}{one.link}: {one.name}: {one.text}")

@@ -74,7 +74,7 @@ class Reports:
     def _link_reports(self, tunnel: Tunnel, outcome: Outcome) -> dict[str, Struct]:
         ways = self._ways
         standing, mtus = ways.paths.standing, ways.sizes.mtus
-        return dict(link_reports(tunnel, outcome.actual, time.time(), ways.microseconds, standing, mtus))
+        return dict(link_reports(tunnel, outcome.actual, time.time(), ways.trip, standing, mtus))
 
     def _report(self, service: ServiceKey, address: str) -> EndpointReport:
         return EndpointReport(service, address, self._checks.verdicts[(service, address)].since // 1_000)

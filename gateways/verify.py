@@ -19,7 +19,7 @@ LARGE = 3_000
 LOSS_MOST = 10
 """Per cent; less loss than this moves no shares (`federation/law`)."""
 
-Verdict = Literal["ok", "failed", "skipped"]
+Verdict = Literal["ok", "warning", "failed", "skipped"]
 
 
 class Measured(Struct, frozen=True, kw_only=True):
@@ -34,7 +34,7 @@ class Measured(Struct, frozen=True, kw_only=True):
 
 
 class Check(Struct, frozen=True):
-    """One finding about one link."""
+    """One finding about one link, or about the machine."""
 
     link: str
     name: str

@@ -55,7 +55,7 @@ def print_status(answer: dict[str, Any]) -> None:
     links = table("links", "from", "to", "state", "round trip", "packets", "handshake", "received", "sent")
     for row in answer["links"]:
         age = "never" if row["handshake_age"] < 0 else f"{row['handshake_age']} s ago"
-        trip = "-" if row["rtt_us"] < 0 else f"{row['rtt_us'] / 1_000:.1f} ms"
+        trip = "-" if row["rtt_us"] < 0 else f"{row['rtt_us'] / 1_000:.1f} ms ± {row['jitter_us'] / 1_000:.1f}"
         state = ("up" if row["up"] else "down") + (f", {row['loss']} % lost" if row["loss"] else "")
         size = "-" if row["mtu"] < 0 else f"{row['mtu']} B" if row["mtu"] else "under 1280 B"
         counts = (f"{row['rx']} B", f"{row['tx']} B")

@@ -289,9 +289,10 @@ class NodeReport(Struct, frozen=True, kw_only=True):
 class LinkReport(Struct, frozen=True, kw_only=True):
     """One WireGuard link as its near end sees it. Key `link/<member>/<gateway id>`.
 
-    `handshake_age` in seconds, -1 when there was none; `rx` and `tx` in bytes; `rtt_us` -1 when not measured. `up` is
-    what the probes say and `since` the Unix millisecond of the last change (0: none yet); `loss` in per cent. `mtu` is
-    the largest packet in the tunnel that passes, in bytes (0: not even what IPv6 needs; -1: not measured).
+    `handshake_age` in seconds, -1 when there was none; `rx` and `tx` in bytes; `rtt_us` and `jitter_us` -1 when not
+    measured. `up` is what the probes say and `since` the Unix millisecond of the last change (0: none yet); `loss` in
+    per cent. `mtu` is the largest packet in the tunnel that passes, in bytes (0: not even what IPv6 needs; -1: not
+    measured).
     """
 
     member: MemberName
@@ -300,6 +301,7 @@ class LinkReport(Struct, frozen=True, kw_only=True):
     rx: int
     tx: int
     rtt_us: int = -1
+    jitter_us: int = -1
     up: bool = True
     since: int = 0
     loss: int = 0

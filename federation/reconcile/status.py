@@ -130,6 +130,7 @@ def _links(loop: Loop) -> list[dict[str, Any]]:
             "rx": link.rx,
             "tx": link.tx,
             "rtt_us": link.rtt_us,
+            "jitter_us": link.jitter_us,
             "up": link.up,
             "since": link.since,
             "loss": link.loss,

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from federation.model.handout import LinkReport
 from federation.model.names import MemberName
 from federation.model.standing import Standing
+from gateways.probe.paths import Trip
 from gateways.render.wireguard import Actual, Counters
 from gateways.state import Tunnel
 
@@ -15,13 +16,13 @@ def link_reports(
     tunnel: Tunnel,
     actual: Actual | None,
     now: float,
-    rtt_us: Callable[[str], int],
+    trip: Callable[[str], Trip],
     standing: Callable[[str], Standing],
     mtus: Mapping[str, int],
 ) -> dict[str, LinkReport]:
     """One report a peer gateway, by its key in the report feed.
 
-    `now` is Unix seconds, as the handshake's time is. For an overlay address `rtt_us` gives the round trip or -1,
+    `now` is Unix seconds, as the handshake's time is. For an overlay address `trip` gives the round trip,
     `standing` what probes say of the way there, `mtus` how large packets pass.
     """
     counters = {} if actual is None else actual.counters
@@ -34,7 +35,8 @@ def link_reports(
             handshake_age=max(0, int(now - count.handshake)) if count.handshake else NEVER,
             rx=count.rx,
             tx=count.tx,
-            rtt_us=rtt_us(peer.overlay),
+            rtt_us=trip(peer.overlay).rtt_us,
+            jitter_us=trip(peer.overlay).jitter_us,
             up=standing(peer.overlay).up,
             since=standing(peer.overlay).since,
             loss=standing(peer.overlay).loss,

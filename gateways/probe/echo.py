@@ -11,7 +11,7 @@ import struct
 import time
 from collections.abc import Callable, Mapping
 
-from gateways.probe.paths import Now, Paths
+from gateways.probe.paths import Now, Paths, Trip
 from gateways.probe.sizes import LEAST, Need, Probe, Sizes
 
 log = logging.getLogger("probe")
@@ -72,9 +72,9 @@ class EchoProber:
             finally:
                 loop.remove_reader(port)
 
-    def microseconds(self, address: str) -> int:
-        """The round trip to this address, or -1."""
-        return self.paths.microseconds(address, asyncio.get_running_loop().time())
+    def trip(self, address: str) -> Trip:
+        """The round trip to this address."""
+        return self.paths.trip(address, asyncio.get_running_loop().time())
 
     def problems(self) -> tuple[str, ...]:
         """One line for each way on which IPv6 cannot work."""

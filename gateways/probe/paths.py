@@ -24,6 +24,9 @@ KEPT = 5.0
 TRIPS = 8
 """The last round trips that are remembered."""
 
+SMOOTH = 16
+"""How slowly the jitter follows (RFC 3550 section 6.4.1)."""
+
 EXPIRES = 10.0
 """Seconds without an answer after which a round trip is unknown again."""
 
@@ -41,12 +44,23 @@ class Now(Struct, frozen=True):
     wall_ms: int
 
 
+class Trip(Struct, frozen=True):
+    """Microseconds there and back, and by how much that differs from one probe to the next on average; -1: unknown."""
+
+    rtt_us: int = -1
+    jitter_us: int = -1
+
+
+NO_TRIP = Trip()
+
+
 class _Path(Struct):
     due: float
     sent: dict[int, float]
     judged: dict[int, float]
     verdict: Verdict = Verdict()
     trips: tuple[float, ...] = ()
+    jitter: float = 0.0
     heard: float = 0.0
     recent: int = 0
     count: int = 0
@@ -54,6 +68,11 @@ class _Path(Struct):
     def patience(self) -> float:
         """Seconds after which a probe counts as lost."""
         return min(LATE_MOST, max(LATE_LEAST, 2 * max(self.trips, default=0.0) + LATE))
+
+    def travelled(self, seconds: float) -> None:
+        if self.trips:
+            self.jitter += (abs(seconds - self.trips[-1]) - self.jitter) / SMOOTH
+        self.trips = (*self.trips[1 - TRIPS :], seconds)
 
     def doubtful(self) -> bool:
         """True while the next probes may change what is believed."""
@@ -116,7 +135,7 @@ class Paths:
         asked = begin if begin is not None else late
         if asked is None:
             return
-        path.trips = (*path.trips[1 - TRIPS :], now.seconds - asked)
+        path.travelled(now.seconds - asked)
         path.heard = now.seconds
         self._take(address, path, True, now)
 
@@ -157,15 +176,15 @@ class Paths:
         if standing != self._standings[address]:
             self._standings = {**self._standings, address: standing}
 
-    def microseconds(self, address: str, now: float) -> int:
-        """The shortest of the last round trips, or -1 when there was no answer of late.
+    def trip(self, address: str, now: float) -> Trip:
+        """The shortest of the last round trips, and their jitter; unknown when there was no answer of late.
 
         The shortest, because queues and a handshake under way make single ones longer and say nothing of distance.
         """
         path = self._paths.get(address)
         if path is None or not path.trips or now - path.heard > EXPIRES:
-            return -1
-        return int(min(path.trips) * 1_000_000)
+            return NO_TRIP
+        return Trip(int(min(path.trips) * 1_000_000), int(path.jitter * 1_000_000))
 
 
 def _standing(path: _Path) -> Standing:

@@ -1,8 +1,10 @@
 """One ADS stream in the older variant, state of the world, sans-IO: requests and changes in, responses out.
 
 A response of clusters or listeners is the full set: what it lacks is deleted. So a cluster that listeners may still use
-stays in the set until they let go of it, and a refused resource is represented by the last one that was not refused.
-Of the other types a response holds what changed, and nothing can be removed.
+stays in the set until they let go of it. One that the client asks for by its name stays until the client lets go: gRPC
+acknowledges a route before it asks for the cluster behind it, and uses the old one until it has the new. A refused
+resource is represented by the last one that was not refused. Of the other types a response holds what changed, and
+nothing can be removed.
 
 One response of a type is in flight at a time; a request with any nonce but the last is of the past and is not answered.
 """
@@ -230,7 +232,8 @@ class WorldStream(Client[Channel]):
                 self._send_due(channel)
         clusters = self._channels.get(CDS)
         if clusters is not None and clusters.dirty and self._may_remove():
-            self._send(clusters, self._changed(clusters, sorted(clusters.dirty), removals=True))
+            unnamed = sorted(clusters.dirty - clusters.names)
+            self._send(clusters, self._changed(clusters, unnamed, removals=True))
 
     def _send_due(self, channel: Channel) -> None:
         """What is owed goes; what changed goes too, but users wait for what they use."""

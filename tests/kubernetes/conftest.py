@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from tests.worlds.api_server import ApiServer
-from tests.worlds.clusters import NOT_TESTED, Bed, api, bed
+from tests.worlds.clusters import NOT_TESTED, Bed, alone, api, bed
 from tests.worlds.federated import Federated, federated
 
-__all__ = ["api", "bed"]
+__all__ = ["alone", "api", "bed"]
 
 
 @pytest.fixture(scope="session")

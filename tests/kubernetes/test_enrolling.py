@@ -18,9 +18,9 @@ NODE = "node-ip-10-0-1-23-ec2-internal-50fb9056cf3a89b3"
 
 
 @pytest.fixture(scope="module")
-def place(bed: Bed) -> Iterator[Town]:
+def place(alone: Bed) -> Iterator[Town]:
     """With two nodes."""
-    with town(bed.one) as found:
+    with town(alone.one) as found:
         found.node(N1)
         found.node(N2)
         yield found

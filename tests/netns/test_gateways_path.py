@@ -330,8 +330,16 @@ def test_a_gateway_that_lies_about_its_member_is_not_believed(world: GatewaysWor
     await_true("the request fails", lambda: fetch(world.east, URL, CLIENT)[0] == 503)
     hand_out(world, "en", world.east_node())
     world.wait_until_serving()
-    ejected = "health_flags::/failed_outlier_check"
-    await_true("the gateway is tried again by all", lambda: ejected not in ask_admin(world, "en", "/clusters"), 15)
+
+
+def test_the_last_gateway_is_not_left_out_when_it_fails(world: GatewaysWorld) -> None:
+    """Its Envoy starts again: requests fail meanwhile, and the next one after that does not."""
+    world.programs.stop(world.started["wg-envoy"], signal.SIGKILL)
+    failed = [fetch(world.east, URL, CLIENT)[0] for _ in range(6)]
+    assert set(failed) == {503}
+    world.envoy("wg")
+    await_true("its door is open", lambda: f"[{ENTRANCE}]:15443" in world.west.run("ss", "-Hltn"), 20)
+    assert fetch(world.east, URL, CLIENT)[0] == 200
 
 
 def test_stopping_leaves_the_data_path_and_clean_removes_it(world: GatewaysWorld) -> None:

@@ -108,7 +108,7 @@ class Loop:
     def _ruled(self, now: Now) -> dict[str, int]:
         ready, found, ways = self.old[0], [], {}
         for name in BASE:
-            measured = 0 if name == "us-east" else self.paths.microseconds(name, now.seconds)
+            measured = 0 if name == "us-east" else self.paths.trip(name, now.seconds).rtt_us
             if measured >= 0:
                 self.costs[name] = settled_cost(self.costs.get(name), measured)
             fresh = Candidate(

@@ -9,7 +9,6 @@ A test takes the fixture `bed` (session-wide, both sorts) and asks it for member
 """
 
 import base64
-import contextlib
 import http.client
 import itertools
 import json
@@ -23,6 +22,7 @@ import tempfile
 import time
 import urllib.parse
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -104,7 +104,7 @@ class Cluster:
         assert answer.code < 300, answer
         return answer.value
 
-    @contextlib.contextmanager
+    @contextmanager
     def watching(self, path: str, seconds: float = 10, token: str | None = None) -> Iterator[Iterator[Object]]:
         """The events of a watch as they come; a read that waits longer than `seconds` fails."""
         connection = self._connected(seconds)
@@ -163,10 +163,12 @@ _NUMBERS = itertools.count(1)
 
 
 class Bed:
-    """Members of one sort, started when they are first asked for. `folder` is its own and removed with it."""
+    """Members of one sort, started when they are first asked for. `folder` is its own and removed with it. Of contexts
+    that are named it takes those after the first `before`.
+    """
 
-    def __init__(self, sort: str, folder: Path) -> None:
-        self.sort, self.folder = sort, folder
+    def __init__(self, sort: str, folder: Path, before: int = 0) -> None:
+        self.sort, self.folder, self.before = sort, folder, before
         self.clusters: list[Cluster] = []
         self.processes: list[subprocess.Popen[bytes]] = []
 
@@ -200,9 +202,10 @@ class Bed:
 
     def _real(self, folder: Path, index: int) -> Cluster:
         if contexts := named_contexts():
-            if index >= len(contexts):
-                pytest.skip(f"ISTHMUS_TEST_KUBECONFIGS names {len(contexts)} contexts: this test needs {index + 1}")
-            return self._existing(folder, *contexts[index])
+            wanted = index + self.before
+            if wanted >= len(contexts):
+                pytest.skip(f"ISTHMUS_TEST_KUBECONFIGS names {len(contexts)} contexts: this test needs {wanted + 1}")
+            return self._existing(folder, *contexts[wanted])
         if not os.environ.get("KUBEBUILDER_ASSETS"):
             pytest.skip(NOT_TESTED)
         return self._started(folder, Path(os.environ["KUBEBUILDER_ASSETS"]))
@@ -323,16 +326,30 @@ def _await(condition: Any, folder: Path) -> None:
         time.sleep(0.05)
 
 
-@pytest.fixture(scope="session", params=["double", "real"])
-def bed(request: pytest.FixtureRequest) -> Iterator[Bed]:
-    """Both sorts of beds, one after the other; import it in a conftest.py to have it."""
+@contextmanager
+def made(sort: str, before: int = 0) -> Iterator[Bed]:
+    """A bed, ended with the block."""
     folder = Path(tempfile.mkdtemp(prefix="isthmus-bed-"))
-    found = Bed(request.param, folder)
+    found = Bed(sort, folder, before)
     try:
         yield found
     finally:
         found.end()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session", params=["double", "real"])
+def bed(request: pytest.FixtureRequest) -> Iterator[Bed]:
+    """Both sorts of beds, one after the other; import it in a conftest.py to have it."""
+    with made(request.param) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def alone(bed: Bed) -> Iterator[Bed]:
+    """Another bed of the same sort: controllers of two federations over one API server undo each other's work."""
+    with made(bed.sort, before=2) as found:
+        yield found
 
 
 @pytest.fixture

@@ -72,14 +72,20 @@ def outlier(resilience: Resilience) -> Json:
     }
 
 
+NOT_ALL = 99
+"""Per cent of a cluster's hosts that may be ejected: never the last (Envoy counts in the one that it would eject). With
+nobody left requests would fail at once, also when the host is back.
+"""
+
+
 def _times(asked: Outlier | None) -> Json:
     if asked is None:
-        return {"base_ejection_time": "1s", "max_ejection_time": "5s", "max_ejection_percent": 100}
+        return {"base_ejection_time": "1s", "max_ejection_time": "5s", "max_ejection_percent": NOT_ALL}
     base = asked.base or SMALLEST_MS
     return {
         "base_ejection_time": span(base),
         "max_ejection_time": span(max(base, asked.most or 5 * base)),
-        "max_ejection_percent": asked.percent or 100,
+        "max_ejection_percent": asked.percent or NOT_ALL,
     }
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from federation.model.standing import UNKNOWN, Standing
-from gateways.probe.paths import EXPIRES, Now, Paths
+from gateways.probe.paths import EXPIRES, Now, Paths, Trip
 
 A, B = "fd00:1::1", "fd00:2::1"
 T = 1_700_000_000_000
@@ -112,7 +112,7 @@ def test_one_lost_probe_and_a_slow_answer_are_no_cut() -> None:
     way.rtt = 1.2
     way.until(20)
     assert way.paths.standing(A).up
-    assert way.paths.microseconds(A, way.time) > 900_000
+    assert way.paths.trip(A, way.time).rtt_us > 900_000
 
 
 def test_before_the_first_answer_nothing_is_down_until_enough_went_unanswered() -> None:
@@ -172,17 +172,29 @@ def test_round_trips_are_matched_and_forgotten_and_the_shortest_counts() -> None
     paths.sent(A, sequence, at(0))
     paths.answered(B, sequence, at(0.01))
     paths.answered(A, sequence + 1, at(0.01))
-    assert paths.microseconds(A, 0.1) == -1
+    assert paths.trip(A, 0.1).rtt_us == -1
     paths.answered(A, sequence, at(0.08))
     paths.answered(A, sequence, at(0.5))
-    assert paths.microseconds(A, 0.6) == 80_000
+    assert paths.trip(A, 0.6).rtt_us == 80_000
     paths.sent(A, 7, at(1))
     paths.answered(A, 7, at(1.16))
-    assert paths.microseconds(A, 1.2) == 80_000
+    assert paths.trip(A, 1.2).rtt_us == 80_000
     for second in range(2, 10):
         paths.sent(A, second, at(second))
         paths.answered(A, second, at(second + 0.16))
-    assert paths.microseconds(A, 9.2) == 160_000
-    assert paths.microseconds(A, 9.17 + EXPIRES) == -1
+    assert paths.trip(A, 9.2).rtt_us == 160_000
+    assert paths.trip(A, 9.17 + EXPIRES).rtt_us == -1
     paths.begin({B: False}, at(2))
-    assert paths.microseconds(A, 2.0) == -1
+    assert paths.trip(A, 2.0).rtt_us == -1
+
+
+def test_jitter_is_the_mean_of_what_one_trip_differs_from_the_next() -> None:
+    paths = Paths()
+    for number in range(200):
+        now = Now(float(number), T)
+        sequence, _ = paths.begin({A: False}, now)
+        paths.sent(A, sequence, now)
+        paths.answered(A, sequence, Now(number + (0.06 if number % 2 else 0.07), T))
+        paths.judge(now)
+    assert paths.trip(A, 200.0).jitter_us == pytest.approx(10_000, rel=0.01)
+    assert paths.trip(A, 200.0 + EXPIRES) == Trip()

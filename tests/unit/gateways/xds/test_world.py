@@ -139,6 +139,22 @@ def test_2_7_7_make_before_break_clusters_leave_last() -> None:
     assert told(client.accept_all())[-1] == ("Cluster", ["b"])
 
 
+def test_2_7_7_a_cluster_asked_for_by_its_name_stays_until_the_client_lets_go_of_it() -> None:
+    """gRPC acknowledges the route before it asks for the cluster that is new in it."""
+    client = WorldClient(snapshot())
+    for type_url in (LDS, RDS, CDS, EDS):
+        client.ask(type_url, "a")
+        client.accept_all()
+    client.stream.offer({**snapshot(routes="2"), CDS: {"b": resource("b", "1")}, EDS: {"b": resource("b", "1")}})
+    assert told(client.accept_all()) == [("RouteConfiguration", ["a"])]
+    client.ask(CDS, "a", "b")
+    assert told(client.accept_all()) == [("Cluster", ["a", "b"])]
+    client.ask(CDS, "b")
+    assert client.take() == []
+    client.ask(EDS, "b")
+    assert told(client.accept_all()) == [("ClusterLoadAssignment", ["b"])]
+
+
 def test_2_7_7_listeners_and_routes_wait_for_clusters_and_their_endpoints() -> None:
     client = world_connected(snapshot())
     client.stream.offer(snapshot("2", "2", "2", routes="2"))
