@@ -73,8 +73,8 @@ def outlier(resilience: Resilience) -> Json:
 
 
 NOT_ALL = 99
-"""Per cent of a cluster's hosts that may be ejected: never the last (Envoy counts in the one that it would eject). With
-nobody left requests would fail at once, also when the host is back.
+"""Per cent of a cluster's hosts that may be ejected where no policy speaks of errors: never the last, for Envoy counts in
+the one that it would eject. With nobody left requests would fail at once, also when the host is back.
 """
 
 
@@ -85,7 +85,7 @@ def _times(asked: Outlier | None) -> Json:
     return {
         "base_ejection_time": span(base),
         "max_ejection_time": span(max(base, asked.most or 5 * base)),
-        "max_ejection_percent": asked.percent or NOT_ALL,
+        "max_ejection_percent": asked.percent or 100,
     }
 
 
