@@ -73,8 +73,8 @@ def outlier(resilience: Resilience) -> Json:
 
 
 NOT_ALL = 99
-"""Per cent of a cluster's hosts that may be ejected where no policy speaks of errors: never the last, for Envoy counts in
-the one that it would eject. With nobody left requests would fail at once, also when the host is back.
+"""Per cent of a cluster's hosts that may be ejected where no policy speaks of errors: never the last, for Envoy counts
+in the one that it would eject. With nobody left requests would fail at once, also when the host is back.
 """
 
 
