@@ -140,13 +140,13 @@ def tunnel_of(state: Path) -> TunnelView:
             f"{state}: is enrolled as {enrolled.role}, which has no links; give a gateway's folder", "E122"
         )
     check_root()
-    key = wireguard_key(folder.wireguard_seed(state), enrolled.member, enrolled.node)
     device = folder.device_name(state)
     actual, link = LinuxWireGuard().read(device), LinuxRoutes().read(device)
     if actual is None or link is None:
         raise InputError(
             f"device {device} is not there: start the agent with `isthmus agent run --state {state}`", "E122"
         )
+    key = wireguard_key(folder.wireguard_seed(state), enrolled.member, enrolled.node)
     kept = ring.newest(state / "lkg", HANDOUT_TOPIC)
     wanted = wanted_peers({} if kept is None else HANDOUT.decode_tree(kept.tree), key.public)
     return tunnel_view(Here(enrolled.member, enrolled.node, device, key.public), wanted, actual, link, time.time())

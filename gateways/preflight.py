@@ -49,8 +49,6 @@ def findings(facts: Facts) -> Iterable[Check]:
     """What follows from the files."""
     yield Check("machine", "ipv6", *_ipv6(facts))
     yield Check("machine", "underlay", *_underlay(facts))
-    yield Check("machine", "forwarding", "ok", "not needed: a gateway ends connections and forwards nothing")
-    yield Check("machine", "rp_filter", "ok", "of no effect: it looks at IPv4 alone, and links carry IPv6")
     yield Check("machine", "networkd", *_networkd(facts))
 
 
