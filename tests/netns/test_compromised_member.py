@@ -101,9 +101,9 @@ def offer(path: Path) -> None:
 def grant(path: Path) -> None:
     quotas = [part for name, count in LIMITS.items() for part in ("--quota", f"{name}={count}")]
     grants = ("--namespace", "shop", "--dns-zone", "own.test", *quotas)
+    index = seen(path, A)["ledger"]["index"] + 1
     done = isthmus("member", "set", B, "--state", str(path / A / "state"), *grants)
     assert done.returncode == 0, done.stderr
-    index = seen(path, A)["ledger"]["index"] + 1
     for member in (A, B, C):
         await_true(f"{member} knows", lambda member=member: seen(path, member)["ledger"]["index"] == index)  # type: ignore[misc]
 
