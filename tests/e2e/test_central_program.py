@@ -67,8 +67,13 @@ def test_it_is_enrolled_shown_and_serves_with_every_controller_dead(site: Site) 
     def row() -> dict[str, object]:
         return next((dict(one) for one in site.status("us-east")["nodes"] if one["node"] == "x1"), {})
 
-    await_true("status shows it in force", lambda: row().get("current"))
-    assert (row()["role"], row()["session"], row()["problems"]) == ("xds", "up", [])
+    def shown() -> list[object]:
+        return [row().get(field) for field in ("current", "role", "session", "problems")]
+
+    await_true(
+        "status shows it in force, and what it lacked before its session was up is there",
+        lambda: shown() == [True, "xds", "up", []],
+    )
     leaf, anchors = workload_leaf(site), load_enrolled(out).anchor
     assert answered(port, leaf, anchors) == ["anchor/us-east"]
     await_true("the handout is on disk", lambda: any((out / "lkg").iterdir()))
