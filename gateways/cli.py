@@ -15,9 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from federation.link.enroll import How
-    from federation.link.enrolled import Enrolled
-    from gateways.kernel.port import Kernel
-    from gateways.state import Situation, Telemetry
+    from gateways.state import Telemetry
 
 STATE = click.option(
     "--state",
@@ -28,6 +26,9 @@ STATE = click.option(
 )
 ADDRESS = click.option("--address", required=True, help="Address of this node where captured connections arrive.")
 UNDERLAY = click.option("--underlay", default="", help="Public IP:PORT (UDP) of WireGuard; role gateway only.")
+INSIDE = click.option(
+    "--inside", default="", help="IP:PORT (UDP) where nodes of the member reach it; role gateway only."
+)
 
 WORKLOAD_SOCKET = click.option(
     "--workload-socket",
@@ -48,6 +49,7 @@ def agent() -> None:
 @STATE
 @click.option("--address", default="", help="Address of this node where captured connections arrive; not of role xds.")
 @UNDERLAY
+@INSIDE
 @WORKLOAD_SOCKET
 @click.option("--xds-listen", default="", help="IP:PORT of the central xDS port; role xds, and of it nothing else.")
 @click.option("--metrics", "metrics_address", help="Serve Prometheus metrics on IP:PORT.")
@@ -57,6 +59,7 @@ def run(
     state: Path,
     address: str,
     underlay: str,
+    inside: str,
     workload_socket: Path | None,
     xds_listen: str,
     metrics_address: str | None,
@@ -74,20 +77,22 @@ def run(
     from federation.telemetry import serve_metrics, setup_logging
     from gateways import folder
     from gateways.daemon import Agent, run_until_signalled
+    from gateways.flags import check_machine, check_role, situation_of
+    from gateways.kernel.linux import LinuxKernel
 
     again = None
     if how is not None:
-        check_role(how.role, address, underlay, xds_listen, telemetry)
+        check_role(how.role, address, underlay, inside, xds_listen, telemetry)
         setup_logging(f"agent-{how.role}")
         serve_metrics(metrics_address)
         again = enrolled_anew(state, how)
     enrolled = load_enrolled(state)
-    check_role(enrolled.role, address, underlay, xds_listen, telemetry)
+    check_role(enrolled.role, address, underlay, inside, xds_listen, telemetry)
     workloads = workload_path(state, enrolled.role, workload_socket)
     if enrolled.role == "xds":
         run_central(state, xds_listen, metrics_address if how is None else None, how is None, again)
         return
-    situation = structs.replace(situation_of(state, enrolled, address, underlay), telemetry=telemetry)
+    situation = structs.replace(situation_of(state, enrolled, address, underlay, inside), telemetry=telemetry)
     check_machine(situation)
     with folder.lock(state):
         if how is None:
@@ -101,7 +106,7 @@ def run(
                 Agent(
                     feed,
                     situation,
-                    linux_kernel(enrolled.role),
+                    LinuxKernel(),
                     folder.xds_socket(state),
                     underlay,
                     workloads,
@@ -149,17 +154,21 @@ def envoy(state: Path, program: str | None, log_level: str, wait: bool) -> None:
 @STATE
 @ADDRESS
 @UNDERLAY
+@INSIDE
 @with_telemetry
-def render(state: Path, address: str, underlay: str, telemetry: Telemetry) -> None:
+def render(state: Path, address: str, underlay: str, inside: str, telemetry: Telemetry) -> None:
     """Print what `run` would apply on a clean node with the handout on disk. Private keys are hidden."""
     import json
 
     from msgspec import structs
 
     from federation.link.enrolled import load_enrolled
+    from gateways.flags import situation_of
     from gateways.show import shown
 
-    situation = structs.replace(situation_of(state, load_enrolled(state), address, underlay), telemetry=telemetry)
+    situation = structs.replace(
+        situation_of(state, load_enrolled(state), address, underlay, inside), telemetry=telemetry
+    )
     click.echo(json.dumps(shown(state, situation), indent=2))
 
 
@@ -197,15 +206,15 @@ def clean(state: Path, workload_socket: Path | None) -> None:
     """
     from federation.link.enrolled import load_enrolled
     from gateways import folder
+    from gateways.kernel.linux import LinuxKernel
     from gateways.sync import remove
 
     enrolled = load_enrolled(state)
     if enrolled.role == "xds":
         return
-    device = folder.device_name(state) if enrolled.role == "gateway" else ""
     workloads = workload_path(state, enrolled.role, workload_socket)
     with folder.lock(state):
-        remove(linux_kernel(enrolled.role), enrolled.role, device)
+        remove(LinuxKernel(), enrolled.role, folder.device_prefix(state))
         programs = () if workloads is None else (folder.grpc_socket(workloads), folder.grpc_inner_socket(workloads))
         for path in (folder.xds_socket(state), folder.admin_socket(state), workloads, *programs):
             if path is not None and path.is_socket():
@@ -263,111 +272,6 @@ def workload_path(state: Path, role: str, wanted: Path | None) -> Path | None:
     if wanted is not None:
         raise InputError(f"--workload-socket is for the role node; this folder is enrolled as {role}", "E122")
     return None
-
-
-def situation_of(state: Path, enrolled: Enrolled, address: str, underlay: str) -> Situation:
-    """What the agent knows by itself. InputError for flags that do not fit the role."""
-    from msgspec import structs
-
-    from federation.model.errors import InputError
-    from federation.telemetry import split_address
-    from gateways import folder
-    from gateways.state import Situation
-
-    if enrolled.role not in ("gateway", "node"):
-        raise InputError(f"{state}: enrolled as {enrolled.role}, which is no node agent")
-    check_flags(enrolled.role, address, underlay)
-    here = Situation(
-        node=enrolled.node, role=enrolled.role, member=enrolled.member, domain=enrolled.domain, address=address
-    )
-    if enrolled.role == "node":
-        return here
-    from federation.link.possession import wireguard_key
-
-    port = split_address(underlay, "--underlay")[1]
-    key = wireguard_key(folder.wireguard_seed(state), enrolled.member, enrolled.node)
-    return structs.replace(
-        here,
-        device=folder.device_name(state),
-        private_key=key.private,
-        public_key=key.public,
-        possession=key.proof,
-        listen_port=port,
-    )
-
-
-def check_role(role: str, address: str, underlay: str, xds_listen: str, telemetry: Telemetry) -> None:
-    """InputError for a role that is no agent's, and for options that do not fit it."""
-    from federation.model.errors import InputError
-    from federation.telemetry import split_address
-
-    if role != "xds":
-        if xds_listen:
-            raise InputError(f"--xds-listen is for the role xds; this folder is enrolled as {role}", "E122")
-        if not address and role in ("gateway", "node"):
-            raise InputError(f"--address is missing: a {role} needs the address where connections arrive", "E122")
-        return
-    given = {
-        "--address": address,
-        "--underlay": underlay,
-        "--otlp": telemetry.otlp,
-        "--access-log": telemetry.access_log,
-    }
-    for flag in (flag for flag, value in given.items() if value):
-        raise InputError(f"{flag} is for the roles gateway and node; this folder is enrolled as xds", "E122")
-    if not xds_listen:
-        raise InputError("--xds-listen IP:PORT is missing: the role xds needs the address that sidecars reach", "E122")
-    split_address(xds_listen, "--xds-listen")
-
-
-def check_flags(role: str, address: str, underlay: str) -> None:
-    """InputError for flags that do not fit the role."""
-    from ipaddress import ip_address
-
-    from federation.model.errors import InputError
-    from federation.telemetry import split_address
-
-    try:
-        ip_address(address)
-    except ValueError:
-        raise InputError(f'--address "{address}": is not an IP address', "E122") from None
-    if role == "node" and underlay:
-        raise InputError("--underlay is for the role gateway; this folder is enrolled as node", "E122")
-    if role == "gateway":
-        if not underlay:
-            raise InputError("--underlay IP:PORT is missing: a gateway needs the address that peers reach", "E122")
-        split_address(underlay, "--underlay")
-
-
-def check_machine(situation: Situation) -> None:
-    """InputError when this machine cannot carry the role: rights, programs, devices, addresses, ports."""
-    from gateways.kernel.nft import check_possible as check_nft
-    from gateways.machine import check_address, check_root, check_udp_port
-
-    check_root()
-    check_nft()
-    check_address(situation.address)
-    if situation.role == "gateway":
-        from gateways.kernel.wg import check_possible as check_wireguard
-
-        check_wireguard()
-        check_udp_port(situation.listen_port, situation.device)
-
-
-def linux_kernel(role: str) -> Kernel:
-    """The real kernel. A node without tunnels does not load netlink at all."""
-    from gateways.kernel.nft import LinuxFilter
-    from gateways.kernel.port import Kernel
-
-    if role != "gateway":
-        from gateways.kernel.memory import Twin
-
-        twin = Twin()
-        return Kernel(twin.wireguard, twin.routes, LinuxFilter())
-    from gateways.kernel.routes import LinuxRoutes
-    from gateways.kernel.wg import LinuxWireGuard
-
-    return Kernel(LinuxWireGuard(), LinuxRoutes(), LinuxFilter())
 
 
 def await_handout(state: Path) -> None:

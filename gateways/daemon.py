@@ -251,7 +251,7 @@ class Agent:
     def _wanted(self, state: NodeState) -> Wanted:
         """What the kernel must hold: the same object while nothing of it changed."""
         made = self._made
-        if made is not None and made.state.captures is state.captures and made.state.tunnel is state.tunnel:
+        if made is not None and made.state.captures is state.captures and made.state.tunnels is state.tunnels:
             return made.wanted
         return wanted_of(state)
 
@@ -288,11 +288,10 @@ class Agent:
             self._reached = made.root
         if made.offered and (self._xds.holds(SDS) if shows_leaves(made.state) else self._xds.settled()):
             self._trust_in(made)
-        self._reports.look(made.state.tunnel, self._outcome)
+        self._reports.look(made.state.tunnels, self._outcome)
         self._reports.hear(self._xds.refused())
-        if made.state.tunnel is not None:
-            counted = received(made.state.tunnel, self._outcome.actual)
-            self._traffic.look(counted, asyncio.get_running_loop().time())
+        counted = received(made.state.tunnels, self._outcome.actual)
+        self._traffic.look(counted, asyncio.get_running_loop().time())
         self._load.look()
         self._say(self._node_report(problems))
         self._problems.say(problems)
@@ -329,10 +328,11 @@ class Agent:
             reached=self._reached,
             problems=problems,
             address=situation.address,
-            gateway_key=situation.public_key,
-            gateway_proof=situation.possession,
+            wireguard_key=situation.public_key,
+            wireguard_proof=situation.possession,
             gateway_endpoint=self._underlay,
             gateway_port=GATEWAY_PORT if gateway else 0,
+            gateway_inside=situation.inside,
             ledger=min(self._trust.ledger, self._feed.kept),
             issuers=tuple(sorted({self._feed.issuer, *self._trust.issuers})),
             drains={} if self._control is None else self._control.moves.drains,

@@ -13,9 +13,9 @@ from federation.model.errors import InputError
 KEY_FILE = "wireguard.key"
 
 
-def device_name(directory: Path, index: int = 0) -> str:
-    """The WireGuard device of this folder: `ist`, six digits that no other folder of this host has, and an index."""
-    return f"ist{hashlib.sha256(str(directory.resolve()).encode()).hexdigest()[:6]}{index}"
+def device_prefix(directory: Path) -> str:
+    """How the WireGuard devices of this folder begin: `ist`, and six digits that no other folder of this host has."""
+    return f"ist{hashlib.sha256(str(directory.resolve()).encode()).hexdigest()[:6]}"
 
 
 def xds_socket(directory: Path) -> Path:

@@ -25,13 +25,14 @@ def gateway() -> None:
 @STATE
 @click.option("--output", type=click.Choice(["text", "json"]), default="text", help="text: as for wg-quick(8).")
 def show(state: Path, output: str) -> None:
-    """Show the WireGuard device of this gateway: each peer by its name, and what it lacks. Never the private key."""
+    """Show the WireGuard devices of this folder: each peer by its name, and what it lacks. Never the private key."""
     import msgspec
 
     from gateways.tunnel_view import written
 
-    view = tunnel_of(state)
-    click.echo(msgspec.json.format(msgspec.json.encode(view)).decode() if output == "json" else written(view))
+    views = views_of(state)
+    text = "\n\n".join(map(written, views))
+    click.echo(msgspec.json.format(msgspec.json.encode(views)).decode() if output == "json" else text)
 
 
 @gateway.command()
@@ -51,7 +52,7 @@ def verify(state: Path, member: str, count: int, output: str) -> None:
     from gateways.verifying import verified
 
     began = time.monotonic()
-    found = verified(tunnel_of(state), member, count)
+    found = verified(views_of(state), member, count)
     if output == "junit":
         click.echo(junit(found, time.monotonic() - began))
         sys.exit(any(one.verdict == "failed" for one in found))
@@ -60,39 +61,45 @@ def verify(state: Path, member: str, count: int, output: str) -> None:
 
 @gateway.command()
 @click.option("--underlay", default="", help="IP:PORT (UDP) of WireGuard, as the agent will get it.")
+@click.option("--inside", default="", help="IP:PORT (UDP) for the member's own nodes, as the agent will get it.")
 @click.option(
     "--state", type=click.Path(path_type=Path, file_okay=False), help="The agent's folder, where there is one."
 )
 @click.option("--output", type=click.Choice(["text", "json"]), default="text")
-def preflight(underlay: str, state: Path | None, output: str) -> None:
+def preflight(underlay: str, inside: str, state: Path | None, output: str) -> None:
     """Look whether this machine can be a gateway: rights, programs, port, IPv6, MTU, who else touches routes.
 
     Status 1 when it cannot.
     """
     from gateways.preflight import facts_of, findings
 
-    _tell([*_tried(underlay, state), *findings(facts_of(Path("/")))], output)
+    _tell([*_tried(underlay, inside, state), *findings(facts_of(Path("/")))], output)
 
 
-def _tried(underlay: str, state: Path | None) -> Iterable[Check]:
+def _tried(underlay: str, inside: str, state: Path | None) -> Iterable[Check]:
     from functools import partial
 
     from federation.model.errors import InputError
     from federation.telemetry import split_address
     from gateways import folder
     from gateways.kernel import nft, wg
-    from gateways.machine import check_root, check_udp_port
+    from gateways.machine import check_forwarding, check_root, check_udp_port
+    from gateways.tunnels import INSIDE
     from gateways.verify import Check
 
-    port = split_address(underlay, "--underlay")[1] if underlay else 0
-    device = "" if state is None else folder.device_name(state)
+    prefix = "none" if state is None else folder.device_prefix(state)
     tries: list[tuple[str, Callable[[], None], str]] = [
         ("rights", check_root, "root"),
         ("nftables", nft.check_possible, "nft is installed"),
         ("wireguard", wg.check_possible, "the kernel's" if wg.kernel_has_wireguard() else wg.PROGRAM),
     ]
-    if port:
-        tries.append(("port", partial(check_udp_port, port, device or "none"), f"UDP {port} is free, or our own"))
+    for flag, given, index in (("--underlay", underlay, 0), ("--inside", inside, INSIDE)):
+        if given:
+            port = split_address(given, flag)[1]
+            free = partial(check_udp_port, port, f"{prefix}{index}", flag)
+            tries.append(("port", free, f"UDP {port} is free, or our own"))
+    if inside:
+        tries.append(("forwarding", check_forwarding, "net.ipv6.conf.all.forwarding is set"))
     for name, check, good in tries:
         try:
             check()
@@ -118,8 +125,8 @@ def _tell(found: Sequence[Check], output: str) -> None:
 gateway.add_command(clean)
 
 
-def tunnel_of(state: Path) -> TunnelView:
-    """The device of the agent with this folder. InputError where there is none."""
+def views_of(state: Path) -> list[TunnelView]:
+    """The devices of the agent with this folder. InputError where there is none."""
     import time
 
     from federation.link.enrolled import load_enrolled
@@ -128,25 +135,44 @@ def tunnel_of(state: Path) -> TunnelView:
     from federation.model.errors import InputError
     from federation.wire.handout import HANDOUT, HANDOUT_TOPIC
     from gateways import folder
-    from gateways.kernel.routes import LinuxRoutes
-    from gateways.kernel.wg import LinuxWireGuard
+    from gateways.intent import intend
+    from gateways.kernel.linux import LinuxKernel
     from gateways.machine import check_root
-    from gateways.peers import wanted_peers
+    from gateways.state import Situation
     from gateways.tunnel_view import Here, tunnel_view
 
     enrolled = load_enrolled(state)
-    if enrolled.role != "gateway":
+    if enrolled.role not in ("gateway", "node"):
         raise InputError(
             f"{state}: is enrolled as {enrolled.role}, which has no links; give a gateway's folder", "E122"
         )
     check_root()
-    device = folder.device_name(state)
-    actual, link = LinuxWireGuard().read(device), LinuxRoutes().read(device)
-    if actual is None or link is None:
-        raise InputError(
-            f"device {device} is not there: start the agent with `isthmus agent run --state {state}`", "E122"
-        )
+    prefix, kernel = folder.device_prefix(state), LinuxKernel()
     key = wireguard_key(folder.wireguard_seed(state), enrolled.member, enrolled.node)
+    situation = Situation(
+        node=enrolled.node,
+        role=enrolled.role,
+        member=enrolled.member,
+        domain=enrolled.domain,
+        address="",
+        device=prefix,
+        public_key=key.public,
+        inside="inside:0",
+    )
     kept = ring.newest(state / "lkg", HANDOUT_TOPIC)
-    wanted = wanted_peers({} if kept is None else HANDOUT.decode_tree(kept.tree), key.public)
-    return tunnel_view(Here(enrolled.member, enrolled.node, device, key.public), wanted, actual, link, time.time())
+    wanted = (
+        {} if kept is None else {one.device: one for one in intend(situation, HANDOUT.decode_tree(kept.tree)).tunnels}
+    )
+    views = []
+    for device in kernel.named(prefix):
+        actual, link = kernel.wireguard.read(device), kernel.routes.read(device)
+        if actual is not None and link is not None:
+            here = Here(enrolled.member, enrolled.node, device, key.public)
+            peers = wanted[device].peers if device in wanted else ()
+            views.append(tunnel_view(here, peers, actual, link, time.time()))
+    if not views:
+        text = f"start the agent with `isthmus agent run --state {state}`"
+        if enrolled.role == "node":
+            text = "a node has them where its member's gateways, on other machines, have an --inside"
+        raise InputError(f"{state}: no device of it is there: {text}", "E122")
+    return views

@@ -1,11 +1,24 @@
 """The handout, found by what asks for it: so that a change is followed to the services that hang on it. Pure."""
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from msgspec import Struct
 
 from federation.law.zones import OWN_ZONE
-from federation.model.handout import ForeignBundle, Here, Import, JwtBundle, Offer, Peer, Pool, Site, Workload
+from federation.model.handout import (
+    ForeignBundle,
+    Here,
+    Import,
+    JwtBundle,
+    Offer,
+    OwnGateway,
+    OwnNode,
+    Peer,
+    Pool,
+    Site,
+    Workload,
+)
 from federation.model.names import ServiceKey
 from gateways.claims import Claims
 
@@ -17,6 +30,7 @@ class Touched(Struct):
     peers: bool = False
     workloads: bool = False
     bundles: bool = False
+    inner: bool = False
     services: set[ServiceKey] = set()
 
     def mark(self, value: Struct) -> None:
@@ -30,6 +44,8 @@ class Touched(Struct):
                 self.workloads = True
             case JwtBundle() | ForeignBundle():
                 self.bundles = True
+            case OwnGateway() | OwnNode():
+                self.inner = True
             case Import() | Offer() | Pool():
                 self.services.add(value.service)
 
@@ -45,12 +61,14 @@ class Known:
         self.peers: dict[str, Peer] = {}
         self.workloads: dict[str, Workload] = {}
         self.bundles: dict[str, JwtBundle | ForeignBundle] = {}
+        self.inner: dict[str, OwnGateway | OwnNode] = {}
         self.imports: dict[ServiceKey, Import] = {}
         self.offers: dict[ServiceKey, Offer] = {}
         self.claims = Claims()
         self.importers: dict[str, set[ServiceKey]] = {}
         self._pools: dict[ServiceKey, dict[str, Pool]] = {}
         self._values: dict[str, Struct] = {}
+        self._others: dict[str, Struct] = {}
 
     def take(self, changed: Mapping[str, Struct | None]) -> Touched:
         """Replace the resources under these keys; None: there is none any more."""
@@ -81,8 +99,17 @@ class Known:
     @property
     def az(self) -> str:
         """The node's availability zone; "" when nobody says."""
+        return self._here.az
+
+    @property
+    def overlay(self) -> str:
+        """The node's address in the member's overlay prefix; "" when it has none."""
+        return self._here.overlay
+
+    @property
+    def _here(self) -> Here:
         here = self._values.get("here")
-        return here.az if isinstance(here, Here) else ""
+        return here if isinstance(here, Here) else Here()
 
     def by_zone(self) -> set[ServiceKey]:
         """The services whose policy looks at availability zones."""
@@ -93,12 +120,6 @@ class Known:
         match value:
             case Site():
                 self.site = value
-            case Peer():
-                self.peers[key] = value
-            case Workload():
-                self.workloads[key] = value
-            case JwtBundle() | ForeignBundle():
-                self.bundles[key] = value
             case Import():
                 self.imports[value.service] = value
                 for candidate in value.candidates:
@@ -108,6 +129,8 @@ class Known:
                 self.offers[value.service] = value
             case Pool():
                 self._pools.setdefault(value.service, {})[key] = value
+            case _:
+                self._shelf(value)[key] = value
         touched.mark(value)
 
     def _drop(self, key: str, value: Struct, touched: Touched) -> None:
@@ -115,12 +138,6 @@ class Known:
         match value:
             case Site():
                 self.site = None
-            case Peer():
-                del self.peers[key]
-            case Workload():
-                del self.workloads[key]
-            case JwtBundle() | ForeignBundle():
-                del self.bundles[key]
             case Import():
                 del self.imports[value.service]
                 for candidate in value.candidates:
@@ -132,4 +149,19 @@ class Known:
                 del self._pools[value.service][key]
                 if not self._pools[value.service]:
                     del self._pools[value.service]
+            case _:
+                del self._shelf(value)[key]
         touched.mark(value)
+
+    def _shelf(self, value: Struct) -> dict[str, Any]:
+        """Where those of its kind are kept by their keys."""
+        match value:
+            case Peer():
+                return self.peers
+            case Workload():
+                return self.workloads
+            case JwtBundle() | ForeignBundle():
+                return self.bundles
+            case OwnGateway() | OwnNode():
+                return self.inner
+        return self._others

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from federation.model.errors import InputError
 
+FORWARDING = Path("/proc/sys/net/ipv6/conf/all/forwarding")
+
 
 def check_root() -> None:
     """Root, or root of a user namespace."""
@@ -24,7 +26,16 @@ def check_address(address: str) -> None:
             raise InputError(f'--address "{address}": {error.strerror}; give an address of this node', "E122") from None
 
 
-def check_udp_port(port: int, device: str) -> None:
+def check_forwarding() -> None:
+    """This machine forwards IPv6: a gateway does for its nodes."""
+    if FORWARDING.read_text().strip() == "0":
+        text = (
+            "is 0, and a gateway forwards its nodes' packets: set it to 1 (and accept_ra to 2 where routes come by RA)"
+        )
+        raise InputError(f"--inside: net.ipv6.conf.all.forwarding {text}", "E122")
+
+
+def check_udp_port(port: int, device: str, flag: str) -> None:
     """The port is free, or our own device (left in place by an earlier run) holds it."""
     if Path(f"/sys/class/net/{device}").exists():
         return
@@ -32,4 +43,4 @@ def check_udp_port(port: int, device: str) -> None:
         try:
             probe.bind(("", port))
         except OSError as error:
-            raise InputError(f"--underlay: UDP port {port}: {error.strerror}; choose another port", "E122") from None
+            raise InputError(f"{flag}: UDP port {port}: {error.strerror}; choose another port", "E122") from None

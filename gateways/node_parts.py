@@ -1,18 +1,20 @@
 """What is the node's and not a service's: peers and the ways to them, who acts here, whom to trust. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
+from operator import is_
 from typing import TypeVar
 
-from federation.model.handout import ForeignBundle, JwtBundle, Peer, Site
+from federation.model.handout import ForeignBundle, JwtBundle, OwnGateway, OwnNode, Peer, Site
 from federation.model.spiffe import SpiffeId, gateway_id, trust_domain
 from federation.model.standing import Standing
 from federation.model.tokens import Authorities
 from federation.wire.keyed import of_kind
+from gateways import tunnels
 from gateways.evidence import Evidence, way_to
 from gateways.identity.authorities import authorities_of, outside
 from gateways.identity.registered import registered_workloads
 from gateways.known import Known, Touched
-from gateways.peers import accept_peers, admitted_of, anchors_of, measured, own_overlay, tunnel_peers
+from gateways.peers import accept_peers, admitted_of, anchors_of, own_overlay
 from gateways.state import BEARER, Admitted, Anchor, Registered, Situation, Tunnel
 from gateways.view import Acting, View
 from gateways.workloads import acting_workloads
@@ -27,10 +29,13 @@ class NodeParts:
         self._situation = situation
         self._ways: Mapping[str, Standing] = {}
         self._paths: dict[str, Standing] = {}
-        self._mtus: Mapping[str, int] = {}
+        self._seen: tuple[object, ...] = ()
+        self._inside: tuple[Tunnel, ...] = ()
         self._problems: dict[str, tuple[str, ...]] = {}
         self.peers: dict[str, Peer] = {}
-        self.tunnel: Tunnel | None = None
+        self.overlay = ""
+        self.devices: tuple[Tunnel, ...] = ()
+        self.tunnels: tuple[Tunnel, ...] = ()
         self.admitted: tuple[Admitted, ...] = ()
         self.anchors: tuple[Anchor, ...] = ()
         self.acting: tuple[Acting, ...] = ()
@@ -45,6 +50,8 @@ class NodeParts:
         moved: set[str] = set()
         if touched.site or touched.peers:
             moved = self._take_peers(site, known.peers.values())
+        if touched.site or touched.peers or touched.inner:
+            self._take_tunnels(known, site, touched)
         if touched.site or touched.workloads:
             self._take_workloads(known, site)
         if self._situation.role == "node" and (touched.site or touched.peers or touched.bundles):
@@ -53,9 +60,9 @@ class NodeParts:
         self.problems = kept(self.problems, found)
         return moved
 
-    def see(self, ways: Mapping[str, Standing], moved: Iterable[str]) -> set[str]:
+    def see(self, found: Mapping[str, Standing], moved: Iterable[str]) -> set[str]:
         """The members to which the ways are others than at the last look; `moved` are looked at in any case."""
-        members = set(moved)
+        members, ways = set(moved), self._unscoped(found)
         if ways is not self._ways:
             different = {a for a in ways.keys() | self._ways.keys() if ways.get(a) != self._ways.get(a)}
             owner = {g.overlay: peer.member for peer in self.peers.values() for g in peer.gateways}
@@ -68,11 +75,29 @@ class NodeParts:
                 self._paths.pop(member, None)
         return members
 
-    def measure(self, mtus: Mapping[str, int]) -> None:
-        """Take up how large packets may be; whoever is not named may get the largest."""
-        if mtus is not self._mtus:
-            self._mtus = mtus
-            self.tunnel = None if self.tunnel is None else kept(self.tunnel, measured(self.tunnel, mtus))
+    def _unscoped(self, found: Mapping[str, Standing]) -> Mapping[str, Standing]:
+        return kept(self._ways, tunnels.unscoped(found))
+
+    def lead(self, ways: Mapping[str, Standing], mtus: Mapping[str, int]) -> None:
+        """Lead to every peer over the tunnels that get there, in packets of the size that passes."""
+        seen = (self.devices, self.peers, ways, mtus)
+        if self._seen and all(map(is_, seen, self._seen)):
+            return
+        self._seen = seen
+        peers = self.peers.values()
+        if self._situation.role == "gateway":
+            rails = tuple(one for one in self.devices if one.rail)
+            made = (*tunnels.led(rails, peers, ways, mtus), *(one for one in self.devices if not one.rail))
+        else:
+            made = tunnels.spread(self.devices, self._situation.node, peers, ways, mtus)
+        self.tunnels = kept(self.tunnels, made)
+
+    def probed(self, in_use: Container[str]) -> dict[str, bool]:
+        """The ways to probe, True for those to a member that gets requests."""
+        gateways = [(g.overlay, peer.member in in_use) for peer in self.peers.values() for g in peer.gateways]
+        if self._situation.role == "gateway" or not self.devices:
+            return dict(gateways)
+        return {tunnels.scoped(at, one.device): busy for at, busy in gateways for one in self.devices}
 
     def view(self, site: Site, az: str, evidence: Evidence) -> View:
         """What services are planned against now."""
@@ -94,22 +119,27 @@ class NodeParts:
         self.anchors = kept(self.anchors, anchors_of(site, accepted))
         if self._situation.role == "gateway":
             self.admitted = kept(self.admitted, admitted_of(accepted))
-            self.tunnel = kept(self.tunnel, self._tunnel(site, accepted, problems))
             self.identities = kept(self.identities, (gateway_id(trust_domain(site.member, site.domain)),))
         self._problems["1 peers"] = tuple(problems)
         members = before.keys() | self.peers.keys()
         return {member for member in members if _steers(before.get(member)) != _steers(self.peers.get(member))}
 
-    def _tunnel(self, site: Site, accepted: tuple[Peer, ...], problems: list[str]) -> Tunnel:
-        address = own_overlay(self._situation, site)
-        tunnel = Tunnel(
-            device=self._situation.device,
-            private_key=self._situation.private_key,
-            listen_port=self._situation.listen_port,
-            address=address or "",
-            peers=tuple(tunnel_peers(site, accepted, problems)),
-        )
-        return measured(tunnel, self._mtus)
+    def _take_tunnels(self, known: Known, site: Site, touched: Touched) -> None:
+        situation, inner, problems = self._situation, known.inner.values(), list[str]()
+        if situation.role == "gateway":
+            self.overlay = own_overlay(situation, site) or ""
+            made = tunnels.rails(situation, site, self.overlay, tuple(self.peers.values()))
+            if situation.inside and (touched.site or touched.inner):
+                nodes = of_kind(inner, OwnNode)
+                self._inside = (tunnels.inside(situation, site, self.overlay, nodes, problems),)
+                self._problems["4 tunnels"] = tuple(problems)
+            made += self._inside
+        elif situation.role == "node":
+            self.overlay = known.overlay
+            made = tunnels.to_gateways(situation, site, self.overlay, of_kind(inner, OwnGateway))
+        else:
+            return
+        self.devices = kept(self.devices, made)
 
     def _take_workloads(self, known: Known, site: Site) -> None:
         if self._situation.role == "gateway":

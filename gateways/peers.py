@@ -1,18 +1,14 @@
 """Which peers count, and what follows from them for the node as a whole. Pure."""
 
 from bisect import bisect
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
 
-from msgspec import Struct, structs
-
 from federation.model.cidr import Network, first_overlap
-from federation.model.handout import Peer, PeerGateway, Site
+from federation.model.handout import Peer, Site
 from federation.model.spiffe import trust_domain
-from federation.wire.keyed import of_kind
-from gateways.probe.sizes import LEAST, MOST
-from gateways.state import Admitted, Anchor, Situation, Tunnel, WgPeer
+from gateways.state import Admitted, Anchor, Situation
 
 PREFIXES_KEPT = 16_384
 
@@ -83,6 +79,10 @@ def _wrong_with(peer: Peer, site: Site, taken: _Taken, keys: set[bytes], own_key
         return f"E121 peer {peer.member}: one of its gateways has our own WireGuard key"
     if len({g.key for g in peer.gateways} - keys) != len(peer.gateways):
         return f"E121 peer {peer.member}: a WireGuard key of its gateways is used twice"
+    if any(len(g.key) != 32 for g in peer.gateways):
+        return f"E121 peer {peer.member}: a WireGuard key of its gateways is not 32 bytes"
+    if len({g.rail for g in peer.gateways}) != len(peer.gateways):
+        return f"E121 peer {peer.member}: two of its gateways are on one rail"
     return None
 
 
@@ -107,46 +107,3 @@ def own_overlay(situation: Situation, site: Site) -> str | None:
     """The overlay address of this gateway: i of the member's prefix for the id i that the controller gave it."""
     number = site.gateways.get(situation.node)
     return None if number is None else str(network_of(site.overlay)[number])
-
-
-def tunnel_peers(site: Site, peers: Iterable[Peer], problems: list[str]) -> Iterable[WgPeer]:
-    """One WireGuard peer a gateway. A lone gateway owns its member's whole prefix, one of several its own address.
-
-    Of two members the one admitted first starts handshakes anew.
-    """
-    for peer in peers:
-        for gateway in sorted(peer.gateways, key=lambda g: g.id):
-            if len(gateway.key) != 32:
-                problems.append(f"E121 peer {peer.member}: the key of gateway {gateway.id} is not 32 bytes")
-                continue
-            yield WgPeer(
-                member=peer.member,
-                gateway=gateway.id,
-                key=gateway.key,
-                endpoint=gateway.endpoint,
-                allowed=(_owned(peer, gateway),),
-                overlay=gateway.overlay,
-                starts=site.number < peer.number,
-            )
-
-
-def measured(tunnel: Tunnel, mtus: Mapping[str, int]) -> Tunnel:
-    """With the sizes that pass, by overlay address; where not even LEAST does, that is asked of the network below."""
-    sizes = {address: mtu or LEAST for address, mtu in mtus.items() if mtu < MOST}
-    return structs.replace(tunnel, peers=tuple(_sized(peer, sizes.get(peer.overlay, 0)) for peer in tunnel.peers))
-
-
-def _sized(peer: WgPeer, mtu: int) -> WgPeer:
-    return peer if peer.mtu == mtu else structs.replace(peer, mtu=mtu)
-
-
-def wanted_peers(values: Mapping[str, Struct], own_key: bytes) -> tuple[WgPeer, ...]:
-    """The WireGuard peers that this handout wants; none before there is one."""
-    site = values.get("site")
-    if not isinstance(site, Site):
-        return ()
-    return tuple(tunnel_peers(site, accept_peers(site, of_kind(values.values(), Peer), [], own_key), []))
-
-
-def _owned(peer: Peer, gateway: PeerGateway) -> str:
-    return str(network_of(peer.overlay if len(peer.gateways) == 1 else gateway.overlay))

@@ -6,11 +6,13 @@ A step plans only those. The state is the same as one made from nothing (tests/p
 from bisect import bisect_left, insort
 from collections.abc import Mapping
 from itertools import chain
+from operator import is_
 
 from msgspec import Struct, structs
 
 from federation.model.handout import Site
 from federation.model.names import ServiceKey
+from federation.model.overlay import RAILS
 from gateways.evidence import Evidence
 from gateways.known import Known, Touched
 from gateways.node_parts import NodeParts, kept
@@ -33,7 +35,7 @@ class Planner:
         self._services = ServiceStates(self._situation.role)
         self._seen: tuple[str, str, str] | None = None
         self._zones: tuple[str, Mapping[str, int]] = ("", {})
-        self._used: tuple[object, object] = (None, None)
+        self._used: tuple[object, ...] = (None, None, None)
         self._offering: list[ServiceKey] = []
 
     def step(self, changed: Mapping[str, Struct | None], evidence: Evidence) -> Former:
@@ -48,6 +50,9 @@ class Planner:
             return self._know_nothing("E190 no handout yet")
         if self._situation.role == "gateway" and own_overlay(self._situation, site) is None:
             return self._know_nothing(f"E190 {self._situation.node} has no gateway id yet")
+        if self._situation.role == "gateway" and site.rails and self._situation.node not in site.rails:
+            text = f"{RAILS} gateways of this member carry already: enroll it when one of them has left"
+            return self._know_nothing(f"E127 gateway {self._situation.node}: {text}")
         former = self._plan(site, touched, evidence)
         self._assemble(site, former)
         return former
@@ -65,7 +70,7 @@ class Planner:
             touched = Touched(site=True, services=touched.services)
         acting, self._seen = self._node.acting, seen
         moved = self._node.see(evidence.ways, self._node.take(self._known, site, touched))
-        self._node.measure(evidence.mtus)
+        self._node.lead(evidence.ways, evidence.mtus)
         dirty = touched.services | self._known.candidates_of(moved)
         if everything or self._node.acting is not acting:
             dirty |= self._services.states.keys() | self._known.imports.keys() | self._known.offers.keys()
@@ -83,7 +88,8 @@ class Planner:
             known=True,
             domain=site.domain,
             region=site.region,
-            tunnel=node.tunnel,
+            overlay=node.overlay,
+            tunnels=node.tunnels,
             captures=self._captures(former),
             services=dict(services.states) if former else before.services,
             gateway=self._gateway(former),
@@ -106,18 +112,18 @@ class Planner:
 
     def _gateway(self, former: Former) -> GatewayListener | None:
         """The entrance of the role gateway, while there are offers and peers who may come for them."""
-        services, tunnel, admitted, held = self._services, self._node.tunnel, self._node.admitted, self.state.gateway
+        services, admitted, held = self._services, self._node.admitted, self.state.gateway
         self._order_offering(former)
-        if tunnel is None or not admitted:
+        if self._situation.role != "gateway" or not admitted:
             return None
         same = all((before or ABSENT).offered == services.of_now(key).offered for key, before in former.items())
-        if same and held is not None and held.admitted is admitted and held.address == tunnel.address:
+        if same and held is not None and held.admitted is admitted and held.address == self._node.overlay:
             return held
         offered = tuple(chain.from_iterable(services.states[key].offered for key in self._offering))
         if not offered:
             return None
         return GatewayListener(
-            address=tunnel.address,
+            address=self._node.overlay,
             port=GATEWAY_PORT,
             identity=self._node.identities[0],
             admitted=admitted,
@@ -134,8 +140,8 @@ class Planner:
                 del self._offering[bisect_left(self._offering, key)]
 
     def _ways(self) -> dict[str, bool]:
-        peers, in_use = self._node.peers, self._services.in_use
-        if peers is self._used[0] and in_use is self._used[1]:
+        used = (self._node.peers, self._services.in_use, self._node.devices)
+        if all(map(is_, used, self._used)):
             return self.state.ways
-        self._used = (peers, in_use)
-        return {g.overlay: peer.member in in_use for peer in peers.values() for g in peer.gateways}
+        self._used = used
+        return self._node.probed(self._services.in_use)

@@ -52,12 +52,12 @@ class Reports:
         self._failing: frozenset[Sick] = checks.failing
         self._refused: tuple[Refused, ...] = ()
 
-    def look(self, tunnel: Tunnel | None, outcome: Outcome) -> None:
+    def look(self, tunnels: tuple[Tunnel, ...], outcome: Outcome) -> None:
         """Links anew when the device was read again or a way is another, endpoints when one fell or rose."""
-        linked = (tunnel, outcome, self._ways.paths.standings(), self._ways.sizes.mtus)
+        linked = (tunnels, outcome, self._ways.paths.standings(), self._ways.sizes.mtus)
         if any(now is not before for now, before in zip(linked, self._linked, strict=True)):
             self._linked = linked
-            self.links = {} if tunnel is None else self._link_reports(tunnel, outcome)
+            self.links = self._link_reports(tunnels, outcome)
             metrics.measure_links(self.links.values())
         if self._failing is not self._checks.failing:
             self._failing = self._checks.failing
@@ -71,10 +71,10 @@ class Reports:
             self._refused = refused
             self.refusals = dict(refusal_reports(refused))
 
-    def _link_reports(self, tunnel: Tunnel, outcome: Outcome) -> dict[str, Struct]:
+    def _link_reports(self, tunnels: tuple[Tunnel, ...], outcome: Outcome) -> dict[str, Struct]:
         ways = self._ways
         standing, mtus = ways.paths.standing, ways.sizes.mtus
-        return dict(link_reports(tunnel, outcome.actual, time.time(), ways.trip, standing, mtus))
+        return dict(link_reports(tunnels, outcome.actual, time.time(), ways.trip, standing, mtus))
 
     def _report(self, service: ServiceKey, address: str) -> EndpointReport:
         return EndpointReport(service, address, self._checks.verdicts[(service, address)].since // 1_000)

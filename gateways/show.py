@@ -9,7 +9,7 @@ from federation.wire.handout import HANDOUT, HANDOUT_TOPIC
 from gateways.evidence import Evidence
 from gateways.intent import intend
 from gateways.render import routes, wireguard
-from gateways.render.commands import route_command, wireguard_command
+from gateways.render.commands import route_command, rule_command, wireguard_command
 from gateways.render.envoy.resources import Certificate, resources
 from gateways.render.nft import replace_commands
 from gateways.state import NodeState, Situation
@@ -29,13 +29,14 @@ def shown(directory: Path, situation: Situation) -> dict[str, object]:
 def document(state: NodeState) -> dict[str, object]:
     """The document for this state, as on a clean node where every certificate is at hand."""
     wanted = wanted_of(state)
-    device = wireguard.changes(wanted.device, None) if wanted.device is not None else ()
-    link = routes.changes(wanted.link, None) if wanted.link is not None else ()
+    device = [step for one in wanted.wired for step in wireguard.changes(one.device, None)]
+    link = [step for one in wanted.wired for step in routes.changes(one.link, None)]
+    rules = [rule_command(step) for step in routes.rule_changes(wanted.tables, ())]
     certificates = {str(identity): HIDDEN for identity in state.identities}
     return {
         "problems": list(state.problems),
         "wireguard": [wireguard_command(step) for step in device],
-        "routes": [route_command(step) for step in link],
+        "routes": [*(route_command(step) for step in link), *rules],
         "nft": replace_commands(wanted.table),
         "envoy": resources(state, certificates),
     }

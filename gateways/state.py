@@ -42,9 +42,10 @@ class Telemetry(Struct, frozen=True, kw_only=True):
 class Situation(Struct, frozen=True, kw_only=True):
     """What the agent knows by itself: who it is and where it stands.
 
-    `address` is where captured connections arrive (role node) and where the agent lives; the rest is empty for the role
-    node: `device` the name of the WireGuard device; `private_key` and `public_key` raw, `possession` the proof of them
-    (`federation.link.possession`); `listen_port` UDP on the underlay.
+    `address` is where captured connections arrive (role node) and where the agent lives. `device` begins the names of
+    its WireGuard devices; `private_key` and `public_key` raw, `possession` the proof of them
+    (`federation.link.possession`). Of the role gateway: `listen_port` UDP on the underlay of the first rail, and
+    `inside` the `ip:port` where nodes of the own member reach it ("": they do not).
     """
 
     node: str
@@ -57,14 +58,16 @@ class Situation(Struct, frozen=True, kw_only=True):
     public_key: bytes = b""
     possession: bytes = b""
     listen_port: int = 0
+    inside: str = ""
     telemetry: Telemetry = Telemetry()
 
 
 class WgPeer(Struct, frozen=True, kw_only=True):
-    """One gateway of another member. `allowed` are the overlay prefixes that it alone owns, `overlay` its address.
+    """The other end of a tunnel: a gateway, of another member or our own, by its id, or a node of ours by its name.
 
-    `starts` when it is ours to start a handshake anew, theirs otherwise. `mtu` is how large packets to it may be, 0: as
-    large as the device carries.
+    `allowed` are the overlay prefixes that it alone owns on this device, `overlay` is its address.
+
+    `starts` when it is ours to start a handshake anew, theirs otherwise.
     """
 
     member: str
@@ -74,17 +77,39 @@ class WgPeer(Struct, frozen=True, kw_only=True):
     allowed: tuple[str, ...]
     overlay: str
     starts: bool = False
+    node: str = ""
+
+
+class Way(Struct, frozen=True, order=True):
+    """What leads to this prefix. `mtu` is how large packets may be (0: as large as the device carries), `table` the
+    routing table (0: the main one), `metric` the place among other devices' ways there (0: before all that have one).
+    """
+
+    prefix: str
     mtu: int = 0
+    table: int = 0
+    metric: int = 0
+
+    @property
+    def place(self) -> tuple[str, int, int]:
+        """What only one way has."""
+        return self.prefix, self.table, self.metric
 
 
 class Tunnel(Struct, frozen=True, kw_only=True):
-    """The WireGuard device of this gateway: its own overlay address, its peers and the prefixes behind them."""
+    """A WireGuard device: our own overlay address, the peers, and what is reached through it.
+
+    `rail` numbers from 1 the devices of a gateway towards other members; 0: it joins a node and a gateway of one
+    member. `listen_port` 0: any.
+    """
 
     device: str
     private_key: bytes
     listen_port: int
     address: str
     peers: tuple[WgPeer, ...]
+    ways: tuple[Way, ...] = ()
+    rail: int = 1
 
 
 class Capture(Struct, frozen=True, order=True):
@@ -294,7 +319,8 @@ class NodeState(Struct, frozen=True, kw_only=True):
     object of the last pass did not change.
     `identities` are those that Envoy acts as, `registered` those that processes of this node fetch;
     `authorities` are the keys of JWT-SVIDs by trust domain, `foreign` the trust domains outside the federation.
-    `ways` are the overlay addresses to probe, True for those that get requests.
+    `overlay` is the own address in the tunnels, "" without one. `ways` are the overlay addresses to probe, True for
+    those that get requests; `ADDRESS%DEVICE` where several devices lead there.
     `until` is the Unix millisecond at which age alone changes a share (0: none).
     `domain` is the federation's, `ledger` the mark of the ledger that `anchors` were taken from.
     `known` is False before the first handout: then what is in force is left as it is, for unknown is not empty.
@@ -304,7 +330,8 @@ class NodeState(Struct, frozen=True, kw_only=True):
     known: bool = True
     domain: str = ""
     region: str = ""
-    tunnel: Tunnel | None = None
+    overlay: str = ""
+    tunnels: tuple[Tunnel, ...] = ()
     captures: tuple[Capture, ...] = ()
     services: dict[ServiceKey, ServiceState] = {}
     gateway: GatewayListener | None = None

@@ -3,14 +3,18 @@
 Blocks; the daemon runs it in a thread. Knows nothing of Envoy: that is the xDS session's to say.
 """
 
+from collections.abc import Iterator, Mapping
+from functools import partial
+
 from msgspec import Struct
 
 from federation.model.errors import IsthmusError
 from gateways.kernel.port import Kernel
 from gateways.render import nft, routes, wireguard
 from gateways.render.commands import route_command, wireguard_command
-from gateways.render.nft import Table, table_of
+from gateways.render.nft import Table
 from gateways.render.routes import Link, link_of
+from gateways.render.tables import table_name, table_of
 from gateways.render.wireguard import Actual, Device, device_of
 from gateways.state import NodeState
 
@@ -18,31 +22,39 @@ STIRS = 3
 """How often a peer that never shook hands is set anew, a pass apart; then it is left to WireGuard's own pace."""
 
 
+class Wired(Struct, frozen=True):
+    """A WireGuard device, and it as a link."""
+
+    device: Device
+    link: Link
+
+
 class Wanted(Struct, frozen=True):
-    """What the kernel must hold. `device` and `link` only at a gateway."""
+    """What the kernel must hold. Devices whose names begin with `prefix` are ours, `tables` asked by their marks."""
 
     table: Table
-    device: Device | None = None
-    link: Link | None = None
+    prefix: str = ""
+    wired: tuple[Wired, ...] = ()
+    tables: tuple[int, ...] = ()
 
 
 class Outcome(Struct, frozen=True):
-    """What one pass found. `actual` is the device read back; `changed` names what had to be changed.
+    """What one pass found. `actual` are the devices read back, by name; `changed` names what had to be changed.
 
     `waiting` when a peer is waited for that was set moments ago: the next pass should come soon.
     """
 
     problems: tuple[str, ...]
     changed: tuple[str, ...]
-    actual: Actual | None = None
+    actual: Mapping[str, Actual] = {}
     waiting: bool = False
 
 
 def wanted_of(state: NodeState) -> Wanted:
     """What the kernel must hold for this state."""
-    if state.tunnel is None:
-        return Wanted(table_of(state))
-    return Wanted(table_of(state), device_of(state.tunnel), link_of(state.tunnel))
+    wired = tuple(Wired(device_of(one), link_of(one)) for one in state.tunnels)
+    tables = {route.table for one in wired for route in one.link.routes if route.table}
+    return Wanted(table_of(state), state.situation.device, wired, tuple(sorted(tables)))
 
 
 class Sync:
@@ -50,29 +62,61 @@ class Sync:
 
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
-        self._device: Device | None = None
+        self._devices: dict[str, Device] = {}
         self._table: Table | None = None
         self._fingerprint: str | None = None
-        self._stirs: dict[bytes, int] = {}
+        self._stirs: dict[tuple[str, bytes], int] = {}
+        self._moved = False
 
     def once(self, wanted: Wanted) -> Outcome:
-        """One pass. Without the filter in force nothing else is changed: no link without its default deny."""
+        """One pass. Without the filter in force nothing else is changed: no link without its default deny.
+
+        One device that cannot be set up keeps no other waiting.
+        """
         problems: list[str] = []
-        changed: list[str] = []
-        actual: Actual | None = None
+        changed: dict[str, None] = {}
+        actual: dict[str, Actual] = {}
         try:
             if self._filter(wanted.table):
-                changed.append("nft")
+                changed["nft"] = None
         except IsthmusError as error:
             return Outcome((str(error),), ())
-        try:
-            if wanted.device is not None:
-                actual = self._wireguard(wanted.device, changed)
-            if wanted.link is not None:
-                self._routes(wanted.link, changed)
-        except IsthmusError as error:
-            problems.append(str(error))
-        return Outcome(tuple(problems), tuple(changed), actual, self._waits(wanted.device, actual))
+        steps = (*(partial(self._wire, one, actual) for one in wanted.wired), partial(self._settle, wanted))
+        for step in steps:
+            try:
+                changed |= dict.fromkeys(step())
+            except IsthmusError as error:
+                problems.append(str(error))
+        return Outcome(tuple(problems), tuple(changed), actual, self._waits(wanted, actual))
+
+    def _wire(self, one: Wired, actual: dict[str, Actual]) -> Iterator[str]:
+        if self._wireguard(one.device, actual):
+            yield "wireguard"
+        if self._routes(one.link):
+            yield "routes"
+
+    def _settle(self, wanted: Wanted) -> Iterator[str]:
+        """Routes, devices and rules that are wanted no more: only now, for what leads to a prefix over another device
+        has taken the place of what led there before.
+        """
+        names = {one.device.name for one in wanted.wired}
+        gone = [name for name in self._kernel.named(wanted.prefix) if name not in names] if wanted.prefix else []
+        if not (wanted.wired or gone):
+            return
+        port = self._kernel.routes
+        for one in wanted.wired if self._moved else ():
+            steps = routes.changes(one.link, port.read(one.device.name))
+            port.apply(steps)
+            if steps and (left := routes.changes(one.link, port.read(one.device.name))):
+                raise IsthmusError(f"{one.device.name} does not hold: {route_command(left[0])}", "E190")
+        self._moved = False
+        port.apply([routes.DropLink(name) for name in gone])
+        for name in gone:
+            self._devices.pop(name, None)
+            yield "wireguard"
+        if wanted.table.name == nft.GATEWAY_TABLE and (rules := routes.rule_changes(wanted.tables, port.rules())):
+            port.apply_rules(rules)
+            yield "rules"
 
     def _filter(self, table: Table) -> bool:
         port = self._kernel.filter
@@ -85,46 +129,52 @@ class Sync:
             raise IsthmusError(f"nft table {table.name} is not there after it was written", "E190")
         return True
 
-    def _wireguard(self, wanted: Device, changed: list[str]) -> Actual | None:
+    def _wireguard(self, wanted: Device, read: dict[str, Actual]) -> bool:
+        """True when something had to be changed."""
         port = self._kernel.wireguard
         actual = port.read(wanted.name)
-        steps = wireguard.changes(wanted, actual, self._device)
+        steps = wireguard.changes(wanted, actual, self._devices.get(wanted.name))
         if steps:
             port.apply(steps)
-            changed.append("wireguard")
             actual = port.read(wanted.name)
             left = wireguard.changes(wanted, actual, wanted)
             if left:
                 raise IsthmusError(f"{wanted.name} does not hold: {wireguard_command(left[0])}", "E190")
         else:
             self._stir(wanted, actual)
-        self._device = wanted
-        return actual
+        self._devices[wanted.name] = wanted
+        if actual is not None:
+            read[wanted.name] = actual
+        return bool(steps)
 
     def _stir(self, wanted: Device, actual: Actual | None) -> None:
         """Set peers anew that were set in an earlier pass and never shook hands."""
-        due = [peer for peer in wireguard.silent(wanted, actual) if self._stirs.get(peer.key, 0) < STIRS]
+        due = [peer for peer in wireguard.silent(wanted, actual) if self._stirs.get((wanted.name, peer.key), 0) < STIRS]
         self._kernel.wireguard.apply(wireguard.anew(wanted.name, due))
         for peer in due:
-            self._stirs[peer.key] = self._stirs.get(peer.key, 0) + 1
+            self._stirs[wanted.name, peer.key] = self._stirs.get((wanted.name, peer.key), 0) + 1
 
-    def _waits(self, wanted: Device | None, actual: Actual | None) -> bool:
-        silent = () if wanted is None else wireguard.silent(wanted, actual)
-        return any(self._stirs.get(peer.key, 0) < STIRS for peer in silent)
+    def _waits(self, wanted: Wanted, actual: Mapping[str, Actual]) -> bool:
+        return any(
+            self._stirs.get((one.device.name, peer.key), 0) < STIRS
+            for one in wanted.wired
+            for peer in wireguard.silent(one.device, actual.get(one.device.name))
+        )
 
-    def _routes(self, wanted: Link, changed: list[str]) -> None:
+    def _routes(self, wanted: Link) -> bool:
+        """Everything but what goes; True when something had to be changed."""
         port = self._kernel.routes
         steps = routes.changes(wanted, port.read(wanted.device))
-        if steps:
-            port.apply(steps)
-            changed.append("routes")
-            left = routes.changes(wanted, port.read(wanted.device))
-            if left:
-                raise IsthmusError(f"{wanted.device} does not hold: {route_command(left[0])}", "E190")
+        port.apply([step for step in steps if not isinstance(step, routes.DropRoute)])
+        self._moved = self._moved or bool(steps)
+        return bool(steps)
 
 
-def remove(kernel: Kernel, role: str, device: str) -> None:
-    """Remove exactly what bears our name: the role's table, and the device with its addresses and routes."""
-    kernel.filter.remove(nft.table_name(role))
-    if device:
-        kernel.routes.apply([routes.DropLink(device)])
+def remove(kernel: Kernel, role: str, prefix: str) -> None:
+    """Remove exactly what bears our name: the role's table, the devices with their addresses and routes, and of a
+    gateway the rules.
+    """
+    kernel.filter.remove(table_name(role))
+    kernel.routes.apply([routes.DropLink(name) for name in kernel.named(prefix)])
+    if role == "gateway":
+        kernel.routes.apply_rules(routes.rule_changes((), kernel.routes.rules()))

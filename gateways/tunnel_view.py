@@ -1,4 +1,4 @@
-"""What a gateway's WireGuard device holds, beside what the handout wants of it. Pure: for people and for tools."""
+"""What a WireGuard device of ours holds, beside what the handout wants of it. Pure: for people and for tools."""
 
 from base64 import b64encode
 from collections.abc import Iterable
@@ -17,7 +17,8 @@ Condition = Literal["up", "silent", "missing", "not ours"]
 
 
 class PeerView(Struct, frozen=True, kw_only=True):
-    """One gateway of another member. `key` in base64; `handshake_age` in seconds, -1 when there was none; bytes.
+    """The other end: a gateway by its id, or a node of our own by its name. `key` in base64; `handshake_age` in
+    seconds, -1 when there was none; bytes.
 
     `state` is `up` while a session stands, else `silent`; `missing` when the device lacks it, `not ours` when nothing
     wants it. `overlay` is its address in the tunnel; `recorded` the endpoint of the member's record, `endpoint` where
@@ -37,6 +38,14 @@ class PeerView(Struct, frozen=True, kw_only=True):
     handshake_age: int
     rx: int
     tx: int
+    node: str = ""
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        if not self.member:
+            return "nobody we know"
+        return f"{self.member} node {self.node}" if self.node else f"{self.member} gateway {self.gateway}"
 
 
 class TunnelView(Struct, frozen=True, kw_only=True):
@@ -93,6 +102,7 @@ def _peer(wants: WgPeer | None, held: Peer | None, counted: Counters, sizes: dic
     return PeerView(
         member=wants.member if wants is not None else "",
         gateway=wants.gateway if wants is not None else 0,
+        node=wants.node if wants is not None else "",
         state=state,
         key=_text(held.key if held is not None else wants.key if wants is not None else b""),
         endpoint=held.endpoint if held is not None else "",
@@ -123,7 +133,7 @@ def written(view: TunnelView) -> str:
 
 
 def _peer_lines(peer: PeerView) -> Iterable[str]:
-    yield f"# {f'{peer.member} gateway {peer.gateway}' if peer.member else 'nobody we know'}: {_told(peer)}"
+    yield f"# {peer.name}: {_told(peer)}"
     if peer.state == "missing":
         yield f"# PublicKey = {peer.key} is not in the device"
         return

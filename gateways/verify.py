@@ -44,7 +44,7 @@ class Check(Struct, frozen=True):
 
 def checks(peer: PeerView, found: Measured) -> Iterable[Check]:
     """Everything that is looked at, of one peer's gateway."""
-    link = f"{peer.member} gateway {peer.gateway}"
+    link = peer.name
     for name, verdict, text in (_handshake(peer), _echo(found.trips), _size(found.sizes), _large(found), _door(found)):
         yield Check(link, name, verdict, text)
 

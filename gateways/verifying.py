@@ -2,7 +2,7 @@
 
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
@@ -22,11 +22,12 @@ AGAIN = 3
 CONNECTIONS = 32
 
 
-def verified(view: TunnelView, member: str, count: int) -> list[Check]:
+def verified(views: Iterable[TunnelView], member: str, count: int) -> list[Check]:
     """What is found about each link, or about those to this member. InputError where there is none."""
-    peers = [peer for peer in view.peers if peer.state != "not ours" and member in ("", peer.member)]
+    everyone = [peer for view in views for peer in view.peers if not peer.node]
+    peers = [peer for peer in everyone if peer.state != "not ours" and member in ("", peer.member)]
     if not peers:
-        known = ", ".join(sorted({peer.member for peer in view.peers if peer.member})) or "none yet"
+        known = ", ".join(sorted({peer.member for peer in everyone if peer.member})) or "none yet"
         raise InputError(f'--member "{member}": no link to it; members with links: {known}', "E104")
     return [check for peer, found in zip(peers, measured(peers, count), strict=True) for check in checks(peer, found)]
 

@@ -24,6 +24,7 @@ class Site(Struct, frozen=True, kw_only=True):
     anchor that signs now: a leaf of another is to be renewed at once. `ledger` is the mark of the ledger that this
     handout's anchors were taken from.
     `gateways` maps the node names of the member's own gateways to their ids: gateway i has the i-th overlay address.
+    `rails` maps them to their rails.
     `zones` counts the member's node agents by availability zone.
     """
 
@@ -34,6 +35,7 @@ class Site(Struct, frozen=True, kw_only=True):
     anchor: str
     overlay: str
     gateways: dict[str, int] = {}
+    rails: dict[str, int] = {}
     issuer: str = ""
     ledger: int = 0
     zones: dict[str, int] = {}
@@ -47,12 +49,38 @@ class PeerGateway(Struct, frozen=True, kw_only=True):
     endpoint: str
     overlay: str
     port: int
+    rail: int = 1
+
+
+class OwnGateway(Struct, frozen=True, kw_only=True):
+    """A gateway of the reader's own member, as its nodes reach it: `endpoint` is an `ip:port` (UDP) of the member's own
+    network. Key `own-gateway/<id>`.
+    """
+
+    id: int
+    node: str
+    key: bytes
+    endpoint: str
+    overlay: str
+
+
+class OwnNode(Struct, frozen=True, kw_only=True):
+    """A node of the reader's own member: its raw WireGuard public key and its address in the overlay. Key
+    `own-node/<name>`.
+    """
+
+    node: str
+    key: bytes
+    overlay: str
 
 
 class Here(Struct, frozen=True):
-    """Where the reader itself stands: its availability zone. Key `here`; each program has its own."""
+    """Where the reader itself stands: its availability zone ("": unknown), and of a node its address in the member's
+    overlay prefix. Key `here`; each program has its own.
+    """
 
-    az: str
+    az: str = ""
+    overlay: str = ""
 
 
 class Peer(Struct, frozen=True, kw_only=True):
@@ -247,6 +275,8 @@ class ForeignBundle(Struct, frozen=True):
 Handout = (
     Site
     | Here
+    | OwnGateway
+    | OwnNode
     | Peer
     | Pool
     | Import
@@ -265,10 +295,11 @@ Handout = (
 class NodeReport(Struct, frozen=True, kw_only=True):
     """What a program says of itself to its controller. Key `node` of the topic `report`.
 
-    `reached` is the root of the last handout that is fully in force, `problems` one line each. `gateway_*` are set
-    by the role gateway: raw WireGuard public key, underlay `ip:port`, mTLS port. `ledger` is the greatest ledger mark
-    whose anchors are in force and on disk, `issuers` the key ids (hex) of the anchors that signed the leaves in use.
-    `drains` are those that it was told on its own socket, by member, and `frozen` why it takes no more of them.
+    `reached` is the root of the last handout that is fully in force, `problems` one line each. `wireguard_*`: the raw
+    public key and the proof of it, of gateways and nodes. `gateway_*` are set by the role gateway: underlay `ip:port`,
+    mTLS port, and the `ip:port` where the member's own nodes reach it ("": nowhere). `ledger` is the greatest ledger
+    mark whose anchors are in force and on disk, `issuers` the key ids (hex) of the anchors that signed the leaves in
+    use. `drains` are those that it was told on its own socket, by member, and `frozen` why it takes no more of them.
     """
 
     node: str
@@ -276,10 +307,11 @@ class NodeReport(Struct, frozen=True, kw_only=True):
     reached: bytes = b""
     problems: tuple[str, ...] = ()
     address: str = ""
-    gateway_key: bytes = b""
-    gateway_proof: bytes = b""
+    wireguard_key: bytes = b""
+    wireguard_proof: bytes = b""
     gateway_endpoint: str = ""
     gateway_port: int = 0
+    gateway_inside: str = ""
     ledger: int = 0
     issuers: tuple[str, ...] = ()
     drains: dict[str, Order] = {}

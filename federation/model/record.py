@@ -74,6 +74,7 @@ class Gateway(Struct, frozen=True, kw_only=True):
 
     `key` is the raw WireGuard public key, `proof` shows that the member holds it (`link.possession`), `endpoint` the
     underlay `ip:port`, `overlay` its address inside the member's overlay prefix, `port` the Envoy port on that address.
+    `rail`, 1 to 8, is no other gateway's of this member: it meets a peer's gateway on rail r at its port + r - 1.
     """
 
     id: int
@@ -83,6 +84,7 @@ class Gateway(Struct, frozen=True, kw_only=True):
     overlay: str
     port: int
     proof: bytes = b""
+    rail: int = 1
 
 
 class Traits(Struct, frozen=True, kw_only=True):

@@ -1,16 +1,23 @@
 """Who links with whom: our gateways for our record, our peers for our agents. Pure."""
 
 from collections.abc import Container, Iterable, Mapping
-from ipaddress import ip_network
 
 from federation.model.handout import LinkReport, NodeReport, Peer, PeerGateway, Place, Site, TargetReport, Witness
 from federation.model.ledger import Ledger, Member
 from federation.model.moves import Leaving
 from federation.model.names import MemberName
+from federation.model.overlay import gateway_address
 from federation.model.record import BEHIND_MAX, About, Distance, Evidence, Gateway, Resource, Seen
 
 
-def site(own: Member, ledger: Ledger, gateways: Mapping[str, int], zones: Mapping[str, int], issuer: str = "") -> Site:
+def site(
+    own: Member,
+    ledger: Ledger,
+    gateways: Mapping[str, int],
+    rails: Mapping[str, int],
+    zones: Mapping[str, int],
+    issuer: str = "",
+) -> Site:
     """Our own member as our agents see it."""
     return Site(
         member=own.name,
@@ -20,6 +27,7 @@ def site(own: Member, ledger: Ledger, gateways: Mapping[str, int], zones: Mappin
         anchor=own.trusted,
         overlay=own.overlay,
         gateways=dict(sorted(gateways.items())),
+        rails=dict(sorted(rails.items())),
         issuer=issuer,
         ledger=ledger.mark,
         zones=dict(zones),
@@ -37,29 +45,26 @@ def peer(member: Member, ledger: Ledger, view: Iterable[Resource]) -> Peer:
         anchor=member.trusted,
         overlay=member.overlay,
         gateways=tuple(
-            PeerGateway(id=g.id, key=g.key, endpoint=g.endpoint, overlay=g.overlay, port=g.port) for g in gateways
+            PeerGateway(id=g.id, key=g.key, endpoint=g.endpoint, overlay=g.overlay, port=g.port, rail=g.rail)
+            for g in gateways
         ),
     )
 
 
-def own_gateway(own: Member, number: int, report: NodeReport) -> Gateway | None:
+def own_gateway(own: Member, number: int, rail: int, report: NodeReport) -> Gateway | None:
     """The gateway that this report describes; None until the agent has a key and an endpoint."""
-    if not (report.gateway_key and report.gateway_endpoint and report.gateway_port):
+    if not (report.wireguard_key and report.gateway_endpoint and report.gateway_port):
         return None
     return Gateway(
         id=number,
         node=report.node,
-        key=report.gateway_key,
-        proof=report.gateway_proof,
+        key=report.wireguard_key,
+        proof=report.wireguard_proof,
         endpoint=report.gateway_endpoint,
         overlay=gateway_address(own.overlay, number),
         port=report.gateway_port,
+        rail=rail,
     )
-
-
-def gateway_address(overlay: str, number: int) -> str:
-    """Gateway i of a member has the i-th address of its overlay prefix (design section 8)."""
-    return str(ip_network(overlay)[number])
 
 
 def seen(mark: int, programs: Mapping[str, NodeReport | None]) -> Seen:

@@ -1,7 +1,10 @@
-"""Clusterset IPs, listener ports and gateway ids that were given, kept in the store."""
+"""Clusterset IPs, listener ports, gateway ids, rails and nodes' numbers that were given, kept in the store."""
+
+from collections.abc import Collection
 
 from federation.config import Own
 from federation.model.names import ServiceKey
+from federation.model.overlay import NODES, RAILS, node_address
 from federation.plan.addresses import address_at, address_space, place
 from federation.ports import Store
 
@@ -13,7 +16,7 @@ class Allocations:
         self._own = own
         self._store = store
         self._space = address_space(own.clusterset)
-        self._given = {kind: self._load(kind) for kind in ("address", "listener", "gateway")}
+        self._given = {kind: self._load(kind) for kind in ("address", "listener", "gateway", "rail", "node-number")}
         self._taken = {kind: set(numbers.values()) for kind, numbers in self._given.items()}
 
     def address(self, service: ServiceKey) -> str:
@@ -31,6 +34,27 @@ class Allocations:
         if node not in given:
             self._give("gateway", node, max(given.values(), default=0) + 1)
         return given[node]
+
+    def rails(self, gateways: Collection[str]) -> dict[str, int]:
+        """The rails of these, the elder first; who comes when all are taken has none. Whoever is not named has none any
+        more.
+        """
+        given = self._given["rail"]
+        for gone in given.keys() - set(gateways):
+            self._free("rail", gone)
+        for node in sorted(set(gateways) - given.keys(), key=self.gateway):
+            free = min(set(range(1, RAILS + 1)) - self._taken["rail"], default=0)
+            if free:
+                self._give("rail", node, free)
+        return dict(given)
+
+    def node(self, name: str, overlay: str) -> str:
+        """The address of this node in the member's overlay prefix."""
+        return node_address(overlay, self._number("node-number", name, NODES))
+
+    def leave(self, name: str) -> None:
+        """This node is not enrolled any more."""
+        self._free("node-number", name)
 
     def release(self, service: ServiceKey) -> None:
         """The service is imported no more."""

@@ -34,6 +34,7 @@ from federation.reconcile.desired import NOTHING, Desired
 from federation.reconcile.exported import Exported
 from federation.reconcile.guarding import Guarding
 from federation.reconcile.heard import PATIENCE, Heard
+from federation.reconcile.inner import Inner
 from federation.reconcile.inputs import inputs_of
 from federation.reconcile.links import Links
 from federation.reconcile.members import Members
@@ -83,6 +84,7 @@ class Loop:
         self.problem = ""
         self.unplanned: dict[ServiceKey, str] = {}
         self.allocations = Allocations(parts.own, parts.store)
+        self.inner = Inner(parts.store, self.allocations)
         self.numbers = ExportNumbers(parts.own.name, parts.store)
         self.native = Native(parts.cluster)
         self._members = Members()
@@ -268,7 +270,10 @@ class Loop:
             self.desired.put_mesh(record, handout)
             self.links.write_down()
         services_gauge.set(len(self.desired.plans))
-        return self.out.batch(self.desired.record, self.desired.roles, self.programs.enrolments)
+        return self.out.batch(self.desired.record, self.desired.roles, self.programs.enrolments, self._node_address)
+
+    def _node_address(self, name: str) -> str:
+        return self.allocations.node(name, self.parts.ledger.ledger.members[self.parts.own.name].overlay)
 
     def _waits(self, states: Mapping[MemberName, PeerState]) -> bool:
         """True while the first publication waits for records that an earlier life had."""
@@ -350,6 +355,7 @@ class Loop:
             for name in found.gone:
                 self.out.forget(name)
                 self.demands.forget(name)
+                self.allocations.leave(name)
                 self.parts.store.drop(f"known/{name}")
             self._mesh, self._pods_moved = self._mesh or found.new, True
 

@@ -33,13 +33,16 @@ def plan_mesh(loop: Loop, states: Mapping[MemberName, PeerState]) -> tuple[dict[
         "about": mesh.about(own, VERSION, loop.moves.leaves().get(own.name), loop.parts.labels)
     }
     evidence = loop.links.evidence()
-    ours: list[Resource] = [*_gateways(loop, own, reports), *loop.links.distances(), *evidence]
+    names = [name for name, one in loop.programs.enrolments.items() if one.role == "gateway"]
+    rails = loop.allocations.rails(names)
+    ours: list[Resource] = [*_gateways(loop, own, reports, rails), *loop.links.distances(), *evidence]
     ours += loop.trust.record
     enrolled = loop.programs.enrolments
     ours.append(mesh.seen(ledger.mark, {name: reports.get(name) for name in (*enrolled, *loop.programs.unread)}))
     record |= {key_of(item): item for item in ours} | loop.bundles.record()
-    ids = {name: loop.allocations.gateway(name) for name, e in enrolled.items() if e.role == "gateway"}
-    handout: dict[str, Struct] = {"site": mesh.site(own, ledger, ids, loop.programs.zones, loop.trust.issuer)}
+    ids = {name: loop.allocations.gateway(name) for name in names}
+    handout: dict[str, Struct] = {"site": mesh.site(own, ledger, ids, rails, loop.programs.zones, loop.trust.issuer)}
+    handout |= loop.inner.handout(own, ids, enrolled, reports)
     handout[f"place/{own.name}"] = mesh.place(own, loop.links.costs, own=True)
     handout |= mesh.own_witnesses(own.name, evidence)
     hosts = loop.desired.steered.keys()
@@ -53,15 +56,15 @@ def plan_mesh(loop: Loop, states: Mapping[MemberName, PeerState]) -> tuple[dict[
     return record, handout | loop.bundles.handout(states)
 
 
-def _gateways(loop: Loop, own: Member, reports: Mapping[str, NodeReport | None]) -> list[Gateway]:
-    """Each enrolled gateway as last reported: an agent that is not connected now is unknown, not gone."""
+def _gateways(
+    loop: Loop, own: Member, reports: Mapping[str, NodeReport | None], rails: Mapping[str, int]
+) -> list[Gateway]:
+    """Each gateway with a rail as last reported: an agent that is not connected now is unknown, not gone."""
     found = []
     store = loop.parts.store
-    for name, enrolment in loop.programs.enrolments.items():
-        if enrolment.role != "gateway":
-            continue
+    for name, rail in rails.items():
         report = reports.get(name)
-        gateway = mesh.own_gateway(own, loop.allocations.gateway(name), report) if report else None
+        gateway = mesh.own_gateway(own, loop.allocations.gateway(name), rail, report) if report else None
         known = _known_gateway(store.get(f"known/{name}"))
         if gateway is not None and gateway != known:
             store.put(f"known/{name}", encode(gateway))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from federation.config import Enrolment
@@ -55,9 +55,15 @@ class Publications:
         """True when this process has published anything."""
         return bool(self._roots)
 
-    def batch(self, record: Tree, roles: Mapping[Role, Tree], enrolments: Mapping[str, Enrolment]) -> Batch:
+    def batch(
+        self,
+        record: Tree,
+        roles: Mapping[Role, Tree],
+        enrolments: Mapping[str, Enrolment],
+        address: Callable[[str], str],
+    ) -> Batch:
         """What must be published now; its numbers are written to the store. Unavailable when the store fails. Nobody is
-        looked at whose role is given the same as before.
+        looked at whose role is given the same as before. `address` gives a node's in the overlay.
         """
         due = []
         if self._roots.get("") != record.root:
@@ -67,7 +73,7 @@ class Publications:
         looked_at: list[Enrolment] = []
         if moved or enrolments is not before:
             looked_at = [e for name, e in enrolments.items() if e.role in moved or before.get(name) is not e]
-        wanted = {one.name: _handout(roles[one.role], one) for one in looked_at}
+        wanted = {one.name: _handout(roles[one.role], one, address) for one in looked_at}
         changed = {name: tree for name, tree in wanted.items() if self._roots.get(name) != tree.root}
         if changed:
             self.revision += 1
@@ -92,6 +98,7 @@ class Publications:
         self._roots.pop(agent, None)
 
 
-def _handout(tree: Tree, enrolment: Enrolment) -> Tree:
+def _handout(tree: Tree, enrolment: Enrolment, address: Callable[[str], str]) -> Tree:
     own = {f"workload/{w.namespace}/{w.account}": encode(w) for w in enrolment.workloads}
-    return tree.apply(own | ({"here": encode(Here(enrolment.az))} if enrolment.az else {}))
+    here = Here(enrolment.az, address(enrolment.name) if enrolment.role == "node" else "")
+    return tree.apply(own | ({"here": encode(here)} if here != Here() else {}))

@@ -10,6 +10,7 @@ from msgspec import Struct, structs
 from prometheus_client import Gauge
 
 from federation.link.line import Line
+from federation.link.possession import proves
 from federation.model.errors import Refused
 from federation.model.handout import EndpointReport, EnvoyRefusal, FlowReport, LinkReport, NodeReport, TargetReport
 from federation.model.names import ServiceKey
@@ -143,6 +144,7 @@ class AgentSync:
         try:
             changed = {key: REPORT.decode(key, data) for key, data in change.changed.items()}
             flows = flows_of(changed, change.removed)
+            check_key(self._own, name, changed.get("node"))
         except Refused as error:
             log.error("report refused", extra={"node": name, "code": error.code, "reason": error.text})
             line.session.refuse(event.topic, error)
@@ -158,6 +160,14 @@ class AgentSync:
             self._flowed(name, flows)
         if any(_matters(old) != _matters(agent.reports.get(key)) for key, old in before.items()):
             self._reported(name)
+
+
+def check_key(member: str, name: str, report: Struct | None) -> None:
+    """Refused (E121) when a program names a WireGuard key that it does not show to be its own."""
+    if not isinstance(report, NodeReport) or not report.wireguard_key:
+        return
+    if not proves(report.wireguard_proof, report.wireguard_key, member, name):
+        raise Refused(f"report of {name}: does not prove possession of its WireGuard key; last good kept", "E121")
 
 
 def _matters(report: Struct | None) -> Struct | None:

@@ -14,6 +14,8 @@ from federation.model.handout import (
     LinkReport,
     NodeReport,
     Offer,
+    OwnGateway,
+    OwnNode,
     Peer,
     Place,
     Pool,
@@ -35,6 +37,8 @@ HANDOUT = Codec(
     {
         "site": Site,
         "here": Here,
+        "own-gateway": OwnGateway,
+        "own-node": OwnNode,
         "peer": Peer,
         "pool": Pool,
         "import": Import,

@@ -13,7 +13,7 @@ from msgspec import Struct, field
 from federation.model.errors import Unavailable
 from gateways.kernel.port import Kernel
 from gateways.render import nft, routes, wireguard
-from gateways.render.commands import route_command, wireguard_command
+from gateways.render.commands import route_command, rule_command, wireguard_command
 
 
 class Ledger(Struct):
@@ -84,6 +84,18 @@ class MemoryRoutes:
         self._ledger = ledger
         self._devices = devices
         self.links: dict[str, routes.Link] = {}
+        self.tables: set[int] = set()
+
+    def rules(self) -> tuple[int, ...]:
+        """The tables that rules lead to."""
+        return tuple(sorted(self.tables))
+
+    def apply_rules(self, steps: Iterable[routes.RuleStep]) -> None:
+        """Do these steps."""
+        for step in steps:
+            self._ledger.call()
+            self._ledger.commands.append(rule_command(step))
+            (self.tables.add if isinstance(step, routes.AddRule) else self.tables.discard)(step.table)
 
     def read(self, device: str) -> routes.Link | None:
         """The link as it stands."""
@@ -118,9 +130,9 @@ def _after(link: routes.Link, step: routes.Step) -> routes.Link:
         case routes.DropAddress():
             addresses.discard(step.address)
         case routes.AddRoute():
-            held = {route for route in held if route.prefix != step.route.prefix} | {step.route}
+            held = {route for route in held if route.place != step.route.place} | {step.route}
         case routes.DropRoute():
-            held = {route for route in held if route.prefix != step.prefix}
+            held = {route for route in held if route.place != step.route.place}
     return routes.Link(
         device=link.device,
         mtu=mtu,
@@ -163,4 +175,8 @@ class Twin:
         self.wireguard = MemoryWireGuard(self.ledger)
         self.routes = MemoryRoutes(self.ledger, self.wireguard)
         self.filter = MemoryFilter(self.ledger)
-        self.kernel = Kernel(self.wireguard, self.routes, self.filter)
+        self.kernel: Kernel = self
+
+    def named(self, prefix: str) -> tuple[str, ...]:
+        """The links whose names begin so."""
+        return tuple(sorted(name for name in self.wireguard.devices if name.startswith(prefix)))

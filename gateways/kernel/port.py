@@ -6,8 +6,6 @@ All calls block for milliseconds; the loop runs them in a thread. Failures are `
 from collections.abc import Iterable
 from typing import Protocol
 
-from msgspec import Struct
-
 from gateways.render import nft, routes, wireguard
 
 
@@ -30,6 +28,12 @@ class Routes(Protocol):
     def apply(self, steps: Iterable[routes.Step]) -> None:
         """Do these steps in order; adding what is there and removing what is not there succeed."""
 
+    def rules(self) -> tuple[int, ...]:
+        """The tables that our rules lead to (`routes.AddRule`)."""
+
+    def apply_rules(self, steps: Iterable[routes.RuleStep]) -> None:
+        """Do these steps in order, as `apply` does."""
+
 
 class Filter(Protocol):
     """nft tables."""
@@ -44,9 +48,20 @@ class Filter(Protocol):
         """Remove the table; removing the absent succeeds."""
 
 
-class Kernel(Struct, frozen=True):
+class Kernel(Protocol):
     """The three ports of one node."""
 
-    wireguard: WireGuard
-    routes: Routes
-    filter: Filter
+    @property
+    def wireguard(self) -> WireGuard:
+        """Its WireGuard devices."""
+
+    @property
+    def routes(self) -> Routes:
+        """Its links and routes."""
+
+    @property
+    def filter(self) -> Filter:
+        """Its nft tables."""
+
+    def named(self, prefix: str) -> tuple[str, ...]:
+        """The links whose names begin so."""

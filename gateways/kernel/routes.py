@@ -13,20 +13,30 @@ from gateways.render.routes import (
     PROTOCOL,
     AddAddress,
     AddRoute,
+    AddRule,
     DropAddress,
     DropLink,
     DropRoute,
     Link,
-    Route,
+    RuleStep,
     SetLink,
     Step,
 )
+from gateways.state import Way
 
 SCOPE_LINK = 253
 ALREADY = (errno.EEXIST,)
 ABSENT = (errno.ENOENT, errno.ESRCH, errno.EADDRNOTAVAIL, errno.ENODEV)
 IFF_UP = 1
 NO_DAD = 0x02
+MAIN = 254
+"""The main routing table (rtnetlink(7), RT_TABLE_MAIN)."""
+
+METRIC = 1024
+"""What the kernel gives to an IPv6 route that asks for none (ipv6.h, IP6_RT_PRIO_USER)."""
+
+PRIORITY = 157
+"""Of our rules: before that of the main table (32766)."""
 
 
 class LinuxRoutes:
@@ -47,6 +57,26 @@ class LinuxRoutes:
                 routes=tuple(sorted(_routes(ip, index))),
             )
 
+    def rules(self) -> tuple[int, ...]:
+        """The tables that rules of our protocol number lead to."""
+        with IPRoute() as ip:
+            found = ip.get_rules(family=socket.AF_INET6)
+            return tuple(
+                sorted(rule.get_attr("FRA_TABLE") for rule in found if rule.get_attr("FRA_PROTOCOL") == PROTOCOL)
+            )
+
+    def apply_rules(self, steps: Iterable[RuleStep]) -> None:
+        """Do these steps in order."""
+        with IPRoute() as ip:
+            for step in steps:
+                verb, accepted = ("add", ALREADY) if isinstance(step, AddRule) else ("del", ABSENT)
+                mark = {"fwmark": step.table, "table": step.table, "FRA_PROTOCOL": PROTOCOL}
+                try:
+                    ip.rule(verb, family=socket.AF_INET6, priority=PRIORITY, **mark)
+                except NetlinkError as error:
+                    if error.code not in accepted:
+                        raise Unavailable(f"{type(step).__name__} {step.table}: {error}") from None
+
     def apply(self, steps: Iterable[Step]) -> None:
         """Do these steps in order."""
         with IPRoute() as ip:
@@ -65,13 +95,15 @@ def _addresses(ip: IPRoute, index: int) -> Iterable[str]:
             yield f"{message.get_attr('IFA_ADDRESS')}/{message['prefixlen']}"
 
 
-def _routes(ip: IPRoute, index: int) -> Iterable[Route]:
+def _routes(ip: IPRoute, index: int) -> Iterable[Way]:
     for family in (socket.AF_INET, socket.AF_INET6):
         for message in ip.get_routes(family=family, oif=index, proto=PROTOCOL):
             if message["proto"] == PROTOCOL and message.get_attr("RTA_OIF") == index:
                 metrics = message.get_attr("RTA_METRICS")
                 mtu = 0 if metrics is None else metrics.get_attr("RTAX_MTU") or 0
-                yield Route(f"{message.get_attr('RTA_DST')}/{message['dst_len']}", mtu)
+                table, metric = message.get_attr("RTA_TABLE"), message.get_attr("RTA_PRIORITY") or 0
+                prefix = f"{message.get_attr('RTA_DST')}/{message['dst_len']}"
+                yield Way(prefix, mtu, 0 if table == MAIN else table, 0 if metric == METRIC else metric)
 
 
 def _apply(ip: IPRoute, index: int, step: Step) -> None:
@@ -93,11 +125,15 @@ def _do(ip: IPRoute, index: int, step: Step) -> None:
             ip.addr("del", index=index, **_address(step.address))
         case AddRoute():
             size = {"metrics": {"mtu": step.route.mtu}} if step.route.mtu else {}
-            ip.route("replace", dst=step.route.prefix, oif=index, proto=PROTOCOL, **size)
+            ip.route("replace", oif=index, proto=PROTOCOL, **_place(step.route), **size)
         case DropRoute():
-            ip.route("del", dst=step.prefix, oif=index, proto=PROTOCOL)
+            ip.route("del", oif=index, proto=PROTOCOL, **_place(step.route))
         case DropLink():
             ip.link("del", index=index)
+
+
+def _place(way: Way) -> dict[str, Any]:
+    return {"dst": way.prefix, "table": way.table or MAIN, **({"priority": way.metric} if way.metric else {})}
 
 
 def _address(text: str) -> dict[str, Any]:

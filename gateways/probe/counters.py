@@ -1,34 +1,32 @@
 """WireGuard's counters and measured round trips as link reports. Pure."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from federation.model.handout import LinkReport
 from federation.model.names import MemberName
 from federation.model.standing import Standing
 from gateways.probe.paths import Trip
 from gateways.render.wireguard import Actual, Counters
-from gateways.state import Tunnel
+from gateways.state import Tunnel, WgPeer
 
 NEVER = -1
 
 
 def link_reports(
-    tunnel: Tunnel,
-    actual: Actual | None,
+    tunnels: Iterable[Tunnel],
+    actual: Mapping[str, Actual],
     now: float,
     trip: Callable[[str], Trip],
     standing: Callable[[str], Standing],
     mtus: Mapping[str, int],
 ) -> dict[str, LinkReport]:
-    """One report a peer gateway, by its key in the report feed.
+    """One report a peer gateway, by its key in the report feed. `actual` are the devices by name.
 
     `now` is Unix seconds, as the handshake's time is. For an overlay address `trip` gives the round trip,
     `standing` what probes say of the way there, `mtus` how large packets pass.
     """
-    counters = {} if actual is None else actual.counters
     reports: dict[str, LinkReport] = {}
-    for peer in tunnel.peers:
-        count = counters.get(peer.key, Counters())
+    for peer, count in _counted(tunnels, actual):
         reports[f"link/{peer.member}/{peer.gateway}"] = LinkReport(
             member=MemberName(peer.member),
             gateway=peer.gateway,
@@ -45,7 +43,15 @@ def link_reports(
     return reports
 
 
-def received(tunnel: Tunnel, actual: Actual | None) -> dict[str, int]:
+def received(tunnels: Iterable[Tunnel], actual: Mapping[str, Actual]) -> dict[str, int]:
     """Bytes received from each peer gateway, by its overlay address."""
-    counters = {} if actual is None else actual.counters
-    return {peer.overlay: counters.get(peer.key, Counters()).rx for peer in tunnel.peers}
+    return {peer.overlay: count.rx for peer, count in _counted(tunnels, actual)}
+
+
+def _counted(tunnels: Iterable[Tunnel], actual: Mapping[str, Actual]) -> Iterator[tuple[WgPeer, Counters]]:
+    """The gateways of other members, with what was counted."""
+    for tunnel in tunnels:
+        if tunnel.rail:
+            counters = actual[tunnel.device].counters if tunnel.device in actual else {}
+            for peer in tunnel.peers:
+                yield peer, counters.get(peer.key, Counters())

@@ -19,6 +19,9 @@ log = logging.getLogger("probe")
 REQUEST, REPLY = 128, 129
 HEADER = struct.Struct("!BBHHH")
 ICMP6_FILTER, ICMP6_FILTER_SIZE = 1, 32
+PKTINFO = struct.Struct("=16sI")
+"""in6_pktinfo: an own address (none: the kernel chooses) and a device's index (ipv6(7))."""
+
 IP_HEADER = 40
 MTU_DISCOVER, PROBE = 23, 3
 """IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE (ipv6(7)): packets go out whole, whatever the route's MTU says."""
@@ -34,12 +37,12 @@ class EchoProber:
     """
 
     def __init__(self, wanted: Callable[[], Mapping[str, bool]], sized: bool = False) -> None:
-        """`wanted` gives the overlay addresses to probe, True for those in use; it is asked anew each time. `sized`: it
-        is measured as well how large packets may be.
+        """`wanted` gives the overlay addresses to probe (`ADDRESS%DEVICE`: over this device), True for those in use; it
+        is asked anew each time. How large packets may be is measured over devices that are named, `sized`: on all ways.
         """
         self._wanted = wanted
         self._sized = sized
-        self._mark, self._size_mark = secrets.SystemRandom().sample(range(1 << 16), 2)
+        self._marks = Marks()
         self.paths = Paths()
         self.sizes = Sizes()
         self._needs: dict[str, Need | None] = {}
@@ -64,8 +67,7 @@ class EchoProber:
                     self._receive(port)
                     self.paths.judge(_now())
                     self._send(port)
-                    if self._sized:
-                        self._send_sizes(port)
+                    self._send_sizes(port)
                     self._tell()
                     now = _now()
                     await asyncio.sleep(min(self.paths.wait(now), self.sizes.wait(self._needs, now.seconds)))
@@ -85,28 +87,28 @@ class EchoProber:
     def _send(self, port: socket.socket) -> None:
         wanted = self._wanted()
         sequence, due = self.paths.begin(wanted, _now())
-        packet = HEADER.pack(REQUEST, 0, 0, self._mark, sequence)
         for address in due:
             now = _now()
             try:
-                port.sendto(packet, (address, 0))
+                send(port, HEADER.pack(REQUEST, 0, 0, self._marks.small(address), sequence), address)
                 self.paths.sent(address, sequence, now)
             except OSError:
                 self.paths.unsent(address, sequence, now)
             self.paths.plan(address, wanted[address], now)
 
     def _send_sizes(self, port: socket.socket) -> None:
-        self._needs = {address: self._need(address, busy) for address, busy in self._wanted().items()}
+        sized = {one: busy for one, busy in self._wanted().items() if self._sized or "%" in one}
+        self._needs = {address: self._need(address, busy) for address, busy in sized.items()}
         for one in self.sizes.step(self._needs, _now().seconds):
             with contextlib.suppress(OSError):
-                port.sendto(self._padded(one), (one.address, 0))
+                send(port, self._padded(one), one.address)
 
     def _need(self, address: str, busy: bool) -> Need | None:
         patience = self.paths.patience(address)
         return None if patience is None else Need(patience, busy)
 
     def _padded(self, probe: Probe) -> bytes:
-        header = HEADER.pack(REQUEST, 0, 0, self._size_mark, probe.sequence)
+        header = HEADER.pack(REQUEST, 0, 0, self._marks.large(probe.address), probe.sequence)
         return header.ljust(probe.size - IP_HEADER, b"\0")
 
     def _receive(self, port: socket.socket) -> None:
@@ -117,10 +119,11 @@ class EchoProber:
                 if len(data) < HEADER.size:
                     continue
                 kind, _, _, mark, sequence = HEADER.unpack_from(data)
-                if kind == REPLY and mark == self._mark:
-                    self.paths.answered(source[0], sequence, now)
-                elif kind == REPLY and mark == self._size_mark:
-                    self.sizes.answered(source[0], sequence)
+                key, sized = self._marks.of(source[0], mark)
+                if kind == REPLY and sized:
+                    self.sizes.answered(key, sequence)
+                elif kind == REPLY:
+                    self.paths.answered(key, sequence, now)
         self._tell()
 
     def _tell(self) -> None:
@@ -128,6 +131,43 @@ class EchoProber:
         if any(now is not before for now, before in zip(seen, self._seen, strict=True)):
             self._seen = seen
             self.changed.set()
+
+
+class Marks:
+    """The ICMP identifiers of our own probes: two a device, so that an answer tells on which one was asked."""
+
+    def __init__(self) -> None:
+        self._free = secrets.SystemRandom().sample(range(1 << 16), 1 << 10)
+        self._given: dict[str, tuple[int, int]] = {}
+        self._devices: dict[int, tuple[str, bool]] = {}
+
+    def small(self, address: str) -> int:
+        """The identifier of probes of the way."""
+        return self._pair(address.partition("%")[2])[0]
+
+    def large(self, address: str) -> int:
+        """The identifier of probes of the size."""
+        return self._pair(address.partition("%")[2])[1]
+
+    def of(self, source: str, mark: int) -> tuple[str, bool]:
+        """Which way an answer is about, and whether it is about the size."""
+        device, sized = self._devices.get(mark, ("?", False))
+        return (f"{source}%{device}" if device else source), sized
+
+    def _pair(self, device: str) -> tuple[int, int]:
+        pair = self._given.get(device)
+        if pair is None:
+            pair = self._given[device] = (self._free.pop(), self._free.pop())
+            self._devices |= {pair[0]: (device, False), pair[1]: (device, True)}
+        return pair
+
+
+def send(port: socket.socket, packet: bytes, address: str) -> None:
+    """Send to this address, over its device where it names one (RFC 3542 section 6). OSError when it cannot leave."""
+    where, _, device = address.partition("%")
+    index = socket.if_nametoindex(device) if device else 0
+    over = [(socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, PKTINFO.pack(b"", index))] if device else []
+    port.sendmsg([packet], over, 0, (where, 0))
 
 
 def _now() -> Now:

@@ -33,11 +33,23 @@ def route_command(step: routes.Step) -> str:
             return f"ip address del {step.address} dev {step.device}"
         case routes.AddRoute():
             size = f" mtu {step.route.mtu}" if step.route.mtu else ""
-            return f"ip route replace {step.route.prefix} dev {step.device} proto {routes.PROTOCOL}{size}"
+            return f"ip route replace {_route(step)}{size}"
         case routes.DropRoute():
-            return f"ip route del {step.prefix} dev {step.device} proto {routes.PROTOCOL}"
+            return f"ip route del {_route(step)}"
         case routes.DropLink():
             return f"ip link del {step.device}"
+
+
+def rule_command(step: routes.RuleStep) -> str:
+    """The `ip` command of this step (ip-rule(8))."""
+    verb = "add" if isinstance(step, routes.AddRule) else "del"
+    return f"ip -6 rule {verb} fwmark {step.table:#x} lookup {step.table} protocol {routes.PROTOCOL}"
+
+
+def _route(step: routes.AddRoute | routes.DropRoute) -> str:
+    table = f" table {step.route.table}" if step.route.table else ""
+    metric = f" metric {step.route.metric}" if step.route.metric else ""
+    return f"{step.route.prefix} dev {step.device} proto {routes.PROTOCOL}{table}{metric}"
 
 
 def _key(key: bytes) -> str:

@@ -1,23 +1,17 @@
 """The device as a link: its address, its MTU, the routes behind it. Routes carry PROTOCOL as the mark of ownership."""
 
+from collections.abc import Iterable
 from ipaddress import ip_network
 
 from msgspec import Struct
 
-from gateways.state import Tunnel
+from gateways.state import Tunnel, Way
 
 PROTOCOL = 157
 """Our number in the `protocol` field of a route (rtnetlink(7)): 5 to 255 are free for administrators and daemons."""
 
 MTU = 1420
 """1500 less 80 bytes: IPv6 header, UDP header, WireGuard data header and tag, so that any underlay of 1500 fits."""
-
-
-class Route(Struct, frozen=True, order=True):
-    """A canonical prefix, and how large packets to it may be (0: as the link carries them)."""
-
-    prefix: str
-    mtu: int = 0
 
 
 class Link(Struct, frozen=True, kw_only=True):
@@ -27,7 +21,7 @@ class Link(Struct, frozen=True, kw_only=True):
     mtu: int
     up: bool
     addresses: tuple[str, ...]
-    routes: tuple[Route, ...]
+    routes: tuple[Way, ...]
 
 
 class SetLink(Struct, frozen=True):
@@ -55,14 +49,14 @@ class AddRoute(Struct, frozen=True):
     """Send a prefix over the link, in packets of this size."""
 
     device: str
-    route: Route
+    route: Way
 
 
 class DropRoute(Struct, frozen=True):
     """Send a prefix over the link no more."""
 
     device: str
-    prefix: str
+    route: Way
 
 
 class DropLink(Struct, frozen=True):
@@ -71,14 +65,27 @@ class DropLink(Struct, frozen=True):
     device: str
 
 
+class AddRule(Struct, frozen=True):
+    """Packets with this mark look in the table of the same number first."""
+
+    table: int
+
+
+class DropRule(Struct, frozen=True):
+    """They do so no more."""
+
+    table: int
+
+
 Step = SetLink | AddAddress | DropAddress | AddRoute | DropRoute | DropLink
+RuleStep = AddRule | DropRule
 
 
 def link_of(tunnel: Tunnel) -> Link:
     """The link of this tunnel. The own address is a host address: each peer's prefix has a route of its own, with the
     size of packets that passes there: TCP at both ends of a connection keeps to it.
     """
-    routes = {Route(str(ip_network(allowed)), peer.mtu) for peer in tunnel.peers for allowed in peer.allowed}
+    routes = {Way(str(ip_network(way.prefix)), way.mtu, way.table, way.metric) for way in tunnel.ways}
     return Link(
         device=tunnel.device,
         mtu=MTU,
@@ -96,7 +103,14 @@ def changes(wanted: Link, actual: Link | None) -> tuple[Step, ...]:
         steps.append(SetLink(wanted.device, wanted.mtu))
     steps.extend(AddAddress(wanted.device, a) for a in wanted.addresses if a not in held.addresses)
     steps.extend(AddRoute(wanted.device, r) for r in wanted.routes if r not in held.routes)
-    prefixes = {r.prefix for r in wanted.routes}
-    steps.extend(DropRoute(wanted.device, r.prefix) for r in held.routes if r.prefix not in prefixes)
+    kept = {r.place for r in wanted.routes}
+    steps.extend(DropRoute(wanted.device, r) for r in held.routes if r.place not in kept)
     steps.extend(DropAddress(wanted.device, a) for a in held.addresses if a not in wanted.addresses)
     return tuple(steps)
+
+
+def rule_changes(wanted: Iterable[int], held: Iterable[int]) -> tuple[RuleStep, ...]:
+    """What to do so that just these tables are asked by their marks."""
+    wants, has = set(wanted), set(held)
+    added = [AddRule(table) for table in sorted(wants - has)]
+    return (*added, *(DropRule(table) for table in sorted(has - wants)))

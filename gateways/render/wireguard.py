@@ -28,7 +28,7 @@ class Peer(Struct, frozen=True, kw_only=True, order=True):
 
 
 class Device(Struct, frozen=True, kw_only=True):
-    """What a device must hold. `private_key` raw, `port` UDP."""
+    """What a device must hold. `private_key` raw, `port` UDP (0: any)."""
 
     name: str
     private_key: bytes
@@ -111,7 +111,7 @@ def changes(wanted: Device, actual: Actual | None, before: Device | None = None)
         return (Create(wanted.name), SetDevice(wanted.name, wanted.private_key, wanted.port), *_all_peers(wanted))
     held = actual.device
     steps: list[Step] = []
-    if (held.private_key, held.port) != (wanted.private_key, wanted.port):
+    if held.private_key != wanted.private_key or wanted.port not in (0, held.port):
         steps.append(SetDevice(wanted.name, wanted.private_key, wanted.port))
     keep = {peer.key for peer in wanted.peers}
     steps.extend(DropPeer(wanted.name, peer.key) for peer in held.peers if peer.key not in keep)

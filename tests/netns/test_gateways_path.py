@@ -31,7 +31,7 @@ from tests.worlds.two_members import (
 
 pytestmark = pytest.mark.netns
 
-ENTRANCE = "fd49:7374:2::1"
+ENTRANCE = "fd49:7374:0:2::1"
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +105,7 @@ def test_kernel_and_envoy_hold_the_whole_handout(world: GatewaysWorld) -> None:
 
 def test_show_says_what_wg_says_as_wg_quick_reads_it(world: GatewaysWorld, tmp_path: Path) -> None:
     isthmus, state = str(Path(sys.executable).with_name("isthmus")), str(world.root / "eg")
-    view = json.loads(world.east.run(isthmus, "gateway", "show", "--state", state, "--output", "json"))
+    (view,) = json.loads(world.east.run(isthmus, "gateway", "show", "--state", state, "--output", "json"))
     interface, dumped = (line.split("\t") for line in world.east.run("wg", "show", view["device"], "dump").splitlines())
     (peer,) = view["peers"]
     assert (view["key"], view["port"]) == (interface[1], int(interface[2]))
@@ -269,7 +269,7 @@ def test_what_a_hand_flushed_comes_back(world: GatewaysWorld) -> None:
     world.west.run("wg", "set", device, "peer", key, "remove")
     await_true("the peer", lambda: world.west.run("wg", "show", device, "peers").strip() == key)
     await_true("the table", lambda: "isthmus_gateway" in world.west.run("nft", "list", "tables"))
-    await_true("the route", lambda: "fd49:7374:1::/64" in world.west.ip("-6", "route"))
+    await_true("the route", lambda: "fd49:7374:0:1::/64" in world.west.ip("-6", "route"))
     world.wait_until_serving()
 
 

@@ -12,8 +12,9 @@ from federation.link.possession import wireguard_key
 from gateways.kernel.routes import LinuxRoutes
 from gateways.kernel.wg import LinuxWireGuard
 from gateways.render import routes, wireguard
-from gateways.render.routes import MTU, Link, Route
+from gateways.render.routes import MTU, Link
 from gateways.render.wireguard import Device, Peer
+from gateways.state import Way
 from tests.netns.spaces import Space, await_true, join
 
 pytestmark = pytest.mark.netns
@@ -27,14 +28,14 @@ class Side:
         self.space = Space(f"g{number}")
         self.device = f"ist{secrets.token_hex(3)}0"
         self.key = wireguard_key(secrets.token_bytes(32), "m", "gw")
-        self.address = f"fd49:7374:{number}::1"
+        self.address = f"fd49:7374:0:{number}::1"
 
     @property
     def peer(self) -> Peer:
         return Peer(
             key=self.key.public,
             endpoint=f"10.98.0.{self.number}:51820",
-            allowed=(f"fd49:7374:{self.number}::/64",),
+            allowed=(f"fd49:7374:0:{self.number}::/64",),
         )
 
     def apply(self, *peers: Peer, mtu: int = 0) -> None:
@@ -44,7 +45,7 @@ class Side:
             mtu=MTU,
             up=True,
             addresses=(f"{self.address}/128",),
-            routes=tuple(sorted(Route(peer.allowed[0], mtu) for peer in peers)),
+            routes=tuple(sorted(Way(peer.allowed[0], mtu) for peer in peers)),
         )
         with self.space.entered():
             port, router = LinuxWireGuard(), LinuxRoutes()
@@ -82,7 +83,7 @@ def test_two_devices_made_by_our_client_carry_an_echo(sides: tuple[Side, Side]) 
     two.apply(one.peer)
     one.reach(two)
     key = base64.b64encode(two.peer.key).decode()
-    assert one.shown("allowed-ips") == {key: "fd49:7374:2::/64"}
+    assert one.shown("allowed-ips") == {key: "fd49:7374:0:2::/64"}
     assert one.shown("endpoints") == {key: "10.98.0.2:51820"}
     assert one.shown("persistent-keepalive") == {key: "10"}
 
@@ -95,7 +96,7 @@ def test_adding_and_removing_a_third_peer_keeps_the_handshake(sides: tuple[Side,
     one.reach(two)
     handshake = await_true("a handshake", lambda: int(one.shown("latest-handshakes")[key]))
     received = int(one.shown("transfer")[key].split()[0])
-    third = Peer(key=b"\x07" * 32, endpoint="10.98.0.9:51820", allowed=("fd49:7374:9::/64",))
+    third = Peer(key=b"\x07" * 32, endpoint="10.98.0.9:51820", allowed=("fd49:7374:0:9::/64",))
     one.apply(two.peer, third)
     assert len(one.shown("latest-handshakes")) == 2
     one.apply(two.peer)
@@ -107,10 +108,10 @@ def test_a_prefix_that_another_peer_took_goes_back_to_its_owner(sides: tuple[Sid
     one, two = sides
     one.apply(two.peer)
     thief = base64.b64encode(b"\x07" * 32).decode()
-    one.space.run("wg", "set", one.device, "peer", thief, "allowed-ips", "fd49:7374:2::/64")
+    one.space.run("wg", "set", one.device, "peer", thief, "allowed-ips", "fd49:7374:0:2::/64")
     assert one.shown("allowed-ips")[base64.b64encode(two.peer.key).decode()] == "(none)"
     one.apply(two.peer)
-    assert one.shown("allowed-ips") == {base64.b64encode(two.peer.key).decode(): "fd49:7374:2::/64"}
+    assert one.shown("allowed-ips") == {base64.b64encode(two.peer.key).decode(): "fd49:7374:0:2::/64"}
 
 
 def test_a_device_whose_program_died_is_made_anew(sides: tuple[Side, Side]) -> None:
@@ -120,12 +121,12 @@ def test_a_device_whose_program_died_is_made_anew(sides: tuple[Side, Side]) -> N
     with one.space.entered():
         await_true("the device is gone", lambda: LinuxWireGuard().read(one.device) is None)
     one.apply(two.peer)
-    assert one.shown("allowed-ips") == {base64.b64encode(two.peer.key).decode(): "fd49:7374:2::/64"}
+    assert one.shown("allowed-ips") == {base64.b64encode(two.peer.key).decode(): "fd49:7374:0:2::/64"}
 
 
 def test_a_route_has_the_size_that_was_measured_and_loses_it_again(sides: tuple[Side, Side]) -> None:
     one, two = sides
     for mtu, told in ((1300, " mtu 1300"), (1340, " mtu 1340"), (0, "")):
         one.apply(two.peer, mtu=mtu)
-        line = one.space.run("ip", "-6", "route", "show", "fd49:7374:2::/64")
+        line = one.space.run("ip", "-6", "route", "show", "fd49:7374:0:2::/64")
         assert (f"{told} " in line) if told else ("mtu" not in line), line

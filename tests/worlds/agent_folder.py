@@ -20,17 +20,24 @@ from tests.worlds.two_members import DOMAIN, MemberKeys
 
 
 def make_folder(
-    directory: Path, own: MemberKeys, role: Role, values: dict[str, Struct], identities: Iterable[SpiffeId]
+    directory: Path,
+    own: MemberKeys,
+    role: Role,
+    values: dict[str, Struct],
+    identities: Iterable[SpiffeId],
+    *,
+    node: str = "",
+    seed: bytes = b"",
 ) -> Path:
-    """A folder for one agent whose controllers are all dead."""
-    node = f"{own.name}-{role}"
+    """A folder for one agent whose controllers are all dead. A gateway has the member's WireGuard key, or this seed's."""
+    node = node or f"{own.name}-{role}"
     enrolled = Enrolled(node=node, role=role, member=own.name, domain=DOMAIN, controllers=(), anchor=own.anchor)
     save_enrolled(directory, enrolled)
     save_leaf(directory / "leaf.json", own.leaf(agent_id(own.domain, node)))
     for identity in identities:
         save_leaf(directory / "svid" / f"{'.'.join(identity.segments)}.json", own.leaf(identity))
-    if role == "gateway":
-        write_private(directory / "wireguard.key", own.seed)
+    if role == "gateway" or seed:
+        write_private(directory / "wireguard.key", seed or own.seed)
     keep_handout(directory, own, values, 1)
     return directory
 

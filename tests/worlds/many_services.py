@@ -68,7 +68,7 @@ def peer_of(number: int, gateways: int = 1) -> Peer:
         region=f"r{number % 7}",
         trust_domain=trust_domain(f"m{number}", DOMAIN),
         anchor=ANCHOR,
-        overlay=f"fd49:7374:{number:x}::/64",
+        overlay=f"fd49:7374:0:{number:x}::/64",
         gateways=tuple(gateway_of(number, index) for index in range(1, gateways + 1)),
     )
 
@@ -78,8 +78,9 @@ def gateway_of(number: int, index: int) -> PeerGateway:
         id=index,
         key=sha256(f"{number}/{index}".encode()).digest(),
         endpoint=f"192.0.2.{number % 250}:51820",
-        overlay=f"fd49:7374:{number:x}::{index:x}",
+        overlay=f"fd49:7374:0:{number:x}::{index:x}",
         port=15443,
+        rail=index,
     )
 
 

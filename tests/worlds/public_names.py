@@ -60,7 +60,7 @@ def steered(host: str, *targets: Target, policy: Policy = Policy(), steering: st
 
 def site(member: str = "us-east") -> Site:
     """The reader's own member."""
-    anchor, overlay = "anchor", f"fd49:7374:{NUMBERS[member]}::/64"
+    anchor, overlay = "anchor", f"fd49:7374:0:{NUMBERS[member]}::/64"
     number = NUMBERS[member]
     return Site(
         member=MemberName(member), number=number, domain="acme.mesh", region=member, anchor=anchor, overlay=overlay

@@ -19,6 +19,8 @@ from federation.model.handout import (
     JwtBundle,
     Listener,
     Offer,
+    OwnGateway,
+    OwnNode,
     Peer,
     PeerGateway,
     Place,
@@ -61,11 +63,11 @@ class MemberKeys(Struct, frozen=True):
 
     @property
     def overlay(self) -> str:
-        return f"fd49:7374:{self.number:x}::/64"
+        return f"fd49:7374:0:{self.number:x}::/64"
 
     @property
     def gateway_address(self) -> str:
-        return f"fd49:7374:{self.number:x}::1"
+        return f"fd49:7374:0:{self.number:x}::1"
 
     @property
     def wireguard(self) -> bytes:
@@ -164,10 +166,10 @@ def _key(value: Handout, index: int) -> str:
             return f"{MEMBERS[type(value)]}/{value.member}"
         case Pool() | HeadlessSlice():
             return f"{'pool' if isinstance(value, Pool) else 'headless'}/{value.service}/{value.az}/{index}"
-        case Import():
-            return f"import/{value.service}"
-        case Offer():
-            return f"offer/{value.service}"
+        case Import() | Offer():
+            return f"{type(value).__name__.lower()}/{value.service}"
+        case OwnGateway() | OwnNode():
+            return f"own-gateway/{value.id}" if isinstance(value, OwnGateway) else f"own-node/{value.node}"
         case Workload():
             return f"workload/{value.namespace}/{value.account}"
         case Steered():

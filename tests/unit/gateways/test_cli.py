@@ -13,8 +13,9 @@ from federation.model.handout import Role
 from federation.model.spiffe import parse_spiffe, xds_id
 from gateways import folder
 from gateways.binary import find_envoy
-from gateways.cli import agent, situation_of
-from gateways.machine import check_address, check_udp_port
+from gateways.cli import agent
+from gateways.flags import situation_of
+from gateways.machine import check_address, check_forwarding, check_udp_port
 from gateways.render.envoy.sidecar import Wanted, sidecar_bootstrap
 from tests.worlds.agent_folder import make_folder
 from tests.worlds.two_members import keyed, real, site
@@ -73,6 +74,39 @@ def test_telemetry_that_cannot_be(state: Path, options: tuple[str, ...], text: s
     assert {failure("run", *arguments), failure("render", *arguments)} == {text}
 
 
+@pytest.mark.parametrize(
+    ("underlay", "inside", "text"),
+    [
+        ("192.0.2.1:65529", "", "E122 --underlay: UDP port 65529: a gateway may need 8 ports from it on; choose one up to 65528"),
+        ("192.0.2.1:51820", "gw.example:51900", 'E122 --inside "gw.example:51900": gw.example is not an IP address'),
+        ("192.0.2.1:51820", "10.1.0.1", 'E122 --inside "10.1.0.1": write it as ADDRESS:PORT or [IPV6]:PORT with a port of 1 to 65535'),
+        ("192.0.2.1:51820", "10.1.0.1:51827", "E122 --inside: UDP port 51827: the rails of --underlay use 51820 to 51827; choose another port"),
+    ],
+)  # fmt: skip
+def test_ports_that_cannot_be(state: Path, underlay: str, inside: str, text: str) -> None:
+    arguments = ("--state", str(state), "--address", "127.0.0.1", "--underlay", underlay, "--inside", inside)
+    assert {failure("run", *arguments), failure("render", *arguments)} == {text}
+
+
+def test_a_node_has_no_inside(tmp_path: Path) -> None:
+    node = str(make_folder(tmp_path / "n", US, "node", {}, []))
+    said = failure("run", "--state", node, "--address", "127.0.0.1", "--inside", "10.1.0.1:51900")
+    assert said == "E122 --inside is for the role gateway; this folder is enrolled as node"
+
+
+def test_a_machine_that_does_not_forward_takes_no_nodes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (switch := tmp_path / "forwarding").write_text("0\n")
+    monkeypatch.setattr("gateways.machine.FORWARDING", switch)
+    with pytest.raises(InputError) as caught:
+        check_forwarding()
+    assert str(caught.value) == (
+        "E122 --inside: net.ipv6.conf.all.forwarding is 0, and a gateway forwards its nodes' packets: set it to 1 "
+        "(and accept_ra to 2 where routes come by RA)"
+    )
+    switch.write_text("1\n")
+    check_forwarding()
+
+
 def test_an_address_of_another_machine() -> None:
     with pytest.raises(InputError, match="give an address of this node"):
         check_address("192.0.2.77")
@@ -84,7 +118,7 @@ def test_a_udp_port_in_use() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
         taken.bind(("", 0))
         with pytest.raises(InputError, match="choose another port"):
-            check_udp_port(taken.getsockname()[1], "ist0000000")
+            check_udp_port(taken.getsockname()[1], "ist0000000", "--underlay")
 
 
 def test_a_dns_server_is_no_node_agent(tmp_path: Path) -> None:
@@ -168,12 +202,12 @@ def test_render_prints_what_run_would_apply_and_no_private_key(state: Path) -> N
         agent, ["render", "--state", str(state), "--address", "127.0.0.1", "--underlay", "192.0.2.1:51820"]
     )
     assert done.exit_code == 0, done.output
-    assert f"ip link add {folder.device_name(state)} type wireguard" in done.output
+    assert f"ip link add {folder.device_prefix(state)}0 type wireguard" in done.output
     assert US.wireguard.hex() not in done.output and "PRIVATE" not in done.output
 
 
 def test_device_names_differ_by_folder_and_fit(tmp_path: Path) -> None:
-    names = {folder.device_name(tmp_path / name) for name in "abc"}
+    names = {folder.device_prefix(tmp_path / name) for name in "abc"}
     assert len(names) == 3 and all(len(name) <= 15 for name in names)
 
 
@@ -187,7 +221,7 @@ def test_the_key_is_made_once(tmp_path: Path) -> None:
 def test_the_situation_of_a_gateway(state: Path) -> None:
     from federation.link.enrolled import load_enrolled
 
-    situation = situation_of(state, load_enrolled(state), "127.0.0.1", "192.0.2.1:51820")
+    situation = situation_of(state, load_enrolled(state), "127.0.0.1", "192.0.2.1:51820", "")
     assert (situation.role, situation.listen_port, situation.public_key) == ("gateway", 51820, US.public_key)
 
 

@@ -212,7 +212,7 @@ def test_a_gateway_says_its_key_its_endpoint_and_its_links() -> None:
     async def act(scene: Scene) -> None:
         await until(lambda: "link/eu-central/1" in scene.feed.said)
         node, link = scene.feed.node, scene.feed.said["link/eu-central/1"]
-        assert (node.gateway_key, node.gateway_endpoint, node.gateway_port) == (
+        assert (node.wireguard_key, node.gateway_endpoint, node.gateway_port) == (
             US.public_key,
             "192.0.2.1:51820",
             15443,

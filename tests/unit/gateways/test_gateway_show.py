@@ -8,9 +8,9 @@ from click.testing import CliRunner
 
 from federation.model.errors import InputError
 from gateways.gateway_cli import gateway
-from gateways.render.routes import Link, Route
+from gateways.render.routes import Link
 from gateways.render.wireguard import Actual, Counters, Device, Peer
-from gateways.state import WgPeer
+from gateways.state import Way, WgPeer
 from gateways.tunnel_view import Here, tunnel_view, written
 from tests.worlds.agent_folder import make_folder
 from tests.worlds.two_members import keyed, real, site
@@ -26,13 +26,13 @@ def wanted(number: int, member: str) -> WgPeer:
         gateway=1,
         key=KEYS[number],
         endpoint=f"192.0.2.{number}:51820",
-        allowed=(f"fd49:7374:{number}::/64",),
-        overlay=f"fd49:7374:{number}::1",
+        allowed=(f"fd49:7374:0:{number}::/64",),
+        overlay=f"fd49:7374:0:{number}::1",
     )
 
 
 def held(number: int, endpoint: str = "") -> Peer:
-    return Peer(key=KEYS[number], endpoint=endpoint, allowed=(f"fd49:7374:{number}::/64",))
+    return Peer(key=KEYS[number], endpoint=endpoint, allowed=(f"fd49:7374:0:{number}::/64",))
 
 
 WANTED = (wanted(1, "eu-central"), wanted(2, "us-west"), wanted(3, "ap-south"))
@@ -49,21 +49,21 @@ LINK = Link(
     device="ist0000000",
     mtu=1420,
     up=True,
-    addresses=("fd49:7374:9::1/128",),
-    routes=(Route("fd49:7374:1::/64", 1328), Route("fd49:7374:2::/64")),
+    addresses=("fd49:7374:0:9::1/128",),
+    routes=(Way("fd49:7374:0:1::/64", 1328), Way("fd49:7374:0:2::/64")),
 )
 TEXT = """\
 # gw1 of us-east: ist0000000, up, public key AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=
 [Interface]
 # PrivateKey is not shown
-Address = fd49:7374:9::1/128
+Address = fd49:7374:0:9::1/128
 ListenPort = 51820
 MTU = 1420
 
 # nobody we know: not ours, no handshake yet, received 0 bytes, sent 0 bytes
 [Peer]
 PublicKey = BAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQ=
-AllowedIPs = fd49:7374:4::/64
+AllowedIPs = fd49:7374:0:4::/64
 PersistentKeepalive = 10
 
 # ap-south gateway 1: missing
@@ -73,7 +73,7 @@ PersistentKeepalive = 10
 [Peer]
 PublicKey = AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=
 Endpoint = 192.0.2.1:51820
-AllowedIPs = fd49:7374:1::/64
+AllowedIPs = fd49:7374:0:1::/64
 PersistentKeepalive = 10
 
 # us-west gateway 1: silent, handshake 200 s ago, received 10 bytes, sent 0 bytes, packets of 1420 bytes
@@ -81,7 +81,7 @@ PersistentKeepalive = 10
 [Peer]
 PublicKey = AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=
 Endpoint = 198.51.100.7:40000
-AllowedIPs = fd49:7374:2::/64
+AllowedIPs = fd49:7374:0:2::/64
 PersistentKeepalive = 10"""
 
 
@@ -99,7 +99,8 @@ def test_bad_folders_are_one_line(tmp_path: Path) -> None:
     us = real("us-east")
     node = make_folder(tmp_path / "n", us, "node", keyed(site(us)), [])
     texts = {
-        node: f"E122 {node}: is enrolled as node, which has no links; give a gateway's folder",
+        node: f"E122 {node}: no device of it is there: a node has them where its member's gateways, on other machines, "
+        "have an --inside",
         tmp_path: f"E125 {tmp_path}/enrolled.json does not exist: make this folder with `isthmus enroll --out {tmp_path}`",
     }
     for state, text in texts.items():
@@ -112,4 +113,6 @@ def test_without_a_device_the_line_says_how_to_get_one(tmp_path: Path, monkeypat
     state = make_folder(tmp_path / "g", us, "gateway", keyed(site(us)), [])
     monkeypatch.setattr("gateways.machine.os.geteuid", lambda: 0)
     done = CliRunner().invoke(gateway, ("show", "--state", str(state)))
-    assert str(done.exception).endswith(f"is not there: start the agent with `isthmus agent run --state {state}`")
+    assert str(done.exception).endswith(
+        f"no device of it is there: start the agent with `isthmus agent run --state {state}`"
+    )

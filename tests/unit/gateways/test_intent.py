@@ -28,7 +28,7 @@ GATEWAY = Situation(
     member="us-east",
     domain=DOMAIN,
     address="10.1.0.1",
-    device="ist0000000",
+    device="ist000000",
     private_key=US.wireguard,
     public_key=US.public_key,
     listen_port=51820,
@@ -39,7 +39,12 @@ EU_PEER = peer(EU, "192.0.2.2:51820")
 
 def gateway(number: int, key: bytes) -> PeerGateway:
     return PeerGateway(
-        id=number, key=key, endpoint=f"192.0.2.{number}:51820", overlay=f"fd49:7374:2::{number}", port=15443
+        id=number,
+        key=key,
+        endpoint=f"192.0.2.{number}:51820",
+        overlay=f"fd49:7374:0:2::{number}",
+        port=15443,
+        rail=number,
     )
 
 
@@ -128,24 +133,26 @@ def test_a_clusterset_ip_of_the_other_family_is_not_captured() -> None:
     assert state.captures == () and state.problems[0].startswith("E122 service shop/web")
 
 
-def test_a_lone_gateway_owns_the_whole_prefix_and_one_of_several_its_address() -> None:
-    lone = intend(GATEWAY, keyed(site(US), EU_PEER)).tunnel
-    assert lone is not None and [p.allowed for p in lone.peers] == [("fd49:7374:2::/64",)]
+def test_every_gateway_owns_the_whole_prefix_each_on_a_rail_of_its_own() -> None:
+    (lone,) = intend(GATEWAY, keyed(site(US), EU_PEER)).tunnels
+    assert [p.allowed for p in lone.peers] == [("fd49:7374:0:2::/64",)]
     pair = structs.replace(EU_PEER, gateways=(gateway(1, b"a" * 32), gateway(2, b"b" * 32)))
-    both = intend(GATEWAY, keyed(site(US), pair)).tunnel
-    assert both is not None
-    assert [p.allowed for p in both.peers] == [("fd49:7374:2::1/128",), ("fd49:7374:2::2/128",)]
+    both = intend(GATEWAY, keyed(site(US), pair)).tunnels
+    assert [(t.device, t.rail, [p.allowed for p in t.peers]) for t in both] == [
+        ("ist0000000", 1, [("fd49:7374:0:2::/64",)]),
+        ("ist0000001", 2, [("fd49:7374:0:2::/64",)]),
+    ]
 
 
 def refused(bad: Peer) -> tuple[str, ...]:
     state = intend(GATEWAY, keyed(site(US), EU_PEER, bad))
-    assert state.tunnel is not None and [p.member for p in state.tunnel.peers] == ["eu-central"]
+    assert [p.member for tunnel in state.tunnels for p in tunnel.peers] == ["eu-central"]
     return state.problems
 
 
 def test_the_later_of_two_owners_of_a_prefix_is_refused_and_the_rest_goes_on() -> None:
-    thief = structs.replace(peer(AP, "192.0.2.3:51820"), overlay="fd49:7374:2::/80", gateways=())
-    assert "overlaps fd49:7374:2::/64" in refused(thief)[0]
+    thief = structs.replace(peer(AP, "192.0.2.3:51820"), overlay="fd49:7374:0:2::/80", gateways=())
+    assert "overlaps fd49:7374:0:2::/64" in refused(thief)[0]
 
 
 def test_a_prefix_of_the_own_member_is_refused() -> None:
@@ -154,9 +161,9 @@ def test_a_prefix_of_the_own_member_is_refused() -> None:
 
 def test_a_gateway_outside_its_members_prefix_is_refused() -> None:
     thief = structs.replace(
-        peer(AP, "x"), gateways=(PeerGateway(id=1, key=b"c" * 32, endpoint="", overlay="fd49:7374:2::9", port=1),)
+        peer(AP, "x"), gateways=(PeerGateway(id=1, key=b"c" * 32, endpoint="", overlay="fd49:7374:0:2::9", port=1),)
     )
-    assert refused(thief)[0].startswith("E121 peer ap-south: gateway address fd49:7374:2::9")
+    assert refused(thief)[0].startswith("E121 peer ap-south: gateway address fd49:7374:0:2::9")
 
 
 def test_another_members_trust_domain_is_refused() -> None:
@@ -205,8 +212,8 @@ def test_a_pool_without_an_offer_is_not_reachable() -> None:
 
 def test_a_gateway_has_the_address_of_its_id() -> None:
     second = structs.replace(site(US), gateways={"g0": 1, "g1": 2})
-    tunnel = intend(GATEWAY, keyed(second, EU_PEER)).tunnel
-    assert tunnel is not None and tunnel.address == "fd49:7374:1::2"
+    state = intend(GATEWAY, keyed(second, EU_PEER))
+    assert [state.overlay, *(tunnel.address for tunnel in state.tunnels)] == ["fd49:7374:0:1::2"] * 2
 
 
 def test_a_gateway_without_an_id_touches_nothing() -> None:

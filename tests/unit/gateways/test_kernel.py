@@ -5,10 +5,20 @@ import json
 from gateways.kernel.nft import fingerprint
 from gateways.kernel.uapi import parse_errno, parse_get, set_request
 from gateways.kernel.wg import kernel_actual, kernel_peer
-from gateways.render.nft import delete_commands, gateway_table, mark, replace_commands
+from gateways.render.gateway_table import gateway_table
+from gateways.render.nft import delete_commands, mark, replace_commands
 from gateways.render.wireguard import Counters, Device, DropPeer, Peer, SetDevice, SetPeer
+from gateways.state import Tunnel, Way
 
 KEY = bytes(range(32))
+RAILS = [
+    Tunnel(device=f"d{rail}", private_key=KEY, listen_port=5 + rail, address="fd00::1", peers=(), rail=rail)
+    for rail in (1, 2)
+]
+INSIDE = Tunnel(
+    device="d9", private_key=KEY, listen_port=20, address="fd00::1", peers=(), ways=(Way("fd00::1:0:0/96"),), rail=0
+)
+TUNNELS = (*RAILS, INSIDE)
 PEER = Peer(key=KEY, endpoint="[2001:db8::1]:51820", allowed=("fd00::/64", "fd01::/64"))
 
 
@@ -97,7 +107,7 @@ def test_counts_and_handles_do_not_change_a_fingerprint() -> None:
 
 
 def test_a_transaction_names_our_table_and_no_other() -> None:
-    table = gateway_table("ist0000000", "fd00::1", 15443)
+    table = gateway_table(TUNNELS, "fd00::1", 15443)
     for document in (replace_commands(table), delete_commands(table.name)):
         commands = document["nftables"]
         assert isinstance(commands, list)
@@ -108,6 +118,6 @@ def test_a_transaction_names_our_table_and_no_other() -> None:
 
 
 def test_every_rule_has_a_mark_of_its_own() -> None:
-    marks = [mark for chain in gateway_table("d", "fd00::1", 1).chains for mark in chain.marks()]
-    assert len(set(marks)) == len(marks)
+    chains = [chain.marks() for chain in gateway_table(TUNNELS, "fd00::1", 1).chains]
+    assert all(len(set(marks)) == len(marks) for marks in chains)
     assert mark(({"drop": None},)) == mark(({"drop": None},))

@@ -138,7 +138,7 @@ def test_what_did_not_change_is_the_same_object(scene: Scene) -> None:
     after = scene.planner.state
     assert former == {service_of(1): before.services[service_of(1)]}
     assert all(after.services[key] is before.services[key] for key in ALL - ONE)
-    for part in ("captures", "anchors", "identities", "registered", "ways", "problems", "tunnel"):
+    for part in ("captures", "anchors", "identities", "registered", "ways", "problems", "tunnels"):
         assert getattr(after, part) is getattr(before, part), part
     assert before.services[service_of(1)].clusters != after.services[service_of(1)].clusters
 

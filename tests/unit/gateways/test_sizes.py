@@ -7,7 +7,7 @@ import pytest
 from gateways.probe.sizes import BUSY, IDLE, LEAST, MOST, RAISE, SIZES, TWICE, Need, Sizes
 
 PATIENCE = 0.5
-FAR, NEAR = "fd49:7374:2::1", "fd49:7374:3::1"
+FAR, NEAR = "fd49:7374:0:2::1", "fd49:7374:0:3::1"
 
 
 class Net:

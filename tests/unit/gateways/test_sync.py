@@ -34,7 +34,7 @@ def test_a_clean_node_gets_everything_and_a_second_pass_changes_nothing() -> Non
     first = sync.once(wanted(EU_PEER))
     assert first.problems == () and first.changed == ("nft", "wireguard", "routes")
     assert twin.ledger.commands[1].startswith("ip link add ist0000000 type wireguard")
-    assert "ip route replace fd49:7374:2::/64 dev ist0000000 proto 157" in twin.ledger.commands
+    assert "ip route replace fd49:7374:0:2::/64 dev ist0000000 proto 157" in twin.ledger.commands
     assert sync.once(wanted(EU_PEER)).changed == ()
 
 
@@ -101,9 +101,9 @@ def test_clean_removes_what_is_ours_and_nothing_else() -> None:
     Sync(twin.kernel).once(wanted(EU_PEER))
     node = intend(NODE, keyed(site(US), CLIENT))
     Sync(twin.kernel).once(wanted_of(node))
-    remove(twin.kernel, "gateway", "ist0000000")
+    remove(twin.kernel, "gateway", "ist000000")
     assert twin.wireguard.devices == {} and list(twin.filter.tables) == ["isthmus_node"]
-    remove(twin.kernel, "gateway", "ist0000000")
+    remove(twin.kernel, "gateway", "ist000000")
 
 
 def some_peer(number: int, key: int) -> Peer:
@@ -111,7 +111,7 @@ def some_peer(number: int, key: int) -> Peer:
         id=1,
         key=bytes([key]) * 32,
         endpoint=f"192.0.2.{key}:51820",
-        overlay=f"fd49:7374:{number + 2:x}::1",
+        overlay=f"fd49:7374:0:{number + 2:x}::1",
         port=15443,
     )
     name = ("eu-central", "ap-south")[number]
@@ -177,6 +177,6 @@ def test_without_the_filter_no_device_and_no_link_come_up() -> None:
 def test_a_peer_that_claims_our_own_key_is_left_out() -> None:
     thief = PeerGateway(id=1, key=US.public_key, endpoint="192.0.2.2:51820", overlay=EU.gateway_address, port=15443)
     state = gateway_state(peer(EU, "", (thief,)))
-    assert state.tunnel is not None and state.tunnel.peers == ()
+    assert [tunnel.peers for tunnel in state.tunnels] == [()]
     text = "E121 peer eu-central: one of its gateways has our own WireGuard key; the peer is left out"
     assert text in state.problems

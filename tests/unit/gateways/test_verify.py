@@ -20,8 +20,8 @@ PEER = PeerView(
     key="k",
     endpoint="192.0.2.2:51820",
     recorded="192.0.2.2:51820",
-    overlay="fd49:7374:2::1",
-    allowed=("fd49:7374:2::/64",),
+    overlay="fd49:7374:0:2::1",
+    allowed=("fd49:7374:0:2::/64",),
     keepalive=10,
     mtu=1420,
     handshake_age=12,
@@ -107,7 +107,7 @@ def test_the_report_for_ci_systems_counts_failures() -> None:
 
 def test_a_member_without_a_link_is_named_with_those_that_have_one() -> None:
     with pytest.raises(InputError) as caught:
-        verified(VIEW, "mars", 1)
+        verified([VIEW], "mars", 1)
     assert str(caught.value) == 'E104 --member "mars": no link to it; members with links: us-west'
 
 

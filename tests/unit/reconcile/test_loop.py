@@ -110,7 +110,7 @@ def test_nothing_is_said_while_our_own_cluster_is_unknown(world: World) -> None:
 
 def test_a_gateway_that_is_away_stays_in_the_record_over_a_restart(world: World) -> None:
     said = NodeReport(
-        node="gw1", role="gateway", gateway_key=b"k" * 32, gateway_endpoint="192.0.2.1:51820", gateway_port=15443
+        node="gw1", role="gateway", wireguard_key=b"k" * 32, gateway_endpoint="192.0.2.1:51820", gateway_port=15443
     )
     world.agents.said["gw1"] = AgentState(connected=True, wanted=b"", node=said, links=(), refused="")
     world.loop.agent_reported("gw1")

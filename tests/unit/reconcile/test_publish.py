@@ -11,6 +11,7 @@ from federation.reconcile.publish import Publications
 from federation.session.tree import Tree, tree_of
 
 RECORD = tree_of({"a": b"1"})
+ADDRESS = {"n1": "fd49:7374:1:0:1::", "n2": "fd49:7374:1:0:1::1"}.__getitem__
 PROGRAMS = {"n1": Enrolment(name="n1", role="node")}
 
 
@@ -29,19 +30,19 @@ def test_what_was_due_when_the_store_failed_is_due_again() -> None:
     """A pass that publishes nothing, as while the guard holds, may come between."""
     got: list[str] = []
     out = publications(got)
-    out.batch(RECORD, roles(b"1"), PROGRAMS)
-    out.send(out.batch(RECORD, roles(b"1"), PROGRAMS))
+    out.batch(RECORD, roles(b"1"), PROGRAMS, ADDRESS)
+    out.send(out.batch(RECORD, roles(b"1"), PROGRAMS, ADDRESS))
     assert got == ["record", "n1"]
 
 
 def test_nobody_is_given_the_same_again_and_a_new_program_is_given_what_stands() -> None:
     got: list[str] = []
     out = publications(got)
-    out.send(out.batch(RECORD, roles(b"1"), PROGRAMS))
-    out.send(out.batch(RECORD, roles(b"1"), PROGRAMS))
+    out.send(out.batch(RECORD, roles(b"1"), PROGRAMS, ADDRESS))
+    out.send(out.batch(RECORD, roles(b"1"), PROGRAMS, ADDRESS))
     assert got == ["record", "n1"]
     more = PROGRAMS | {"n2": Enrolment(name="n2", role="node")}
-    out.send(out.batch(RECORD, roles(b"1"), more))
+    out.send(out.batch(RECORD, roles(b"1"), more, ADDRESS))
     assert got == ["record", "n1", "n2"]
-    out.send(out.batch(RECORD, roles(b"2"), more))
+    out.send(out.batch(RECORD, roles(b"2"), more, ADDRESS))
     assert sorted(got[3:]) == ["n1", "n2"]

@@ -6,12 +6,13 @@ from collections.abc import AsyncIterator, Mapping
 import pytest
 from msgspec import Struct
 
+from federation.link.possession import wireguard_key
 from federation.model.errors import Refused
 from federation.model.handout import EndpointReport, Flow, FlowReport, NodeReport
 from federation.model.names import MemberName, ServiceKey
 from federation.session.session import Session
 from federation.session.tree import Tree, compare, tree_of
-from federation.sync.agents import AgentSync
+from federation.sync.agents import AgentSync, check_key
 from federation.sync.flows import flows_of
 from federation.wire.handout import REPORT, REPORT_TOPIC
 from federation.wire.keyed import encode
@@ -128,3 +129,15 @@ def test_flows_that_cannot_be_are_refused_with_all_that_came_with_them() -> None
         agents = Agents()
         asyncio.run(agents.session(tree))
         assert agents.flows == [] and agents.sync.states()["n1"].node is None
+
+
+def test_a_wireguard_key_that_is_not_shown_to_be_its_own_is_refused() -> None:
+    key = wireguard_key(b"s" * 32, "us-east", "n1")
+    check_key("us-east", "n1", NodeReport(node="n1", role="node", wireguard_key=key.public, wireguard_proof=key.proof))
+    for member, name in (("us-east", "n2"), ("us-west", "n1")):
+        with pytest.raises(Refused) as caught:
+            report = NodeReport(node=name, role="node", wireguard_key=key.public, wireguard_proof=key.proof)
+            check_key(member, name, report)
+        assert str(caught.value) == (
+            f"E121 report of {name}: does not prove possession of its WireGuard key; last good kept"
+        )

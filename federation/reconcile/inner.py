@@ -1,0 +1,90 @@
+"""How the nodes and the gateways of our own member reach each other, as last reported: one that is away is unknown, not
+gone.
+"""
+
+import contextlib
+from collections.abc import Mapping
+from typing import TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from federation.config import Enrolment
+from federation.model.handout import NodeReport, OwnGateway, OwnNode
+from federation.model.ledger import Member
+from federation.model.overlay import gateway_address
+from federation.ports import Store
+from federation.reconcile.allocations import Allocations
+from federation.wire.keyed import encode
+
+T = TypeVar("T", bound=Struct)
+GATEWAY, NODE = "own-gateway/", "own-node/"
+
+
+class Inner:
+    """What stands in the handouts of our gateways and nodes about each other, kept in the store."""
+
+    def __init__(self, store: Store, allocations: Allocations) -> None:
+        self._store = store
+        self._allocations = allocations
+        self._gateways = _kept(store, GATEWAY, OwnGateway)
+        self._nodes = _kept(store, NODE, OwnNode)
+
+    def handout(
+        self,
+        own: Member,
+        gateways: Mapping[str, int],
+        enrolled: Mapping[str, Enrolment],
+        reports: Mapping[str, NodeReport | None],
+    ) -> dict[str, Struct]:
+        """The resources, by key; none while no gateway takes nodes. `gateways` are the ids of the enrolled ones."""
+        for name, number in gateways.items():
+            report = reports.get(name)
+            if report is not None:
+                self._note(GATEWAY, self._gateways, name, _gateway(own, number, report))
+        nodes = {name for name, one in enrolled.items() if one.role == "node"}
+        for name in nodes:
+            report = reports.get(name)
+            if report is not None and report.wireguard_key:
+                node = OwnNode(node=name, key=report.wireguard_key, overlay=self._allocations.node(name, own.overlay))
+                self._note(NODE, self._nodes, name, node)
+        for name in self._gateways.keys() - gateways.keys():
+            self._note(GATEWAY, self._gateways, name, None)
+        for name in self._nodes.keys() - nodes:
+            self._note(NODE, self._nodes, name, None)
+        if not self._gateways:
+            return {}
+        found: dict[str, Struct] = {f"{GATEWAY}{one.id}": one for one in self._gateways.values()}
+        return found | {f"{NODE}{one.node}": one for one in self._nodes.values()}
+
+    def _note(self, prefix: str, held: dict[str, T], name: str, value: T | None) -> None:
+        if held.get(name) == value:
+            return
+        if value is None:
+            del held[name]
+            self._store.drop(prefix + name)
+        else:
+            held[name] = value
+            self._store.put(prefix + name, encode(value))
+
+
+def _gateway(own: Member, number: int, report: NodeReport) -> OwnGateway | None:
+    """As its nodes reach it; None when they do not."""
+    if not (report.wireguard_key and report.gateway_inside):
+        return None
+    return OwnGateway(
+        id=number,
+        node=report.node,
+        key=report.wireguard_key,
+        endpoint=report.gateway_inside,
+        overlay=gateway_address(own.overlay, number),
+    )
+
+
+def _kept(store: Store, prefix: str, kind: type[T]) -> dict[str, T]:
+    """What was written down; what another version wrote is asked for anew."""
+    found: dict[str, T] = {}
+    for key, data in store.items(prefix).items():
+        with contextlib.suppress(msgspec.MsgspecError):
+            found[key.removeprefix(prefix)] = msgspec.msgpack.decode(data, type=kind)
+    return found

@@ -1,0 +1,204 @@
+"""Which WireGuard devices this node has, and what leads where over them. Pure.
+
+A prefix has one owner on a device, so of each member a *rail*, a device of its own, carries one gateway: all of a
+member's gateways are in use at once, each for its member's whole prefix, and none has to hand a prefix over.
+A node on another machine than its gateways has a device to each of them.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from hashlib import sha256
+
+from msgspec import structs
+
+from federation.model.handout import OwnGateway, OwnNode, Peer, PeerGateway, Site
+from federation.model.overlay import federation_of, nodes_of
+from federation.model.standing import UNKNOWN, Standing
+from federation.model.standing import best as better
+from gateways.probe.sizes import LEAST, MOST
+from gateways.state import Situation, Tunnel, Way, WgPeer
+
+TABLE = 0x1110
+"""Rail r has the routing table, and its packets the mark, TABLE + r."""
+
+STANDBY = 2048
+"""The metric of ways that stand by, together with the gateway's id."""
+
+INSIDE = 9
+"""The last digit of the name of a gateway's device for its nodes; a rail's is one less than its number."""
+
+Standings = Mapping[str, Standing]
+Sizes = Mapping[str, int]
+
+
+def rails(situation: Situation, site: Site, address: str, peers: Sequence[Peer]) -> tuple[Tunnel, ...]:
+    """The devices of this gateway towards other members: the first, and those on which one has a gateway.
+
+    Both ends of a link know it by the other's rail: our device for rail 2 of theirs meets their device for ours. So a
+    gateway listens on a port for each rail, counted from that of the first.
+    """
+    own = site.rails.get(situation.node, 1)
+    by_rail: dict[int, list[WgPeer]] = {1: []}
+    for peer in peers:
+        for gateway in peer.gateways:
+            by_rail.setdefault(gateway.rail, []).append(_link(site, peer, gateway, own))
+    return tuple(
+        Tunnel(
+            device=f"{situation.device}{rail - 1}",
+            private_key=situation.private_key,
+            listen_port=situation.listen_port + rail - 1,
+            address=address,
+            peers=tuple(by_rail[rail]),
+            rail=rail,
+        )
+        for rail in sorted(by_rail)
+    )
+
+
+def _link(site: Site, peer: Peer, gateway: PeerGateway, own_rail: int) -> WgPeer:
+    """Of two members the one admitted first starts handshakes anew."""
+    return WgPeer(
+        member=peer.member,
+        gateway=gateway.id,
+        key=gateway.key,
+        endpoint=_shifted(gateway.endpoint, own_rail - 1),
+        allowed=(peer.overlay,),
+        overlay=gateway.overlay,
+        starts=site.number < peer.number,
+    )
+
+
+def _shifted(endpoint: str, ports: int) -> str:
+    host, _, port = endpoint.rpartition(":")
+    return f"{host}:{int(port) + ports}" if ports and endpoint else endpoint
+
+
+def led(made: tuple[Tunnel, ...], peers: Iterable[Peer], ways: Standings, mtus: Sizes) -> tuple[Tunnel, ...]:
+    """With what leads to each peer over the rails, in packets as large as pass there.
+
+    To a member with several gateways each has its own address on its rail; its nodes are answered on the rail on which
+    they asked (`render/gateway_table.py`) while that is up, else on another. The gateways themselves never are: else
+    the probe of a rail that is down would leave over another.
+    """
+    found: dict[int, list[Way]] = {tunnel.rail: [] for tunnel in made}
+    for peer in peers:
+        if len(peer.gateways) == 1:
+            (lone,) = peer.gateways
+            found[lone.rail].append(Way(peer.overlay, _size(lone.overlay, mtus)))
+        elif peer.gateways:
+            _lead(peer, ways, mtus, found)
+    return tuple(structs.replace(tunnel, ways=tuple(sorted(found[tunnel.rail]))) for tunnel in made)
+
+
+def _lead(peer: Peer, ways: Standings, mtus: Sizes, found: dict[int, list[Way]]) -> None:
+    up = [gateway for gateway in peer.gateways if ways.get(gateway.overlay, UNKNOWN).up]
+    first = (up or peer.gateways)[0]
+    found[first.rail].append(Way(peer.overlay, _size(first.overlay, mtus)))
+    for gateway in peer.gateways:
+        size = _size(gateway.overlay, mtus)
+        found[gateway.rail].append(Way(f"{gateway.overlay}/128", size))
+        taken = gateway if gateway in up else first
+        found[taken.rail].append(Way(nodes_of(peer.overlay), _size(taken.overlay, mtus), TABLE + gateway.rail))
+
+
+def inside(situation: Situation, site: Site, address: str, nodes: Iterable[OwnNode], problems: list[str]) -> Tunnel:
+    """The device of this gateway for the nodes of its own member; they start, from wherever they are."""
+    taken: dict[bytes, str] = {}
+    peers: list[WgPeer] = []
+    for node in sorted(nodes, key=lambda one: one.node):
+        other = taken.setdefault(node.key, node.node)
+        if other != node.node:
+            problems.append(f"E121 node {node.node}: has the WireGuard key of node {other}; it is left out")
+            continue
+        peers.append(
+            WgPeer(
+                member=site.member,
+                gateway=0,
+                key=node.key,
+                endpoint="",
+                allowed=(f"{node.overlay}/128",),
+                overlay=node.overlay,
+                node=node.node,
+            )
+        )
+    return Tunnel(
+        device=f"{situation.device}{INSIDE}",
+        private_key=situation.private_key,
+        listen_port=int(situation.inside.rpartition(":")[2]),
+        address=address,
+        peers=tuple(peers),
+        ways=(Way(nodes_of(site.overlay)),),
+        rail=0,
+    )
+
+
+def to_gateways(situation: Situation, site: Site, address: str, own: Iterable[OwnGateway]) -> tuple[Tunnel, ...]:
+    """The devices of a node to the gateways of its member; none where one of them stands on this very machine."""
+    gateways = sorted(own, key=lambda one: one.id)
+    if not address or any(_host(one.endpoint) == situation.address for one in gateways):
+        return ()
+    return tuple(
+        Tunnel(
+            device=f"{situation.device}{one.id}",
+            private_key=situation.private_key,
+            listen_port=0,
+            address=address,
+            peers=(
+                WgPeer(
+                    member=site.member,
+                    gateway=one.id,
+                    key=one.key,
+                    endpoint=one.endpoint,
+                    allowed=(federation_of(site.overlay),),
+                    overlay=one.overlay,
+                    starts=True,
+                ),
+            ),
+            rail=0,
+        )
+        for one in gateways
+    )
+
+
+def spread(
+    made: tuple[Tunnel, ...], node: str, peers: Iterable[Peer], ways: Standings, mtus: Sizes
+) -> tuple[Tunnel, ...]:
+    """With the way to each peer's gateway over one of ours: of those that get there, the one that is this node's by
+    hash. So nodes spread over gateways, and when one is lost nobody else's way is another. Behind it stand the ways
+    over the others: they are probed, and the kernel takes one when a device is gone.
+    """
+    ranked = sorted(made, key=lambda tunnel: sha256(f"{node} {tunnel.peers[0].gateway}".encode()).digest())
+    found: dict[str, list[Way]] = {tunnel.device: [] for tunnel in made}
+    for gateway in (gateway for peer in peers for gateway in peer.gateways) if made else ():
+        keys = {tunnel.device: scoped(gateway.overlay, tunnel.device) for tunnel in ranked}
+        taken = next((one.device for one in ranked if ways.get(keys[one.device], UNKNOWN).up), ranked[0].device)
+        for one in made:
+            metric = 0 if one.device == taken else STANDBY + one.peers[0].gateway
+            found[one.device].append(Way(f"{gateway.overlay}/128", _size(keys[one.device], mtus), metric=metric))
+    return tuple(structs.replace(tunnel, ways=tuple(sorted(found[tunnel.device]))) for tunnel in made)
+
+
+def scoped(address: str, device: str) -> str:
+    """This address as it is reached over this device (RFC 4007 section 11)."""
+    return f"{address}%{device}"
+
+
+def unscoped(found: Mapping[str, Standing]) -> Mapping[str, Standing]:
+    """By address: what stands best of the devices that lead there. The very object where there is one of each."""
+    if not any("%" in key for key in found):
+        return found
+    best: dict[str, Standing] = {}
+    for key, standing in found.items():
+        address = key.partition("%")[0]
+        held = best.get(address)
+        best[address] = standing if held is None else better((held, standing))
+    return best
+
+
+def _size(key: str, mtus: Sizes) -> int:
+    """Where not even LEAST passes, that is asked of the network below; 0: all that the device carries."""
+    size = mtus.get(key, MOST)
+    return 0 if size >= MOST else size or LEAST
+
+
+def _host(endpoint: str) -> str:
+    return endpoint.rpartition(":")[0].strip("[]")

@@ -1,0 +1,222 @@
+"""A member with two gateways and a node on three machines, and a member of one machine: every controller dead."""
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+
+from msgspec import structs
+
+from federation.link.possession import wireguard_key
+from federation.model.handout import Here, OwnGateway, OwnNode, PeerGateway, Workload
+from federation.model.record import Endpoint
+from tests.netns.spaces import Programs, Space, await_true, fetch, join
+from tests.worlds.agent_folder import make_folder
+from tests.worlds.two_members import candidate, keyed, peer, real, site, web_import, web_offer, web_pool
+
+AGENT, CLIENT, POD, FAR = "10.1.0.1", "10.1.0.10", "10.2.0.10", "10.99.0.2"
+URL = "http://10.96.0.1/hello"
+NODE = "fd49:7374:0:1:0:1:0:7"
+PORT, INSIDE = 51820, 51900
+PAUSE = 0.02
+
+
+def seed_of(word: str) -> bytes:
+    return sha256(f"rails {word}".encode()).digest()
+
+
+def key_of(word: str) -> bytes:
+    return wireguard_key(seed_of(word), "", "").public
+
+
+class RailsWorld:
+    """`us-east` has the gateways g1 and g2 and the node n with the client, `eu-central` (w) the pod."""
+
+    def __init__(self) -> None:
+        self.root = Path(tempfile.mkdtemp(prefix="ist-"))
+        self.spaces = {name: Space(name) for name in ("g1", "g2", "n", "w")}
+        self.programs = Programs(self.root)
+        self.us, self.eu = real("us-east"), real("eu-central")
+        self.started: dict[str, subprocess.Popen[bytes]] = {}
+
+    def build(self) -> None:
+        one, two, node, far = (self.spaces[name] for name in ("g1", "g2", "n", "w"))
+        for number, gateway in enumerate((one, two), start=1):
+            join(gateway, f"10.99.{number}.1/24", far, f"10.99.{number}.2/24")
+            join(gateway, f"10.98.{number}.1/24", node, f"10.98.{number}.2/24")
+            gateway.ip("route", "add", FAR, "via", f"10.99.{number}.2")
+            gateway.run("sysctl", "-qw", "net.ipv6.conf.all.forwarding=1")
+        for space, addresses in ((node, (AGENT, CLIENT)), (far, ("10.2.0.1", POD, FAR))):
+            for address in addresses:
+                space.ip("address", "add", f"{address}/32", "dev", "lo")
+        node.ip("route", "add", "10.96.0.0/16", "dev", "lo")
+        self._folders()
+
+    def _folders(self) -> None:
+        us, eu = self.us, self.eu
+        ids = {"us-east-g1": 1, "us-east-g2": 2}
+        east = structs.replace(site(us), gateways=ids, rails=ids)
+        west = peer(eu, f"{FAR}:{PORT}")
+        own = OwnNode(node="us-east-n", key=key_of("n"), overlay=NODE)
+        for word in ("g1", "g2"):
+            values = keyed(east, west, own)
+            identities = [us.identity("isthmus", "gateway")]
+            make_folder(self.root / word, us, "gateway", values, identities, node=f"us-east-{word}", seed=seed_of(word))
+        hubs = [
+            OwnGateway(
+                id=n,
+                node=f"us-east-g{n}",
+                key=key_of(f"g{n}"),
+                endpoint=f"10.98.{n}.1:{INSIDE}",
+                overlay=f"fd49:7374:0:1::{n}",
+            )
+            for n in (1, 2)
+        ]
+        client = Workload("default", "client", (CLIENT,))
+        values = keyed(east, west, Here(overlay=NODE), *hubs, client, web_import(candidate(eu, 1, 1, cost=90)))
+        identities = [us.identity("default", "client")]
+        make_folder(self.root / "n", us, "node", values, identities, node="us-east-n", seed=seed_of("n"))
+        rails = [
+            PeerGateway(
+                id=n,
+                key=key_of(f"g{n}"),
+                endpoint=f"10.99.{n}.1:{PORT}",
+                overlay=f"fd49:7374:0:1::{n}",
+                port=15443,
+                rail=n,
+            )
+            for n in (1, 2)
+        ]
+        values = keyed(site(eu), peer(us, "", rails), web_offer(), web_pool(Endpoint(POD)))
+        make_folder(self.root / "w", eu, "gateway", values, [eu.identity("isthmus", "gateway")])
+
+    def agent(self, name: str) -> None:
+        """Start the agent of a machine."""
+        options = {
+            "g1": ("--address", "10.99.1.1", "--underlay", f"10.99.1.1:{PORT}", "--inside", f"10.98.1.1:{INSIDE}"),
+            "g2": ("--address", "10.99.2.1", "--underlay", f"10.99.2.1:{PORT}", "--inside", f"10.98.2.1:{INSIDE}"),
+            "n": ("--address", AGENT),
+            "w": ("--address", "10.2.0.1", "--underlay", f"{FAR}:{PORT}"),
+        }
+        command = ("agent", "run", "--state", str(self.root / name), *options[name])
+        self.started[name] = self.programs.isthmus(self.spaces[name], name, *command)
+
+    def start(self) -> None:
+        pod = str(Path(__file__).with_name("pod.py"))
+        self.programs.start(self.spaces["w"], "pod", sys.executable, pod, "pod-1", POD, "8080")
+        for name in self.spaces:
+            self.agent(name)
+        for name in ("n", "w"):
+            self.programs.isthmus(
+                self.spaces[name], f"{name}-envoy", "agent", "envoy", "--state", str(self.root / name)
+            )
+
+    def wait_until_serving(self) -> None:
+        """Both gateways carry: whichever the node takes."""
+        await_true("an answer", lambda: fetch(self.spaces["n"], URL, CLIENT, 2)[0] == 200, 30)
+        for name in ("g1", "g2"):
+            await_true(f"{name} carries", lambda name=name: self.reaches(name), 30)  # type: ignore[misc]
+
+    def reaches(self, gateway: str) -> bool:
+        """The node's echo gets to the far gateway over this one of its own."""
+        device = self.devices("n")[gateway]
+        script = str(Path(__file__).with_name("echo.py"))
+        try:
+            self.spaces["n"].run(sys.executable, script, f"fd49:7374:0:2::1%{device}", "1")
+        except AssertionError:
+            return False
+        return True
+
+    def devices(self, name: str) -> dict[str, str]:
+        """The node's devices by gateway, a gateway's by their last digit."""
+        links = json.loads(self.spaces[name].ip("-j", "link", "show"))
+        found = [link["ifname"] for link in links if link["ifname"].startswith("ist")]
+        return {f"g{one[9:]}" if name == "n" else one[9:]: one for one in found}
+
+    def carrier(self) -> str:
+        """The gateway that the node's requests go through."""
+        route = self.spaces["n"].ip("-6", "route", "get", "fd49:7374:0:2::1")
+        return next(name for name, device in self.devices("n").items() if f"dev {device} " in route)
+
+    @contextmanager
+    def cut(self, name: str, *what: str, ways: tuple[str, ...] = ("input", "output", "forward")) -> Iterator[None]:
+        """What leaves and enters a machine is lost within the block: everything, or packets that match this."""
+        space = self.spaces[name]
+        space.run("nft", "add", "table", "inet", "cut")
+        for way in ways:
+            space.run("nft", "add", "chain", "inet", "cut", way, f"{{ type filter hook {way} priority -500; }}")
+            rule = what or (("oifname" if way == "output" else "iifname", "!=", "lo"))
+            space.run("nft", "add", "rule", "inet", "cut", way, *rule, "drop")
+        try:
+            yield
+        finally:
+            space.run("nft", "delete", "table", "inet", "cut")
+
+    def remove(self) -> None:
+        self.programs.stop_all()
+        for space in self.spaces.values():
+            space.remove()
+        shutil.rmtree(self.root, ignore_errors=True)
+
+
+@contextmanager
+def serving() -> Iterator[RailsWorld]:
+    """A world whose gateways carry, both."""
+    made = RailsWorld()
+    try:
+        made.build()
+        made.start()
+        made.wait_until_serving()
+        yield made
+    finally:
+        made.remove()
+
+
+class Ticks:
+    """A client's requests as they are printed: when each began, how long it took, what came of it."""
+
+    def __init__(self, child: "subprocess.Popen[str]") -> None:
+        self._child = child
+        self.all: list[tuple[float, float, str]] = []
+
+    def until(self, moment: float) -> None:
+        """Read until one began at this Unix second or later."""
+        assert self._child.stdout is not None
+        while not self.all or self.all[-1][0] < moment:
+            began, took, said = self._child.stdout.readline().strip().split(" ", 2)
+            self.all.append((float(began), float(took), said))
+
+    def failed(self) -> list[tuple[float, float, str]]:
+        return [one for one in self.all if one[2] != "200"]
+
+    def longest(self) -> float:
+        """Seconds of the longest request."""
+        return max(took for _, took, _ in self.all)
+
+
+@contextmanager
+def ticking(world: RailsWorld, timeout: float = 10.0) -> Iterator[Ticks]:
+    script = str(Path(__file__).with_name("ticks.py"))
+    line = [
+        "ip",
+        "netns",
+        "exec",
+        world.spaces["n"].name,
+        sys.executable,
+        script,
+        URL,
+        CLIENT,
+        str(PAUSE),
+        str(timeout),
+    ]
+    child = subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        yield Ticks(child)
+    finally:
+        child.kill()
+        child.communicate()

@@ -1,0 +1,99 @@
+"""Two gateways of a member carry at once: one is lost under load and comes back, and no request fails."""
+
+import sys
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.netns.rails_world import NODE, RailsWorld, serving, ticking
+from tests.netns.spaces import await_true
+
+pytestmark = pytest.mark.netns
+
+MOVED_SECONDS = 2.0
+OTHER_END, RAILS = "w", {"g1": "51820", "g2": "51821"}
+"""The other member's gateway, and its port for the rail of each of ours."""
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[RailsWorld]:
+    with serving() as made:
+        yield made
+
+
+def test_a_lost_gateway_moves_the_requests_of_its_nodes_and_none_fails(world: RailsWorld) -> None:
+    before = world.carrier()
+    with ticking(world) as ticks:
+        ticks.until(time.time() + 2)
+        with world.cut(before):
+            await_true("another carries", lambda: world.carrier() != before)
+            ticks.until(time.time() + 5)
+        await_true("the gateway carries again", lambda: world.carrier() == before, 30)
+        ticks.until(time.time() + 3)
+    assert ticks.failed() == []
+    assert ticks.longest() < MOVED_SECONDS
+
+
+def test_a_gateway_whose_link_to_the_other_member_is_lost_is_left_as_well(world: RailsWorld) -> None:
+    before = world.carrier()
+    with ticking(world) as ticks:
+        ticks.until(time.time() + 2)
+        with world.cut(before, "udp", "sport", "{ 51820, 51821 }"):
+            await_true("another carries", lambda: world.carrier() != before)
+            ticks.until(time.time() + 5)
+        await_true("the gateway carries again", lambda: world.carrier() == before, 30)
+        ticks.until(time.time() + 2)
+    assert ticks.failed() == []
+    assert ticks.longest() < MOVED_SECONDS
+
+
+def test_answers_that_do_not_get_there_on_their_rail_take_another(world: RailsWorld) -> None:
+    """Only what the other member sends over this rail is lost: nothing has to move but the answers."""
+    before = world.carrier()
+    with ticking(world) as ticks:
+        ticks.until(time.time() + 2)
+        with world.cut(OTHER_END, "udp", "sport", RAILS[before], ways=("output",)):
+            ticks.until(time.time() + 6)
+        ticks.until(time.time() + 6)
+    assert ticks.failed() == []
+    assert ticks.longest() < MOVED_SECONDS
+
+
+def test_nobody_of_another_member_opens_a_connection_to_a_node(world: RailsWorld) -> None:
+    listen = (
+        "import socket,time\n"
+        "one=socket.create_server(('::',15443),family=socket.AF_INET6)\n"
+        "two=socket.create_server(('::',8081),family=socket.AF_INET6)\n"
+        "print('there',flush=True)\ntime.sleep(30)\n"
+    )
+    child = world.programs.start(world.spaces["n"], "listen", sys.executable, "-c", listen)
+    await_true("the node listens", lambda: "there" in (world.root / "listen.log").read_text())
+    scan = (
+        "import socket,sys\n"
+        "for port in (22, 8081, 15443, 16001):\n"
+        "    for source in (0, 15443):\n"
+        "        try:\n"
+        "            socket.create_connection((sys.argv[1], port), 0.5, ('', source)).close()\n"
+        "            print(port)\n"
+        "        except OSError as error:\n"
+        "            assert not isinstance(error, ConnectionRefusedError), port\n"
+    )
+    assert world.spaces["w"].run(sys.executable, "-c", scan, NODE).split() == []
+    at_home = scan.replace("assert", "assert True or")
+    assert {"8081", "15443"} <= set(world.spaces["n"].run(sys.executable, "-c", at_home, NODE).split())
+    world.programs.stop(child)
+
+
+def test_a_node_reaches_nothing_of_another_member_but_the_entrance(world: RailsWorld) -> None:
+    scan = (
+        "import socket,sys\n"
+        "for port in (22, 8080, 10901, 15443, 51820):\n"
+        "    try:\n"
+        "        socket.create_connection((sys.argv[1], port), 0.5).close()\n"
+        "        print(port)\n"
+        "    except OSError:\n"
+        "        pass\n"
+    )
+    assert world.spaces["n"].run(sys.executable, "-c", scan, "fd49:7374:0:2::1").split() == ["15443"]
+    assert world.spaces["n"].run(sys.executable, "-c", scan, f"fd49:7374:0:1::{world.carrier()[1:]}").split() == []

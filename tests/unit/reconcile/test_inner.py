@@ -1,0 +1,84 @@
+"""How a member's nodes and gateways learn of each other, and which rail each gateway has."""
+
+from pathlib import Path
+
+import pytest
+
+from federation.config import Enrolment
+from federation.model.handout import Here, NodeReport, OwnGateway, OwnNode
+from federation.ports import AgentState
+from tests.worlds.controller import World
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+def says(world: World, name: str, role: str, number: int, inside: str = "") -> None:
+    """A program reports its WireGuard key."""
+    gateway = role == "gateway"
+    said = NodeReport(
+        node=name,
+        role="gateway" if gateway else "node",
+        wireguard_key=bytes([number]) * 32,
+        gateway_endpoint=f"192.0.2.{number}:51820" if gateway else "",
+        gateway_port=15443 if gateway else 0,
+        gateway_inside=inside,
+    )
+    world.agents.said[name] = AgentState(connected=True, wanted=b"", node=said, links=(), refused="")
+    world.loop.agent_reported(name)
+
+
+def of_kind(world: World, name: str, kind: type) -> list[object]:
+    return [value for value in world.handout(name).values() if isinstance(value, kind)]
+
+
+def test_nodes_learn_of_gateways_that_take_them_and_gateways_of_nodes(world: World) -> None:
+    says(world, "gw1", "gateway", 1, "10.1.0.1:51900")
+    says(world, "node1", "node", 2)
+    (gateway,) = of_kind(world, "node1", OwnGateway)
+    (node,) = of_kind(world, "gw1", OwnNode)
+    assert isinstance(gateway, OwnGateway) and isinstance(node, OwnNode)
+    assert (gateway.endpoint, gateway.key) == ("10.1.0.1:51900", bytes([1]) * 32)
+    here = world.handout("node1")["here"]
+    assert isinstance(here, Here) and node.overlay == here.overlay
+    assert node.overlay.startswith(world.acme.member("us-east").overlay.removesuffix("::/64"))
+
+
+def test_a_gateway_that_takes_no_nodes_is_none_of_theirs(world: World) -> None:
+    says(world, "gw1", "gateway", 1)
+    says(world, "node1", "node", 2)
+    assert of_kind(world, "node1", OwnGateway) == of_kind(world, "gw1", OwnNode) == []
+
+
+def test_who_is_away_stays_and_who_leaves_goes_over_a_restart_as_well(world: World) -> None:
+    says(world, "gw1", "gateway", 1, "10.1.0.1:51900")
+    says(world, "node1", "node", 2)
+    before = of_kind(world, "gw1", OwnNode), of_kind(world, "node1", OwnGateway), world.handout("node1")["here"]
+    world.agents.said.clear()
+    world.loop = world.start()
+    assert (
+        of_kind(world, "gw1", OwnNode),
+        of_kind(world, "node1", OwnGateway),
+        world.handout("node1")["here"],
+    ) == before
+    (world.folder.agents / "node1.json").unlink()
+    world.loop.wake(None)
+    assert of_kind(world, "gw1", OwnNode) == []
+
+
+def test_each_gateway_has_a_rail_and_the_ninth_none_until_one_leaves(world: World) -> None:
+    for number in range(2, 10):
+        world.folder.enrol(Enrolment(name=f"gw{number}", role="gateway"))
+    for number in range(1, 10):
+        says(world, f"gw{number}", "gateway", number)
+    rails = {value.node: value.rail for key, value in world.record().items() if key.startswith("gateway/")}
+    assert len(rails) == 8 and sorted(rails.values()) == list(range(1, 9))
+    (late,) = {f"gw{number}" for number in range(1, 10)} - rails.keys()
+    site = world.handout("gw1")["site"]
+    assert site.rails == rails and late in site.gateways
+    (world.folder.agents / "gw3.json").unlink()
+    world.loop.wake(None)
+    now = {value.node: value.rail for key, value in world.record().items() if key.startswith("gateway/")}
+    assert now == {name: rail for name, rail in rails.items() if name != "gw3"} | {late: rails["gw3"]}
