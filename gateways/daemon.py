@@ -17,7 +17,6 @@ from typing import Protocol
 from msgspec import Struct, structs
 
 from federation.link.enrolled import Enrolled
-from federation.link.leaf import issuer_of
 from federation.lkg.disk import Disk
 from federation.model.handout import NodeReport
 from federation.model.standing import Standing
@@ -29,6 +28,7 @@ from federation.wire.handout import HandoutHead
 from gateways import metrics
 from gateways.control import Control
 from gateways.evidence import Evidence
+from gateways.folder import why_drained
 from gateways.identity.attested import Attested
 from gateways.identity.callers import Attestor
 from gateways.identity.holders import Holders
@@ -37,10 +37,11 @@ from gateways.identity.serve import WorkloadServer
 from gateways.identity.tokens import Tokens, TokenSource
 from gateways.kernel.port import Kernel
 from gateways.load.serve import LoadServer
+from gateways.made import Made, Trust, drained_problem, kernel_parts, shows_leaves, trust_of
 from gateways.node_parts import kept
 from gateways.offering import Offering
 from gateways.planner import Planner
-from gateways.probe.counters import received
+from gateways.probe.counters import received, silent_gateways
 from gateways.probe.echo import EchoProber
 from gateways.probe.traffic import Traffic
 from gateways.proxyless import Proxyless
@@ -87,36 +88,6 @@ class HandoutFeed(LeafSource, Attestor, TokenSource, Protocol):
         """Keep the session with a controller, until cancelled."""
 
 
-class Made(Struct, frozen=True):
-    """What one pass made of handout and evidence. `offered` when Envoy is offered all of it."""
-
-    root: bytes
-    state: NodeState
-    wanted: Wanted
-    certificates: Mapping[str, Certificate]
-    offered: bool = False
-    problems: tuple[str, ...] = ()
-
-
-class Trust(Struct, frozen=True):
-    """What Envoy trusts and shows: the mark of the ledger of its anchors, and the issuers of its leaves (key ids)."""
-
-    ledger: int = 0
-    issuers: frozenset[str] = frozenset()
-
-
-def shows_leaves(state: NodeState) -> bool:
-    """True when Envoy needs secrets: one that has not asked for them yet has what it had before."""
-    if state.gateway is not None:
-        return True
-    return bool(state.identities) and any(one.listeners for one in state.services.values())
-
-
-def trust_of(made: Made) -> Trust:
-    """What is in force once Envoy holds the secrets of this."""
-    return Trust(made.state.ledger, frozenset(issuer_of(one.chain) for one in made.certificates.values()))
-
-
 class Agent:
     """One node agent. Without a `workload_path` it serves no Workload API: gateways have no workloads. Without a
     `control_folder` it takes no drains itself: gateways steer nothing.
@@ -135,6 +106,7 @@ class Agent:
         self._feed = feed
         self._situation = situation
         self._underlay = underlay
+        self._folder = xds_path.parent
         self._sync = Sync(kernel)
         self._keeper = Keeper(feed)
         self._prober = EchoProber(self._ways, sized=situation.role == "gateway")
@@ -200,7 +172,9 @@ class Agent:
 
     def _evidence(self) -> Evidence:
         now = int(time.time() * 1_000)
-        return Evidence(ways=self._standings(), mtus=self._prober.sizes.mtus, sick=self._checks.failing, now=now)
+        mtus, sick = self._prober.sizes.mtus, self._checks.failing
+        drained = why_drained(self._folder) if self._situation.role == "gateway" else ""
+        return Evidence(ways=self._standings(), mtus=mtus, sick=sick, now=now, drained=drained)
 
     async def _loop(self) -> None:
         while True:
@@ -251,7 +225,7 @@ class Agent:
     def _wanted(self, state: NodeState) -> Wanted:
         """What the kernel must hold: the same object while nothing of it changed."""
         made = self._made
-        if made is not None and made.state.captures is state.captures and made.state.tunnels is state.tunnels:
+        if made is not None and all(map(is_, kernel_parts(made.state), kernel_parts(state))):
             return made.wanted
         return wanted_of(state)
 
@@ -282,7 +256,8 @@ class Agent:
         kept = () if self._control is None else self._control.moves.problems
         disk = (*self._prober.problems(), *self._feed.disk.problems, *kept)
         lacking = tuple(text for _, text in sorted(self._keeper.problems.items()))
-        problems = (*made.problems, *lacking, *self._outcome.problems, *envoy, *self._xds.problems(), *disk)
+        own = drained_problem(made.state) + silent_gateways(made.state.tunnels, self._outcome, time.time())
+        problems = (*made.problems, *own, *lacking, *self._outcome.problems, *envoy, *self._xds.problems(), *disk)
         whole = self._is_whole(made)
         if whole and len(self._feed.tree):
             self._reached = made.root

@@ -18,6 +18,7 @@ class Evidence(Struct, frozen=True):
     even what IPv6 needs; without an entry unknown); `sick` are own endpoints that fail their probes, as (service,
     address); `held` the own candidates as last ruled on, for services that were never planned yet; `now` the Unix
     millisecond of ruling. `ways`, `mtus` and `sick` that are the very objects of the last pass did not change.
+    `drained` is why this gateway shall carry nothing new ("": it may).
     """
 
     ways: Mapping[str, Standing] = {}
@@ -25,6 +26,7 @@ class Evidence(Struct, frozen=True):
     held: Mapping[ServiceKey, Candidate] = {}
     now: int = 0
     mtus: Mapping[str, int] = {}
+    drained: str = ""
 
 
 NOTHING = Evidence()

@@ -43,6 +43,19 @@ def admin_socket(directory: Path) -> Path:
     return directory.resolve() / "envoy-admin.sock"
 
 
+def drained_file(directory: Path) -> Path:
+    """Why the gateway of this folder is drained; not there when it is not."""
+    return directory / "drained"
+
+
+def why_drained(directory: Path) -> str:
+    """The reason; "" when it is not drained."""
+    try:
+        return drained_file(directory).read_text().strip() or "without a reason"
+    except OSError:
+        return ""
+
+
 def wireguard_seed(directory: Path) -> bytes:
     """The seed of the WireGuard key in the folder (`federation.link.possession`), made on first use (0600). InputError
     when the file is not one.

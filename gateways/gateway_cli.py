@@ -60,6 +60,41 @@ def verify(state: Path, member: str, count: int, output: str) -> None:
 
 
 @gateway.command()
+@STATE
+@click.option("--reason", default="by hand", show_default=True, help="Shown in `isthmus status`.")
+@click.option(
+    "--wait", type=click.FloatRange(0, 3_600), default=60.0, show_default=True, help="Seconds to wait for quiet."
+)
+@click.option("--force", is_flag=True, help="Also where it is the member's only gateway.")
+def drain(state: Path, reason: str, wait: float, force: bool) -> None:
+    """Let this gateway carry what it has and get nothing new, until undrain; also over a restart.
+
+    Waits until nobody sends through it. Status 1 when somebody still does. Works with every controller dead.
+    """
+    import sys
+
+    from gateways.draining import await_quiet, received
+    from gateways.draining import drain as tell
+
+    tell(state, reason, force)
+    if not wait:
+        click.echo("drained")
+        return
+    left = await_quiet(lambda: received(views_of(state)), wait)
+    click.echo(f"drained, but these still send: {', '.join(left)}" if left else "drained: nobody sends through it")
+    sys.exit(bool(left))
+
+
+@gateway.command()
+@STATE
+def undrain(state: Path) -> None:
+    """Let this gateway carry again."""
+    from gateways.draining import undrain as end
+
+    click.echo("carries again" if end(state) else "was not drained")
+
+
+@gateway.command()
 @click.option("--underlay", default="", help="IP:PORT (UDP) of WireGuard, as the agent will get it.")
 @click.option("--inside", default="", help="IP:PORT (UDP) for the member's own nodes, as the agent will get it.")
 @click.option(

@@ -54,7 +54,7 @@ class Planner:
             text = f"{RAILS} gateways of this member carry already: enroll it when one of them has left"
             return self._know_nothing(f"E127 gateway {self._situation.node}: {text}")
         former = self._plan(site, touched, evidence)
-        self._assemble(site, former)
+        self._assemble(site, former, evidence)
         return former
 
     def _know_nothing(self, why: str) -> Former:
@@ -81,7 +81,7 @@ class Planner:
         view = self._node.view(site, self._known.az, evidence)
         return self._services.plan(view, self._known, evidence, dirty)
 
-    def _assemble(self, site: Site, former: Former) -> None:
+    def _assemble(self, site: Site, former: Former, evidence: Evidence) -> None:
         node, services, before = self._node, self._services, self.state
         self.state = structs.replace(
             before,
@@ -89,6 +89,7 @@ class Planner:
             domain=site.domain,
             region=site.region,
             overlay=node.overlay,
+            drained=kept(before.drained, evidence.drained),
             tunnels=node.tunnels,
             captures=self._captures(former),
             services=dict(services.states) if former else before.services,

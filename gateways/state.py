@@ -321,7 +321,8 @@ class NodeState(Struct, frozen=True, kw_only=True):
     `authorities` are the keys of JWT-SVIDs by trust domain, `foreign` the trust domains outside the federation.
     `overlay` is the own address in the tunnels, "" without one. `ways` are the overlay addresses to probe, True for
     those that get requests; `ADDRESS%DEVICE` where several devices lead there.
-    `until` is the Unix millisecond at which age alone changes a share (0: none).
+    `until` is the Unix millisecond at which age alone changes a share (0: none). `drained` is why a gateway answers no
+    probe, so that who has another goes there ("": it answers).
     `domain` is the federation's, `ledger` the mark of the ledger that `anchors` were taken from.
     `known` is False before the first handout: then what is in force is left as it is, for unknown is not empty.
     """
@@ -331,6 +332,7 @@ class NodeState(Struct, frozen=True, kw_only=True):
     domain: str = ""
     region: str = ""
     overlay: str = ""
+    drained: str = ""
     tunnels: tuple[Tunnel, ...] = ()
     captures: tuple[Capture, ...] = ()
     services: dict[ServiceKey, ServiceState] = {}

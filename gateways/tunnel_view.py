@@ -6,12 +6,10 @@ from typing import Literal
 
 from msgspec import Struct
 
+from gateways.probe.counters import REJECTED
 from gateways.render.routes import Link
 from gateways.render.wireguard import Actual, Counters, Peer
 from gateways.state import WgPeer
-
-REJECTED = 180
-"""Seconds after which a session without a new handshake is over (WireGuard whitepaper 6.1, Reject-After-Time)."""
 
 Condition = Literal["up", "silent", "missing", "not ours"]
 

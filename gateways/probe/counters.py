@@ -8,8 +8,11 @@ from federation.model.standing import Standing
 from gateways.probe.paths import Trip
 from gateways.render.wireguard import Actual, Counters
 from gateways.state import Tunnel, WgPeer
+from gateways.sync import Outcome
 
 NEVER = -1
+REJECTED = 180
+"""Seconds after which a session without a new handshake is over (WireGuard whitepaper 6.1, Reject-After-Time)."""
 
 
 def link_reports(
@@ -41,6 +44,23 @@ def link_reports(
             mtu=mtus.get(peer.overlay, NEVER),
         )
     return reports
+
+
+def silent_gateways(tunnels: Iterable[Tunnel], outcome: Outcome, now: float) -> tuple[str, ...]:
+    """One line for each gateway of its own member that a node has no session with, at this Unix second."""
+    if outcome.waiting:
+        return ()
+    lines: list[str] = []
+    for tunnel in tunnels:
+        for peer in tunnel.peers:
+            if not tunnel.rail and peer.endpoint and tunnel.device in outcome.actual:
+                handshake = outcome.actual[tunnel.device].counters.get(peer.key, Counters()).handshake
+                if now - handshake > REJECTED:
+                    lines.append(
+                        f"E190 gateway {peer.gateway} of our own: no handshake at {peer.endpoint}; open that UDP port "
+                        "between the nodes"
+                    )
+    return tuple(lines)
 
 
 def received(tunnels: Iterable[Tunnel], actual: Mapping[str, Actual]) -> dict[str, int]:

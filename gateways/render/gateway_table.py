@@ -17,22 +17,25 @@ KNOWN: Json = {"match": {"op": "in", "left": {"ct": {"key": "state"}}, "right": 
 CT_MARK: Json = {"ct": {"key": "mark"}}
 
 
-def gateway_table(tunnels: Iterable[Tunnel], address: str, port: int) -> Table:
+def gateway_table(tunnels: Iterable[Tunnel], address: str, port: int, *, drained: bool = False) -> Table:
     """Default deny: from a peer only the gateway's port and echo are reachable, and nothing crosses but what own nodes
-    ask of peers' gateways, and the answers.
+    ask of peers' gateways, and the answers. One that is drained carries all this, but echo: so its peers and nodes take
+    it for lost and go elsewhere, while what they sent still arrives.
     """
     made = tuple(tunnels)
     rails = [one for one in made if one.rail]
     nodes = [one for one in made if not one.rail]
     devices, inside = [one.device for one in rails], [one.device for one in nodes]
     to_port = (equal(payload("ip6", "daddr"), address), equal(payload("tcp", "dport"), port), ACCEPT)
-    chains = [Chain(name="from_peers", rules=((KNOWN, ACCEPT), (ECHO, ACCEPT), to_port, DROP))]
+    echo: Rule = (ECHO, *DROP) if drained else (ECHO, ACCEPT)
+    chains = [Chain(name="from_peers", rules=(echo, (KNOWN, ACCEPT), to_port, DROP))]
     entering: list[Rule] = [(_from(devices), {"jump": {"target": "from_peers"}})]
     crossing: list[Rule] = [(_from(devices), KNOWN, ACCEPT), (_from(devices), *DROP)]
     if nodes:
-        chains.append(Chain(name="from_nodes", rules=((KNOWN, ACCEPT), (ECHO, ACCEPT), DROP)))
+        chains.append(Chain(name="from_nodes", rules=(echo, (KNOWN, ACCEPT), DROP)))
         entering.append((_from(inside), {"jump": {"target": "from_nodes"}}))
-        crossing = [*_crossing(devices, inside, port), *crossing, (_from(inside), *DROP)]
+        silent: list[Rule] = [(_from(inside), ECHO, *DROP)] if drained else []
+        crossing = [*silent, *_crossing(devices, inside, port), *crossing, (_from(inside), *DROP)]
     chains += [
         Chain(name="forward", kind="filter", hook="forward", rules=tuple(crossing)),
         Chain(name="input", kind="filter", hook="input", rules=tuple(entering)),

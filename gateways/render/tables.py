@@ -11,7 +11,7 @@ from gateways.state import GATEWAY_PORT, Capture, NodeState
 def table_of(state: NodeState) -> Table:
     """The table of this node's role."""
     if state.tunnels and state.situation.role == "gateway":
-        return gateway_table(state.tunnels, state.overlay, GATEWAY_PORT)
+        return gateway_table(state.tunnels, state.overlay, GATEWAY_PORT, drained=bool(state.drained))
     return node_table(state.situation.address, state.captures)
 
 

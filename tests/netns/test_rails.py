@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +12,7 @@ from tests.netns.spaces import await_true
 
 pytestmark = pytest.mark.netns
 
-MOVED_SECONDS = 2.0
+MOVED_SECONDS, UNMOVED_SECONDS = 2.0, 0.5
 OTHER_END, RAILS = "w", {"g1": "51820", "g2": "51821"}
 """The other member's gateway, and its port for the rail of each of ours."""
 
@@ -97,3 +98,30 @@ def test_a_node_reaches_nothing_of_another_member_but_the_entrance(world: RailsW
     )
     assert world.spaces["n"].run(sys.executable, "-c", scan, "fd49:7374:0:2::1").split() == ["15443"]
     assert world.spaces["n"].run(sys.executable, "-c", scan, f"fd49:7374:0:1::{world.carrier()[1:]}").split() == []
+
+
+def test_a_drained_gateway_gets_nothing_new_and_no_request_waits(world: RailsWorld) -> None:
+    before = world.carrier()
+    space, state = world.spaces[before], str(world.root / before)
+    isthmus = str(Path(sys.executable).with_name("isthmus"))
+    with ticking(world) as ticks:
+        ticks.until(time.time() + 2)
+        said = space.run(isthmus, "gateway", "drain", "--state", state, "--reason", "a new kernel", "--wait", "25")
+        assert said == "drained: nobody sends through it\n"
+        assert world.carrier() != before
+        ticks.until(time.time() + 1)
+        assert space.run(isthmus, "gateway", "undrain", "--state", state) == "carries again\n"
+        await_true("the gateway carries again", lambda: world.carrier() == before, 30)
+        ticks.until(time.time() + 1)
+    assert ticks.failed() == []
+    assert ticks.longest() < UNMOVED_SECONDS
+
+
+def test_the_only_gateway_is_not_drained_unasked(world: RailsWorld) -> None:
+    isthmus = str(Path(sys.executable).with_name("isthmus"))
+    with pytest.raises(AssertionError) as caught:
+        world.spaces["w"].run(isthmus, "gateway", "drain", "--state", str(world.root / "w"))
+    assert (
+        "E127 gateway eu-central-gateway: is the only one of this member, which nobody else would reach: "
+        "see `isthmus drain`, or give --force" in str(caught.value)
+    )

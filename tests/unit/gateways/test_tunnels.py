@@ -7,7 +7,10 @@ from federation.model.handout import Here, OwnGateway, OwnNode, Peer, PeerGatewa
 from federation.model.standing import Standing
 from gateways.evidence import NOTHING, Evidence
 from gateways.intent import intend
+from gateways.probe.counters import silent_gateways
+from gateways.render.wireguard import Actual, Counters, device_of
 from gateways.state import NodeState, Tunnel, Way
+from gateways.sync import Outcome
 from gateways.tunnels import TABLE
 from tests.unit.gateways.test_intent import EU, EU_PEER, GATEWAY, NODE, US, gateway
 from tests.worlds.two_members import keyed, peer, site
@@ -183,3 +186,17 @@ def test_an_endpoint_that_is_not_known_yet_stays_unknown() -> None:
     bare = PeerGateway(id=1, key=b"c" * 32, endpoint="", overlay=ONE, port=15443)
     (tunnel,) = gateway_of(structs.replace(EU_PEER, gateways=(bare,)), rail=2).tunnels
     assert [one.endpoint for one in tunnel.peers] == [""]
+
+
+def test_a_node_says_which_own_gateway_does_not_answer() -> None:
+    tunnels = node(EU_PEER, HERE, *OWN).tunnels
+    first, second = (device_of(one) for one in tunnels)
+    actual = {
+        first.name: Actual(first, {OWN[0].key: Counters(handshake=1_000)}),
+        second.name: Actual(second, {OWN[1].key: Counters()}),
+    }
+    line = "E190 gateway {0} of our own: no handshake at 10.1.9.{0}:51900; open that UDP port between the nodes"
+    assert silent_gateways(tunnels, Outcome((), (), actual), 1_100) == (line.format(2),)
+    assert silent_gateways(tunnels, Outcome((), (), actual), 1_200) == (line.format(1), line.format(2))
+    assert silent_gateways(tunnels, Outcome((), (), actual, waiting=True), 1_200) == ()
+    assert silent_gateways(gateway_of(EU_PEER).tunnels, Outcome((), ()), 1_200) == ()
