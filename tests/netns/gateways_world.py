@@ -27,6 +27,7 @@ EAST_UNDERLAY, WEST_UNDERLAY = "10.99.0.1", "10.99.0.2"
 PORT = 51820
 AGENT, CLIENT, STRANGER = "10.1.0.1", "10.1.0.10", "10.1.0.11"
 POD = "10.2.0.10"
+POD_SCRIPT = str(Path(__file__).with_name("pod.py"))
 URL = "http://10.96.0.1/hello"
 
 
@@ -92,8 +93,8 @@ class GatewaysWorld:
             space, f"{name}-envoy", "agent", "envoy", "--state", str(self.root / name)
         )
 
-    def start(self) -> None:
-        self.programs.start(self.west, "pod", "python3", str(Path(__file__).with_name("pod.py")), "pod-1", POD, "8080")
+    def start(self, pod: tuple[str, ...] = ("python3", POD_SCRIPT, "pod-1", POD, "8080")) -> None:
+        self.programs.start(self.west, "pod", *pod)
         for name in ("eg", "en", "wg"):
             self.agent(name)
         for name in ("en", "wg"):

@@ -24,6 +24,8 @@ URL = "http://10.96.0.1/hello"
 NODE = "fd49:7374:0:1:0:1:0:7"
 PORT, INSIDE = 51820, 51900
 PAUSE = 0.02
+FIRST = "g1"
+"""Whom the node takes of the two while both get there: by the hash of its name."""
 
 
 def seed_of(word: str) -> bytes:
@@ -121,6 +123,7 @@ class RailsWorld:
         await_true("an answer", lambda: fetch(self.spaces["n"], URL, CLIENT, 2)[0] == 200, 30)
         for name in ("g1", "g2"):
             await_true(f"{name} carries", lambda name=name: self.reaches(name), 30)  # type: ignore[misc]
+        await_true("the node has its own by hash", lambda: self.carrier() == FIRST, 30)
 
     def reaches(self, gateway: str) -> bool:
         """The node's echo gets to the far gateway over this one of its own."""
