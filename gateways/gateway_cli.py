@@ -85,6 +85,19 @@ def drain(state: Path, reason: str, wait: float, force: bool) -> None:
     sys.exit(bool(left))
 
 
+@gateway.command("rotate-key")
+@STATE
+@click.option("--force", is_flag=True, help="Also while it is not drained.")
+def rotate_key(state: Path, force: bool) -> None:
+    """Give this gateway another WireGuard key. Drain it first, start its agent anew afterwards, then undrain it."""
+    import base64
+
+    from gateways.draining import rotate_key as rotate
+
+    public = base64.b64encode(rotate(state, force)).decode()
+    click.echo(f"new public key {public}: start the agent anew, then `isthmus gateway undrain --state {state}`")
+
+
 @gateway.command()
 @STATE
 def undrain(state: Path) -> None:

@@ -35,6 +35,11 @@ LINK_MTU = Gauge(
     "Largest packet in the tunnel that passes; 0: not even 1,280, -1: not measured.",
     ["member", "gateway"],
 )
+LINK_UP = Gauge("isthmus_agent_link_up", "1 while probes come back over the link, both ways.", ["member", "gateway"])
+LINK_RTT = Gauge("isthmus_agent_link_rtt_seconds", "Round trip over the link, -1: not known.", ["member", "gateway"])
+LINK_JITTER = Gauge("isthmus_agent_link_jitter_seconds", "How round trips vary (RFC 3550).", ["member", "gateway"])
+LINK_LOSS = Gauge("isthmus_agent_link_loss_ratio", "Part of the last 30 probes that was lost.", ["member", "gateway"])
+OF_LINKS = (HANDSHAKE_AGE, RX_BYTES, TX_BYTES, LINK_MTU, LINK_UP, LINK_RTT, LINK_JITTER, LINK_LOSS)
 
 
 def measure_handout(head: HandoutHead | None, connected: bool) -> None:
@@ -46,7 +51,7 @@ def measure_handout(head: HandoutHead | None, connected: bool) -> None:
 
 def measure_links(links: Iterable[Struct]) -> None:
     """Show these link reports, and no other link."""
-    for gauge in (HANDSHAKE_AGE, RX_BYTES, TX_BYTES, LINK_MTU):
+    for gauge in OF_LINKS:
         gauge.clear()
     for link in links:
         if isinstance(link, LinkReport):
@@ -55,3 +60,12 @@ def measure_links(links: Iterable[Struct]) -> None:
             RX_BYTES.labels(*labels).set(link.rx)
             TX_BYTES.labels(*labels).set(link.tx)
             LINK_MTU.labels(*labels).set(link.mtu)
+            LINK_UP.labels(*labels).set(link.up)
+            LINK_RTT.labels(*labels).set(seconds(link.rtt_us))
+            LINK_JITTER.labels(*labels).set(seconds(link.jitter_us))
+            LINK_LOSS.labels(*labels).set(link.loss / 100)
+
+
+def seconds(microseconds: int) -> float:
+    """-1 stays what it is: not known."""
+    return microseconds / 1_000_000 if microseconds >= 0 else -1

@@ -71,9 +71,14 @@ def hole(space: Space, size: int) -> None:
 
 def mtu(world: GatewaysWorld, name: str, member: str) -> float:
     """What the gateway measured towards this member."""
+    return of_link(world, name, member, "mtu_bytes")
+
+
+def of_link(world: GatewaysWorld, name: str, member: str, what: str) -> float:
+    """A metric of the gateway's link to this member; -1 while there is none."""
     space = world.east if name.startswith("e") else world.west
     status, body = fetch(space, f"http://{world.metrics[name]}/metrics")
-    pattern = rf'^isthmus_agent_link_mtu_bytes{{gateway="1",member="{member}"}} (\S+)$'
+    pattern = rf'^isthmus_agent_link_{what}{{gateway="1",member="{member}"}} (\S+)$'
     found = re.search(pattern, body.get("text", ""), re.M)
     return float(found[1]) if status == 200 and found else -1.0
 

@@ -10,13 +10,13 @@ from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 
-from msgspec import structs
+from msgspec import Struct, structs
 
 from federation.link.possession import wireguard_key
 from federation.model.handout import Here, OwnGateway, OwnNode, PeerGateway, Workload
 from federation.model.record import Endpoint
 from tests.netns.spaces import Programs, Space, await_true, fetch, join
-from tests.worlds.agent_folder import make_folder
+from tests.worlds.agent_folder import keep_handout, make_folder
 from tests.worlds.two_members import candidate, keyed, peer, real, site, web_import, web_offer, web_pool
 
 AGENT, CLIENT, POD, FAR = "10.1.0.1", "10.1.0.10", "10.2.0.10", "10.99.0.2"
@@ -45,6 +45,7 @@ class RailsWorld:
         self.programs = Programs(self.root)
         self.us, self.eu = real("us-east"), real("eu-central")
         self.started: dict[str, subprocess.Popen[bytes]] = {}
+        self.keys = {1: key_of("g1"), 2: key_of("g2")}
 
     def build(self) -> None:
         one, two, node, far = (self.spaces[name] for name in ("g1", "g2", "n", "w"))
@@ -60,42 +61,53 @@ class RailsWorld:
         self._folders()
 
     def _folders(self) -> None:
-        us, eu = self.us, self.eu
-        ids = {"us-east-g1": 1, "us-east-g2": 2}
-        east = structs.replace(site(us), gateways=ids, rails=ids)
-        west = peer(eu, f"{FAR}:{PORT}")
-        own = OwnNode(node="us-east-n", key=key_of("n"), overlay=NODE)
+        us, gateway = self.us, self.us.identity("isthmus", "gateway")
         for word in ("g1", "g2"):
-            values = keyed(east, west, own)
-            identities = [us.identity("isthmus", "gateway")]
-            make_folder(self.root / word, us, "gateway", values, identities, node=f"us-east-{word}", seed=seed_of(word))
-        hubs = [
-            OwnGateway(
-                id=n,
-                node=f"us-east-g{n}",
-                key=key_of(f"g{n}"),
-                endpoint=f"10.98.{n}.1:{INSIDE}",
-                overlay=f"fd49:7374:0:1::{n}",
+            seed = seed_of(word)
+            make_folder(
+                self.root / word, us, "gateway", self.handout(word), [gateway], node=f"us-east-{word}", seed=seed
             )
-            for n in (1, 2)
-        ]
+        client = [us.identity("default", "client")]
+        make_folder(self.root / "n", us, "node", self.handout("n"), client, node="us-east-n", seed=seed_of("n"))
+        make_folder(self.root / "w", self.eu, "gateway", self.handout("w"), [self.eu.identity("isthmus", "gateway")])
+
+    def handout(self, name: str) -> dict[str, Struct]:
+        """What this machine's controller would say by the keys of now."""
+        us, eu = self.us, self.eu
+        if name == "w":
+            return keyed(site(eu), peer(us, "", list(map(self._rail, (1, 2)))), web_offer(), web_pool(Endpoint(POD)))
+        ids = {"us-east-g1": 1, "us-east-g2": 2}
+        both = structs.replace(site(us), gateways=ids, rails=ids), peer(eu, f"{FAR}:{PORT}")
+        if name != "n":
+            return keyed(*both, OwnNode(node="us-east-n", key=key_of("n"), overlay=NODE))
         client = Workload("default", "client", (CLIENT,))
-        values = keyed(east, west, Here(overlay=NODE), *hubs, client, web_import(candidate(eu, 1, 1, cost=90)))
-        identities = [us.identity("default", "client")]
-        make_folder(self.root / "n", us, "node", values, identities, node="us-east-n", seed=seed_of("n"))
-        rails = [
-            PeerGateway(
-                id=n,
-                key=key_of(f"g{n}"),
-                endpoint=f"10.99.{n}.1:{PORT}",
-                overlay=f"fd49:7374:0:1::{n}",
-                port=15443,
-                rail=n,
-            )
-            for n in (1, 2)
-        ]
-        values = keyed(site(eu), peer(us, "", rails), web_offer(), web_pool(Endpoint(POD)))
-        make_folder(self.root / "w", eu, "gateway", values, [eu.identity("isthmus", "gateway")])
+        web = web_import(candidate(eu, 1, 1, cost=90))
+        return keyed(*both, Here(overlay=NODE), *map(self._own, (1, 2)), client, web)
+
+    def _own(self, number: int) -> OwnGateway:
+        return OwnGateway(
+            id=number,
+            node=f"us-east-g{number}",
+            key=self.keys[number],
+            endpoint=f"10.98.{number}.1:{INSIDE}",
+            overlay=f"fd49:7374:0:1::{number}",
+        )
+
+    def _rail(self, number: int) -> PeerGateway:
+        return PeerGateway(
+            id=number,
+            key=self.keys[number],
+            endpoint=f"10.99.{number}.1:{PORT}",
+            overlay=f"fd49:7374:0:1::{number}",
+            port=15443,
+            rail=number,
+        )
+
+    def tell(self, name: str) -> None:
+        """Give a machine's agent the handout of now: it is stopped, which leaves the data path, and started."""
+        assert self.programs.stop(self.started[name]) == 0
+        keep_handout(self.root / name, self.eu if name == "w" else self.us, self.handout(name), 2)
+        self.agent(name)
 
     def agent(self, name: str) -> None:
         """Start the agent of a machine."""
