@@ -50,6 +50,7 @@ from gateways.reporting import Reports, Sick
 from gateways.service_states import ABSENT, Former
 from gateways.state import GATEWAY_PORT, Checked, NodeState, Situation
 from gateways.sync import Outcome, Sync, Wanted, wanted_of
+from gateways.tunnels import unscoped
 from gateways.xds.encode import Encoder, encoded
 from gateways.xds.messages import SDS
 from gateways.xds.serve import XdsServer
@@ -123,7 +124,7 @@ class Agent:
         self._attested = Attested(feed)
         self._workload = None if workload_path is None else WorkloadServer(workload_path, Tokens(feed), self._attested)
         self._proxyless = Proxyless(workload_path)
-        self._control = None if control_folder is None else Control(control_folder, self._values, self._standings)
+        self._control = None if control_folder is None else Control(control_folder, self._values, self._unscoped)
         self._holders = Holders(self._keeper, self._attested, self._workload, feed.enrolled.trust_domain)
         self._made: Made | None = None
         self._synced: Wanted | None = None
@@ -166,6 +167,9 @@ class Agent:
 
     def _values(self) -> Mapping[str, Struct]:
         return self._feed.values
+
+    def _unscoped(self) -> Mapping[str, Standing]:
+        return unscoped(self._standings())
 
     def _standings(self) -> Mapping[str, Standing]:
         return self._prober.paths.standings()

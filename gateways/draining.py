@@ -1,4 +1,4 @@
-"""`isthmus gateway drain`, `rotate-key`, `undrain`: a gateway without answers to probes carries on and gets nothing new."""
+"""`isthmus gateway drain`, `rotate-key`, `undrain`: a gateway that answers no probe carries on and gets nothing new."""
 
 import secrets
 import time

@@ -5,8 +5,10 @@ from collections.abc import Iterable
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
 
+from msgspec import structs
+
 from federation.model.cidr import Network, first_overlap
-from federation.model.handout import Peer, Site
+from federation.model.handout import Peer, PeerGateway, Site
 from federation.model.spiffe import trust_domain
 from gateways.state import Admitted, Anchor, Situation
 
@@ -31,8 +33,20 @@ def accept_peers(site: Site, peers: Iterable[Peer], problems: list[str], own_key
             continue
         taken.add(network_of(peer.overlay))
         keys.update(gateway.key for gateway in peer.gateways)
-        accepted.append(peer)
+        accepted.append(_one_a_rail(peer, problems))
     return tuple(accepted)
+
+
+def _one_a_rail(peer: Peer, problems: list[str]) -> Peer:
+    """With the first gateway of each rail; whoever knows of no rails says 1 of all of them."""
+    first: dict[int, PeerGateway] = {}
+    for gateway in sorted(peer.gateways, key=lambda g: g.id):
+        other = first.setdefault(gateway.rail, gateway)
+        if other is not gateway:
+            text = f"gateway {gateway.id} is on the rail of gateway {other.id}; it is left out"
+            problems.append(f"E121 peer {peer.member}: {text}")
+    same = len(first) == len(peer.gateways)
+    return peer if same else structs.replace(peer, gateways=tuple(first.values()))
 
 
 class _Taken:
@@ -81,8 +95,6 @@ def _wrong_with(peer: Peer, site: Site, taken: _Taken, keys: set[bytes], own_key
         return f"E121 peer {peer.member}: a WireGuard key of its gateways is used twice"
     if any(len(g.key) != 32 for g in peer.gateways):
         return f"E121 peer {peer.member}: a WireGuard key of its gateways is not 32 bytes"
-    if len({g.rail for g in peer.gateways}) != len(peer.gateways):
-        return f"E121 peer {peer.member}: two of its gateways are on one rail"
     return None
 
 

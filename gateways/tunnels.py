@@ -7,6 +7,7 @@ A node on another machine than its gateways has a device to each of them.
 
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
+from ipaddress import ip_address
 
 from msgspec import structs
 
@@ -134,7 +135,8 @@ def inside(situation: Situation, site: Site, address: str, nodes: Iterable[OwnNo
 def to_gateways(situation: Situation, site: Site, address: str, own: Iterable[OwnGateway]) -> tuple[Tunnel, ...]:
     """The devices of a node to the gateways of its member; none where one of them stands on this very machine."""
     gateways = sorted(own, key=lambda one: one.id)
-    if not address or any(_host(one.endpoint) == situation.address for one in gateways):
+    here = ip_address(situation.address) if situation.address else None
+    if not address or any(ip_address(_host(one.endpoint)) == here for one in gateways):
         return ()
     return tuple(
         Tunnel(
@@ -153,6 +155,7 @@ def to_gateways(situation: Situation, site: Site, address: str, own: Iterable[Ow
                     starts=True,
                 ),
             ),
+            ways=(Way(f"{one.overlay}/128"),),
             rail=0,
         )
         for one in gateways
@@ -167,7 +170,7 @@ def spread(
     over the others: they are probed, and the kernel takes one when a device is gone.
     """
     ranked = sorted(made, key=lambda tunnel: sha256(f"{node} {tunnel.peers[0].gateway}".encode()).digest())
-    found: dict[str, list[Way]] = {tunnel.device: [] for tunnel in made}
+    found = {tunnel.device: list(tunnel.ways) for tunnel in made}
     for gateway in (gateway for peer in peers for gateway in peer.gateways) if made else ():
         keys = {tunnel.device: scoped(gateway.overlay, tunnel.device) for tunnel in ranked}
         taken = next((one.device for one in ranked if ways.get(keys[one.device], UNKNOWN).up), ranked[0].device)

@@ -6,6 +6,7 @@ from federation.link.possession import proves
 from federation.model.cidr import forbidden_address, inside, is_canonical
 from federation.model.errors import Refused
 from federation.model.ledger import Member
+from federation.model.overlay import RAILS
 from federation.model.record import Gateway
 
 PRIME = 2**255 - 19
@@ -25,17 +26,19 @@ def check_gateway(gateway: Gateway, member: Member, reader: Member) -> None:
     if not is_canonical(gateway.overlay) or not inside(gateway.overlay, member.owned()[-1:]):
         raise Refused(f"{name}: overlay address {gateway.overlay} is not in {member.overlay}; last good kept", "E103")
     _check_key(gateway, member, name)
+    if not 1 <= gateway.rail <= RAILS:
+        raise Refused(f"{name}: rail {gateway.rail} is not 1 to {RAILS}; last good kept", "E120")
     host, port = _endpoint_parts(gateway.endpoint, name)
-    check_number(port, f"{name}: endpoint port")
+    check_number(port, f"{name}: endpoint port", 65_536 - RAILS)
     why = forbidden_address(host) or _led_astray(host, member, reader)
     if why is not None:
         raise Refused(f"{name}: endpoint {gateway.endpoint} {why}; last good kept", "E122")
 
 
-def check_number(number: int, what: str) -> None:
+def check_number(number: int, what: str, most: int = 65_535) -> None:
     """Refused when it is no port or id."""
-    if not 1 <= number <= 65535:
-        raise Refused(f"{what} {number} is not 1 to 65535; last good kept", "E120")
+    if not 1 <= number <= most:
+        raise Refused(f"{what} {number} is not 1 to {most}; last good kept", "E120")
 
 
 def _check_key(gateway: Gateway, member: Member, name: str) -> None:

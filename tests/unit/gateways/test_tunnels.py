@@ -42,7 +42,8 @@ def gateway_of(*values: Peer | OwnNode, rail: int = 1, inside: str = "", evidenc
 
 def carrier(state: NodeState) -> str:
     """The device that carries to the one gateway of the other member."""
-    (found,) = (one.device for one in state.tunnels for way in one.ways if not way.metric)
+    far = f"{EU.gateway_address}/128"
+    (found,) = (one.device for one in state.tunnels for way in one.ways if way.prefix == far and not way.metric)
     return found
 
 
@@ -93,11 +94,10 @@ def test_packets_over_a_narrow_rail_are_small_and_over_the_other_they_are_not() 
     assert {way.mtu for way in first.ways} == {1328} and {way.mtu for way in second.ways} == {0}
 
 
-def test_two_gateways_on_one_rail_are_refused() -> None:
+def test_of_two_gateways_on_one_rail_the_later_is_left_out() -> None:
     same = structs.replace(PAIR, gateways=(gateway(1, b"a" * 32), structs.replace(gateway(2, b"b" * 32), rail=1)))
-    assert gateway_of(same).problems == (
-        "E121 peer eu-central: two of its gateways are on one rail; the peer is left out",
-    )
+    assert gateway_of(same).problems == ("E121 peer eu-central: gateway 2 is on the rail of gateway 1; it is left out",)
+    assert [one.gateway for tunnel in gateway_of(same).tunnels for one in tunnel.peers] == [1]
 
 
 def test_a_gateway_beyond_the_eighth_carries_nothing_and_says_why() -> None:
@@ -179,7 +179,7 @@ def test_a_node_without_gateways_elsewhere_has_no_device(own: tuple[OwnGateway, 
 def test_a_peer_without_gateways_leads_nowhere() -> None:
     alone = peer(EU, "", ())
     assert leads(gateway_of(alone).tunnels) == {"ist0000000": []}
-    assert leads(node(alone, HERE, *OWN).tunnels) == {"ist00000a1": [], "ist00000a2": []}
+    assert leads(node(alone, HERE, *OWN).tunnels) == {f"ist00000a{n}": [(f"fd49:7374:0:1::{n}/128", 0)] for n in (1, 2)}
 
 
 def test_an_endpoint_that_is_not_known_yet_stays_unknown() -> None:

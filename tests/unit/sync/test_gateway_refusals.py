@@ -106,9 +106,15 @@ def test_an_endpoint_in_any_but_its_one_spelling_is_refused(reader: Reader, endp
 
 
 NUMBERS: dict[str, tuple[dict[str, object], str]] = {
-    "port": ({"port": 70_000}, "port 70000"),
-    "negative id": ({"id": -5}, "id -5"),
-    "endpoint port": ({"endpoint": "192.0.2.2:70000"}, "endpoint port 70000"),
+    "port": ({"port": 70_000}, "port 70000 is not 1 to 65535"),
+    "negative id": ({"id": -5}, "id -5 is not 1 to 65535"),
+    "endpoint port": ({"endpoint": "192.0.2.2:70000"}, "endpoint port 70000 is not 1 to 65528"),
+    "endpoint port without room for rails": (
+        {"endpoint": "192.0.2.2:65529"},
+        "endpoint port 65529 is not 1 to 65528",
+    ),
+    "no rail": ({"rail": 0}, "rail 0 is not 1 to 8"),
+    "a ninth rail": ({"rail": 9}, "rail 9 is not 1 to 8"),
 }
 
 
@@ -118,7 +124,7 @@ def test_a_number_out_of_range_is_refused(reader: Reader, case: str) -> None:
     inside = reader.overlay.replace("::/64", "::1")
     number = fields.get("id", 1)
     assert reader.refusal(gateway(**({"overlay": inside} | fields)), GOOD[2]) == (
-        f'E120 gateway {number} of member "eu-central": {what} is not 1 to 65535; last good kept'
+        f'E120 gateway {number} of member "eu-central": {what}; last good kept'
     )
 
 
