@@ -50,6 +50,9 @@ def run_story(
 
 
 def _raised(directory: Path, options: up.Options, say: Say, topology: Topology) -> tuple[Lab, float | None]:
+    if (directory / FILE).exists() and lost(load(directory)):
+        say(f"lab {load(directory).lab} was lost with all its programs, as by a restart of the machine: raised anew")
+        take_down(directory)
     if not (directory / FILE).exists():
         begin = time.monotonic()
         return up.raise_lab(directory, options, say, topology), time.monotonic() - begin
@@ -60,6 +63,11 @@ def _raised(directory: Path, options: up.Options, say: Say, topology: Topology) 
         raise errors.other_sort(str(directory), options.kubernetes, lab.kubernetes)
     say(f"lab {lab.lab} is up in {lab.directory} and stays up")
     return lab, None
+
+
+def lost(lab: Lab) -> bool:
+    """True for a lab that was up, of which not one program runs any more."""
+    return lab.state == "up" and not any(map(process.alive, lab.programs.values()))
 
 
 def _down(lab: Lab, topology: Topology, before: dict[str, list[str]], keep_logs: bool) -> Step:

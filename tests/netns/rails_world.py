@@ -24,6 +24,9 @@ URL = "http://10.96.0.1/hello"
 NODE = "fd49:7374:0:1:0:1:0:7"
 PORT, INSIDE = 51820, 51900
 PAUSE = 0.02
+RIGHTS = ("setpriv", "--inh-caps=-all", "--bounding-set=-all,+net_admin,+net_raw,+sys_ptrace,+dac_read_search", "--")
+"""Agents have no more than `deploy/` leaves them."""
+
 FIRST = "g1"
 """Whom the node takes of the two while both get there: by the hash of its name."""
 
@@ -117,8 +120,9 @@ class RailsWorld:
             "n": ("--address", AGENT),
             "w": ("--address", "10.2.0.1", "--underlay", f"{FAR}:{PORT}"),
         }
-        command = ("agent", "run", "--state", str(self.root / name), *options[name])
-        self.started[name] = self.programs.isthmus(self.spaces[name], name, *command)
+        isthmus = str(Path(sys.executable).with_name("isthmus"))
+        command = (isthmus, "agent", "run", "--state", str(self.root / name), *options[name])
+        self.started[name] = self.programs.start(self.spaces[name], name, *RIGHTS, *command)
 
     def start(self) -> None:
         pod = str(Path(__file__).with_name("pod.py"))
