@@ -1,5 +1,6 @@
 """The state folder of a member's controller, and what it says of the member; parsed once."""
 
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -40,7 +41,8 @@ class Enrolment(Struct, frozen=True, kw_only=True):
     """One enrolled program and the workloads that run on its node (kept in `agents/<name>.json`, or in the store where
     it enrolled itself). `kubernetes` is what Kubernetes calls the node, where that is another name, `az` the
     node's availability zone, "" where nobody says. One that `attests`
-    may have the identity of any service account whose token it was shown on its node, while that token counts.
+    may have the identity of any service account whose token it was shown on its node, while that token counts. `pods`
+    are the ranges of the node's pods, where its agent says none.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Enrolment(Struct, frozen=True, kw_only=True):
     kubernetes: str = ""
     az: str = ""
     attests: bool = False
+    pods: tuple[str, ...] = ()
 
 
 class Folder:
@@ -162,6 +165,10 @@ class SelfEnrolled:
         self.known = {other: one for other, one in self.known.items() if other != name}
 
 
+STAMP_NS = 50_000_000
+"""A folder that changed less than this long ago may change again under the same time stamp: kernels count in ticks."""
+
+
 class Enrolments:
     """The enrolled programs: those of a folder, read again when it changed, and those that enrolled themselves.
 
@@ -199,7 +206,7 @@ class Enrolments:
         except OSError as error:
             raise Unavailable(f"{self._folder}: {error.strerror}: who is enrolled is not known") from None
         self._files, self.unread = self._read(names)
-        self._stamp = stamp
+        self._stamp = stamp if time.time_ns() - stamp > STAMP_NS else 0
 
     def names(self) -> tuple[str, ...]:
         """Every enrolled program as of now, whether its file can be read or not. Unavailable."""

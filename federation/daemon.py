@@ -17,6 +17,7 @@ from msgspec import Struct
 from federation.adapters.clock import SystemClock
 from federation.adapters.journal import FileJournal
 from federation.api.access import AccessRoute
+from federation.api.flat import FlatRoute
 from federation.api.map import MapRoutes
 from federation.api.moves import MoveRoutes
 from federation.api.serve import Api
@@ -28,6 +29,7 @@ from federation.link.leaf import Leaf
 from federation.link.serve import LinkServer
 from federation.lkg.disk import Disk
 from federation.model.errors import InputError, IsthmusError, Refused
+from federation.model.flat import Image
 from federation.model.names import MemberName, ServiceKey
 from federation.model.record import Leave, Resource, Rotation
 from federation.model.spiffe import SpiffeId, controller_id
@@ -36,6 +38,7 @@ from federation.process import until_one_ends
 from federation.reconcile.access import access
 from federation.reconcile.bundles import own_statement
 from federation.reconcile.explain import Asked, explain
+from federation.reconcile.flattening import Flattener
 from federation.reconcile.loop import Loop
 from federation.reconcile.map import service_map
 from federation.reconcile.moving import Mover
@@ -90,6 +93,7 @@ class Controller:
         store: Store,
         replica: str = "",
         labels: Mapping[str, str] | None = None,
+        images: tuple[Image, ...] = (),
     ) -> None:
         """`replica` is who this is among several controllers of one store. InputError when the folder is not that of an
         admitted member.
@@ -133,6 +137,7 @@ class Controller:
                 disk=disk,
                 enrolled=self.themselves,
                 labels=labels or {},
+                images=images,
             )
         )
         foreign = ForeignFolder(folder.foreign, self.own.domain)
@@ -215,7 +220,12 @@ class Controller:
             ended.push_async_callback(server.stop)
             await server.start(listen)
             moves, edges = MoveRoutes(Mover(self.loop)), MapRoutes(lambda: service_map(self.loop))
-            asked = Api(self._status, self._explain, self, [moves, edges, AccessRoute(self._access)])
+            asked = Api(
+                self._status,
+                self._explain,
+                self,
+                [moves, edges, AccessRoute(self._access), FlatRoute(Flattener(self.loop))],
+            )
             api = await asked.start(self.folder.api)
             ended.callback(self.folder.api.unlink, missing_ok=True)
             ended.push_async_callback(api.cleanup)

@@ -10,7 +10,7 @@ from msgspec import Struct
 from federation.model.errors import Refused
 from federation.model.handout import EndpointReport, EnvoyRefusal, LinkReport, NodeReport, TargetReport, Workload
 from federation.model.ledger import Ledger
-from federation.model.local import Drained, LocalFacts
+from federation.model.local import Drained, LocalFacts, Outside
 from federation.model.moves import Order
 from federation.model.names import MemberName, ServiceKey
 from federation.model.record import Head, Resource
@@ -72,13 +72,19 @@ class ClusterApi(Protocol):
     def zone(self, node: str) -> str:
         """The availability zone of this node of the cluster; "" where it is not known."""
 
+    def outside(self, node: str) -> Outside:
+        """Where a gateway on this node of the cluster is reached from outside; nothing where that is not known."""
+
+    def pod_ranges(self, node: str) -> tuple[str, ...]:
+        """The ranges of the pods of this node of the cluster; none where they are not known."""
+
     def workloads(self, node: str) -> tuple[Workload, ...]:
         """The accounts whose pods run on this node of the cluster, with the pods' addresses; none where pods are not
         known.
         """
 
     def take_moved_nodes(self) -> set[str]:
-        """The nodes whose `workloads` or `zone` changed since the last look."""
+        """The nodes whose `workloads`, `zone` or `outside` changed since the last look."""
 
     def want(self, owner: str, objects: Iterable[Wanted]) -> None:
         """From now on this owner wants these and no others: what bears our mark and nobody wants any more is deleted.

@@ -12,6 +12,7 @@ from federation.adapters.sqlite import SqliteStore
 from federation.api.health import Health
 from federation.config import Folder
 from federation.daemon import NOTHING_ELSE, Also, Controller
+from federation.model.flat import Image
 from federation.ports import ClusterApi
 from federation.process import until_one_ends, until_stopped
 from federation.replica.standby import Leads, Standby
@@ -21,12 +22,15 @@ log = logging.getLogger("controller")
 
 @dataclass(frozen=True)
 class Places:
-    """Where a controller listens: for peers and agents, for others, for probes; and the labels of its member."""
+    """Where a controller listens: for peers and agents, for others, for probes; what its member says: labels, and
+    how its local ranges are seen by others.
+    """
 
     listen: str
     also: Also = NOTHING_ELSE
     health: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
+    images: tuple[Image, ...] = ()
 
 
 async def run_controller(folder: Folder, cluster: ClusterApi, places: Places, replicas: Replicas | None = None) -> None:
@@ -40,7 +44,7 @@ async def run_controller(folder: Folder, cluster: ClusterApi, places: Places, re
         if replicas is not None:
             await until_stopped([_replicate(folder, cluster, places, replicas, health)])
         else:
-            controller = Controller(folder, cluster, SqliteStore(folder.store), labels=places.labels)
+            controller = Controller(folder, cluster, SqliteStore(folder.store), "", places.labels, places.images)
             await until_stopped([_serve(controller, places, health)])
 
 
@@ -59,7 +63,7 @@ async def _replicate(folder: Folder, cluster: ClusterApi, places: Places, replic
                 standby = Standby(folder, folder.own(), cluster, leads, places.listen)
                 health.unready = standby.unready
                 await until_one_ends([store.follow(), standby.run()])
-                controller = Controller(folder, cluster, store, replicas.identity, places.labels)
+                controller = Controller(folder, cluster, store, replicas.identity, places.labels, places.images)
                 await until_one_ends([store.keep(), _serve(controller, places, health)])
             except Deposed as error:
                 log.warning("stopped serving", extra={"reason": str(error)})

@@ -25,7 +25,14 @@ STATE = click.option(
     help="Folder made by `isthmus enroll`.",
 )
 ADDRESS = click.option("--address", required=True, help="Address of this node where captured connections arrive.")
-UNDERLAY = click.option("--underlay", default="", help="Public IP:PORT (UDP) of WireGuard; role gateway only.")
+UNDERLAY = click.option(
+    "--underlay",
+    multiple=True,
+    help="IP:PORT (UDP) of WireGuard as peers reach it; up to four times, the likeliest first; role gateway only.",
+)
+RELAY = click.option(
+    "--relay", is_flag=True, help="Carry between members that cannot reach each other; role gateway only."
+)
 INSIDE = click.option(
     "--inside", default="", help="IP:PORT (UDP) where nodes of the member reach it; role gateway only."
 )
@@ -36,6 +43,7 @@ WORKLOAD_SOCKET = click.option(
     help="Unix socket of the SPIFFE Workload API; role node only.  [default: STATE/workload.sock]",
 )
 
+PODS = click.option("--pods", multiple=True, help="CIDR of this node's pods, for flat mode; role node only.")
 
 WAIT_SECONDS = 0.5
 
@@ -50,16 +58,26 @@ def agent() -> None:
 @click.option("--address", default="", help="Address of this node where captured connections arrive; not of role xds.")
 @UNDERLAY
 @INSIDE
+@RELAY
+@PODS
 @WORKLOAD_SOCKET
 @click.option("--xds-listen", default="", help="IP:PORT of the central xDS port; role xds, and of it nothing else.")
+@click.option(
+    "--preshared",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of preshared keys, a file for each member; role gateway only.  [default: STATE/preshared]",
+)
 @click.option("--metrics", "metrics_address", help="Serve Prometheus metrics on IP:PORT.")
 @with_telemetry
 @with_enrolling(None)
 def run(
     state: Path,
     address: str,
-    underlay: str,
+    underlay: tuple[str, ...],
     inside: str,
+    preshared: Path | None,
+    relay: bool,
+    pods: tuple[str, ...],
     workload_socket: Path | None,
     xds_listen: str,
     metrics_address: str | None,
@@ -77,22 +95,26 @@ def run(
     from federation.telemetry import serve_metrics, setup_logging
     from gateways import folder
     from gateways.daemon import Agent, run_until_signalled
-    from gateways.flags import check_machine, check_role, situation_of
+    from gateways.flags import check_machine, check_preshared, check_relay, check_role, situation_of
     from gateways.kernel.linux import LinuxKernel
 
     again = None
     if how is not None:
-        check_role(how.role, address, underlay, inside, xds_listen, telemetry)
+        check_role(how.role, address, underlay, inside, xds_listen, telemetry, pods)
+        check_relay(how.role, relay)
         setup_logging(f"agent-{how.role}")
         serve_metrics(metrics_address)
         again = enrolled_anew(state, how)
     enrolled = load_enrolled(state)
-    check_role(enrolled.role, address, underlay, inside, xds_listen, telemetry)
+    check_role(enrolled.role, address, underlay, inside, xds_listen, telemetry, pods)
+    check_relay(enrolled.role, relay)
     workloads = workload_path(state, enrolled.role, workload_socket)
+    check_preshared(enrolled.role, preshared)
     if enrolled.role == "xds":
         run_central(state, xds_listen, metrics_address if how is None else None, how is None, again)
         return
-    situation = structs.replace(situation_of(state, enrolled, address, underlay, inside), telemetry=telemetry)
+    situation = situation_of(state, enrolled, address, underlay, inside, pods)
+    situation = structs.replace(situation, telemetry=telemetry, relay=relay)
     check_machine(situation)
     with folder.lock(state):
         if how is None:
@@ -111,6 +133,7 @@ def run(
                     underlay,
                     workloads,
                     state if enrolled.role == "node" else None,
+                    preshared,
                 )
             )
 
@@ -155,8 +178,11 @@ def envoy(state: Path, program: str | None, log_level: str, wait: bool) -> None:
 @ADDRESS
 @UNDERLAY
 @INSIDE
+@PODS
 @with_telemetry
-def render(state: Path, address: str, underlay: str, inside: str, telemetry: Telemetry) -> None:
+def render(
+    state: Path, address: str, underlay: tuple[str, ...], inside: str, pods: tuple[str, ...], telemetry: Telemetry
+) -> None:
     """Print what `run` would apply on a clean node with the handout on disk. Private keys are hidden."""
     import json
 
@@ -167,7 +193,7 @@ def render(state: Path, address: str, underlay: str, inside: str, telemetry: Tel
     from gateways.show import shown
 
     situation = structs.replace(
-        situation_of(state, load_enrolled(state), address, underlay, inside), telemetry=telemetry
+        situation_of(state, load_enrolled(state), address, underlay, inside, pods), telemetry=telemetry
     )
     click.echo(json.dumps(shown(state, situation), indent=2))
 

@@ -19,16 +19,15 @@ from msgspec import Struct, structs
 from federation.link.enrolled import Enrolled
 from federation.lkg.disk import Disk
 from federation.model.handout import NodeReport
-from federation.model.standing import Standing
+from federation.model.standing import UNKNOWN, Standing
 from federation.probing import Prober, Target
 from federation.process import until_stopped
 from federation.session.tree import Tree, compare
 from federation.telemetry import Problems
 from federation.wire.handout import HandoutHead
-from gateways import metrics
+from gateways import folder, metrics
 from gateways.control import Control
 from gateways.evidence import Evidence
-from gateways.folder import why_drained
 from gateways.identity.attested import Attested
 from gateways.identity.callers import Attestor
 from gateways.identity.holders import Holders
@@ -37,14 +36,17 @@ from gateways.identity.serve import WorkloadServer
 from gateways.identity.tokens import Tokens, TokenSource
 from gateways.kernel.port import Kernel
 from gateways.load.serve import LoadServer
+from gateways.machine import flat_faults
 from gateways.made import Made, Trust, drained_problem, kernel_parts, shows_leaves, trust_of
 from gateways.node_parts import kept
 from gateways.offering import Offering
 from gateways.planner import Planner
-from gateways.probe.counters import received, silent_gateways
+from gateways.preshared import PresharedFolder
+from gateways.probe.counters import received, silent_gateways, unreached, unsealed
 from gateways.probe.echo import EchoProber
 from gateways.probe.traffic import Traffic
 from gateways.proxyless import Proxyless
+from gateways.relay.sessions import Sessions
 from gateways.render.envoy.resources import Certificate, missing
 from gateways.reporting import Reports, Sick
 from gateways.service_states import ABSENT, Former
@@ -100,14 +102,16 @@ class Agent:
         situation: Situation,
         kernel: Kernel,
         xds_path: Path,
-        underlay: str = "",
+        underlay: tuple[str, ...] = (),
         workload_path: Path | None = None,
         control_folder: Path | None = None,
+        preshared: Path | None = None,
     ) -> None:
         self._feed = feed
         self._situation = situation
         self._underlay = underlay
         self._folder = xds_path.parent
+        self._preshared = PresharedFolder(preshared or folder.preshared_folder(self._folder))
         self._sync = Sync(kernel)
         self._keeper = Keeper(feed)
         self._prober = EchoProber(self._ways, sized=situation.role == "gateway")
@@ -133,7 +137,8 @@ class Agent:
         self._reached = b""
         self._trust = Trust()
         self._trusted: tuple[object, ...] = (None, None)
-        self._reports = Reports(self._prober, self._checks)
+        self._sessions = Sessions(situation.relay, lambda overlay: self._standings().get(overlay, UNKNOWN).up)
+        self._reports = Reports(self._prober, self._checks, self._sessions.through)
         self._said: tuple[object, ...] = ()
         self._problems = Problems(log)
 
@@ -153,6 +158,7 @@ class Agent:
                 group.create_task(self._prober.run())
                 group.create_task(self._proxyless.run())
         finally:
+            self._sessions.close()
             await self._checks.stop()
             if self._control is not None:
                 await self._control.close()
@@ -177,8 +183,10 @@ class Agent:
     def _evidence(self) -> Evidence:
         now = int(time.time() * 1_000)
         mtus, sick = self._prober.sizes.mtus, self._checks.failing
-        drained = why_drained(self._folder) if self._situation.role == "gateway" else ""
-        return Evidence(ways=self._standings(), mtus=mtus, sick=sick, now=now, drained=drained)
+        seen = Evidence(ways=self._standings(), mtus=mtus, sick=sick, now=now)
+        if self._situation.role != "gateway":
+            return seen
+        return structs.replace(seen, drained=folder.why_drained(self._folder), preshared=self._preshared.look())
 
     async def _loop(self) -> None:
         while True:
@@ -190,10 +198,15 @@ class Agent:
         """One pass: intent, render, apply, read back, report."""
         metrics.PASSES.inc()
         made = await self._work_out()
+        self._follow_links(made.state)
         due = asyncio.get_running_loop().time() >= self._sync_due
         if made.state.known and (due or made.wanted is not self._synced):
             await self._apply(made.wanted)
         self._report(made)
+
+    def _follow_links(self, state: NodeState) -> None:
+        if self._situation.role == "gateway" and state.known:
+            self._sessions.follow(state)
 
     async def _work_out(self) -> Made:
         state = self._plan()
@@ -244,7 +257,8 @@ class Agent:
         self._xds.offer(content.snapshot, content.changed)
 
     async def _apply(self, wanted: Wanted) -> None:
-        outcome = await asyncio.to_thread(self._sync.once, wanted)
+        outcome = await asyncio.to_thread(self._sync.once, wanted, self._sessions.endpoints())
+        self._sessions.want(outcome.lost, outcome.relayed)
         if outcome.changed and self._synced is wanted:
             for what in outcome.changed:
                 metrics.REPAIRS.labels(what).inc()
@@ -260,7 +274,7 @@ class Agent:
         kept = () if self._control is None else self._control.moves.problems
         disk = (*self._prober.problems(), *self._feed.disk.problems, *kept)
         lacking = tuple(text for _, text in sorted(self._keeper.problems.items()))
-        own = drained_problem(made.state) + silent_gateways(made.state.tunnels, self._outcome, time.time())
+        own = self._own_problems(made)
         problems = (*made.problems, *own, *lacking, *self._outcome.problems, *envoy, *self._xds.problems(), *disk)
         whole = self._is_whole(made)
         if whole and len(self._feed.tree):
@@ -275,6 +289,12 @@ class Agent:
         self._say(self._node_report(problems))
         self._problems.say(problems)
         self._measure(problems, whole)
+
+    def _own_problems(self, made: Made) -> tuple[str, ...]:
+        now, tunnels = time.time(), made.state.tunnels
+        unheard = unsealed(tunnels, self._outcome, now) + silent_gateways(tunnels, self._outcome, now)
+        unheard += unreached(tunnels, self._outcome, self._sessions.through()) + self._sessions.problems
+        return (*drained_problem(made.state), *self._preshared.problems, *unheard, *flat_faults(made.state))
 
     def _trust_in(self, made: Made) -> None:
         trusted = (made.state.ledger, made.certificates)
@@ -309,9 +329,12 @@ class Agent:
             address=situation.address,
             wireguard_key=situation.public_key,
             wireguard_proof=situation.possession,
-            gateway_endpoint=self._underlay,
+            gateway_endpoint=self._underlay[0] if self._underlay else "",
+            gateway_alternates=self._underlay[1:],
             gateway_port=GATEWAY_PORT if gateway else 0,
             gateway_inside=situation.inside,
+            gateway_relay=situation.relay,
+            pods=situation.pods,
             ledger=min(self._trust.ledger, self._feed.kept),
             issuers=tuple(sorted({self._feed.issuer, *self._trust.issuers})),
             drains={} if self._control is None else self._control.moves.drains,

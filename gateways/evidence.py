@@ -11,6 +11,7 @@ from federation.model.handout import Candidate, Peer, Pool
 from federation.model.names import ServiceKey
 from federation.model.record import with_unready
 from federation.model.standing import UNKNOWN, Standing, best
+from gateways.state import NO_PRESHARED, Preshared
 
 
 class Evidence(Struct, frozen=True):
@@ -18,7 +19,8 @@ class Evidence(Struct, frozen=True):
     even what IPv6 needs; without an entry unknown); `sick` are own endpoints that fail their probes, as (service,
     address); `held` the own candidates as last ruled on, for services that were never planned yet; `now` the Unix
     millisecond of ruling. `ways`, `mtus` and `sick` that are the very objects of the last pass did not change.
-    `drained` is why this gateway shall carry nothing new ("": it may).
+    `drained` is why this gateway shall carry nothing new ("": it may). `preshared` are the keys given by hand, the very
+    object of the last pass while they are the same.
     """
 
     ways: Mapping[str, Standing] = {}
@@ -27,6 +29,7 @@ class Evidence(Struct, frozen=True):
     now: int = 0
     mtus: Mapping[str, int] = {}
     drained: str = ""
+    preshared: Preshared = NO_PRESHARED
 
 
 NOTHING = Evidence()

@@ -5,8 +5,11 @@ from pathlib import Path
 
 from federation.link.enrolled import Enrolled
 from federation.link.possession import wireguard_key
+from federation.model.cidr import forbidden_address, parse_cidr
 from federation.model.errors import InputError
+from federation.model.flat import meeting
 from federation.model.overlay import RAILS
+from federation.model.record import ALTERNATES_MAX
 from federation.telemetry import split_address
 from gateways import folder
 from gateways.kernel.nft import check_possible as check_nft
@@ -14,12 +17,18 @@ from gateways.machine import check_address, check_forwarding, check_root, check_
 from gateways.state import Situation, Telemetry
 from gateways.tunnels import INSIDE
 
+Underlay = tuple[str, ...]
+"""Endpoints of a gateway: that of its first rail by which it is known first of all, and further ones."""
 
-def situation_of(state: Path, enrolled: Enrolled, address: str, underlay: str, inside: str) -> Situation:
+
+def situation_of(
+    state: Path, enrolled: Enrolled, address: str, underlay: Underlay, inside: str, pods: tuple[str, ...] = ()
+) -> Situation:
     """What the agent knows by itself. InputError for flags that do not fit the role."""
     if enrolled.role not in ("gateway", "node"):
         raise InputError(f"{state}: enrolled as {enrolled.role}, which is no node agent")
     check_flags(enrolled.role, address, underlay, inside)
+    ranges = pods_of(enrolled.role, pods)
     key = wireguard_key(folder.wireguard_seed(state), enrolled.member, enrolled.node)
     return Situation(
         node=enrolled.node,
@@ -31,12 +40,35 @@ def situation_of(state: Path, enrolled: Enrolled, address: str, underlay: str, i
         private_key=key.private,
         public_key=key.public,
         possession=key.proof,
-        listen_port=split_address(underlay, "--underlay")[1] if underlay else 0,
+        listen_port=split_address(underlay[0], "--underlay")[1] if underlay else 0,
         inside=inside,
+        pods=ranges,
     )
 
 
-def check_role(role: str, address: str, underlay: str, inside: str, xds_listen: str, telemetry: Telemetry) -> None:
+def pods_of(role: str, given: tuple[str, ...]) -> tuple[str, ...]:
+    """The ranges of --pods. InputError for those that are none or meet, and for a role that has no pods."""
+    if given and role != "node":
+        raise InputError(f"--pods is for the role node; this folder is enrolled as {role}", "E122")
+    found: list[str] = []
+    for text in given:
+        network = str(parse_cidr(text, "--pods"))
+        met = meeting(network, found)
+        if met is not None:
+            raise InputError(f'--pods "{text}": overlaps {met}; give each range once', "E101")
+        found.append(network)
+    return tuple(sorted(found))
+
+
+def check_role(
+    role: str,
+    address: str,
+    underlay: Underlay,
+    inside: str,
+    xds_listen: str,
+    telemetry: Telemetry,
+    pods: tuple[str, ...] = (),
+) -> None:
     """InputError for a role that is no agent's, and for options that do not fit it."""
     if role != "xds":
         if xds_listen:
@@ -44,10 +76,11 @@ def check_role(role: str, address: str, underlay: str, inside: str, xds_listen: 
         if not address and role in ("gateway", "node"):
             raise InputError(f"--address is missing: a {role} needs the address where connections arrive", "E122")
         return
-    given = {
+    given: dict[str, object] = {
         "--address": address,
         "--underlay": underlay,
         "--inside": inside,
+        "--pods": " ".join(pods),
         "--otlp": telemetry.otlp,
         "--access-log": telemetry.access_log,
     }
@@ -58,7 +91,7 @@ def check_role(role: str, address: str, underlay: str, inside: str, xds_listen: 
     split_address(xds_listen, "--xds-listen")
 
 
-def check_flags(role: str, address: str, underlay: str, inside: str) -> None:
+def check_flags(role: str, address: str, underlay: Underlay, inside: str) -> None:
     """InputError for flags that do not fit the role."""
     try:
         ip_address(address)
@@ -69,19 +102,39 @@ def check_flags(role: str, address: str, underlay: str, inside: str) -> None:
     if role == "gateway":
         if not underlay:
             raise InputError("--underlay IP:PORT is missing: a gateway needs the address that peers reach", "E122")
-        port = split_address(underlay, "--underlay")[1]
-        if port > 65_536 - RAILS:
-            text = f"a gateway may need {RAILS} ports from it on; choose one up to {65_536 - RAILS}"
-            raise InputError(f"--underlay: UDP port {port}: {text}", "E122")
+        check_underlay(underlay)
     if inside:
         check_inside(role, inside, underlay)
 
 
-def check_inside(role: str, inside: str, underlay: str) -> None:
+def check_underlay(underlay: Underlay) -> None:
+    """InputError for endpoints that peers would refuse, or of which there are too many."""
+    if len(underlay) > 1 + ALTERNATES_MAX:
+        text = f"given {len(underlay)} times, at most {1 + ALTERNATES_MAX} are tried; leave some out"
+        raise InputError(f"--underlay: {text}", "E118")
+    for index, given in enumerate(underlay):
+        host, port = split_address(given, "--underlay")
+        if port > 65_536 - RAILS:
+            text = f"a gateway may need {RAILS} ports from it on; choose one up to {65_536 - RAILS}"
+            raise InputError(f"--underlay: UDP port {port}: {text}", "E122")
+        why = forbidden_address(host)
+        if index and why is not None:
+            raise InputError(f'--underlay "{given}": {why}; peers would refuse it', "E122")
+        if given in underlay[:index]:
+            raise InputError(f'--underlay "{given}": stands there twice; leave one out', "E122")
+
+
+def check_relay(role: str, relay: bool) -> None:
+    """InputError for a role that carries nothing."""
+    if relay and role != "gateway":
+        raise InputError(f"--relay is for the role gateway; this folder is enrolled as {role}", "E122")
+
+
+def check_inside(role: str, inside: str, underlay: Underlay) -> None:
     """InputError for an address where nodes of the own member cannot reach the gateway."""
     if role != "gateway":
         raise InputError(f"--inside is for the role gateway; this folder is enrolled as {role}", "E122")
-    (host, port), first = split_address(inside, "--inside"), split_address(underlay, "--underlay")[1]
+    (host, port), first = split_address(inside, "--inside"), split_address(underlay[0], "--underlay")[1]
     try:
         ip_address(host)
     except ValueError:
@@ -89,6 +142,16 @@ def check_inside(role: str, inside: str, underlay: str) -> None:
     if first <= port < first + RAILS:
         text = f"the rails of --underlay use {first} to {first + RAILS - 1}; choose another port"
         raise InputError(f"--inside: UDP port {port}: {text}", "E122")
+
+
+def check_preshared(role: str, folder: Path | None) -> None:
+    """InputError for a folder of preshared keys that is not there, or that no gateway was given."""
+    if folder is None:
+        return
+    if role != "gateway":
+        raise InputError(f"--preshared is for the role gateway; this folder is enrolled as {role}", "E122")
+    if not folder.is_dir():
+        raise InputError(f'--preshared "{folder}": no such folder', "E122")
 
 
 def check_machine(situation: Situation) -> None:

@@ -56,6 +56,11 @@ def why_drained(directory: Path) -> str:
         return ""
 
 
+def preshared_folder(directory: Path) -> Path:
+    """Where the preshared keys of members are, unless told otherwise."""
+    return directory / "preshared"
+
+
 def wireguard_seed(directory: Path) -> bytes:
     """The seed of the WireGuard key in the folder (`federation.link.possession`), made on first use (0600). InputError
     when the file is not one.

@@ -11,6 +11,7 @@ from gateways.cli import STATE, clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from typing import IO
 
     from gateways.tunnel_view import TunnelView
     from gateways.verify import Check
@@ -39,20 +40,27 @@ def show(state: Path, output: str) -> None:
 @STATE
 @click.option("--member", default="", help="Only the gateways of this member.")
 @click.option("--count", type=click.IntRange(1, 1_000), default=20, show_default=True, help="Small echoes to each.")
+@click.option(
+    "--load", type=click.FloatRange(1, 60), help="Fill each link for so many seconds: its throughput.  [default: no]"
+)
 @click.option("--output", type=click.Choice(["text", "json", "junit"]), default="text")
-def verify(state: Path, member: str, count: int, output: str) -> None:
+def verify(state: Path, member: str, count: int, load: float | None, output: str) -> None:
     """Try every link: handshake, echoes, sizes, fragments, the peer's door. Status 1 when one fails.
 
-    Run it on the gateway, at both ends: each proves what it sends. It sends about 60 kB to each peer.
+    Run it on the gateway, at both ends: each proves what it sends. It sends about 60 kB to each peer, and with --load
+    as much as the link carries: what its users send waits then.
     """
     import sys
     import time
 
     from gateways.verify import junit
-    from gateways.verifying import verified
+    from gateways.verifying import loaded, verified
 
     began = time.monotonic()
-    found = verified(views_of(state), member, count)
+    views = views_of(state)
+    found = verified(views, member, count)
+    if load is not None:
+        found += loaded(views, member, load)
     if output == "junit":
         click.echo(junit(found, time.monotonic() - began))
         sys.exit(any(one.verdict == "failed" for one in found))
@@ -99,6 +107,26 @@ def rotate_key(state: Path, force: bool) -> None:
 
 
 @gateway.command()
+@click.argument("member")
+@STATE
+@click.option("--file", "source", type=click.File("rb"), help="As `wg genpsk` writes it; -: standard input.")
+@click.option("--remove", is_flag=True, help="Do without one from now on.")
+def preshared(member: str, state: Path, source: IO[bytes] | None, remove: bool) -> None:
+    """Give the links to a member a preshared key: a new one, which is printed, or one that exists.
+
+    Give each gateway of both members the same one, by a safe way, within a minute: links stand meanwhile.
+    """
+    from gateways.preshared import give, take_away
+
+    if remove:
+        click.echo("links to it do without one" if take_away(state, member) else "there was none")
+        return
+    key = give(state, member, None if source is None else source.read())
+    if source is None:
+        click.echo(key)
+
+
+@gateway.command()
 @STATE
 def undrain(state: Path) -> None:
     """Let this gateway carry again."""
@@ -115,13 +143,37 @@ def undrain(state: Path) -> None:
 )
 @click.option("--output", type=click.Choice(["text", "json"]), default="text")
 def preflight(underlay: str, inside: str, state: Path | None, output: str) -> None:
-    """Look whether this machine can be a gateway: rights, programs, port, IPv6, MTU, who else touches routes.
+    """Look whether this machine can be a gateway: rights, programs, port, IPv6, MTU; who else touches routes
+    and packets (CNI, kube-proxy, firewalls), and what they need.
 
     Status 1 when it cannot.
     """
     from gateways.preflight import facts_of, findings
 
-    _tell([*_tried(underlay, inside, state), *findings(facts_of(Path("/")))], output)
+    facts = facts_of(Path("/"))
+    found = [*_tried(underlay, inside, state), *findings(facts), *_surrounding(facts.underlay, underlay, inside)]
+    _tell(found, output)
+
+
+def _surrounding(devices: Iterable[tuple[str, int]], underlay: str, inside: str) -> Iterable[Check]:
+    from federation.model.errors import Unavailable
+    from federation.model.overlay import RAILS
+    from federation.telemetry import split_address
+    from gateways.kernel.nft import base_chains
+    from gateways.preflight_cluster import surrounding, surroundings_of
+    from gateways.verify import Check
+
+    first = split_address(underlay, "--underlay")[1] if underlay else 0
+    ports = [f"{first} to {first + RAILS - 1}"] if underlay else []
+    ports += [str(split_address(inside, "--inside")[1])] if inside else []
+    names = [name for name, _ in devices]
+    try:
+        chains = base_chains()
+    except Unavailable as error:
+        yield Check("machine", "firewall", "warning", f"who else filters is not known: {error.text}")
+        chains = ()
+    said = " and ".join(ports) or "of --underlay and --inside"
+    yield from surrounding(surroundings_of(Path("/"), names, chains), said, bool(inside))
 
 
 def _tried(underlay: str, inside: str, state: Path | None) -> Iterable[Check]:
@@ -205,7 +257,7 @@ def views_of(state: Path) -> list[TunnelView]:
         address="",
         device=prefix,
         public_key=key.public,
-        inside="inside:0",
+        inside="[::]:0",
     )
     kept = ring.newest(state / "lkg", HANDOUT_TOPIC)
     wanted = (

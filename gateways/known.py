@@ -20,6 +20,7 @@ from federation.model.handout import (
     Workload,
 )
 from federation.model.names import ServiceKey
+from federation.model.sighting import Sighted
 from gateways.claims import Claims
 
 
@@ -31,6 +32,7 @@ class Touched(Struct):
     workloads: bool = False
     bundles: bool = False
     inner: bool = False
+    sighted: bool = False
     services: set[ServiceKey] = set()
 
     def mark(self, value: Struct) -> None:
@@ -46,6 +48,8 @@ class Touched(Struct):
                 self.bundles = True
             case OwnGateway() | OwnNode():
                 self.inner = True
+            case Sighted():
+                self.sighted = True
             case Import() | Offer() | Pool():
                 self.services.add(value.service)
 
@@ -62,6 +66,7 @@ class Known:
         self.workloads: dict[str, Workload] = {}
         self.bundles: dict[str, JwtBundle | ForeignBundle] = {}
         self.inner: dict[str, OwnGateway | OwnNode] = {}
+        self.sighted: dict[str, Sighted] = {}
         self.imports: dict[ServiceKey, Import] = {}
         self.offers: dict[ServiceKey, Offer] = {}
         self.claims = Claims()
@@ -105,6 +110,11 @@ class Known:
     def overlay(self) -> str:
         """The node's address in the member's overlay prefix; "" when it has none."""
         return self._here.overlay
+
+    @property
+    def pods(self) -> tuple[str, ...]:
+        """The ranges of the node's pods, where its agent was told none."""
+        return self._here.pods
 
     @property
     def _here(self) -> Here:
@@ -164,4 +174,6 @@ class Known:
                 return self.bundles
             case OwnGateway() | OwnNode():
                 return self.inner
+            case Sighted():
+                return self.sighted
         return self._others

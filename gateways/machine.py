@@ -2,12 +2,16 @@
 
 import os
 import socket
+from collections.abc import Iterable
 from ipaddress import ip_address
 from pathlib import Path
 
 from federation.model.errors import InputError
+from gateways.state import NodeState, Tunnel
 
-FORWARDING = Path("/proc/sys/net/ipv6/conf/all/forwarding")
+NET = Path("/proc/sys/net")
+FORWARDING = NET / "ipv6/conf/all/forwarding"
+_FORWARDING = {False: "ipv4/ip_forward", True: "ipv6/conf/all/forwarding"}
 
 
 def check_root() -> None:
@@ -33,6 +37,40 @@ def check_forwarding() -> None:
             "is 0, and a gateway forwards its nodes' packets: set it to 1 (and accept_ra to 2 where routes come by RA)"
         )
         raise InputError(f"--inside: net.ipv6.conf.all.forwarding {text}", "E122")
+
+
+def flat_faults(state: NodeState, root: Path = NET) -> tuple[str, ...]:
+    """What keeps this machine from passing packets of pods on in flat mode."""
+    peers = () if state.flat is None else state.flat.peers
+    families = {_FORWARDING[":" in text] for peer in peers for text in peer.ranges}
+    found = [
+        f"E122 net.{name.replace('/', '.')} is 0, and pods' packets pass here in flat mode: set it to 1"
+        for name in sorted(families)
+        if number_in(root / name, absent=-1) == 0
+    ]
+    return (*found, *(_strict(root, state.tunnels) if _FORWARDING[False] in families else ()))
+
+
+def _strict(root: Path, tunnels: Iterable[Tunnel]) -> Iterable[str]:
+    for one in tunnels:
+        if is_strict(root, one.device):
+            why = "is 1 (strict), and pods' answers may come over another device: set it and that of all to 2"
+            yield f"E122 net.ipv4.conf.{one.device}.rp_filter {why}"
+
+
+def is_strict(net: Path, device: str) -> bool:
+    """True where packets that would be answered over another device are dropped (RFC 3704 section 2.2); the kernel
+    takes the greater of the two settings (ip-sysctl.rst, rp_filter). `net` is /proc/sys/net.
+    """
+    return max(number_in(net / f"ipv4/conf/{where}/rp_filter") for where in ("all", device)) == 1
+
+
+def number_in(path: Path, absent: int = 0) -> int:
+    """The number in this file; `absent` where there is none."""
+    try:
+        return int(path.read_text())
+    except (OSError, ValueError):
+        return absent
 
 
 def check_udp_port(port: int, device: str, flag: str) -> None:

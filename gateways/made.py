@@ -42,7 +42,7 @@ def trust_of(made: Made) -> Trust:
 
 def kernel_parts(state: NodeState) -> tuple[object, ...]:
     """What the kernel's part is made of: each the same object while it did not change."""
-    return state.captures, state.tunnels, state.drained
+    return state.captures, state.tunnels, state.drained, state.flat
 
 
 def drained_problem(state: NodeState) -> tuple[str, ...]:

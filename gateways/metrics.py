@@ -39,7 +39,11 @@ LINK_UP = Gauge("isthmus_agent_link_up", "1 while probes come back over the link
 LINK_RTT = Gauge("isthmus_agent_link_rtt_seconds", "Round trip over the link, -1: not known.", ["member", "gateway"])
 LINK_JITTER = Gauge("isthmus_agent_link_jitter_seconds", "How round trips vary (RFC 3550).", ["member", "gateway"])
 LINK_LOSS = Gauge("isthmus_agent_link_loss_ratio", "Part of the last 30 probes that was lost.", ["member", "gateway"])
-OF_LINKS = (HANDSHAKE_AGE, RX_BYTES, TX_BYTES, LINK_MTU, LINK_UP, LINK_RTT, LINK_JITTER, LINK_LOSS)
+LINK_RELAYED = Gauge(
+    "isthmus_agent_link_relayed", "1 while the link goes through a third member.", ["member", "gateway"]
+)
+RELAYED = Counter("isthmus_agent_relayed_datagrams", "Datagrams of links through a third member.", ["outcome"])
+OF_LINKS = (HANDSHAKE_AGE, RX_BYTES, TX_BYTES, LINK_MTU, LINK_UP, LINK_RTT, LINK_JITTER, LINK_LOSS, LINK_RELAYED)
 
 
 def measure_handout(head: HandoutHead | None, connected: bool) -> None:
@@ -64,6 +68,7 @@ def measure_links(links: Iterable[Struct]) -> None:
             LINK_RTT.labels(*labels).set(seconds(link.rtt_us))
             LINK_JITTER.labels(*labels).set(seconds(link.jitter_us))
             LINK_LOSS.labels(*labels).set(link.loss / 100)
+            LINK_RELAYED.labels(*labels).set(bool(link.relay))
 
 
 def seconds(microseconds: int) -> float:

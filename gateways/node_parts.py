@@ -4,6 +4,7 @@ from collections.abc import Container, Iterable, Mapping
 from operator import is_
 from typing import TypeVar
 
+from federation.model.flat import had_range
 from federation.model.handout import ForeignBundle, JwtBundle, OwnGateway, OwnNode, Peer, Site
 from federation.model.spiffe import SpiffeId, gateway_id, trust_domain
 from federation.model.standing import Standing
@@ -11,11 +12,13 @@ from federation.model.tokens import Authorities
 from federation.wire.keyed import of_kind
 from gateways import tunnels
 from gateways.evidence import Evidence, way_to
+from gateways.flat import flat_peers_of, nodes_pods, own_pods, unreached_pods
+from gateways.flat_state import FlatPeer, PodRange
 from gateways.identity.authorities import authorities_of, outside
 from gateways.identity.registered import registered_workloads
 from gateways.known import Known, Touched
 from gateways.peers import accept_peers, admitted_of, anchors_of, own_overlay
-from gateways.state import BEARER, Admitted, Anchor, Registered, Situation, Tunnel
+from gateways.state import BEARER, Admitted, Anchor, Preshared, Registered, Situation, Tunnel
 from gateways.view import Acting, View
 from gateways.workloads import acting_workloads
 
@@ -31,6 +34,7 @@ class NodeParts:
         self._paths: dict[str, Standing] = {}
         self._seen: tuple[object, ...] = ()
         self._inside: tuple[Tunnel, ...] = ()
+        self._behind: dict[str, tuple[str, ...]] = {}
         self._problems: dict[str, tuple[str, ...]] = {}
         self.peers: dict[str, Peer] = {}
         self.overlay = ""
@@ -43,14 +47,19 @@ class NodeParts:
         self.registered: tuple[Registered, ...] = ()
         self.authorities: tuple[Authorities, ...] = ()
         self.foreign: tuple[ForeignBundle, ...] = ()
+        self.flat_peers: tuple[FlatPeer, ...] = ()
+        self.pods: tuple[PodRange, ...] = ()
+        self.beside: tuple[str, ...] = ()
         self.problems: tuple[str, ...] = ()
 
     def take(self, known: Known, site: Site, touched: Touched) -> set[str]:
         """Work out anew what hangs on what was touched; the members whose gateways or region are others now."""
         moved: set[str] = set()
-        if touched.site or touched.peers:
-            moved = self._take_peers(site, known.peers.values())
-        if touched.site or touched.peers or touched.inner:
+        links = touched.site or touched.peers or touched.inner
+        if links:
+            moved = self._take_peers(site, known)
+            self._take_pods(site, known)
+        if links or touched.sighted:
             self._take_tunnels(known, site, touched)
         if touched.site or touched.workloads:
             self._take_workloads(known, site)
@@ -78,16 +87,19 @@ class NodeParts:
     def _unscoped(self, found: Mapping[str, Standing]) -> Mapping[str, Standing]:
         return kept(self._ways, tunnels.unscoped(found))
 
-    def lead(self, ways: Mapping[str, Standing], mtus: Mapping[str, int]) -> None:
+    def lead(self, ways: Mapping[str, Standing], mtus: Mapping[str, int], preshared: Preshared) -> None:
         """Lead to every peer over the tunnels that get there, in packets of the size that passes."""
-        seen = (self.devices, self.peers, ways, mtus)
+        seen = (self.devices, self.peers, ways, mtus, preshared)
         if self._seen and all(map(is_, seen, self._seen)):
             return
         self._seen = seen
         peers = self.peers.values()
         if self._situation.role == "gateway":
-            rails = tuple(one for one in self.devices if one.rail)
-            made = (*tunnels.led(rails, peers, ways, mtus), *(one for one in self.devices if not one.rail))
+            rails = tunnels.sealed((one for one in self.devices if one.rail), preshared)
+            made = (
+                *tunnels.led(rails, self._situation.node, peers, ways, mtus),
+                *(one for one in self.devices if not one.rail),
+            )
         else:
             made = tunnels.spread(self.devices, self._situation.node, peers, ways, mtus)
         self.tunnels = kept(self.tunnels, made)
@@ -95,9 +107,10 @@ class NodeParts:
     def probed(self, in_use: Container[str]) -> dict[str, bool]:
         """The ways to probe, True for those to a member that gets requests."""
         gateways = [(g.overlay, peer.member in in_use) for peer in self.peers.values() for g in peer.gateways]
-        if self._situation.role == "gateway" or not self.devices:
+        outwards = [one for one in self.devices if not one.inwards]
+        if self._situation.role == "gateway" or not outwards:
             return dict(gateways)
-        return {tunnels.scoped(at, one.device): busy for at, busy in gateways for one in self.devices}
+        return {tunnels.scoped(at, one.device): busy for at, busy in gateways for one in outwards}
 
     def view(self, site: Site, az: str, evidence: Evidence) -> View:
         """What services are planned against now."""
@@ -110,11 +123,15 @@ class NodeParts:
             ways=self._ways,
             acting=self.acting,
             now=evidence.now,
+            flat=bool(self.flat_peers),
+            pods=self.pods,
         )
 
-    def _take_peers(self, site: Site, found: Iterable[Peer]) -> set[str]:
+    def _take_peers(self, site: Site, known: Known) -> set[str]:
         problems: list[str] = []
-        accepted = accept_peers(site, found, problems, self._situation.public_key)
+        hosts = tunnels.hosts_of(self._situation, of_kind(known.inner.values(), OwnGateway))
+        accepted = accept_peers(site, known.peers.values(), problems, self._situation.public_key, hosts)
+        self.flat_peers = kept(self.flat_peers, flat_peers_of(accepted))
         before, self.peers = self.peers, {peer.member: peer for peer in accepted}
         self.anchors = kept(self.anchors, anchors_of(site, accepted))
         if self._situation.role == "gateway":
@@ -124,19 +141,36 @@ class NodeParts:
         members = before.keys() | self.peers.keys()
         return {member for member in members if _steers(before.get(member)) != _steers(self.peers.get(member))}
 
+    def _take_pods(self, site: Site, known: Known) -> None:
+        situation, problems = self._situation, list[str]()
+        if situation.role == "node":
+            self.pods = kept(self.pods, own_pods(situation.pods or known.pods, site, problems))
+        elif situation.role == "gateway":
+            nodes = of_kind(known.inner.values(), OwnNode)
+            here = {one.node for one in nodes if tunnels.beside(situation, one)}
+            pods = nodes_pods(nodes, site, problems)
+            self._behind = {name: ranges for name, ranges in pods.items() if name not in here}
+            problems += unreached_pods(self._behind, bool(situation.inside), self.flat_peers)
+            behind = (PodRange(text, text) for ranges in self._behind.values() for text in ranges)
+            self.pods = kept(self.pods, tuple(sorted(behind)))
+            own = {text for name in here for text in pods[name]}
+            self.beside = kept(self.beside, tuple(sorted(own | {had_range(text, site.images) for text in own})))
+        self._problems["5 pods"] = tuple(problems)
+
     def _take_tunnels(self, known: Known, site: Site, touched: Touched) -> None:
         situation, inner, problems = self._situation, known.inner.values(), list[str]()
         if situation.role == "gateway":
             self.overlay = own_overlay(situation, site) or ""
-            made = tunnels.rails(situation, site, self.overlay, tuple(self.peers.values()))
+            made = tunnels.rails(situation, site, self.overlay, tuple(self.peers.values()), known.sighted.values())
             if situation.inside and (touched.site or touched.inner):
                 nodes = of_kind(inner, OwnNode)
-                self._inside = (tunnels.inside(situation, site, self.overlay, nodes, problems),)
+                self._inside = (tunnels.inside(situation, site, self.overlay, nodes, self._behind, problems),)
                 self._problems["4 tunnels"] = tuple(problems)
             made += self._inside
         elif situation.role == "node":
             self.overlay = known.overlay
-            made = tunnels.to_gateways(situation, site, self.overlay, of_kind(inner, OwnGateway))
+            flat = tuple(text for peer in self.flat_peers for text in peer.ranges)
+            made = tunnels.to_gateways(situation, site, self.overlay, of_kind(inner, OwnGateway), flat, bool(self.pods))
         else:
             return
         self.devices = kept(self.devices, made)

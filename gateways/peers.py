@@ -1,25 +1,27 @@
 """Which peers count, and what follows from them for the node as a whole. Pure."""
 
 from bisect import bisect
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address
 
 from msgspec import structs
 
-from federation.model.cidr import Network, first_overlap
+from federation.model.cidr import NETWORKS_KEPT, Network, first_overlap, network_of
 from federation.model.handout import Peer, PeerGateway, Site
 from federation.model.spiffe import trust_domain
+from gateways.flat import accept_flat
 from gateways.state import Admitted, Anchor, Situation
 
-PREFIXES_KEPT = 16_384
 
-
-def accept_peers(site: Site, peers: Iterable[Peer], problems: list[str], own_key: bytes = b"") -> tuple[Peer, ...]:
+def accept_peers(
+    site: Site, peers: Iterable[Peer], problems: list[str], own_key: bytes = b"", hosts: Sequence[str] = ()
+) -> tuple[Peer, ...]:
     """The peers whose overlay prefix and gateway keys are theirs alone; the later of two claimants is refused.
 
     WireGuard itself would silently move a prefix to the last claimant, so ownership is decided here. Order is the
-    admission number: the elder keeps what it has.
+    admission number: the elder keeps what it has. So with the ranges of flat mode, which alone are left out then.
+    `hosts` are the underlay addresses of our own member's programs.
     """
     taken = _Taken(network_of(site.overlay))
     keys: set[bytes] = set()
@@ -34,7 +36,17 @@ def accept_peers(site: Site, peers: Iterable[Peer], problems: list[str], own_key
         taken.add(network_of(peer.overlay))
         keys.update(gateway.key for gateway in peer.gateways)
         accepted.append(_one_a_rail(peer, problems))
-    return tuple(accepted)
+    return _flat_accepted(accepted, site, hosts, problems)
+
+
+def _flat_accepted(peers: Sequence[Peer], site: Site, hosts: Sequence[str], problems: list[str]) -> tuple[Peer, ...]:
+    found: list[Peer] = []
+    held = [peer.overlay for peer in peers] if any(peer.flat for peer in peers) else []
+    for peer in peers:
+        good = not peer.flat or accept_flat(peer, site, held, hosts, problems)
+        held += peer.flat if good else ()
+        found.append(peer if good else structs.replace(peer, flat=()))
+    return tuple(found)
 
 
 def _one_a_rail(peer: Peer, problems: list[str]) -> Peer:
@@ -70,12 +82,6 @@ def _place(network: Network) -> tuple[int, int]:
     return network.version, int(network.network_address)
 
 
-@lru_cache(PREFIXES_KEPT)
-def network_of(text: str) -> Network:
-    """The network of this text; ValueError when it is none."""
-    return ip_network(text)
-
-
 def _wrong_with(peer: Peer, site: Site, taken: _Taken, keys: set[bytes], own_key: bytes) -> str | None:
     try:
         prefix = network_of(peer.overlay)
@@ -98,7 +104,7 @@ def _wrong_with(peer: Peer, site: Site, taken: _Taken, keys: set[bytes], own_key
     return None
 
 
-@lru_cache(PREFIXES_KEPT)
+@lru_cache(NETWORKS_KEPT)
 def _lies_in(address: str, prefix: str) -> bool:
     return ip_address(address) in network_of(prefix)
 

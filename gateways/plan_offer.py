@@ -1,10 +1,17 @@
 """The role gateway, one offer: the clusters behind its ports, and how they are told apart at the entrance. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from ipaddress import ip_address
+
+from msgspec import structs
 
 from federation.model.access import rules_at
+from federation.model.cidr import network_of
+from federation.model.handout import Offer, Pool
 from federation.model.policy import Panic
 from federation.model.record import Port
+from gateways.flat import openings_of
+from gateways.flat_state import Opening
 from gateways.services import checked_endpoints, hosts_of, is_http, opened, port_label, route_of, sni_of, streams_of
 from gateways.state import NOBODY, Access, Cluster, Host, Locality, Offered, ServiceState
 from gateways.view import Exported, View
@@ -14,7 +21,7 @@ def plan_offer(view: View, service: Exported) -> ServiceState:
     """One cluster a TCP port, of local endpoints only, so that a request never bounces."""
     ports = [port for port in service.item.ports if port.protocol == "TCP"]
     planned = [(port, _cluster(view, service, port), _access(view, service, port)) for port in ports]
-    return ServiceState(
+    made = ServiceState(
         clusters=tuple(cluster for _, cluster, _ in planned),
         routes=tuple(
             route_of(cluster, gateway=view.site.member, access=access) for _, cluster, access in planned if cluster.http
@@ -22,6 +29,26 @@ def plan_offer(view: View, service: Exported) -> ServiceState:
         offered=tuple(_offered(service, *one) for one in planned),
         checked=checked_endpoints(service.item.service, service.pools, service.item.policy.probe),
     )
+    return structs.replace(made, openings=_openings(view, service.item, service.pools)) if view.flat else made
+
+
+def with_openings(
+    view: View, offer: Offer | None, pools: Sequence[Pool], state: ServiceState | None
+) -> ServiceState | None:
+    """The role node: with what flat peers may open of its own pods."""
+    if offer is None or not (view.flat and view.pods):
+        return state
+    openings = _openings(view, offer, pools)
+    return structs.replace(state or ServiceState(), openings=openings) if openings else state
+
+
+def _openings(view: View, offer: Offer, pools: Sequence[Pool]) -> tuple[Opening, ...]:
+    """A node keeps those of its own pods."""
+    found = openings_of(offer, pools, view.site.images)
+    if view.situation.role == "gateway":
+        return found
+    own = tuple(network_of(one.local) for one in view.pods)
+    return tuple(one for one in found if any(ip_address(one.address) in network for network in own))
 
 
 def _access(view: View, service: Exported, port: Port) -> Access:

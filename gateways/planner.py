@@ -4,21 +4,23 @@ A step plans only those. The state is the same as one made from nothing (tests/p
 """
 
 from bisect import bisect_left, insort
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import chain
 from operator import is_
 
 from msgspec import Struct, structs
 
+from federation.model.flat import Image
 from federation.model.handout import Site
 from federation.model.names import ServiceKey
 from federation.model.overlay import RAILS
 from gateways.evidence import Evidence
+from gateways.flat_state import FlatMode, Opening
 from gateways.known import Known, Touched
 from gateways.node_parts import NodeParts, kept
 from gateways.peers import own_overlay
 from gateways.service_states import ABSENT, Former, ServiceStates
-from gateways.state import GATEWAY_PORT, Capture, GatewayListener, NodeState, Situation
+from gateways.state import GATEWAY_PORT, Capture, GatewayListener, NodeState, ServiceState, Situation
 
 
 class Planner:
@@ -37,6 +39,7 @@ class Planner:
         self._zones: tuple[str, Mapping[str, int]] = ("", {})
         self._used: tuple[object, ...] = (None, None, None)
         self._offering: list[ServiceKey] = []
+        self._images: tuple[Image, ...] = ()
 
     def step(self, changed: Mapping[str, Struct | None], evidence: Evidence) -> Former:
         """Take up what changed in the handout (None: that key is gone) and what this node has seen by now.
@@ -69,11 +72,15 @@ class Planner:
         if everything:
             touched = Touched(site=True, services=touched.services)
         acting, self._seen = self._node.acting, seen
+        flat = self._flat_seen()
         moved = self._node.see(evidence.ways, self._node.take(self._known, site, touched))
-        self._node.lead(evidence.ways, evidence.mtus)
+        self._node.lead(evidence.ways, evidence.mtus, evidence.preshared)
         dirty = touched.services | self._known.candidates_of(moved)
         if everything or self._node.acting is not acting:
             dirty |= self._services.states.keys() | self._known.imports.keys() | self._known.offers.keys()
+        self._images = site.images
+        if flat != self._flat_seen():
+            dirty |= self._services.states.keys() | self._known.offers.keys()
         zones = (self._known.az, site.zones)
         if zones != self._zones:
             self._zones = zones
@@ -94,6 +101,7 @@ class Planner:
             captures=self._captures(former),
             services=dict(services.states) if former else before.services,
             gateway=self._gateway(former),
+            flat=self._flat(former),
             anchors=node.anchors,
             ledger=site.ledger,
             identities=node.identities,
@@ -131,6 +139,20 @@ class Planner:
             offered=offered,
         )
 
+    def _flat_seen(self) -> object:
+        """What the openings of all services hang on: a node keeps those of its own pods."""
+        node = self._node
+        return bool(node.flat_peers), node.pods if self._situation.role == "node" else (), self._images
+
+    def _flat(self, former: Former) -> FlatMode | None:
+        node, services, held = self._node, self._services, self.state.flat
+        if not node.flat_peers:
+            return None
+        same = all((before or ABSENT).openings == services.of_now(key).openings for key, before in former.items())
+        openings = held.openings if held is not None and same else _openings(services.states.values())
+        made = FlatMode(node.flat_peers, node.pods, openings, node.beside)
+        return kept(held, made)
+
     def _order_offering(self, former: Former) -> None:
         """Keep the services with ports at the entrance in order, without looking at those that did not change."""
         for key, before in former.items():
@@ -146,3 +168,7 @@ class Planner:
             return self.state.ways
         self._used = used
         return self._node.probed(self._services.in_use)
+
+
+def _openings(states: Iterable[ServiceState]) -> tuple[Opening, ...]:
+    return tuple(sorted(set(chain.from_iterable(one.openings for one in states))))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from gateways.machine import number_in
 from gateways.probe.sizes import LEAST, MOST
 from gateways.verify import Check, Verdict
 
@@ -36,7 +37,7 @@ class Facts(Struct, frozen=True, kw_only=True):
 def facts_of(root: Path) -> Facts:
     """What this machine's files say; of a container, its network namespace's."""
     devices = sorted({*_devices(root / "proc/net/route", V4), *_devices(root / "proc/net/ipv6_route", V6)} - {"lo"})
-    sizes = ((name, _number(root / "sys/class/net" / name / "mtu")) for name in devices)
+    sizes = ((name, number_in(root / "sys/class/net" / name / "mtu")) for name in devices)
     return Facts(
         no_ipv6=tuple(name for name in ("all", "default") if _off(root / "proc/sys/net/ipv6/conf" / name)),
         underlay=tuple(one for one in sizes if one[1]),
@@ -108,11 +109,4 @@ def _devices(path: Path, columns: dict[int, str]) -> Iterable[str]:
 
 
 def _off(folder: Path) -> bool:
-    return _number(folder / "disable_ipv6", absent=1) == 1
-
-
-def _number(path: Path, absent: int = 0) -> int:
-    try:
-        return int(path.read_text())
-    except (OSError, ValueError):
-        return absent
+    return number_in(folder / "disable_ipv6", absent=1) == 1

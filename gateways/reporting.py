@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from msgspec import Struct
 
@@ -13,6 +13,7 @@ from federation.probing import Prober
 from gateways import metrics
 from gateways.probe.counters import link_reports
 from gateways.probe.echo import EchoProber
+from gateways.reach import Place
 from gateways.services import service_of
 from gateways.state import Tunnel
 from gateways.sync import Outcome
@@ -42,11 +43,13 @@ class Reports:
     anew.
     """
 
-    def __init__(self, ways: EchoProber, checks: Prober[Sick]) -> None:
+    def __init__(self, ways: EchoProber, checks: Prober[Sick], through: Callable[[], Mapping[Place, str]]) -> None:
+        """`through` tells through which member a peer is reached, where it is through one."""
         self.links: dict[str, Struct] = {}
         self.endpoints: dict[str, Struct] = {}
         self.refusals: dict[str, Struct] = {}
         self._ways = ways
+        self._through = through
         self._checks = checks
         self._linked: tuple[object, ...] = (None, None, None, None)
         self._failing: frozenset[Sick] = checks.failing
@@ -74,7 +77,9 @@ class Reports:
     def _link_reports(self, tunnels: tuple[Tunnel, ...], outcome: Outcome) -> dict[str, Struct]:
         ways = self._ways
         standing, mtus = ways.paths.standing, ways.sizes.mtus
-        return dict(link_reports(tunnels, outcome.actual, time.time(), ways.trip, standing, mtus))
+        relays = {place: member for place, member in self._through().items() if place in outcome.relayed}
+        heard = outcome.heard
+        return dict(link_reports(tunnels, outcome.actual, time.time(), ways.trip, standing, mtus, heard, relays))
 
     def _report(self, service: ServiceKey, address: str) -> EndpointReport:
         return EndpointReport(service, address, self._checks.verdicts[(service, address)].since // 1_000)

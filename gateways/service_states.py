@@ -4,13 +4,13 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from heapq import heappop, heappush
 
-from federation.model.handout import Role
+from federation.model.handout import Pool, Role
 from federation.model.names import ServiceKey
 from gateways.evidence import Evidence, with_sick
 from gateways.known import Known
 from gateways.node_parts import kept
 from gateways.plan_import import plan_import
-from gateways.plan_offer import plan_offer
+from gateways.plan_offer import plan_offer, with_openings
 from gateways.state import ServiceState
 from gateways.view import Exported, Imported, View
 
@@ -57,18 +57,23 @@ class ServiceStates:
         return self.states.get(service, ABSENT)
 
     def _planned(self, view: View, known: Known, evidence: Evidence, service: ServiceKey) -> ServiceState | None:
-        pools = known.pools(service)
-        if service in self._sick_by:
-            pools = with_sick(pools, self._sick_by[service])
+        pools = self._pools(known, service)
         if self._role == "gateway":
             offer = known.offers.get(service)
             return None if offer is None else plan_offer(view, Exported(item=offer, pools=pools))
-        item = known.imports.get(service)
+        return with_openings(view, known.offers.get(service), pools, self._imported(view, known, evidence, service))
+
+    def _imported(self, view: View, known: Known, evidence: Evidence, service: ServiceKey) -> ServiceState | None:
+        item, pools = known.imports.get(service), self._pools(known, service)
         if item is None:
             return None
         state = self.states.get(service)
         before = evidence.held.get(service) if state is None else state.held
         return plan_import(view, Imported(item=item, pools=pools, before=before, owners=known.owners(item)))
+
+    def _pools(self, known: Known, service: ServiceKey) -> tuple[Pool, ...]:
+        pools = known.pools(service)
+        return with_sick(pools, self._sick_by[service]) if service in self._sick_by else pools
 
     def _see(self, sick: frozenset[tuple[ServiceKey, str]]) -> set[ServiceKey]:
         if sick is self._sick:

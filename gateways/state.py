@@ -16,6 +16,10 @@ from federation.model.record import EndpointState
 from federation.model.resilience import NO_RESILIENCE, Resilience
 from federation.model.spiffe import SpiffeId
 from federation.model.tokens import Authorities
+from gateways.flat_state import FlatMode, Opening
+
+RELAY_PORT = 15444
+"""The UDP port, on the overlay address of a gateway, of what is carried through a third member."""
 
 GATEWAY_PORT = 15443
 """The Envoy port of every gateway, on its overlay address."""
@@ -45,7 +49,8 @@ class Situation(Struct, frozen=True, kw_only=True):
     `address` is where captured connections arrive (role node) and where the agent lives. `device` begins the names of
     its WireGuard devices; `private_key` and `public_key` raw, `possession` the proof of them
     (`federation.link.possession`). Of the role gateway: `listen_port` UDP on the underlay of the first rail, and
-    `inside` the `ip:port` where nodes of the own member reach it ("": they do not).
+    `inside` the `ip:port` where nodes of the own member reach it ("": they do not); `relay` when it carries between
+    others. Of the role node: `pods` are the ranges of its pods.
     """
 
     node: str
@@ -59,6 +64,8 @@ class Situation(Struct, frozen=True, kw_only=True):
     possession: bytes = b""
     listen_port: int = 0
     inside: str = ""
+    relay: bool = False
+    pods: tuple[str, ...] = ()
     telemetry: Telemetry = Telemetry()
 
 
@@ -67,7 +74,9 @@ class WgPeer(Struct, frozen=True, kw_only=True):
 
     `allowed` are the overlay prefixes that it alone owns on this device, `overlay` is its address.
 
-    `starts` when it is ours to start a handshake anew, theirs otherwise.
+    `starts` when it is ours to start a handshake anew, theirs otherwise. `alternates` are further endpoints of its
+    record, `sighted` those where others hear it (`reach`). `number` is its member's, `relay`: it carries for others.
+    `preshared` is the key that both members were given by hand (b"": none).
     """
 
     member: str
@@ -78,6 +87,21 @@ class WgPeer(Struct, frozen=True, kw_only=True):
     overlay: str
     starts: bool = False
     node: str = ""
+    alternates: tuple[str, ...] = ()
+    sighted: tuple[str, ...] = ()
+    number: int = 0
+    relay: bool = False
+    preshared: bytes = b""
+
+
+class Preshared(Struct, frozen=True):
+    """Preshared keys by member, raw, and what is wrong with those that cannot be read: the last good one stays."""
+
+    keys: dict[str, bytes] = {}
+    faults: dict[str, str] = {}
+
+
+NO_PRESHARED = Preshared()
 
 
 class Way(Struct, frozen=True, order=True):
@@ -100,7 +124,7 @@ class Tunnel(Struct, frozen=True, kw_only=True):
     """A WireGuard device: our own overlay address, the peers, and what is reached through it.
 
     `rail` numbers from 1 the devices of a gateway towards other members; 0: it joins a node and a gateway of one
-    member. `listen_port` 0: any.
+    member. `listen_port` 0: any. `inwards`: it is for what others send to our pods, and nothing leaves over it.
     """
 
     device: str
@@ -110,6 +134,7 @@ class Tunnel(Struct, frozen=True, kw_only=True):
     peers: tuple[WgPeer, ...]
     ways: tuple[Way, ...] = ()
     rail: int = 1
+    inwards: bool = False
 
 
 class Capture(Struct, frozen=True, order=True):
@@ -295,9 +320,10 @@ class ServiceState(Struct, frozen=True, kw_only=True):
     """What one service asks of this node: of the role node through its import, of the role gateway through its offer.
 
     It hangs on nothing of any other service but on who owns its listener ports.
-    `offered` are its ports at the gateway's listener, `checked` the own endpoints to probe, `in_use` the members that
-    get requests. `until` is the Unix millisecond at which age alone changes a share (0: none), `held` the own candidate
-    that the next ruling builds on. `problems` says, one line each, what was left out.
+    `offered` are its ports at the gateway's listener, `openings` what flat peers may open, `checked` the own endpoints
+    to probe, `in_use` the members that get requests. `until` is the Unix millisecond at which age alone changes a share
+    (0: none), `held` the own candidate that the next ruling builds on. `problems` says, one line each, what was left
+    out.
     """
 
     captures: tuple[Capture, ...] = ()
@@ -305,6 +331,7 @@ class ServiceState(Struct, frozen=True, kw_only=True):
     routes: tuple[Route, ...] = ()
     listeners: tuple[NodeListener, ...] = ()
     offered: tuple[Offered, ...] = ()
+    openings: tuple[Opening, ...] = ()
     checked: tuple[Checked, ...] = ()
     in_use: tuple[str, ...] = ()
     until: int = 0
@@ -323,6 +350,7 @@ class NodeState(Struct, frozen=True, kw_only=True):
     those that get requests; `ADDRESS%DEVICE` where several devices lead there.
     `until` is the Unix millisecond at which age alone changes a share (0: none). `drained` is why a gateway answers no
     probe, so that who has another goes there ("": it answers).
+    `flat` is None while flat mode is in force with nobody.
     `domain` is the federation's, `ledger` the mark of the ledger that `anchors` were taken from.
     `known` is False before the first handout: then what is in force is left as it is, for unknown is not empty.
     """
@@ -337,6 +365,7 @@ class NodeState(Struct, frozen=True, kw_only=True):
     captures: tuple[Capture, ...] = ()
     services: dict[ServiceKey, ServiceState] = {}
     gateway: GatewayListener | None = None
+    flat: FlatMode | None = None
     anchors: tuple[Anchor, ...] = ()
     ledger: int = 0
     identities: tuple[SpiffeId, ...] = ()

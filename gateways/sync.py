@@ -3,13 +3,15 @@
 Blocks; the daemon runs it in a thread. Knows nothing of Envoy: that is the xDS session's to say.
 """
 
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
 from msgspec import Struct
 
 from federation.model.errors import IsthmusError
 from gateways.kernel.port import Kernel
+from gateways.reach import NO_RELAYS, Contacts, Now, Place
 from gateways.render import nft, routes, wireguard
 from gateways.render.commands import route_command, wireguard_command
 from gateways.render.nft import Table
@@ -41,13 +43,17 @@ class Wanted(Struct, frozen=True):
 class Outcome(Struct, frozen=True):
     """What one pass found. `actual` are the devices read back, by name; `changed` names what had to be changed.
 
-    `waiting` when a peer is waited for that was set moments ago: the next pass should come soon.
+    `waiting` when a peer is waited for that was set moments ago: the next pass should come soon. `heard` is where peers
+    are heard, by device and key; `lost` are those to be looked for through a third member, `relayed` those heard so.
     """
 
     problems: tuple[str, ...]
     changed: tuple[str, ...]
     actual: Mapping[str, Actual] = {}
     waiting: bool = False
+    heard: Mapping[Place, str] = {}
+    lost: frozenset[Place] = frozenset()
+    relayed: frozenset[Place] = frozenset()
 
 
 def wanted_of(state: NodeState) -> Wanted:
@@ -60,19 +66,24 @@ def wanted_of(state: NodeState) -> Wanted:
 class Sync:
     """Keeps what it last wished and read, so that it can tell a changed wish from a kernel that lost something."""
 
-    def __init__(self, kernel: Kernel) -> None:
+    def __init__(self, kernel: Kernel, clock: Callable[[], Now] = lambda: Now(time.monotonic(), time.time())) -> None:
         self._kernel = kernel
+        self._clock = clock
+        self._contacts = Contacts()
+        self._relays: Mapping[Place, str] = NO_RELAYS
         self._devices: dict[str, Device] = {}
         self._table: Table | None = None
         self._fingerprint: str | None = None
         self._stirs: dict[tuple[str, bytes], int] = {}
         self._moved = False
 
-    def once(self, wanted: Wanted) -> Outcome:
-        """One pass. Without the filter in force nothing else is changed: no link without its default deny.
+    def once(self, wanted: Wanted, relays: Mapping[Place, str] = NO_RELAYS) -> Outcome:
+        """One pass. Without the filter in force nothing else is changed: no link without its default deny. `relays` are
+        where peers stand that are reached through a third member.
 
         One device that cannot be set up keeps no other waiting.
         """
+        self._relays = relays
         problems: list[str] = []
         changed: dict[str, None] = {}
         actual: dict[str, Actual] = {}
@@ -87,7 +98,16 @@ class Sync:
                 changed |= dict.fromkeys(step())
             except IsthmusError as error:
                 problems.append(str(error))
-        return Outcome(tuple(problems), tuple(changed), actual, self._waits(wanted, actual))
+        now, contacts = self._clock().seconds, self._contacts
+        return Outcome(
+            problems=tuple(problems),
+            changed=tuple(changed),
+            actual=actual,
+            waiting=self._waits(wanted, actual),
+            heard=contacts.heard(),
+            lost=contacts.lost(now),
+            relayed=contacts.relayed(now),
+        )
 
     def _wire(self, one: Wired, actual: dict[str, Actual]) -> Iterator[str]:
         if self._wireguard(one.device, actual):
@@ -113,6 +133,7 @@ class Sync:
         port.apply([routes.DropLink(name) for name in gone])
         for name in gone:
             self._devices.pop(name, None)
+            self._contacts.forget(name)
             yield "wireguard"
         if wanted.table.name == nft.GATEWAY_TABLE and (rules := routes.rule_changes(wanted.tables, port.rules())):
             port.apply_rules(rules)
@@ -123,7 +144,7 @@ class Sync:
         held = port.read(table.name)
         if held is not None and held == self._fingerprint and table == self._table:
             return False
-        port.apply(table)
+        port.apply(table, self._table if held is not None and held == self._fingerprint else None)
         self._fingerprint, self._table = port.read(table.name), table
         if self._fingerprint is None:
             raise IsthmusError(f"nft table {table.name} is not there after it was written", "E190")
@@ -145,12 +166,14 @@ class Sync:
         self._devices[wanted.name] = wanted
         if actual is not None:
             read[wanted.name] = actual
+            port.apply(self._contacts.look(wanted, actual, self._clock(), self._relays))
         return bool(steps)
 
     def _stir(self, wanted: Device, actual: Actual | None) -> None:
         """Set peers anew that were set in an earlier pass and never shook hands."""
         due = [peer for peer in wireguard.silent(wanted, actual) if self._stirs.get((wanted.name, peer.key), 0) < STIRS]
-        self._kernel.wireguard.apply(wireguard.anew(wanted.name, due))
+        aimed = (self._contacts.aimed(wanted.name, peer) for peer in due)
+        self._kernel.wireguard.apply(wireguard.anew(wanted.name, aimed))
         for peer in due:
             self._stirs[wanted.name, peer.key] = self._stirs.get((wanted.name, peer.key), 0) + 1
 

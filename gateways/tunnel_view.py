@@ -6,7 +6,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from gateways.probe.counters import REJECTED
+from gateways.reach import LOOPBACK, REJECTED
 from gateways.render.routes import Link
 from gateways.render.wireguard import Actual, Counters, Peer
 from gateways.state import WgPeer
@@ -19,8 +19,9 @@ class PeerView(Struct, frozen=True, kw_only=True):
     seconds, -1 when there was none; bytes.
 
     `state` is `up` while a session stands, else `silent`; `missing` when the device lacks it, `not ours` when nothing
-    wants it. `overlay` is its address in the tunnel; `recorded` the endpoint of the member's record, `endpoint` where
-    it was last heard.
+    wants it. `overlay` is its address in the tunnel; `recorded` the endpoint of the member's record and `alternates`
+    its further ones, `sighted` where others hear it, `endpoint` where it was last heard or is looked for now;
+    `preshared` when a preshared key is mixed in.
     """
 
     member: str
@@ -37,6 +38,9 @@ class PeerView(Struct, frozen=True, kw_only=True):
     rx: int
     tx: int
     node: str = ""
+    preshared: bool = False
+    alternates: tuple[str, ...] = ()
+    sighted: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -112,6 +116,9 @@ def _peer(wants: WgPeer | None, held: Peer | None, counted: Counters, sizes: dic
         handshake_age=age,
         rx=counted.rx,
         tx=counted.tx,
+        preshared=held is not None and bool(held.preshared),
+        alternates=wants.alternates if wants is not None else (),
+        sighted=wants.sighted if wants is not None else (),
     )
 
 
@@ -137,8 +144,14 @@ def _peer_lines(peer: PeerView) -> Iterable[str]:
         return
     if peer.recorded not in ("", peer.endpoint):
         yield f"# its record says {peer.recorded}"
+    if peer.alternates:
+        yield f"# its record says as well {', '.join(peer.alternates)}"
+    if peer.sighted:
+        yield f"# others hear it at {', '.join(peer.sighted)}"
     yield "[Peer]"
     yield f"PublicKey = {peer.key}"
+    if peer.preshared:
+        yield "# PresharedKey is not shown"
     if peer.endpoint:
         yield f"Endpoint = {peer.endpoint}"
     yield f"AllowedIPs = {', '.join(peer.allowed)}"
@@ -150,6 +163,7 @@ def _told(peer: PeerView) -> str:
     if peer.state == "missing":
         return "missing"
     heard = "no handshake yet" if peer.handshake_age < 0 else f"handshake {peer.handshake_age} s ago"
+    heard += ", through a third member" if peer.endpoint.startswith(LOOPBACK) else ""
     size = f", packets of {peer.mtu} bytes" if peer.mtu else ""
     return f"{peer.state}, {heard}, received {peer.rx} bytes, sent {peer.tx} bytes{size}"
 

@@ -5,21 +5,26 @@ member's gateways are in use at once, each for its member's whole prefix, and no
 A node on another machine than its gateways has a device to each of them.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from hashlib import sha256
 from ipaddress import ip_address
 
 from msgspec import structs
 
+from federation.model.cidr import host_of, network_of
 from federation.model.handout import OwnGateway, OwnNode, Peer, PeerGateway, Site
 from federation.model.overlay import federation_of, nodes_of
+from federation.model.sighting import SIGHTED_MAX, Sighted
 from federation.model.standing import UNKNOWN, Standing
 from federation.model.standing import best as better
 from gateways.probe.sizes import LEAST, MOST
-from gateways.state import Situation, Tunnel, Way, WgPeer
+from gateways.state import Preshared, Situation, Tunnel, Way, WgPeer
 
 TABLE = 0x1110
 """Rail r has the routing table, and its packets the mark, TABLE + r."""
+
+FLAT = TABLE + 9
+"""The table, and the mark, of what flat peers send to our pods: the gateway itself reaches them as it did."""
 
 STANDBY = 2048
 """The metric of ways that stand by, together with the gateway's id."""
@@ -31,7 +36,9 @@ Standings = Mapping[str, Standing]
 Sizes = Mapping[str, int]
 
 
-def rails(situation: Situation, site: Site, address: str, peers: Sequence[Peer]) -> tuple[Tunnel, ...]:
+def rails(
+    situation: Situation, site: Site, address: str, peers: Sequence[Peer], sighted: Iterable[Sighted] = ()
+) -> tuple[Tunnel, ...]:
     """The devices of this gateway towards other members: the first, and those on which one has a gateway.
 
     Both ends of a link know it by the other's rail: our device for rail 2 of theirs meets their device for ours. So a
@@ -39,9 +46,14 @@ def rails(situation: Situation, site: Site, address: str, peers: Sequence[Peer])
     """
     own = site.rails.get(situation.node, 1)
     by_rail: dict[int, list[WgPeer]] = {1: []}
+    told: dict[tuple[str, int], list[Sighted]] = {}
+    for one in sighted:
+        told.setdefault((one.member, one.gateway), []).append(one)
     for peer in peers:
         for gateway in peer.gateways:
-            by_rail.setdefault(gateway.rail, []).append(_link(site, peer, gateway, own))
+            by_rail.setdefault(gateway.rail, []).append(
+                _link(site, peer, gateway, own, told.get((peer.member, gateway.id), ()))
+            )
     return tuple(
         Tunnel(
             device=f"{situation.device}{rail - 1}",
@@ -55,17 +67,55 @@ def rails(situation: Situation, site: Site, address: str, peers: Sequence[Peer])
     )
 
 
-def _link(site: Site, peer: Peer, gateway: PeerGateway, own_rail: int) -> WgPeer:
+def sealed(made: Iterable[Tunnel], preshared: Preshared) -> tuple[Tunnel, ...]:
+    """With the preshared keys. Where a member's was never read there is no link to it: none with less."""
+    return tuple(
+        structs.replace(
+            tunnel,
+            peers=tuple(
+                structs.replace(peer, preshared=preshared.keys.get(peer.member, b""))
+                for peer in tunnel.peers
+                if peer.member in preshared.keys or peer.member not in preshared.faults
+            ),
+        )
+        for tunnel in made
+    )
+
+
+def _link(site: Site, peer: Peer, gateway: PeerGateway, own_rail: int, told: Collection[Sighted]) -> WgPeer:
     """Of two members the one admitted first starts handshakes anew."""
     return WgPeer(
         member=peer.member,
         gateway=gateway.id,
         key=gateway.key,
         endpoint=_shifted(gateway.endpoint, own_rail - 1),
-        allowed=(peer.overlay,),
+        allowed=(peer.overlay, *peer.flat),
         overlay=gateway.overlay,
         starts=site.number < peer.number,
+        alternates=tuple(_shifted(endpoint, own_rail - 1) for endpoint in gateway.alternates),
+        sighted=tuple(one for one in _seen_at(gateway, own_rail, told) if not _in_tunnel(one, peer)),
+        number=peer.number,
+        relay=gateway.relay,
     )
+
+
+def _in_tunnel(endpoint: str, peer: Peer) -> bool:
+    """True where packets for this endpoint would be led into the very tunnel."""
+    return any(ip_address(host_of(endpoint)) in network_of(text) for text in peer.flat)
+
+
+def _seen_at(gateway: PeerGateway, own_rail: int, told: Collection[Sighted]) -> tuple[str, ...]:
+    """Where others hear the socket that speaks with us; of another socket that bears its own port there, the NAT keeps
+    ports, and so ours is beside it.
+    """
+    first = int(gateway.endpoint.rpartition(":")[2] or 0)
+    found = [endpoint for one in told if one.rail == own_rail for endpoint in one.endpoints]
+    for one in sorted((one for one in told if one.rail != own_rail), key=lambda one: one.rail):
+        for endpoint in one.endpoints:
+            host, _, port = endpoint.rpartition(":")
+            if int(port) == first + one.rail - 1:
+                found.append(f"{host}:{first + own_rail - 1}")
+    return tuple(dict.fromkeys(found))[:SIGHTED_MAX]
 
 
 def _shifted(endpoint: str, ports: int) -> str:
@@ -73,12 +123,13 @@ def _shifted(endpoint: str, ports: int) -> str:
     return f"{host}:{int(port) + ports}" if ports and endpoint else endpoint
 
 
-def led(made: tuple[Tunnel, ...], peers: Iterable[Peer], ways: Standings, mtus: Sizes) -> tuple[Tunnel, ...]:
+def led(made: tuple[Tunnel, ...], node: str, peers: Iterable[Peer], ways: Standings, mtus: Sizes) -> tuple[Tunnel, ...]:
     """With what leads to each peer over the rails, in packets as large as pass there.
 
     To a member with several gateways each has its own address on its rail; its nodes are answered on the rail on which
     they asked (`render/gateway_table.py`) while that is up, else on another. The gateways themselves never are: else
-    the probe of a rail that is down would leave over another.
+    the probe of a rail that is down would leave over another. Pods of a flat peer are behind all of its gateways: of
+    those that are up this gateway takes its own by hash.
     """
     found: dict[int, list[Way]] = {tunnel.rail: [] for tunnel in made}
     for peer in peers:
@@ -87,6 +138,8 @@ def led(made: tuple[Tunnel, ...], peers: Iterable[Peer], ways: Standings, mtus: 
             found[lone.rail].append(Way(peer.overlay, _size(lone.overlay, mtus)))
         elif peer.gateways:
             _lead(peer, ways, mtus, found)
+        if peer.flat and peer.gateways:
+            _lead_flat(peer, node, ways, mtus, found)
     return tuple(structs.replace(tunnel, ways=tuple(sorted(found[tunnel.rail]))) for tunnel in made)
 
 
@@ -101,8 +154,29 @@ def _lead(peer: Peer, ways: Standings, mtus: Sizes, found: dict[int, list[Way]])
         found[taken.rail].append(Way(nodes_of(peer.overlay), _size(taken.overlay, mtus), TABLE + gateway.rail))
 
 
-def inside(situation: Situation, site: Site, address: str, nodes: Iterable[OwnNode], problems: list[str]) -> Tunnel:
-    """The device of this gateway for the nodes of its own member; they start, from wherever they are."""
+def _lead_flat(peer: Peer, node: str, ways: Standings, mtus: Sizes, found: dict[int, list[Way]]) -> None:
+    ranked = sorted(peer.gateways, key=lambda one: sha256(f"{node} {one.id}".encode()).digest())
+    taken = next((one for one in ranked if ways.get(one.overlay, UNKNOWN).up), ranked[0])
+    found[taken.rail] += [Way(text, _size(taken.overlay, mtus)) for text in peer.flat]
+
+
+def beside(situation: Situation, node: OwnNode) -> bool:
+    """True for the node on this gateway's machine: it has no tunnel, its pods' packets are here already."""
+    here = {situation.address, host_of(situation.inside)} - {""}
+    return bool(node.address) and ip_address(node.address) in map(ip_address, here)
+
+
+def inside(
+    situation: Situation,
+    site: Site,
+    address: str,
+    nodes: Iterable[OwnNode],
+    pods: Mapping[str, tuple[str, ...]],
+    problems: list[str],
+) -> Tunnel:
+    """The device of this gateway for the nodes of its own member; they start, from wherever they are. `pods` by node
+    lead there.
+    """
     taken: dict[bytes, str] = {}
     peers: list[WgPeer] = []
     for node in sorted(nodes, key=lambda one: one.node):
@@ -116,7 +190,7 @@ def inside(situation: Situation, site: Site, address: str, nodes: Iterable[OwnNo
                 gateway=0,
                 key=node.key,
                 endpoint="",
-                allowed=(f"{node.overlay}/128",),
+                allowed=(f"{node.overlay}/128", *pods.get(node.node, ())),
                 overlay=node.overlay,
                 node=node.node,
             )
@@ -127,16 +201,30 @@ def inside(situation: Situation, site: Site, address: str, nodes: Iterable[OwnNo
         listen_port=int(situation.inside.rpartition(":")[2]),
         address=address,
         peers=tuple(peers),
-        ways=(Way(nodes_of(site.overlay)),),
+        ways=(
+            Way(nodes_of(site.overlay)),
+            *(Way(text, table=FLAT) for one in peers for text in pods.get(one.node, ())),
+        ),
         rail=0,
     )
 
 
-def to_gateways(situation: Situation, site: Site, address: str, own: Iterable[OwnGateway]) -> tuple[Tunnel, ...]:
-    """The devices of a node to the gateways of its member; none where one of them stands on this very machine."""
+def to_gateways(
+    situation: Situation,
+    site: Site,
+    address: str,
+    own: Iterable[OwnGateway],
+    flat: tuple[str, ...] = (),
+    pods: bool = False,
+) -> tuple[Tunnel, ...]:
+    """The devices of a node to the gateways of its member; none where one of them stands on this very machine, but for
+    what the others have for its `pods`. `flat` are the ranges of flat peers' pods, which are behind each.
+    """
     gateways = sorted(own, key=lambda one: one.id)
     here = ip_address(situation.address) if situation.address else None
-    if not address or any(ip_address(_host(one.endpoint)) == here for one in gateways):
+    others = [one for one in gateways if ip_address(host_of(one.endpoint)) != here]
+    inwards = len(others) < len(gateways)
+    if not address or (inwards and not (flat and pods)):
         return ()
     return tuple(
         Tunnel(
@@ -150,15 +238,16 @@ def to_gateways(situation: Situation, site: Site, address: str, own: Iterable[Ow
                     gateway=one.id,
                     key=one.key,
                     endpoint=one.endpoint,
-                    allowed=(federation_of(site.overlay),),
+                    allowed=(federation_of(site.overlay), *flat),
                     overlay=one.overlay,
                     starts=True,
                 ),
             ),
             ways=(Way(f"{one.overlay}/128"),),
             rail=0,
+            inwards=inwards,
         )
-        for one in gateways
+        for one in others
     )
 
 
@@ -167,17 +256,37 @@ def spread(
 ) -> tuple[Tunnel, ...]:
     """With the way to each peer's gateway over one of ours: of those that get there, the one that is this node's by
     hash. So nodes spread over gateways, and when one is lost nobody else's way is another. Behind it stand the ways
-    over the others: they are probed, and the kernel takes one when a device is gone.
+    over the others: they are probed, and the kernel takes one when a device is gone. To the pods of a flat peer leads
+    what gets to any of its gateways, in packets that pass to each.
     """
-    ranked = sorted(made, key=lambda tunnel: sha256(f"{node} {tunnel.peers[0].gateway}".encode()).digest())
+    outwards = [one for one in made if not one.inwards]
+    ranked = sorted(outwards, key=lambda tunnel: sha256(f"{node} {tunnel.peers[0].gateway}".encode()).digest())
     found = {tunnel.device: list(tunnel.ways) for tunnel in made}
-    for gateway in (gateway for peer in peers for gateway in peer.gateways) if made else ():
+    peers = tuple(peers)
+    for gateway in (gateway for peer in peers for gateway in peer.gateways) if ranked else ():
         keys = {tunnel.device: scoped(gateway.overlay, tunnel.device) for tunnel in ranked}
         taken = next((one.device for one in ranked if ways.get(keys[one.device], UNKNOWN).up), ranked[0].device)
-        for one in made:
+        for one in ranked:
             metric = 0 if one.device == taken else STANDBY + one.peers[0].gateway
             found[one.device].append(Way(f"{gateway.overlay}/128", _size(keys[one.device], mtus), metric=metric))
+    for peer in peers if ranked else ():
+        if peer.flat and peer.gateways:
+            _spread_flat(peer, ranked, ways, mtus, found)
     return tuple(structs.replace(tunnel, ways=tuple(sorted(found[tunnel.device]))) for tunnel in made)
+
+
+def _spread_flat(
+    peer: Peer, ranked: Sequence[Tunnel], ways: Standings, mtus: Sizes, found: dict[str, list[Way]]
+) -> None:
+    def up(tunnel: Tunnel) -> list[str]:
+        keys = (scoped(gateway.overlay, tunnel.device) for gateway in peer.gateways)
+        return [key for key in keys if ways.get(key, UNKNOWN).up]
+
+    taken = next((one for one in ranked if up(one)), ranked[0])
+    for one in ranked:
+        metric = 0 if one is taken else STANDBY + one.peers[0].gateway
+        size = min((size for key in up(one) if (size := _size(key, mtus))), default=0)
+        found[one.device] += [Way(text, size, metric=metric) for text in peer.flat]
 
 
 def scoped(address: str, device: str) -> str:
@@ -203,5 +312,7 @@ def _size(key: str, mtus: Sizes) -> int:
     return 0 if size >= MOST else size or LEAST
 
 
-def _host(endpoint: str) -> str:
-    return endpoint.rpartition(":")[0].strip("[]")
+def hosts_of(situation: Situation, own: Iterable[OwnGateway]) -> tuple[str, ...]:
+    """The underlay addresses of our member's that this node knows."""
+    found = {situation.address, host_of(situation.inside), *(host_of(one.endpoint) for one in own)}
+    return tuple(sorted(found - {""}))

@@ -7,7 +7,9 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from msgspec import Struct
 
+from gateways.bench.result import LinkResult
 from gateways.probe.sizes import LEAST, MOST, SIZES
+from gateways.reach import LOOPBACK
 from gateways.tunnel_view import PeerView
 
 SMALL = 104
@@ -54,12 +56,16 @@ Finding = tuple[str, Verdict, str]
 
 def _handshake(peer: PeerView) -> Finding:
     if peer.state == "up":
-        return "handshake", "ok", f"{peer.handshake_age} s ago, with {peer.endpoint}"
+        where = "a third member that carries" if peer.endpoint.startswith(LOOPBACK) else peer.endpoint
+        return "handshake", "ok", f"{peer.handshake_age} s ago, with {where}"
     if peer.state == "missing":
         return "handshake", "failed", "the device lacks this peer: is the agent running?"
     age = "never" if peer.handshake_age < 0 else f"{peer.handshake_age} s ago"
     where = peer.endpoint or "an unknown endpoint"
-    return "handshake", "failed", f"{age}, with {where}: is its UDP port open both ways, and its clock not set back?"
+    clock = ", its clock not set back, and its preshared key ours" if peer.preshared else ", and its clock not set back"
+    seen = f"; others hear it at {', '.join(peer.sighted)}, which is tried as well" if peer.sighted else ""
+    why = f"is its UDP port open both ways{clock}?{seen}"
+    return "handshake", "failed", f"{age}, with {where}: {why}"
 
 
 def _echo(trips: Sequence[float | None]) -> Finding:
@@ -91,6 +97,15 @@ def _door(found: Measured) -> Finding:
     if found.door is None:
         return "door", "skipped", "closed: it offers nothing to us, or its Envoy does not run"
     return "door", "ok", f"open, connected in {found.door * 1_000:.2f} ms"
+
+
+def throughput(peer: PeerView, found: LinkResult) -> Check:
+    """What `isthmus bench link` found."""
+    if found.carried is None:
+        return Check(peer.name, "throughput", "failed", "nothing came back")
+    carried = found.carried
+    text = f"{carried.mbit:.1f} Mbit/s each way; under load median {carried.trips.median_ms:.2f} ms"
+    return Check(peer.name, "throughput", "ok", text + ("; the link may carry more" if found.limited else ""))
 
 
 def junit(found: Sequence[Check], seconds: float) -> str:

@@ -11,7 +11,7 @@ from gateways.probe.burst import Burst
 from gateways.probe.sizes import SIZES
 from gateways.state import GATEWAY_PORT
 from gateways.tunnel_view import PeerView, TunnelView
-from gateways.verify import LARGE, SMALL, Check, Measured, checks
+from gateways.verify import LARGE, SMALL, Check, Measured, checks, throughput
 
 PAUSE, PATIENCE = 0.05, 1.0
 """Seconds between two echoes to one peer, and after the last: twice the way around the world."""
@@ -24,12 +24,25 @@ CONNECTIONS = 32
 
 def verified(views: Iterable[TunnelView], member: str, count: int) -> list[Check]:
     """What is found about each link, or about those to this member. InputError where there is none."""
+    peers = links_of(views, member)
+    return [check for peer, found in zip(peers, measured(peers, count), strict=True) for check in checks(peer, found)]
+
+
+def loaded(views: Iterable[TunnelView], member: str, seconds: float) -> list[Check]:
+    """What each link carries, one after the other."""
+    from gateways.bench.link import measured as filled
+
+    return [throughput(peer, filled(peer, seconds, 0)) for peer in links_of(views, member)]
+
+
+def links_of(views: Iterable[TunnelView], member: str) -> list[PeerView]:
+    """The links, or those to this member. InputError where there is none."""
     everyone = [peer for view in views for peer in view.peers if not peer.node]
     peers = [peer for peer in everyone if peer.state != "not ours" and member in ("", peer.member)]
     if not peers:
         known = ", ".join(sorted({peer.member for peer in everyone if peer.member})) or "none yet"
         raise InputError(f'--member "{member}": no link to it; members with links: {known}', "E104")
-    return [check for peer, found in zip(peers, measured(peers, count), strict=True) for check in checks(peer, found)]
+    return peers
 
 
 def measured(peers: Sequence[PeerView], count: int) -> list[Measured]:

@@ -7,6 +7,7 @@ from msgspec import Struct
 from federation.model.handout import Candidate, Import, Offer, Peer, Pool, Site
 from federation.model.spiffe import SpiffeId
 from federation.model.standing import Standing
+from gateways.flat_state import PodRange
 from gateways.state import Situation
 
 
@@ -23,6 +24,7 @@ class View(Struct, frozen=True, kw_only=True):
 
     `az` is the node's zone ("": unknown), `peers` by member are those accepted, `paths` the ways to members
     as the law reads them, `ways` those to single gateways by overlay address, `now` the Unix millisecond of ruling.
+    `flat`: flat mode is in force with some peer; `pods` are the ranges of this node's own.
     """
 
     situation: Situation
@@ -33,6 +35,8 @@ class View(Struct, frozen=True, kw_only=True):
     ways: Mapping[str, Standing]
     acting: tuple[Acting, ...]
     now: int
+    flat: bool = False
+    pods: tuple[PodRange, ...] = ()
 
 
 class Imported(Struct, frozen=True, kw_only=True):

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 
+from federation.adapters.outside import Outsides
 from federation.adapters.pods import Pods
 from federation.adapters.policies import Policies, spoken_by
 from federation.model import policy as model
+from federation.model.cidr import is_network
 from federation.model.handout import Workload
-from federation.model.local import Drained, LocalFacts
+from federation.model.local import Drained, LocalFacts, Outside
 from federation.model.names import ServiceKey
 from federation.model.record import Traits
 from federation.ports import Wake
@@ -73,6 +75,14 @@ class OverObjects:
         """What the node's label says of its availability zone, as a DNS label."""
         return self._objects.zone(node)
 
+    def outside(self, node: str) -> Outside:
+        """What the node and Services in front of it say of where it is reached from outside."""
+        return self._objects.outsides.of(node)
+
+    def pod_ranges(self, node: str) -> tuple[str, ...]:
+        """What the node's spec says of its pods."""
+        return self._objects.pod_ranges(node)
+
     def workloads(self, node: str) -> tuple[Workload, ...]:
         """The workloads whose pods run on this node."""
         return self._objects.pods.workloads(node)
@@ -105,9 +115,11 @@ class Objects:
         self._faults: dict[ServiceKey, dict[tuple[str, str], str]] = {}
         self.drains: dict[str, Drained] = {}
         self.pods = Pods()
+        self.outsides = Outsides()
         self.nodes: set[str] = set()
         self._zones: dict[str, str] = {}
         self._regions: dict[str, str] = {}
+        self._ranges: dict[str, tuple[str, ...]] = {}
         self._zoneless: dict[str, set[ServiceKey]] = {}
         self._rezoned: set[str] = set()
         self._whole = False
@@ -122,9 +134,14 @@ class Objects:
         """What the node's label says of its availability zone, as a DNS label; "" when it says nothing."""
         return zone_label(self._zones.get(node))
 
+    def pod_ranges(self, node: str) -> tuple[str, ...]:
+        """The ranges of this node's pods; none where nobody says."""
+        return self._ranges.get(node, ())
+
     def take_moved_nodes(self) -> set[str]:
-        """The nodes of whose pods or zone anything changed since the last look."""
-        moved, self._rezoned = self._rezoned, set()
+        """The nodes of whose pods, zone or outside anything changed since the last look."""
+        moved, self._rezoned = self._rezoned | self.outsides.moved, set()
+        self.outsides.moved = set()
         return moved | self.pods.take_moved()
 
     def keys(self, kind: str) -> set[ObjectKey]:
@@ -143,6 +160,8 @@ class Objects:
             return set()
         if isinstance(value, Node):
             self.nodes.add(value.metadata.name)
+            self.outsides.put_node(value.metadata.name, value.status)
+            self._put_ranges(value.metadata.name, value.spec.pod_cidrs)
             return self._put_node(value.metadata.name, value.metadata.labels)
         old = self._all.get(key)
         if old == value:
@@ -152,6 +171,7 @@ class Objects:
         name = ServiceKey(value.metadata.namespace, value.metadata.name)
         match value:
             case Service():
+                self.outsides.put_service(name, value)
                 return changed | {self._put_service(name, value)}
             case ServiceExport():
                 self._exports[name] = value
@@ -176,12 +196,15 @@ class Objects:
             return set()
         if key[0] == "Node":
             self.nodes.discard(key[2])
+            self.outsides.put_node(key[2], None)
+            self._put_ranges(key[2], ())
             return self._put_node(key[2], {})
         old = self._all.pop(key, None)
         if old is None:
             return set()
         name = ServiceKey(key[1], key[2])
         if isinstance(old, Service):
+            self.outsides.put_service(name, None)
             return {self._drop_service(name, old)}
         if isinstance(old, ServiceExport):
             self._exports.pop(name, None)
@@ -261,6 +284,12 @@ class Objects:
         found = {one: self._all.get((one[0], key.namespace, one[1])) for one in names}
         refused = {one: self._faulty[(one[0], key.namespace, one[1])][2] for one in self._faults.get(key, {})}
         return {one: value.metadata.generation for one, value in found.items() if value is not None} | refused
+
+    def _put_ranges(self, name: str, said: tuple[str, ...]) -> None:
+        ranges = tuple(filter(is_network, said))
+        if self._ranges.get(name, ()) != ranges:
+            self._ranges[name] = ranges
+            self._rezoned.add(name)
 
     def _put_node(self, name: str, labels: Mapping[str, str]) -> set[ServiceKey]:
         """The services of whose endpoints the node tells the zone, where it tells another one."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from federation.config import Folder
+from federation.config import Folder, Own
 from federation.model.errors import InputError
 from federation.ports import ClusterApi
 
@@ -39,9 +39,9 @@ def open_member(source: Source, store: StoreOptions, folder: Folder, listen: str
         if source.manifests is not None:
             raise InputError("--store kubernetes needs --kubeconfig FILE or --in-cluster")
         namespace = own_namespace(store.namespace, source.in_cluster)
-        shared = KubeReplicas(_access(source), namespace, member, own.az, folder.kube_mirror, listen)
+        shared = KubeReplicas(_access(source), namespace, own, folder.kube_mirror, listen)
         return shared.cluster, shared
-    cluster = open_cluster(source, own.az)
+    cluster = open_cluster(source, own)
     if store.kind == "sqlite":
         return cluster, None
     from federation.adapters.etcd.access import read_access
@@ -58,15 +58,16 @@ def check_source(source: Source) -> None:
         raise InputError(f'--context "{source.context}" is for --kubeconfig FILE: remove it')
 
 
-def open_cluster(source: Source, az: str) -> ClusterApi:
+def open_cluster(source: Source, own: Own) -> ClusterApi:
     """The adapter of this source. InputError when it cannot be used."""
     if source.manifests is not None:
         from federation.adapters.manifests import Manifests
 
-        return Manifests(source.manifests, az)
+        return Manifests(source.manifests, own.az)
+    from federation.adapters.kube.claim import Claim
     from federation.adapters.kube.cluster import Kube
 
-    return Kube(_access(source), az)
+    return Kube(_access(source), own.az, claim=Claim(own.name, own.domain))
 
 
 def _access(source: Source) -> KubeAccess:

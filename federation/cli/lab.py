@@ -89,13 +89,14 @@ def lab() -> None:
 @directory_option
 @click.option("--rtt", type=click.FloatRange(0, 10_000), default=None, help="Round trip between all, ms (60, 90, 140).")
 @click.option("--bare", is_flag=True, help="Network, WAN, endpoints and manifests only; no federation.")
+@click.option("--second-gateway", is_flag=True, help="Give us-west a second gateway, on a machine of its own.")
 @kubernetes_option
-def up(folder: Path | None, rtt: float | None, bare: bool, kubernetes: str | None) -> None:
+def up(folder: Path | None, rtt: float | None, bare: bool, second_gateway: bool, kubernetes: str | None) -> None:
     """Raise the lab, wholly or not at all."""
     from federation.lab.up import Options, raise_lab
 
     with undoing():
-        raise_lab(place(folder), Options(rtt, bare, kubernetes or ""), click.echo)
+        raise_lab(place(folder), Options(rtt, bare, kubernetes or "", second_gateway), click.echo)
 
 
 @lab.command()
@@ -226,7 +227,7 @@ def kubectl(folder: Path | None, member: str, arguments: tuple[str, ...]) -> Non
 
 @lab.command()
 @directory_option
-@click.argument("story", type=click.Choice(["journey", "failover", "drain", "steering"]), default="journey")
+@click.argument("story", type=click.Choice(["journey", "failover", "drain", "steering", "gateways"]), default="journey")
 @click.option("--keep", is_flag=True, help="Leave the lab up at the end.")
 @click.option("--rtt", type=click.FloatRange(0, 10_000), default=None, help="Round trip between all, ms (60, 90, 140).")
 @click.option("--record", type=click.Path(path_type=Path), default=None, help="Where failover writes what it measured.")
@@ -242,11 +243,12 @@ def run(
     output: str,
 ) -> None:
     """Raise the lab, tell a story in it and check every step: the journey of a request, the failover of a region,
-    its drain, or how load is steered.
+    its drain, how load is steered, or how the gateways of one member stand in for each other.
     """
     from federation.cli.lab_story import tell
     from federation.lab import errors, steps
     from federation.lab.story.drained import drain
+    from federation.lab.story.gateways import gateways
     from federation.lab.story.play import failover
     from federation.lab.story.steered import steering
     from federation.lab.up import Options
@@ -257,7 +259,9 @@ def run(
         raise errors.bad_argument(f"--record is for the failover story; the {story} records nothing")
     with undoing():
         plays = {"journey": steps.play, "failover": failover(record), "drain": drain, "steering": steering}
-        good = tell(place(folder), plays[story], keep, Options(rtt, kubernetes=kubernetes or ""), output)
+        plays |= {"gateways": gateways}
+        options = Options(rtt, kubernetes=kubernetes or "", second=story == "gateways")
+        good = tell(place(folder), plays[story], keep, options, output)
     sys.exit(0 if good else 1)
 
 

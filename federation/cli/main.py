@@ -31,6 +31,7 @@ COMMANDS = {
     "undrain": ("federation.cli.moves:undrain", "End the drain of a member."),
     "shift": ("federation.cli.moves:shift", "Send a part of a service's requests to another member, in steps."),
     "shifts": ("federation.cli.moves:shifts", "Show the shifts and drains in force."),
+    "flat": ("federation.cli.flat:flat", "Let pods of two members reach each other by address, or not."),
     "freeze": ("federation.cli.moves:freeze", "Take no drains and shifts, or take them again."),
     "check": ("federation.cli.check:check", "Check a member's installation from where it is run."),
     "access": ("federation.cli.look:access", "Tell whether a caller of another member may call a service."),
@@ -42,6 +43,7 @@ COMMANDS = {
 }
 PLUGINS = {
     "agent": "Run and inspect a node agent (gateway or node).",
+    "bench": "Measure what a gateway's links carry.",
     "dns": "Run a DNS server.",
     "gateway": "Look at a gateway's links to other members.",
 }

@@ -144,7 +144,7 @@ def shift(
 @OUTPUT
 def shifts(api: Path | None, state: Path | None, output: str) -> None:
     """Show the shifts and drains in force, by whom and how far."""
-    found = ask(_socket(api, state), "/v1/status")["moves"]
+    found = ask(socket_of(api, state), "/v1/status")["moves"]
     if output == "json":
         click.echo(json.dumps(found, indent=2))
         return
@@ -229,10 +229,10 @@ def _pace(seconds: int) -> str:
 
 
 def _post(api: Path | None, state: Path | None, what: str, body: dict[str, Any], member: str = "") -> dict[str, Any]:
-    return ask(_socket(api, state, member), f"/v1/{what}", "POST", body)
+    return ask(socket_of(api, state, member), f"/v1/{what}", "POST", body)
 
 
-def _socket(api: Path | None, state: Path | None, member: str = "") -> Path:
+def socket_of(api: Path | None, state: Path | None, member: str = "") -> Path:
     """Of the controller that is asked: in a lab, where none is named, that of the member that is moved."""
     if api is not None and state is not None:
         raise click.UsageError("give --api or --state, not both")

@@ -65,6 +65,9 @@ def signer(state: Path, metrics: str | None, socket_group: int | None) -> None:
 @click.option("--bundle-cert", type=click.Path(path_type=Path), help="Its certificate chain (PEM); https_web only.")
 @click.option("--bundle-key", type=click.Path(path_type=Path), help="The key of it (PEM); https_web only.")
 @click.option("--label", "labels", multiple=True, help="KEY=VALUE: what policies' orders may call this member by.")
+@click.option(
+    "--flat-map", "flat_maps", multiple=True, help="LOCAL=SHARED: a local range of pods, and its image in flat mode."
+)
 @click.option("--health", help="ADDRESS:PORT of /livez and /readyz for Kubernetes probes.")
 @with_store
 def controller(
@@ -83,11 +86,13 @@ def controller(
     bundle_cert: Path | None,
     bundle_key: Path | None,
     labels: tuple[str, ...],
+    flat_maps: tuple[str, ...],
     health: str | None,
     store: StoreOptions,
 ) -> None:
     """Run the controller of the member in this state folder."""
     from federation.cli.cluster import Source, open_member
+    from federation.cli.flat import parse_images
     from federation.config import Folder
     from federation.daemon import Also
     from federation.running import Places, run_controller
@@ -104,7 +109,8 @@ def controller(
     also = Also(join_listen, serving, enrolment_desk(enroll_listen, enroll, manifests is None))
     cluster, replicas = open_member(source, store, folder, listen)
     serve_metrics(metrics)
-    asyncio.run(run_controller(folder, cluster, Places(listen, also, health, parse_labels(labels)), replicas))
+    places = Places(listen, also, health, parse_labels(labels), parse_images(flat_maps))
+    asyncio.run(run_controller(folder, cluster, places, replicas))
 
 
 def parse_labels(given: tuple[str, ...]) -> dict[str, str]:

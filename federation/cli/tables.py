@@ -57,6 +57,7 @@ def print_status(answer: dict[str, Any]) -> None:
         age = "never" if row["handshake_age"] < 0 else f"{row['handshake_age']} s ago"
         trip = "-" if row["rtt_us"] < 0 else f"{row['rtt_us'] / 1_000:.1f} ms ± {row['jitter_us'] / 1_000:.1f}"
         state = ("up" if row["up"] else "down") + (f", {row['loss']} % lost" if row["loss"] else "")
+        state += f", through {row['relay']}" if row.get("relay") else ""
         size = "-" if row["mtu"] < 0 else f"{row['mtu']} B" if row["mtu"] else "under 1280 B"
         counts = (f"{row['rx']} B", f"{row['tx']} B")
         links.add_row(row["node"], f"{row['member']}/{row['gateway']}", state, trip, size, age, *counts)

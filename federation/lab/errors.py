@@ -130,6 +130,15 @@ def other_sort(directory: str, wanted: str, there: str) -> LabError:
     )
 
 
+def no_second(directory: str) -> LabError:
+    """A story of several gateways in a lab where each member has one."""
+    return LabError(
+        f"each member of the lab in {directory} has one gateway: end it, and raise one with "
+        "`isthmus lab up --second-gateway`",
+        "E186",
+    )
+
+
 def bad_argument(why: str) -> LabError:
     """An argument that the lab's programs refuse."""
     return LabError(why, "E186")

@@ -74,7 +74,8 @@ def names(lab: str, topology: Topology, kubernetes: bool = False) -> tuple[str, 
     """Every namespace of a lab, with API servers or without."""
     places = (machine, web, client, ingress, *((api,) if kubernetes else ()))
     each = [made(lab, name) for name in topology.names for made in places]
-    return (wan(lab), *each)
+    seconds = [machine(lab, member.second_machine) for member in topology.members if member.second]
+    return (wan(lab), *each, *seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,7 @@ def plan(lab: str, topology: Topology, kubernetes: bool = False) -> Plan:
         Space(
             wan(lab),
             SILENT,
-            ("link set lo up", *(f"link set {name} up promisc on" for name in topology.names)),
+            ("link set lo up", *(f"link set {name} up promisc on" for name in topology.ports)),
         )
     ]
     links: list[str] = []
@@ -124,6 +125,14 @@ def plan(lab: str, topology: Topology, kubernetes: bool = False) -> Plan:
         if kubernetes:
             links.append(f"link add eth0 netns {api(lab, name)} type veth peer name pod-api netns {host}")
             spaces.append(_api(lab, member))
+        if member.second:
+            port, second = member.second_machine, machine(lab, member.second_machine)
+            links += [
+                f"link add wan0 netns {second} type veth peer name {port} netns {wan(lab)}",
+                f"link add eth0 netns {second} type veth peer name pod-second netns {host}",
+            ]
+            offloads += [(second, "wan0"), (wan(lab), port)]
+            spaces.append(_second(lab, member))
     resolv = tuple(
         (pod(lab, m.name), RESOLV.format(server=m.gateway)) for m in topology.members for pod in (client, ingress)
     )
@@ -143,6 +152,7 @@ def _machine(lab: str, member: Member, topology: Topology, kubernetes: bool) -> 
         "link set pod-client master pods up",
         "link set pod-ingress master pods up",
         *(("link set pod-api master pods up",) if kubernetes else ()),
+        *(("link set pod-second master pods up",) if member.second else ()),
         f"route add {member.public}/32 via {member.ingress}",
         *(f"route add {other.public}/32 via {other.underlay}" for other in others),
     )
@@ -161,6 +171,17 @@ def _client(lab: str, member: Member) -> Space:
 
 def _api(lab: str, member: Member) -> Space:
     return Space(api(lab, member.name), EVERYWHERE, _pod((f"addr add {member.api}/{POD_BITS} dev eth0",), member))
+
+
+def _second(lab: str, member: Member) -> Space:
+    lines = (
+        "link set lo up",
+        f"addr add {member.second_underlay}/{UNDERLAY_BITS} dev wan0",
+        "link set wan0 up",
+        f"addr add {member.second_address}/{POD_BITS} dev eth0",
+        "link set eth0 up",
+    )
+    return Space(machine(lab, member.second_machine), EVERYWHERE + ROUTER, lines)
 
 
 def _ingress(lab: str, member: Member) -> Space:

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from federation.lab import netns
-from federation.lab.topology import PUBLIC_PORT, SYNC_PORT, WEB_PORT, WIREGUARD_PORT, Member, Topology
+from federation.lab.topology import INSIDE_PORT, PUBLIC_PORT, SYNC_PORT, WEB_PORT, WIREGUARD_PORT, Member, Topology
 
 CONTROLLER_METRICS = 9101
 SIGNER_METRICS = 9105
 NODES = {"gw": ("gw1", "gateway", 9102), "node": ("node1", "node", 9103), "dns": ("dns1", "dns", 9104)}
+SECOND = {"gw2": ("gw2", "gateway", 9106)}
+"""Folders of nodes: name, role, port of metrics; those of every member, and that of a second gateway."""
 SERVICE = "shop/web"
 HOST = "web.shop.svc.clusterset.local"
 
@@ -53,9 +55,14 @@ def accept(member: Member, root: Path, ledger: Path) -> tuple[str, ...]:
     return ("member", "accept", "--state", str(root / member.name / "state"), "--ledger", str(ledger))
 
 
+def places(member: Member) -> tuple[str, ...]:
+    """The folders of a member's nodes."""
+    return (*NODES, *SECOND) if member.second else tuple(NODES)
+
+
 def enroll(member: Member, root: Path, place: str) -> tuple[str, ...]:
-    """Give the node in folder `place` (gw, node, dns) its identity."""
-    name, role, _ = NODES[place]
+    """Give the node in folder `place` (gw, node, dns, gw2) its identity."""
+    name, role, _ = (NODES | SECOND)[place]
     folder = root / member.name
     accounts = {"client": member.client, "ingress": member.ingress} if role == "node" else {}
     workloads = [part for name, pod in accounts.items() for part in ("--workload", f"shop/{name}={pod}")]
@@ -92,19 +99,47 @@ def controller(lab: str, member: Member, root: Path, kubernetes: bool = False) -
 def data_path(lab: str, member: Member, root: Path) -> tuple[Wanted, ...]:
     """Agents, Envoys and the DNS server: what must serve from disk when everything else is dead."""
     space, folder = netns.machine(lab, member.name), root / member.name
-    found = []
+    found: list[Wanted] = []
     for place, label in (("gw", "gateway"), ("node", "node")):
-        state = folder / place
-        extra = ("--underlay", f"{member.underlay}:{WIREGUARD_PORT}") if place == "gw" else ()
-        metrics = ("--metrics", f"127.0.0.1:{NODES[place][2]}")
-        argv = ("agent", "run", "--state", str(state), "--address", member.gateway, *metrics, *extra)
-        agent = Wanted(f"{member.name}-{label}-agent", space, argv, makes=state / "envoy.json")
-        envoy = ("agent", "envoy", "--state", str(state))
-        found += [agent, Wanted(f"{member.name}-{label}-envoy", space, envoy, after=state / "xds.sock")]
+        extra = _of_gateway(member) if place == "gw" else _pods(member)
+        where = ("--address", member.gateway, "--metrics", f"127.0.0.1:{NODES[place][2]}", *extra)
+        found += _with_envoy(f"{member.name}-{label}", space, folder / place, where)
     state = folder / "dns"
     listen = ("--listen", f"{member.gateway}:53", "--listen", f"{member.underlay}:53")
     serve = (*listen, "--subnets", str(subnets(member, root)), "--metrics", f"127.0.0.1:{NODES['dns'][2]}")
     return (*found, Wanted(f"{member.name}-dns", space, ("dns", "serve", "--state", str(state), *serve)))
+
+
+def _with_envoy(name: str, space: str, state: Path, where: tuple[str, ...]) -> tuple[Wanted, Wanted]:
+    """An agent and its Envoy."""
+    agent = ("agent", "run", "--state", str(state), *where)
+    envoy = ("agent", "envoy", "--state", str(state))
+    return (
+        Wanted(f"{name}-agent", space, agent, makes=state / "envoy.json"),
+        Wanted(f"{name}-envoy", space, envoy, after=state / "xds.sock"),
+    )
+
+
+def _pods(member: Member) -> tuple[str, ...]:
+    """Of its range those /24 that machines have no address in."""
+    return tuple(part for third in (1, 2) for part in ("--pods", f"10.{member.number}.{third}.0/24"))
+
+
+def _of_gateway(member: Member) -> tuple[str, ...]:
+    """Nodes have tunnels to gateways on other machines only, so that where all stands on one takes none."""
+    inside = ("--inside", f"{member.gateway}:{INSIDE_PORT}") if member.second else ()
+    return ("--underlay", f"{member.underlay}:{WIREGUARD_PORT}", *inside)
+
+
+def second_gateway(lab: str, member: Member, root: Path) -> tuple[Wanted, ...]:
+    """The agent and Envoy of a second gateway, where there is one."""
+    if not member.second:
+        return ()
+    space, state = netns.machine(lab, member.second_machine), root / member.name / "gw2"
+    underlay, inside = f"{member.second_underlay}:{WIREGUARD_PORT}", f"{member.second_address}:{INSIDE_PORT}"
+    where = ("--address", member.second_address, "--underlay", underlay, "--inside", inside)
+    metrics = ("--metrics", f"127.0.0.1:{SECOND['gw2'][2]}")
+    return _with_envoy(f"{member.name}-gateway2", space, state, (*where, *metrics))
 
 
 def subnets(member: Member, root: Path) -> Path:
@@ -130,7 +165,7 @@ def pods(lab: str, member: Member) -> tuple[Wanted, ...]:
 
 def wan(lab: str, topology: Topology, control: Path, rtt_ms: float | None, seed: int = 1) -> Wanted:
     """The WAN; `rtt_ms` stands in for the topology's table."""
-    ports = [part for name in topology.names for part in ("--port", name)]
+    ports = [part for name in topology.ports for part in ("--port", name)]
     delays = []
     for a, b in topology.pairs():
         rtt = topology.rtt_ms(a, b) if rtt_ms is None else rtt_ms

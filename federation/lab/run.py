@@ -10,7 +10,7 @@ from federation.lab.inside import pids_in
 from federation.lab.netns import names
 from federation.lab.state import FILE, Lab, load
 from federation.lab.step import Step
-from federation.lab.topology import LAB, Topology
+from federation.lab.topology import Topology, topology_of
 
 Say = Callable[[str], None]
 Play = Callable[[Lab, Topology, Say, float | None], Iterator[Step]]
@@ -27,8 +27,9 @@ def run_story(
     A lab that was raised by this run is taken down at its end, also when it is interrupted, unless
     `keep`; one that was up before stays up, with every program running.
     """
-    before, topology, begin = marks(), LAB, time.monotonic()
-    lab, seconds = _raised(directory, options, say, topology)
+    before, begin = marks(), time.monotonic()
+    lab, seconds = _raised(directory, options, say)
+    topology = topology_of(lab.second)
     mine = seconds is not None
     told: list[Step] = []
     try:
@@ -49,18 +50,20 @@ def run_story(
     return told
 
 
-def _raised(directory: Path, options: up.Options, say: Say, topology: Topology) -> tuple[Lab, float | None]:
+def _raised(directory: Path, options: up.Options, say: Say) -> tuple[Lab, float | None]:
     if (directory / FILE).exists() and lost(load(directory)):
         say(f"lab {load(directory).lab} was lost with all its programs, as by a restart of the machine: raised anew")
         take_down(directory)
     if not (directory / FILE).exists():
         begin = time.monotonic()
-        return up.raise_lab(directory, options, say, topology), time.monotonic() - begin
+        return up.raise_lab(directory, options, say), time.monotonic() - begin
     lab = load(directory)
     if lab.bare or lab.state != "up":
         raise errors.already_up(lab.lab, str(directory))
     if options.kubernetes not in ("", lab.kubernetes):
         raise errors.other_sort(str(directory), options.kubernetes, lab.kubernetes)
+    if options.second and not lab.second:
+        raise errors.no_second(str(directory))
     say(f"lab {lab.lab} is up in {lab.directory} and stays up")
     return lab, None
 

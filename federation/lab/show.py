@@ -6,7 +6,7 @@ from typing import Any
 from federation.lab import api, process
 from federation.lab.shim import ask
 from federation.lab.state import Lab
-from federation.lab.topology import LAB
+from federation.lab.topology import topology_of
 
 
 def collect(lab: Lab) -> dict[str, Any]:
@@ -15,7 +15,7 @@ def collect(lab: Lab) -> dict[str, Any]:
     """
     programs = {name: {"pid": one.pid, "runs": process.alive(one)} for name, one in sorted(lab.programs.items())}
     members: dict[str, Any] = {}
-    for name in LAB.names if not lab.bare else ():
+    for name in topology_of(lab.second).names if not lab.bare else ():
         try:
             members[name] = api.get(lab.member(name) / "state" / "api.sock", "/v1/status")
         except (OSError, ValueError):
@@ -30,6 +30,7 @@ def collect(lab: Lab) -> dict[str, Any]:
         "state": lab.state,
         "bare": lab.bare,
         "kubernetes": lab.kubernetes,
+        "second": lab.second,
         "federation": lab.federation,
     }
     return {**head, "programs": programs, "wan": wan, "members": members}
@@ -52,6 +53,6 @@ def show_status(lab: Lab, output: str) -> str:
     if said["wan"] is None:
         lines.append("  WAN does not answer")
     for name, status in said["members"].items():
-        found = ["its API does not answer"] if status is None else api.problems(status, LAB.names)
+        found = ["its API does not answer"] if status is None else api.problems(status, topology_of(lab.second).names)
         lines.append(f"  {name}: {'; '.join(found) or 'all well'}")
     return "\n".join(lines)

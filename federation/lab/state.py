@@ -31,7 +31,9 @@ class Program:
 
 @dataclass(slots=True)
 class Lab:
-    """The content of lab.json. `kubernetes`: the sort of the members' API servers, "" where they have manifests."""
+    """The content of lab.json. `kubernetes`: the sort of the members' API servers, "" where they have manifests.
+    `second`: one member has a second gateway.
+    """
 
     lab: str
     directory: str
@@ -39,6 +41,7 @@ class Lab:
     rtt_ms: float | None = None
     bare: bool = False
     kubernetes: str = ""
+    second: bool = False
     federation: str = ""
     programs: dict[str, Program] = field(default_factory=dict)
 

@@ -2,7 +2,7 @@
 WAN.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 WEB, PAY = "web", "pay"
 NAMESPACE = "shop"
@@ -12,6 +12,7 @@ WEB_PORT = 8080
 PUBLIC_PORT = 80
 SYNC_PORT = 7443
 WIREGUARD_PORT = 51820
+INSIDE_PORT = 51900
 API_PORT = 6443
 
 
@@ -27,12 +28,35 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One member of the lab; every address follows from its admission number."""
+    """One member of the lab; every address follows from its admission number. `second`: it has a further machine, with
+    a gateway and nothing else.
+    """
 
     name: str
     number: int
     region: str
     zones: tuple[str, ...]
+    second: bool = False
+
+    @property
+    def machines(self) -> tuple[str, ...]:
+        """Its machines, each a port of the WAN: that of everything, and that of the second gateway."""
+        return (self.name, self.second_machine) if self.second else (self.name,)
+
+    @property
+    def second_machine(self) -> str:
+        """The machine of its second gateway."""
+        return f"{self.name}-2"
+
+    @property
+    def second_underlay(self) -> str:
+        """The second machine's address on the WAN."""
+        return f"192.0.2.{10 + self.number}"
+
+    @property
+    def second_address(self) -> str:
+        """The second machine's address among the pods."""
+        return f"10.{self.number}.0.2"
 
     @property
     def underlay(self) -> str:
@@ -123,6 +147,15 @@ class Topology:
         """The members' names in order of admission."""
         return tuple(member.name for member in self.members)
 
+    @property
+    def ports(self) -> tuple[str, ...]:
+        """The ports of the WAN: every machine."""
+        return tuple(machine for member in self.members for machine in member.machines)
+
+    def machines(self, name: str) -> tuple[str, ...]:
+        """The machines of the region of this name, or the one machine; () when there is neither."""
+        return next((one.machines for one in self.members if one.name == name), (name,) if name in self.ports else ())
+
     def member(self, name: str) -> Member:
         """The member of this name; KeyError when there is none."""
         for member in self.members:
@@ -131,15 +164,18 @@ class Topology:
         raise KeyError(name)
 
     def rtt_ms(self, a: str, b: str) -> float:
-        """The planned round trip between two members; KeyError when the table has no such pair."""
+        """The planned round trip between two machines, 0 within a member; KeyError when the table has no such pair."""
+        regions = {one.name for one in self.members for port in (a, b) if port in one.machines}
+        if a != b and len(regions) == 1 and {a, b} <= set(self.ports):
+            return 0.0
         for left, right, rtt in self.wan:
-            if {left, right} == {a, b}:
+            if {left, right} == regions:
                 return rtt
         raise KeyError((a, b))
 
     def pairs(self) -> tuple[tuple[str, str], ...]:
-        """Every directed pair of members."""
-        return tuple((a, b) for a in self.names for b in self.names if a != b)
+        """Every directed pair of machines."""
+        return tuple((a, b) for a in self.ports for b in self.ports if a != b)
 
 
 def _member(name: str, number: int) -> Member:
@@ -154,3 +190,14 @@ LAB = Topology(
 )
 HOME, AWAY = "us-east", "eu-central"
 """The journey's regions: where its clients stand, and where its service is offered first."""
+
+
+SECOND_AT = "us-west"
+
+
+def topology_of(second: bool) -> Topology:
+    """The lab's topology; `second`: a member has a second gateway, on a machine of its own."""
+    if not second:
+        return LAB
+    members = (replace(member, second=member.name == SECOND_AT) for member in LAB.members)
+    return replace(LAB, members=tuple(members))

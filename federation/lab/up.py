@@ -15,7 +15,7 @@ from federation.lab.inside import inside
 from federation.lab.preflight import preflight
 from federation.lab.programs import Wanted
 from federation.lab.state import UP, Lab, changing, create
-from federation.lab.topology import AWAY, LAB, PUBLIC_PORT, WEB_PORT, Member, Topology
+from federation.lab.topology import AWAY, PUBLIC_PORT, WEB_PORT, Member, Topology, topology_of
 
 READY_SECONDS = 60.0
 START_SECONDS = 30.0
@@ -27,15 +27,16 @@ Say = Callable[[str], None]
 @dataclass(frozen=True, slots=True)
 class Options:
     """`rtt_ms` None: the topology's table. `bare`: no federation, only what is around it. `kubernetes`: `double` or
-    `real`, the sort of API server that each member gets; "" for manifests.
+    `real`, the sort of API server that each member gets; "" for manifests. `second`: one member has a second gateway.
     """
 
     rtt_ms: float | None = None
     bare: bool = False
     kubernetes: str = ""
+    second: bool = False
 
 
-def raise_lab(directory: Path, options: Options, say: Say, topology: Topology = LAB) -> Lab:
+def raise_lab(directory: Path, options: Options, say: Say) -> Lab:
     """A lab that is up and ready; whatever goes wrong, what was made is taken down before the error goes
     on.
     """
@@ -46,8 +47,9 @@ def raise_lab(directory: Path, options: Options, say: Say, topology: Topology = 
     try:
         with changing(lab.directory) as state:
             state.rtt_ms, state.bare, state.kubernetes = options.rtt_ms, options.bare, options.kubernetes
-        lab.kubernetes = options.kubernetes
-        _raise(lab, options, say, topology)
+            state.second = options.second
+        lab.kubernetes, lab.second = options.kubernetes, options.second
+        _raise(lab, options, say, topology_of(options.second))
     except BaseException as error:
         take_down(lab.path, keep_logs=not isinstance(error, KeyboardInterrupt))
         raise
@@ -102,7 +104,7 @@ def start(lab: Lab, wanted: Wanted) -> None:
         return
     member = wanted.namespace.removeprefix(netns.prefix(lab.lab))
     private = lab.member(member) / "wireguard"
-    private.mkdir(mode=0o700, exist_ok=True)
+    private.mkdir(mode=0o700, parents=True, exist_ok=True)
     UAPI.mkdir(mode=0o700, exist_ok=True)
     line = process.wrapped(wanted.namespace, process.isthmus(*wanted.argv), private)
     process.start(lab, wanted.name, wanted.namespace, line)
@@ -161,7 +163,7 @@ def enroll(lab: Lab, topology: Topology) -> None:
     for one in wanted:
         wait_made(lab, one)
     for member in topology.members:
-        run(lab, [("enroll", member, programs.enroll(member, lab.path, place)) for place in programs.NODES])
+        run(lab, [("enroll", member, programs.enroll(member, lab.path, place)) for place in programs.places(member)])
 
 
 def wait_made(lab: Lab, wanted: Wanted) -> None:
@@ -181,7 +183,8 @@ def start_data_path(lab: Lab, topology: Topology) -> None:
     """Start every member's agents and DNS server, then its Envoys."""
     for member in topology.members:
         programs.subnets(member, lab.path).write_text(programs.subnet_lines(topology))
-    wanted = [one for member in topology.members for one in programs.data_path(lab.lab, member, lab.path)]
+    each = (programs.data_path, programs.second_gateway)
+    wanted = [one for member in topology.members for made in each for one in made(lab.lab, member, lab.path)]
     for one in sorted(wanted, key=lambda one: one.after is not None):
         start(lab, one)
 

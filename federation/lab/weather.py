@@ -1,10 +1,12 @@
 """Change the WAN of a running lab: the weather of a direction, cuts between regions."""
 
+from itertools import product
+
 from federation.lab import errors
 from federation.lab.shim import set_direction
 from federation.lab.state import Lab
 from federation.lab.switch import checked
-from federation.lab.topology import LAB
+from federation.lab.topology import topology_of
 
 
 def change(
@@ -18,7 +20,7 @@ def change(
     """Set values of one direction, or of both; `rtt_ms` sets the delay of both. LabError when one of them
     is wrong.
     """
-    known("member", source, target)
+    known("machine", lab, source, target)
     if not values and rtt_ms is None:
         raise errors.bad_argument("say what to change, for example --loss 5 or --block")
     delay: dict[str, object] = {} if rtt_ms is None else {"delay_ms": rtt_ms / 2}
@@ -46,19 +48,26 @@ def heal(lab: Lab, region: str, other: str | None = None) -> list[str]:
 
 
 def _cut(lab: Lab, region: str, other: str | None, value: bool) -> list[str]:
-    known("region", region, *([] if other is None else [other]))
-    others = [name for name in LAB.names if name != region] if other is None else [other]
-    for name in others:
-        _set(lab, region, name, {"cut": value})
-        _set(lab, name, region, {"cut": value})
+    topology = topology_of(lab.second)
+    known("region", lab, region, *([] if other is None else [other]))
+    here = topology.machines(region)
+    others = [name for name in (topology.ports if other is None else topology.machines(other)) if name not in here]
+    if not others:
+        raise errors.bad_argument(f'"{region}" to itself does not pass the WAN')
+    for source, target in product(here, others):
+        _set(lab, source, target, {"cut": value})
+        _set(lab, target, source, {"cut": value})
     return others
 
 
-def known(what: str, *names: str) -> None:
-    """LabError for the first that the lab does not have as a `what`; a region bears the name of its member."""
+def known(what: str, lab: Lab, *names: str) -> None:
+    """LabError for the first that the lab does not have as a `what`; a region bears the name of its member, and each
+    machine may be named for itself.
+    """
+    ports = topology_of(lab.second).ports
     for name in names:
-        if name not in LAB.names:
-            raise errors.unknown_name(what, name, list(LAB.names))
+        if name not in ports:
+            raise errors.unknown_name(what, name, list(ports))
 
 
 def _set(lab: Lab, source: str, target: str, values: dict[str, object]) -> None:

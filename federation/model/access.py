@@ -52,6 +52,12 @@ class AccessRule(Struct, frozen=True, kw_only=True):
         """True when the rule names this port, or none."""
         return not self.ports or port.name in self.ports or str(port.port) in self.ports
 
+    def whole_members(self) -> tuple[Source, ...]:
+        """The sources that packets alone show (flat mode): members as a whole, whatever they ask for."""
+        if self.methods or self.paths:
+            return ()
+        return tuple(source for source in self.sources if not (source.namespace or source.account))
+
     def admits_any(self, http: bool) -> bool:
         """False when nobody can come in by it: without sources, with paths that are none, or with methods or paths at
         a port where requests are not seen.
@@ -73,6 +79,14 @@ def rules_at(port: Port, rules: Iterable[AccessRule]) -> tuple[AccessRule, ...]:
     """Those that are in force at this port: what cannot be kept there admits nobody."""
     http = is_http(port.app_protocol)
     return tuple(rule for rule in rules if rule.speaks_of(port) and rule.admits_any(http))
+
+
+def opened_to(port: Port, rules: Iterable[AccessRule]) -> tuple[str, ...]:
+    """The members whose pods may open this port by address, in flat mode; "" alone is all. Packets show no namespace,
+    account, method or path: a rule that asks for one opens nothing.
+    """
+    found = {source.member for rule in rules if rule.speaks_of(port) for source in rule.whole_members()}
+    return ("",) if "" in found else tuple(sorted(found))
 
 
 def admitting(rules: Sequence[AccessRule], domain: str, call: Call) -> AccessRule | None:

@@ -1,6 +1,7 @@
 """Address ranges: who may own what, and what no member may ever claim (threat model C3, C4)."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from federation.model.errors import InputError
@@ -14,6 +15,20 @@ NEVER: tuple[Network, ...] = tuple(
         "::/128", "::1/128", "::ffff:0:0/96", "fe80::/10", "ff00::/8",
     )
 )  # fmt: skip
+
+
+NETWORKS_KEPT = 16_384
+
+
+@lru_cache(NETWORKS_KEPT)
+def network_of(text: str) -> Network:
+    """The network of this text; ValueError when it is none."""
+    return ip_network(text)
+
+
+def host_of(endpoint: str) -> str:
+    """The address or name in `host:port` or `[v6]:port`; "" for ""."""
+    return endpoint.rpartition(":")[0].strip("[]")
 
 
 def parse_cidr(text: str, what: str) -> Network:
@@ -54,6 +69,15 @@ def forbidden_address(text: str) -> str | None:
         return "is a v4-mapped address"
     bad = next((network for network in NEVER if address in network), None)
     return None if bad is None else f"lies in {bad}, which is never an endpoint"
+
+
+def is_network(text: str) -> bool:
+    """True for an address range without host bits."""
+    try:
+        ip_network(text)
+    except ValueError:
+        return False
+    return True
 
 
 def inside(text: str, networks: Iterable[Network]) -> bool:

@@ -8,10 +8,13 @@ from typing import Literal
 from msgspec import Struct
 
 from federation.model.access import AccessRule
+from federation.model.flat import Image
+from federation.model.flows import FlowReport
 from federation.model.moves import Leaving, Order, Orders, Shift
 from federation.model.names import MemberName, ServiceKey
 from federation.model.policy import GlobalName, Policy
 from federation.model.record import Endpoint, Evidence, Port, Protocol, ServiceKind, Signed
+from federation.model.sighting import Sighted
 from federation.model.tokens import JwtKey
 
 Role = Literal["gateway", "node", "dns", "xds"]
@@ -25,7 +28,8 @@ class Site(Struct, frozen=True, kw_only=True):
     handout's anchors were taken from.
     `gateways` maps the node names of the member's own gateways to their ids: gateway i has the i-th overlay address.
     `rails` maps them to their rails.
-    `zones` counts the member's node agents by availability zone.
+    `zones` counts the member's node agents by availability zone. `reachable` and `local` are its ranges in the ledger,
+    `images` how addresses in the local ones are seen by flat peers.
     """
 
     member: MemberName
@@ -39,6 +43,9 @@ class Site(Struct, frozen=True, kw_only=True):
     issuer: str = ""
     ledger: int = 0
     zones: dict[str, int] = {}
+    reachable: tuple[str, ...] = ()
+    local: tuple[str, ...] = ()
+    images: tuple[Image, ...] = ()
 
 
 class PeerGateway(Struct, frozen=True, kw_only=True):
@@ -50,6 +57,8 @@ class PeerGateway(Struct, frozen=True, kw_only=True):
     overlay: str
     port: int
     rail: int = 1
+    alternates: tuple[str, ...] = ()
+    relay: bool = False
 
 
 class OwnGateway(Struct, frozen=True, kw_only=True):
@@ -66,25 +75,30 @@ class OwnGateway(Struct, frozen=True, kw_only=True):
 
 class OwnNode(Struct, frozen=True, kw_only=True):
     """A node of the reader's own member: its raw WireGuard public key and its address in the overlay. Key
-    `own-node/<name>`.
+    `own-node/<name>`. `pods` are its pods' ranges as other members see them, `address` where its agent stands.
     """
 
     node: str
     key: bytes
     overlay: str
+    pods: tuple[str, ...] = ()
+    address: str = ""
 
 
 class Here(Struct, frozen=True):
     """Where the reader itself stands: its availability zone ("": unknown), and of a node its address in the member's
-    overlay prefix. Key `here`; each program has its own.
+    overlay prefix, with the ranges of its pods where its agent was told none. Key `here`; each program has its own.
     """
 
     az: str = ""
     overlay: str = ""
+    pods: tuple[str, ...] = ()
 
 
 class Peer(Struct, frozen=True, kw_only=True):
-    """Another member: its anchors (as in `Site`), prefix and gateways. Key `peer/<member>`."""
+    """Another member: its anchors (as in `Site`), prefix and gateways. Key `peer/<member>`. `flat` are its
+    pods' ranges while flat mode is in force with it.
+    """
 
     member: MemberName
     number: int
@@ -93,6 +107,7 @@ class Peer(Struct, frozen=True, kw_only=True):
     anchor: str
     overlay: str
     gateways: tuple[PeerGateway, ...] = ()
+    flat: tuple[str, ...] = ()
 
 
 class Pool(Struct, frozen=True, kw_only=True):
@@ -262,9 +277,8 @@ class JwtBundle(Struct, frozen=True):
 
 
 class ForeignBundle(Struct, frozen=True):
-    """What to trust of a trust domain outside the federation. Key `foreign/<trust domain>`. `anchors` are PEM, "" none.
-
-    It is never put together with another's.
+    """What to trust of a trust domain outside the federation, apart from all others. Key `foreign/<trust domain>`.
+    `anchors` are PEM, "" none.
     """
 
     trust_domain: str
@@ -278,6 +292,7 @@ Handout = (
     | OwnGateway
     | OwnNode
     | Peer
+    | Sighted
     | Pool
     | Import
     | HeadlessSlice
@@ -296,10 +311,11 @@ class NodeReport(Struct, frozen=True, kw_only=True):
     """What a program says of itself to its controller. Key `node` of the topic `report`.
 
     `reached` is the root of the last handout that is fully in force, `problems` one line each. `wireguard_*`: the raw
-    public key and the proof of it, of gateways and nodes. `gateway_*` are set by the role gateway: underlay `ip:port`,
-    mTLS port, and the `ip:port` where the member's own nodes reach it ("": nowhere). `ledger` is the greatest ledger
-    mark whose anchors are in force and on disk, `issuers` the key ids (hex) of the anchors that signed the leaves in
-    use. `drains` are those that it was told on its own socket, by member, and `frozen` why it takes no more of them.
+    public key and the proof of it, of gateways and nodes. `gateway_*` are set by the role gateway: underlay `ip:port`
+    and further ones, mTLS port, the `ip:port` where own nodes reach it ("": nowhere), and whether it carries between
+    others. `ledger` is the greatest ledger mark whose anchors are in force and on disk, `issuers` the key ids (hex) of
+    the anchors that signed the leaves in use. `drains` are those that it was told on its own socket, by member, and
+    `frozen` why it takes no more of them. `pods` are the ranges of the pods on a node, as the node has them.
     """
 
     node: str
@@ -312,10 +328,13 @@ class NodeReport(Struct, frozen=True, kw_only=True):
     gateway_endpoint: str = ""
     gateway_port: int = 0
     gateway_inside: str = ""
+    gateway_alternates: tuple[str, ...] = ()
+    gateway_relay: bool = False
     ledger: int = 0
     issuers: tuple[str, ...] = ()
     drains: dict[str, Order] = {}
     frozen: str = ""
+    pods: tuple[str, ...] = ()
 
 
 class LinkReport(Struct, frozen=True, kw_only=True):
@@ -324,7 +343,8 @@ class LinkReport(Struct, frozen=True, kw_only=True):
     `handshake_age` in seconds, -1 when there was none; `rx` and `tx` in bytes; `rtt_us` and `jitter_us` -1 when not
     measured. `up` is what the probes say and `since` the Unix millisecond of the last change (0: none yet); `loss` in
     per cent. `mtu` is the largest packet in the tunnel that passes, in bytes (0: not even what IPv6 needs; -1: not
-    measured).
+    measured). `heard` is the `ip:port` from where the far end speaks when that is not in its record ("": it is, or
+    nothing was heard of late); `relay` the member through which the link goes ("": straight).
     """
 
     member: MemberName
@@ -338,12 +358,13 @@ class LinkReport(Struct, frozen=True, kw_only=True):
     since: int = 0
     loss: int = 0
     mtu: int = -1
+    heard: str = ""
+    relay: str = ""
 
 
 class EndpointReport(Struct, frozen=True):
-    """An own endpoint fails its probe since this Unix second. Key `endpoint/<namespace>/<name>/<address>`.
-
-    It stands there as long as it fails.
+    """An own endpoint fails its probe since this Unix second, as long as it does. Key
+    `endpoint/<namespace>/<name>/<address>`.
     """
 
     service: ServiceKey
@@ -361,37 +382,13 @@ class EnvoyRefusal(Struct, frozen=True):
 
 
 class TargetReport(Struct, frozen=True):
-    """A DNS server finds a member's public address for a name down, since this Unix second.
-
-    Key `target/<member>/<host>`; it stands there as long as it is down.
+    """A DNS server finds a member's public address for a name down, since this Unix second and as long as it is. Key
+    `target/<member>/<host>`.
     """
 
     member: MemberName
     host: str
     since: int
-
-
-class Flow(Struct, frozen=True, order=True):
-    """What one workload (`namespace/account`, "" for those without an identity) asks of one member: thousandths of
-    requests per second, an average over 10 s, and the part of the answers that were errors (ppm). A TCP connection
-    counts as a request.
-    """
-
-    source: str
-    to: MemberName
-    mrps: int
-    errors: int = 0
-
-
-class FlowReport(Struct, frozen=True):
-    """What the workloads of a node ask of one service. Key `flow/<namespace>/<name>`; held still against noise, and
-    there only while there is traffic. `surge`: thousandths of requests per second that are believed of all flows
-    together because they rose faster than their averages follow (`federation/law/surge.py`); 0: they did not.
-    """
-
-    service: ServiceKey
-    flows: tuple[Flow, ...]
-    surge: int = 0
 
 
 Report = NodeReport | LinkReport | EndpointReport | EnvoyRefusal | TargetReport | FlowReport

@@ -101,6 +101,10 @@ class MemberObject(Struct, frozen=True, kw_only=True):
     conditions: tuple[Condition, ...]
 
 
+CLUSTER_ID, CLUSTERSET = "cluster.clusterset.k8s.io", "clusterset.k8s.io"
+"""KEP-2149: the name of the cluster, and of the set while it is in one."""
+
+
 class Property(Struct, frozen=True):
     """A ClusterProperty (KEP-2149)."""
 

@@ -23,6 +23,15 @@ class Drained(Struct, frozen=True):
     uid: str = ""
 
 
+class Outside(Struct, frozen=True):
+    """Where, as our cluster says, a gateway on one of its nodes is reached from outside: at public addresses of the
+    node, and at the `ip:port` (UDP) of Services in front of it.
+    """
+
+    addresses: tuple[str, ...] = ()
+    endpoints: tuple[str, ...] = ()
+
+
 class LocalFacts(Struct, frozen=True, kw_only=True):
     """What our own cluster says of one service. `kind` is None when there is no such Service.
 

@@ -5,9 +5,11 @@ from typing import Literal
 
 from msgspec import Struct, structs
 
+from federation.model.flat import Flat
 from federation.model.moves import Leaving, Shift
 from federation.model.names import MemberName, ServiceKey
 from federation.model.policy import GlobalName
+from federation.model.sighting import Sighting
 from federation.model.wish import Wish
 
 Protocol = Literal["TCP", "UDP", "SCTP"]
@@ -75,6 +77,8 @@ class Gateway(Struct, frozen=True, kw_only=True):
     `key` is the raw WireGuard public key, `proof` shows that the member holds it (`link.possession`), `endpoint` the
     underlay `ip:port`, `overlay` its address inside the member's overlay prefix, `port` the Envoy port on that address.
     `rail`, 1 to 8, is no other gateway's of this member: it meets a peer's gateway on rail r at its port + r - 1.
+    `alternates` are further endpoints of it, in the order in which to try them; `relay` when it carries between others
+    what they cannot send each other.
     """
 
     id: int
@@ -85,6 +89,12 @@ class Gateway(Struct, frozen=True, kw_only=True):
     port: int
     proof: bytes = b""
     rail: int = 1
+    alternates: tuple[str, ...] = ()
+    relay: bool = False
+
+
+ALTERNATES_MAX = 3
+"""Further endpoints that a gateway may name: each costs its peers a turn while nothing is heard from it."""
 
 
 class Traits(Struct, frozen=True, kw_only=True):
@@ -232,6 +242,7 @@ class Seen(Struct, frozen=True):
 
 BEHIND_MAX = 8
 _BY_SERVICE: dict[type[Struct], str] = {Export: "export", Numbers: "number", Demand: "demand", Granted: "grant"}
+_TO: dict[type[Struct], str] = {Distance: "distance", Flat: "flat"}
 SINGLE: dict[type[Struct], str] = {
     About: "about",
     Rotation: "rotation",
@@ -251,6 +262,8 @@ Resource = (
     | Shift
     | Evidence
     | Distance
+    | Sighting
+    | Flat
     | PublicName
     | JwtKeys
     | Rotation
@@ -272,14 +285,22 @@ def key_of(resource: Resource) -> str:
             return f"slice/{resource.service}/{resource.az}/{ports_mark(resource)}"
         case Shift():
             return f"shift/{resource.service}/{resource.source}/{resource.to}"
+        case Evidence() | Distance() | Sighting() | Flat():
+            return _key_about(resource)
+        case PublicName():
+            return f"name/{resource.name.host}"
+
+
+def _key_about(resource: Evidence | Distance | Sighting | Flat) -> str:
+    match resource:
         case Evidence(kind="link"):
             return f"evidence/link/{resource.about}"
         case Evidence():
             return f"evidence/target/{resource.about}/{resource.host}"
-        case Distance():
-            return f"distance/{resource.to}"
-        case PublicName():
-            return f"name/{resource.name.host}"
+        case Distance() | Flat():
+            return f"{_TO[type(resource)]}/{resource.to}"
+        case Sighting():
+            return f"sighting/{resource.member}/{resource.gateway}/{resource.rail}"
 
 
 def ports_mark(value: Slice) -> str:

@@ -27,7 +27,8 @@ class Timeouts(Struct, frozen=True, kw_only=True):
 class Retries(Struct, frozen=True, kw_only=True):
     """`on`: Envoy's retry_on words, besides what never reached a server, which is always retried. `attempts` after the
     first (0: 2). `per_try` and the back-off (`base`, doubled with jitter up to `most`) in milliseconds. `budget`:
-    retries may be this per cent of active requests (0: 20), but `least` may always run at once (0: 10).
+    retries may be this per cent of active requests (0: 20; without `on` 100), but `least` may always run at once
+    (0: 10; without `on` 1,000: what never reached a server loads none).
     """
 
     on: tuple[str, ...] = ()

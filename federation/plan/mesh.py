@@ -1,13 +1,19 @@
 """Who links with whom: our gateways for our record, our peers for our agents. Pure."""
 
+from collections import Counter
 from collections.abc import Container, Iterable, Mapping
+from ipaddress import ip_network
 
+from federation.model.cidr import Network, forbidden_address, host_of, inside
+from federation.model.flat import Image
 from federation.model.handout import LinkReport, NodeReport, Peer, PeerGateway, Place, Site, TargetReport, Witness
 from federation.model.ledger import Ledger, Member
+from federation.model.local import Outside
 from federation.model.moves import Leaving
 from federation.model.names import MemberName
-from federation.model.overlay import gateway_address
-from federation.model.record import BEHIND_MAX, About, Distance, Evidence, Gateway, Resource, Seen
+from federation.model.overlay import RAILS, federation_of, gateway_address
+from federation.model.record import ALTERNATES_MAX, BEHIND_MAX, About, Distance, Evidence, Gateway, Resource, Seen
+from federation.model.sighting import SIGHTED_MAX, Sighted, Sighting
 
 
 def site(
@@ -17,6 +23,7 @@ def site(
     rails: Mapping[str, int],
     zones: Mapping[str, int],
     issuer: str = "",
+    images: tuple[Image, ...] = (),
 ) -> Site:
     """Our own member as our agents see it."""
     return Site(
@@ -31,11 +38,14 @@ def site(
         issuer=issuer,
         ledger=ledger.mark,
         zones=dict(zones),
+        reachable=own.reachable,
+        local=own.local,
+        images=images,
     )
 
 
-def peer(member: Member, ledger: Ledger, view: Iterable[Resource]) -> Peer:
-    """Another member as our agents see it: its ledger entry and the gateways in its record."""
+def peer(member: Member, ledger: Ledger, view: Iterable[Resource], flat: tuple[str, ...] = ()) -> Peer:
+    """Another member as our agents see it: its ledger entry and the gateways in its record; `flat` its pods' ranges."""
     gateways = sorted((item for item in view if isinstance(item, Gateway)), key=lambda g: g.id)
     return Peer(
         member=member.name,
@@ -44,14 +54,46 @@ def peer(member: Member, ledger: Ledger, view: Iterable[Resource]) -> Peer:
         trust_domain=ledger.trust_domain(member.name),
         anchor=member.trusted,
         overlay=member.overlay,
+        flat=flat,
         gateways=tuple(
-            PeerGateway(id=g.id, key=g.key, endpoint=g.endpoint, overlay=g.overlay, port=g.port, rail=g.rail)
+            PeerGateway(
+                id=g.id,
+                key=g.key,
+                endpoint=g.endpoint,
+                overlay=g.overlay,
+                port=g.port,
+                rail=g.rail,
+                alternates=g.alternates,
+                relay=g.relay,
+            )
             for g in gateways
         ),
     )
 
 
-def own_gateway(own: Member, number: int, rail: int, report: NodeReport) -> Gateway | None:
+def further_endpoints(own: Member, report: NodeReport, outside: Outside, ledger: Ledger) -> tuple[str, ...]:
+    """Where else a gateway is reached: as its agent was told, then as our cluster says.
+
+    What the cluster says and peers would refuse is left out: they would refuse the whole gateway with it.
+    """
+    port = int(report.gateway_endpoint.rpartition(":")[2])
+    addresses = (f"[{one}]:{port}" if ":" in one else f"{one}:{port}" for one in outside.addresses)
+    others = (member for member in ledger.members.values() if member.name != own.name)
+    refused = [ip_network(one) for member in others for one in member.reachable]
+    refused.append(ip_network(federation_of(own.overlay)))
+    found = [one for one in (*outside.endpoints, *addresses) if _is_usable(one, refused)]
+    every = dict.fromkeys((*report.gateway_alternates, *found))
+    return tuple(one for one in every if one != report.gateway_endpoint)[:ALTERNATES_MAX]
+
+
+def _is_usable(endpoint: str, refused: Iterable[Network]) -> bool:
+    host, port = host_of(endpoint), int(endpoint.rpartition(":")[2])
+    return forbidden_address(host) is None and port <= 65_536 - RAILS and not inside(host, refused)
+
+
+def own_gateway(
+    own: Member, number: int, rail: int, report: NodeReport, further: tuple[str, ...] = ()
+) -> Gateway | None:
     """The gateway that this report describes; None until the agent has a key and an endpoint."""
     if not (report.wireguard_key and report.gateway_endpoint and report.gateway_port):
         return None
@@ -64,7 +106,44 @@ def own_gateway(own: Member, number: int, rail: int, report: NodeReport) -> Gate
         overlay=gateway_address(own.overlay, number),
         port=report.gateway_port,
         rail=rail,
+        alternates=further,
+        relay=report.gateway_relay,
     )
+
+
+def sightings(links: Mapping[int, Iterable[LinkReport]]) -> list[Sighting]:
+    """What our record says of where our gateways, by their rails, hear those of other members."""
+    found = (
+        Sighting(member=link.member, gateway=link.gateway, rail=rail, endpoint=link.heard)
+        for rail, reports in links.items()
+        for link in reports
+        if link.heard
+    )
+    return sorted(found, key=lambda one: (one.member, one.gateway, one.rail, one.endpoint))
+
+
+def sighted(said: Mapping[int, Iterable[Resource]], members: Container[MemberName], own: Member) -> dict[str, Sighted]:
+    """Where others hear the gateways of these members, as our gateways read it; `said` by their admission numbers. What
+    they hear at an address of ours is another network's that has it too: for us it is our own pod's.
+
+    An endpoint that more of them name comes before one that fewer name, else the eldest's: one liar among several adds
+    an endpoint to try, and takes none away.
+    """
+    votes: dict[tuple[MemberName, int, int], Counter[str]] = {}
+    ours = [ip_network(one) for one in (*own.reachable, *own.local)]
+    for number in sorted(said):
+        for item in said[number]:
+            if isinstance(item, Sighting) and item.member in members and not inside(host_of(item.endpoint), ours):
+                votes.setdefault((item.member, item.gateway, item.rail), Counter())[item.endpoint] += 1
+    return {
+        f"sighted/{member}/{gateway}/{rail}": Sighted(
+            member=member,
+            gateway=gateway,
+            rail=rail,
+            endpoints=tuple(endpoint for endpoint, _ in count.most_common(SIGHTED_MAX)),
+        )
+        for (member, gateway, rail), count in sorted(votes.items())
+    }
 
 
 def seen(mark: int, programs: Mapping[str, NodeReport | None]) -> Seen:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from msgspec import Struct, structs
 
 from federation.law.case import Case, Paths
+from federation.model.flat import Image, seen_address
 from federation.model.handout import Candidate, HeadlessSlice, Import, Listener, Offer, Pool, Steered
 from federation.model.imported import ClusterObject, Said
 from federation.model.local import LocalFacts
@@ -71,7 +72,7 @@ class ServiceInputs(Struct, frozen=True, kw_only=True):
     plan remembered; `now` in Unix milliseconds. `demand` is what our clients ask of it, in requests per second (0:
     unknown), `paths` what our agents know of the ways to others. `asks` is what other members would have us take,
     `importers` all that may. `shifts` are those that our clients obey, `own_shifts` those that we ask of everybody.
-    `refused_by` is what our proxies refuse of the service, by node.
+    `refused_by` is what our proxies refuse of the service, by node. `images`: how others see our local addresses.
     """
 
     own: MemberName
@@ -104,6 +105,7 @@ class ServiceInputs(Struct, frozen=True, kw_only=True):
     asks: Mapping[MemberName, int] = {}
     importers: tuple[MemberName, ...] = ()
     refused_by: Mapping[str, str] = {}
+    images: tuple[Image, ...] = ()
 
 
 Told = Import | HeadlessSlice | Pool | Offer | Steered
@@ -174,7 +176,11 @@ def plan_service(inputs: ServiceInputs) -> ServicePlan:
     record |= {key_of(item): item for item in rooms.said}
     handout: dict[str, Told] = {**made.handout, **names}
     if export is not None:
-        said: tuple[Resource, ...] = (export, *local.slices, *inputs.own_shifts)
+        said: tuple[Resource, ...] = (
+            export,
+            *(seen_slice(one, inputs.images) for one in local.slices),
+            *inputs.own_shifts,
+        )
         record |= {key_of(item): item for item in said}
         handout |= _own(export, local, in_force([*levels, *service_levels(export.traits)]).policy)
     if inputs.registers and inputs.numbers:
@@ -336,6 +342,14 @@ def _own(export: Export, local: LocalFacts, policy: Policy) -> dict[str, Pool | 
         pool = Pool(service=item.service, az=item.az, ports=item.ports, endpoints=item.endpoints)
         handout[key_of(item).replace("slice/", "pool/", 1)] = pool
     return handout
+
+
+def seen_slice(item: Slice, images: tuple[Image, ...]) -> Slice:
+    """The slice as others are told of it, by addresses at which they can reach it."""
+    if not images:
+        return item
+    endpoints = tuple(structs.replace(one, address=seen_address(one.address, images)) for one in item.endpoints)
+    return structs.replace(item, endpoints=endpoints)
 
 
 def _listeners(inputs: ServiceInputs, ports: tuple[Port, ...]) -> tuple[Listener, ...]:

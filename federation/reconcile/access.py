@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from federation.model.access import Call
+from federation.model.access import Call, opened_to
 from federation.model.errors import InputError
 from federation.model.handout import Offer
-from federation.model.names import ServiceKey
+from federation.model.names import MemberName, ServiceKey
 from federation.model.spiffe import parse_spiffe
 from federation.plan.access import Verdict, judged
 from federation.reconcile.loop import Loop
@@ -35,8 +35,23 @@ def access(loop: Loop, service: ServiceKey, source: str, method: str, path: str)
         "method": method,
         "path": path,
         "ports": [_row(verdict) for verdict in found],
-        "notes": list(loop.notes(service)),
+        "notes": [*loop.notes(service), *_by_address(loop, offer, member)],
     }
+
+
+def _by_address(loop: Loop, offer: Offer, member: MemberName) -> list[str]:
+    """What this member's pods may open in flat mode, whoever they are; nothing while that is not in force."""
+    members, own = loop.parts.ledger.ledger.members, loop.parts.own.name
+    if loop.flat.pair(members[own], members[member], loop.index.about(member)).why:
+        return []
+    opened = [
+        f"{port.name or port.port}/{port.protocol}"
+        for port in offer.ports
+        if {"", member}.intersection(opened_to(port, offer.access))
+    ]
+    what = f"may open {', '.join(opened)}" if opened else "may open none of its ports"
+    why = "packets show no namespace, account, method or path, so rules that name one open none"
+    return [f"flat mode is in force with {member}: any pod there {what} by address; {why}"]
 
 
 def _row(verdict: Verdict) -> dict[str, Any]:

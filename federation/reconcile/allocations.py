@@ -42,7 +42,7 @@ class Allocations:
         given = self._given["rail"]
         for gone in given.keys() - set(gateways):
             self._free("rail", gone)
-        for node in sorted(set(gateways) - given.keys(), key=self.gateway):
+        for node in sorted(sorted(set(gateways) - given.keys()), key=self.gateway):
             free = min(set(range(1, RAILS + 1)) - self._taken["rail"], default=0)
             if free:
                 self._give("rail", node, free)

@@ -7,7 +7,7 @@ agents had time to come back, so that a controller that restarts moves no traffi
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from federation.model.handout import FlowReport
+from federation.model.flows import FlowReport
 from federation.model.names import MemberName, ServiceKey
 from federation.plan.grants import settled
 from federation.ports import Clock, Store

@@ -12,8 +12,8 @@ from federation.session.tree import Tree
 from federation.wire.keyed import encode
 
 KINDS: dict[Role, frozenset[str]] = {
-    "gateway": frozenset(("site", "peer", "pool", "offer", "own-node")),
-    "node": frozenset(("site", "peer", "pool", "import", "jwt", "foreign", "orders", "own-gateway")),
+    "gateway": frozenset(("site", "peer", "sighted", "pool", "offer", "own-node")),
+    "node": frozenset(("site", "peer", "pool", "import", "offer", "jwt", "foreign", "orders", "own-gateway")),
     "xds": frozenset(("site", "peer", "pool", "import")),
     "dns": frozenset(("site", "import", "headless", "place", "steered", "witness", "orders")),
 }

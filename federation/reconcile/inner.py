@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from federation.config import Enrolment
+from federation.model.flat import Image, placed
 from federation.model.handout import NodeReport, OwnGateway, OwnNode
 from federation.model.ledger import Member
 from federation.model.overlay import gateway_address
@@ -36,8 +37,13 @@ class Inner:
         gateways: Mapping[str, int],
         enrolled: Mapping[str, Enrolment],
         reports: Mapping[str, NodeReport | None],
+        images: tuple[Image, ...] = (),
     ) -> dict[str, Struct]:
-        """The resources, by key; none while no gateway takes nodes. `gateways` are the ids of the enrolled ones."""
+        """The resources, by key: nodes while a gateway takes them, or they have pods. `gateways` are the ids of those
+        that are enrolled.
+
+        Pods are those that lie in our ranges: what a node says of others' leads nowhere.
+        """
         for name, number in gateways.items():
             report = reports.get(name)
             if report is not None:
@@ -46,16 +52,16 @@ class Inner:
         for name in nodes:
             report = reports.get(name)
             if report is not None and report.wireguard_key:
-                node = OwnNode(node=name, key=report.wireguard_key, overlay=self._allocations.node(name, own.overlay))
-                self._note(NODE, self._nodes, name, node)
+                overlay = self._allocations.node(name, own.overlay)
+                self._note(
+                    NODE, self._nodes, name, _node(own, overlay, report, report.pods or enrolled[name].pods, images)
+                )
         for name in self._gateways.keys() - gateways.keys():
             self._note(GATEWAY, self._gateways, name, None)
         for name in self._nodes.keys() - nodes:
             self._note(NODE, self._nodes, name, None)
-        if not self._gateways:
-            return {}
         found: dict[str, Struct] = {f"{GATEWAY}{one.id}": one for one in self._gateways.values()}
-        return found | {f"{NODE}{one.node}": one for one in self._nodes.values()}
+        return found | {f"{NODE}{one.node}": one for one in self._nodes.values() if self._gateways or one.pods}
 
     def _note(self, prefix: str, held: dict[str, T], name: str, value: T | None) -> None:
         if held.get(name) == value:
@@ -66,6 +72,11 @@ class Inner:
         else:
             held[name] = value
             self._store.put(prefix + name, encode(value))
+
+
+def _node(own: Member, overlay: str, report: NodeReport, pods: tuple[str, ...], images: tuple[Image, ...]) -> OwnNode:
+    seen = tuple(one for _, one in placed(pods, own.reachable, images))
+    return OwnNode(node=report.node, key=report.wireguard_key, overlay=overlay, pods=seen, address=report.address)
 
 
 def _gateway(own: Member, number: int, report: NodeReport) -> OwnGateway | None:

@@ -47,6 +47,7 @@ def inputs_of(loop: Loop, local: LocalFacts, peers: tuple[Offered, ...], around:
         federation=around.settings.policy,
         nodes=loop.nodes.all,
         refused_by=loop.refused_by(key),
+        images=loop.flat.images(own),
         kept=loop.memory.of(key),
         now=int(loop.parts.clock.wall() * 1_000),
     )

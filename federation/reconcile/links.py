@@ -1,6 +1,7 @@
 """Our links to other members as our gateways report them: what they cost, whether they are up, what we say of them."""
 
 from collections import Counter
+from collections.abc import Mapping
 
 from msgspec import Struct
 
@@ -9,6 +10,7 @@ from federation.model.handout import Role
 from federation.model.ledger import Member
 from federation.model.names import MemberName, ServiceKey
 from federation.model.record import Distance, Evidence
+from federation.model.sighting import Sighting
 from federation.model.standing import Standing, best
 from federation.plan import mesh
 from federation.plan.cost import settled_cost
@@ -51,6 +53,11 @@ class Links:
     def distances(self) -> list[Distance]:
         """What our record says of what it costs to reach others from here."""
         return [Distance(member, cost) for member, cost in sorted(self.costs.items())]
+
+    def sightings(self, rails: Mapping[str, int]) -> list[Sighting]:
+        """What our record says of where our gateways hear others; one that is away is unknown, not gone."""
+        states = self._agents.states()
+        return mesh.sightings({rail: states[name].links for name, rail in rails.items() if name in states})
 
     def evidence(self) -> list[Evidence]:
         """What our record says is down, by our gateways and DNS servers."""

@@ -32,6 +32,7 @@ from federation.reconcile.bundles import Bundles
 from federation.reconcile.demand import Demands
 from federation.reconcile.desired import NOTHING, Desired
 from federation.reconcile.exported import Exported
+from federation.reconcile.flat import FlatPairs
 from federation.reconcile.guarding import Guarding
 from federation.reconcile.heard import PATIENCE, Heard
 from federation.reconcile.inner import Inner
@@ -64,7 +65,7 @@ TICK = 1.0
 REST, REST_MAX = 3, 0.25
 """After a pass the sessions are given so many times as long as it took, and no more seconds than that."""
 RESYNC = 300.0
-MESH_KEYS = ("gateway/", "distance/", "evidence/", "jwt")
+MESH_KEYS = ("gateway/", "distance/", "evidence/", "sighting/", "flat/", "jwt")
 
 
 class Loop:
@@ -76,6 +77,7 @@ class Loop:
         self.index = PeerIndex(parts.own.name)
         self.memory = Memory(parts.store)
         self.moves = Moves(parts.own.name, parts.store)
+        self.flat = FlatPairs(parts.own.name, parts.store, parts.images)
         self.names = OwnNames(parts.own.name, parts.ledger, self.memory)
         self.links = Links(parts.own.name, parts.agents, parts.peers, parts.journal, parts.clock)
         self._guard = Guarding()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from federation.model.handout import FlowReport
+from federation.model.flows import FlowReport
 from federation.model.names import MemberName, ServiceKey
 
 if TYPE_CHECKING:

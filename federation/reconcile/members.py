@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from federation.model.imported import ClusterObject, Condition, MemberObject, Property, Said
+from federation.model.imported import CLUSTER_ID, CLUSTERSET, ClusterObject, Condition, MemberObject, Property, Said
 from federation.model.ledger import Member
 from federation.model.moves import Leaving
 from federation.model.names import MemberName
@@ -13,10 +13,6 @@ from federation.ports import PeerState
 
 if TYPE_CHECKING:
     from federation.reconcile.loop import Loop
-
-CLUSTER_ID, CLUSTERSET = "cluster.clusterset.k8s.io", "clusterset.k8s.io"
-"""KEP-2149: the name of the cluster, and of the set while it is in one."""
-
 
 EXPORTS_EVERY = 10.0
 """Seconds for which the number of a member's exports stands: a rollout moves it many times a second."""

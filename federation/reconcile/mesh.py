@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from federation.model.handout import NodeReport
 from federation.model.ledger import Member
+from federation.model.local import Outside
 from federation.model.names import MemberName
 from federation.model.record import Gateway, Resource, key_of
 from federation.plan import mesh
@@ -36,22 +37,27 @@ def plan_mesh(loop: Loop, states: Mapping[MemberName, PeerState]) -> tuple[dict[
     names = [name for name, one in loop.programs.enrolments.items() if one.role == "gateway"]
     rails = loop.allocations.rails(names)
     ours: list[Resource] = [*_gateways(loop, own, reports, rails), *loop.links.distances(), *evidence]
-    ours += loop.trust.record
+    ours += [*loop.links.sightings(rails), *loop.trust.record]
     enrolled = loop.programs.enrolments
     ours.append(mesh.seen(ledger.mark, {name: reports.get(name) for name in (*enrolled, *loop.programs.unread)}))
     record |= {key_of(item): item for item in ours} | loop.bundles.record()
     ids = {name: loop.allocations.gateway(name) for name in names}
-    handout: dict[str, Struct] = {"site": mesh.site(own, ledger, ids, rails, loop.programs.zones, loop.trust.issuer)}
-    handout |= loop.inner.handout(own, ids, enrolled, reports)
+    record |= loop.flat.record(ledger.members)
+    site = mesh.site(own, ledger, ids, rails, loop.programs.zones, loop.trust.issuer, loop.flat.images(own))
+    handout: dict[str, Struct] = {"site": site}
+    handout |= loop.inner.handout(own, ids, enrolled, reports, site.images)
     handout[f"place/{own.name}"] = mesh.place(own, loop.links.costs, own=True)
     handout |= mesh.own_witnesses(own.name, evidence)
     hosts = loop.desired.steered.keys()
     for name in states:
-        member, said = ledger.members[name], loop.index.about(name).values()
-        handout[f"peer/{name}"] = mesh.peer(member, ledger, said)
-        handout[f"place/{name}"] = mesh.place(member, mesh.distances(said, ledger.members.keys()))
+        member, about = ledger.members[name], loop.index.about(name)
+        told, pair = about.values(), loop.flat.pair(own, member, about)
+        handout[f"peer/{name}"] = mesh.peer(member, ledger, told, pair.ranges)
+        handout[f"place/{name}"] = mesh.place(member, mesh.distances(told, ledger.members.keys()))
         if _fresh(states[name]):
-            handout |= mesh.witnesses(name, said, ledger.members.keys(), hosts)
+            handout |= mesh.witnesses(name, told, ledger.members.keys(), hosts)
+    said = {ledger.members[name].number: loop.index.about(name).values() for name in states}
+    handout |= mesh.sighted(said, states.keys(), own)
     handout["orders"] = loop.moves.told
     return record, handout | loop.bundles.handout(states)
 
@@ -64,13 +70,22 @@ def _gateways(
     store = loop.parts.store
     for name, rail in rails.items():
         report = reports.get(name)
-        gateway = mesh.own_gateway(own, loop.allocations.gateway(name), rail, report) if report else None
+        further = _further(loop, name, report)
+        gateway = mesh.own_gateway(own, loop.allocations.gateway(name), rail, report, further) if report else None
         known = _known_gateway(store.get(f"known/{name}"))
         if gateway is not None and gateway != known:
             store.put(f"known/{name}", encode(gateway))
         if gateway or known:
             found.append(gateway or known)
     return [gateway for gateway in found if gateway is not None]
+
+
+def _further(loop: Loop, name: str, report: NodeReport | None) -> tuple[str, ...]:
+    if report is None or not report.gateway_endpoint:
+        return ()
+    outside = loop.programs.outside.get(name, Outside())
+    ledger = loop.parts.ledger.ledger
+    return mesh.further_endpoints(ledger.members[loop.parts.own.name], report, outside, ledger)
 
 
 def _known_gateway(kept: bytes | None) -> Gateway | None:

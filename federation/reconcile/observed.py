@@ -4,9 +4,11 @@ from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
+from federation.model.flat import Flat
 from federation.model.moves import Leaving, Shift
 from federation.model.names import MemberName, ServiceKey
 from federation.model.record import Demand, Distance, Evidence, Export, Gateway, Granted, Resource, Slice
+from federation.model.sighting import Sighting
 from federation.plan.service import Offered, service_of
 
 
@@ -39,7 +41,7 @@ class PeerIndex:
         self._shifts: dict[ServiceKey, dict[str, Shift]] = {}
 
     def about(self, member: MemberName) -> Mapping[str, Resource]:
-        """What this member says of itself and of others, apart from services: gateways, distances, evidence."""
+        """What this member says apart from services: gateways, distances, evidence, sightings, flat mode."""
         return self._apart.get(member, {})
 
     def note(self, member: MemberName, keys: Iterable[str], view: Mapping[str, Resource]) -> set[ServiceKey]:
@@ -133,7 +135,7 @@ class PeerIndex:
         held = self._apart.setdefault(member, {})
         if resource is None:
             held.pop(key, None)
-        elif isinstance(resource, Gateway | Distance | Evidence):
+        elif isinstance(resource, Gateway | Distance | Evidence | Sighting | Flat):
             held[key] = resource
 
     def _note_room(self, member: MemberName, key: str, resource: Resource | None) -> set[ServiceKey]:

@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from federation.config import Folder, Own, SelfEnrolled
 from federation.law.case import Paths
+from federation.model.flat import Image
 from federation.model.ledger import Member, Settings
 from federation.model.moves import Leaving
 from federation.model.names import MemberName
@@ -16,7 +17,8 @@ from federation.ports import Agents, Clock, ClusterApi, Disk, Journal, LedgerSou
 
 @dataclass(frozen=True)
 class Parts:
-    """Ourselves, and the outside by its ports. `labels` are those that our member says of itself."""
+    """Ourselves, and the outside by its ports. `labels` are those that our member says of itself, `images` how
+    its local ranges are seen by others."""
 
     own: Own
     folder: Folder
@@ -31,6 +33,7 @@ class Parts:
     disk: Disk
     enrolled: SelfEnrolled | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
+    images: tuple[Image, ...] = ()
 
 
 class Around(Struct, frozen=True):

@@ -100,5 +100,5 @@ class Publications:
 
 def _handout(tree: Tree, enrolment: Enrolment, address: Callable[[str], str]) -> Tree:
     own = {f"workload/{w.namespace}/{w.account}": encode(w) for w in enrolment.workloads}
-    here = Here(enrolment.az, address(enrolment.name) if enrolment.role == "node" else "")
+    here = Here(enrolment.az, address(enrolment.name) if enrolment.role == "node" else "", enrolment.pods)
     return tree.apply(own | ({"here": encode(here)} if here != Here() else {}))

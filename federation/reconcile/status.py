@@ -10,6 +10,7 @@ from federation.law.shares import rule
 from federation.model.handout import Import, Steered
 from federation.model.names import ServiceKey
 from federation.model.wish import Wish
+from federation.reconcile.flattening import pairs_of
 from federation.reconcile.loop import Loop
 from federation.reconcile.memory import Suspicion
 from federation.reconcile.underway import under_way
@@ -53,6 +54,7 @@ def status(loop: Loop) -> dict[str, Any]:
         "services": [_service(key, loop, paths) for key in sorted(loop.desired.plans) if _is_told(key, loop)],
         "names": _names(loop),
         "moves": under_way(loop),
+        "flat": pairs_of(loop),
         "foreign": _foreign(loop),
         "held": [loop.held.reason, *map(str, loop.held.services)] if loop.held else [],
         "problem": loop.problem,
@@ -135,6 +137,8 @@ def _links(loop: Loop) -> list[dict[str, Any]]:
             "since": link.since,
             "loss": link.loss,
             "mtu": link.mtu,
+            "heard": link.heard,
+            "relay": link.relay,
         }
         for name, state in sorted(loop.parts.agents.states().items())
         for link in sorted(state.links, key=lambda item: (item.member, item.gateway))

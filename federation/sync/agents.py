@@ -12,7 +12,8 @@ from prometheus_client import Gauge
 from federation.link.line import Line
 from federation.link.possession import proves
 from federation.model.errors import Refused
-from federation.model.handout import EndpointReport, EnvoyRefusal, FlowReport, LinkReport, NodeReport, TargetReport
+from federation.model.flows import FlowReport
+from federation.model.handout import EndpointReport, EnvoyRefusal, LinkReport, NodeReport, TargetReport
 from federation.model.names import ServiceKey
 from federation.ports import AgentState
 from federation.session.session import Acked, Event, Offered, Session, Steps

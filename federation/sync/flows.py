@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from msgspec import Struct
 
 from federation.model.errors import Refused
-from federation.model.handout import Flow, FlowReport
+from federation.model.flows import Flow, FlowReport
 from federation.model.names import ServiceKey
 
 PREFIX = "flow/"

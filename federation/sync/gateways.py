@@ -6,8 +6,10 @@ from federation.link.possession import proves
 from federation.model.cidr import forbidden_address, inside, is_canonical
 from federation.model.errors import Refused
 from federation.model.ledger import Member
-from federation.model.overlay import RAILS
-from federation.model.record import Gateway
+from federation.model.names import is_label
+from federation.model.overlay import RAILS, federation_of
+from federation.model.record import ALTERNATES_MAX, Gateway
+from federation.model.sighting import Sighting
 
 PRIME = 2**255 - 19
 _ORDER_8 = (
@@ -28,11 +30,33 @@ def check_gateway(gateway: Gateway, member: Member, reader: Member) -> None:
     _check_key(gateway, member, name)
     if not 1 <= gateway.rail <= RAILS:
         raise Refused(f"{name}: rail {gateway.rail} is not 1 to {RAILS}; last good kept", "E120")
-    host, port = _endpoint_parts(gateway.endpoint, name)
-    check_number(port, f"{name}: endpoint port", 65_536 - RAILS)
-    why = forbidden_address(host) or _led_astray(host, member, reader)
+    if len(gateway.alternates) > ALTERNATES_MAX:
+        raise Refused(f"{name}: {len(gateway.alternates)} further endpoints > {ALTERNATES_MAX}; last good kept", "E118")
+    for endpoint in (gateway.endpoint, *gateway.alternates):
+        host, port = _endpoint_parts(endpoint, name)
+        check_number(port, f"{name}: endpoint port", 65_536 - RAILS)
+        why = forbidden_address(host) or _led_astray(host, member, reader)
+        if why is not None:
+            raise Refused(f"{name}: endpoint {endpoint} {why}; last good kept", "E122")
+
+
+def check_sighting(sighting: Sighting, member: Member, reader: Member) -> None:
+    """Refused when this member may not say where it hears this gateway, or nobody can be heard there.
+
+    What it says is only tried, and only while nothing is heard of that gateway: WireGuard proves who answers.
+    """
+    name = f'sighting of gateway {sighting.gateway} of "{sighting.member[:80]}" by member "{member.name}"'
+    if not is_label(sighting.member) or sighting.member == member.name:
+        raise Refused(f"{name}: is not about another member; last good kept", "E114")
+    check_number(sighting.gateway, f"{name}: id")
+    check_number(sighting.rail, f"{name}: rail", RAILS)
+    host, port = _endpoint_parts(sighting.endpoint, name)
+    check_number(port, f"{name}: endpoint port")
+    why = forbidden_address(host)
+    if why is None and ip_address(host) in ip_network(federation_of(reader.overlay)):
+        why = "lies in the overlay"
     if why is not None:
-        raise Refused(f"{name}: endpoint {gateway.endpoint} {why}; last good kept", "E122")
+        raise Refused(f"{name}: endpoint {sighting.endpoint} {why}; last good kept", "E122")
 
 
 def check_number(number: int, what: str, most: int = 65_535) -> None:

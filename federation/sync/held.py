@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import cast
 
 from federation.model.errors import Refused
+from federation.model.flat import Flat
 from federation.model.ledger import Member
 from federation.model.moves import Shift
 from federation.model.record import (
@@ -19,6 +20,7 @@ from federation.model.record import (
     Resource,
     Slice,
 )
+from federation.model.sighting import Sighting
 from federation.session.session import KEY_BYTES
 from federation.session.tree import Change, Tree, compare, tree_of
 from federation.sync.rules import check_head, check_quota, check_resource, check_size
@@ -116,7 +118,7 @@ def _size(resources: Iterable[Resource]) -> Counter[str]:
         elif isinstance(item, PublicName):
             probe = item.name.policy.probe
             size.update(names=1, probes_per_second=-(-1_000 // probe.interval_ms) if probe else 0)
-        elif isinstance(item, Evidence | Distance):
+        elif isinstance(item, Evidence | Distance | Sighting | Flat):
             size.update(evidence=1)
         elif isinstance(item, Demand | Granted | Shift):
             size.update(rates=1)

@@ -12,6 +12,7 @@ from federation.link.statement import constrained_to, read_statement
 from federation.model import policy as limits
 from federation.model.cidr import forbidden_address, inside
 from federation.model.errors import Refused
+from federation.model.flat import Flat
 from federation.model.ledger import Member
 from federation.model.metadata import annotation_fault, is_key, is_value, label_fault
 from federation.model.moves import SECONDS_MAX, Shift
@@ -41,8 +42,9 @@ from federation.model.record import (
     Traits,
     key_of,
 )
+from federation.model.sighting import Sighting
 from federation.registrar.signing import RECORD, verified
-from federation.sync.gateways import check_gateway, check_number
+from federation.sync.gateways import check_gateway, check_number, check_sighting
 from federation.sync.names import check_name_policy
 from federation.sync.steering import check_about, check_hint, check_rates
 from federation.trust.anchor import check_form
@@ -98,22 +100,30 @@ def check_resource(key: str, resource: Resource, member: Member, reader: Member)
     if key != key_of(resource):
         raise Refused(f'resource "{key}" of member "{member.name}" calls itself "{key_of(resource)}"', "E120")
     match resource:
-        case Gateway():
-            check_gateway(resource, member, reader)
+        case Gateway() | Sighting():
+            _check_underlay(resource, member, reader)
         case About() | Shift():
             _check_moves(resource, member)
         case Export() | Slice() | Numbers():
             _check_offer(resource, member, reader)
         case Demand() | Granted():
             _check_room(resource, member)
-        case Evidence() | Distance():
-            _check_observation(resource, member)
+        case Evidence() | Distance() | Flat():
+            _check_of_another(resource, member)
         case PublicName():
             _check_name(resource.name, member)
         case JwtKeys():
             _check_jwt_keys(resource, member)
         case Rotation() | Leave() | Seen():
             _check_trust(resource, member)
+
+
+def _check_underlay(resource: Gateway | Sighting, member: Member, reader: Member) -> None:
+    match resource:
+        case Gateway():
+            check_gateway(resource, member, reader)
+        case Sighting():
+            check_sighting(resource, member, reader)
 
 
 def _check_offer(resource: Export | Slice | Numbers, member: Member, reader: Member) -> None:
@@ -213,12 +223,17 @@ def _check_seen(resource: Seen, member: Member) -> None:
         )
 
 
-def _check_observation(resource: Evidence | Distance, member: Member) -> None:
+def _check_of_another(resource: Evidence | Distance | Flat, member: Member) -> None:
     about = resource.about if isinstance(resource, Evidence) else resource.to
-    number = resource.since if isinstance(resource, Evidence) else resource.cost
     what = f'resource "{key_of(resource)[:160]}" of member "{member.name}"'
     if not is_label(about) or about == member.name:
         raise Refused(f"{what}: is not about another member; last good kept", "E114")
+    if not isinstance(resource, Flat):
+        _check_observation(resource, what)
+
+
+def _check_observation(resource: Evidence | Distance, what: str) -> None:
+    number = resource.since if isinstance(resource, Evidence) else resource.cost
     if isinstance(resource, Evidence) and (resource.kind == "target") != is_host(resource.host):
         raise Refused(f"{what}: {resource.host[:80]!r} is not what a {resource.kind} needs; last good kept", "E114")
     if not 0 <= number < 1 << 40:

@@ -2,10 +2,10 @@
 
 from msgspec import Struct
 
+from federation.model.flows import FlowReport
 from federation.model.handout import (
     EndpointReport,
     EnvoyRefusal,
-    FlowReport,
     ForeignBundle,
     HeadlessSlice,
     Here,
@@ -26,6 +26,7 @@ from federation.model.handout import (
     Workload,
 )
 from federation.model.moves import Orders
+from federation.model.sighting import Sighted
 from federation.wire.keyed import Codec
 
 HANDOUT_TOPIC = "handout"
@@ -40,6 +41,7 @@ HANDOUT = Codec(
         "own-gateway": OwnGateway,
         "own-node": OwnNode,
         "peer": Peer,
+        "sighted": Sighted,
         "pool": Pool,
         "import": Import,
         "headless": HeadlessSlice,

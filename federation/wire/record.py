@@ -1,5 +1,6 @@
 """The record feed (peer to peer)."""
 
+from federation.model.flat import Flat
 from federation.model.moves import Shift
 from federation.model.record import (
     About,
@@ -17,6 +18,7 @@ from federation.model.record import (
     Seen,
     Slice,
 )
+from federation.model.sighting import Sighting
 from federation.wire.keyed import Codec
 
 RECORD = Codec(
@@ -31,6 +33,8 @@ RECORD = Codec(
         "shift": Shift,
         "evidence": Evidence,
         "distance": Distance,
+        "sighting": Sighting,
+        "flat": Flat,
         "name": PublicName,
         "jwt": JwtKeys,
         "rotation": Rotation,

@@ -84,10 +84,10 @@ class MemoryRoutes:
         self._ledger = ledger
         self._devices = devices
         self.links: dict[str, routes.Link] = {}
-        self.tables: set[int] = set()
+        self.tables: set[tuple[int, str]] = set()
 
-    def rules(self) -> tuple[int, ...]:
-        """The tables that rules lead to."""
+    def rules(self) -> tuple[tuple[int, str], ...]:
+        """The tables that rules lead to, by family."""
         return tuple(sorted(self.tables))
 
     def apply_rules(self, steps: Iterable[routes.RuleStep]) -> None:
@@ -95,7 +95,7 @@ class MemoryRoutes:
         for step in steps:
             self._ledger.call()
             self._ledger.commands.append(rule_command(step))
-            (self.tables.add if isinstance(step, routes.AddRule) else self.tables.discard)(step.table)
+            (self.tables.add if isinstance(step, routes.AddRule) else self.tables.discard)((step.table, step.family))
 
     def read(self, device: str) -> routes.Link | None:
         """The link as it stands."""
@@ -154,7 +154,7 @@ class MemoryFilter:
         held = self.tables.get(table)
         return None if held is None else hashlib.sha256(msgspec.json.encode(held)).hexdigest()
 
-    def apply(self, table: nft.Table) -> None:
+    def apply(self, table: nft.Table, before: nft.Table | None = None) -> None:
         """Replace the table."""
         self._ledger.call()
         self._ledger.commands.append(f"nft -j -f - # replace table {nft.FAMILY} {table.name}")

@@ -28,8 +28,8 @@ class Routes(Protocol):
     def apply(self, steps: Iterable[routes.Step]) -> None:
         """Do these steps in order; adding what is there and removing what is not there succeed."""
 
-    def rules(self) -> tuple[int, ...]:
-        """The tables that our rules lead to (`routes.AddRule`)."""
+    def rules(self) -> tuple[tuple[int, str], ...]:
+        """The tables that our rules lead to, by family (`routes.AddRule`)."""
 
     def apply_rules(self, steps: Iterable[routes.RuleStep]) -> None:
         """Do these steps in order, as `apply` does."""
@@ -41,8 +41,8 @@ class Filter(Protocol):
     def read(self, table: str) -> str | None:
         """The fingerprint of the table as it stands, counters and handles left out; None without a table."""
 
-    def apply(self, table: nft.Table) -> None:
-        """Replace the table in one transaction."""
+    def apply(self, table: nft.Table, before: nft.Table | None = None) -> None:
+        """Replace the table in one transaction; `before` stands there now, where that is known."""
 
     def remove(self, table: str) -> None:
         """Remove the table; removing the absent succeeds."""

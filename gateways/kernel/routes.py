@@ -35,6 +35,7 @@ MAIN = 254
 METRIC = 1024
 """What the kernel gives to an IPv6 route that asks for none (ipv6.h, IP6_RT_PRIO_USER)."""
 
+FAMILIES = {"ip": socket.AF_INET, "ip6": socket.AF_INET6}
 PRIORITY = 157
 """Of our rules: before that of the main table (32766)."""
 
@@ -57,12 +58,14 @@ class LinuxRoutes:
                 routes=tuple(sorted(_routes(ip, index))),
             )
 
-    def rules(self) -> tuple[int, ...]:
-        """The tables that rules of our protocol number lead to."""
+    def rules(self) -> tuple[tuple[int, str], ...]:
+        """The tables that rules of our protocol number lead to, by family."""
         with IPRoute() as ip:
-            found = ip.get_rules(family=socket.AF_INET6)
             return tuple(
-                sorted(rule.get_attr("FRA_TABLE") for rule in found if rule.get_attr("FRA_PROTOCOL") == PROTOCOL)
+                (rule.get_attr("FRA_TABLE"), name)
+                for name, family in FAMILIES.items()
+                for rule in ip.get_rules(family=family)
+                if rule.get_attr("FRA_PROTOCOL") == PROTOCOL
             )
 
     def apply_rules(self, steps: Iterable[RuleStep]) -> None:
@@ -72,7 +75,7 @@ class LinuxRoutes:
                 verb, accepted = ("add", ALREADY) if isinstance(step, AddRule) else ("del", ABSENT)
                 mark = {"fwmark": step.table, "table": step.table, "FRA_PROTOCOL": PROTOCOL}
                 try:
-                    ip.rule(verb, family=socket.AF_INET6, priority=PRIORITY, **mark)
+                    ip.rule(verb, family=FAMILIES[step.family], priority=PRIORITY, **mark)
                 except NetlinkError as error:
                     if error.code not in accepted:
                         raise Unavailable(f"{type(step).__name__} {step.table}: {error}") from None

@@ -9,6 +9,10 @@ Change = SetDevice | SetPeer | DropPeer
 GET = "get=1\n\n"
 
 
+NONE = bytes(32)
+"""The preshared key that stands for none."""
+
+
 def set_request(steps: Iterable[Change]) -> str:
     """One `set` operation for these steps. Never `replace_peers`: that resets handshakes and counters of the others."""
     lines = ["set=1"]
@@ -24,7 +28,7 @@ def _lines(step: Change) -> list[str]:
         case DropPeer():
             return [f"public_key={step.key.hex()}", "remove=true"]
         case SetPeer(peer=peer):
-            lines = [f"public_key={peer.key.hex()}"]
+            lines = [f"public_key={peer.key.hex()}", f"preshared_key={(peer.preshared or NONE).hex()}"]
             if peer.endpoint:
                 lines.append(f"endpoint={peer.endpoint}")
             lines.append(f"persistent_keepalive_interval={peer.keepalive}")
@@ -75,6 +79,7 @@ def _peer(pairs: list[tuple[str, str]]) -> tuple[Peer, Counters]:
         endpoint=single.get("endpoint", ""),
         allowed=tuple(sorted(value for key, value in pairs if key == "allowed_ip")),
         keepalive=int(single.get("persistent_keepalive_interval", "0")),
+        preshared=bytes.fromhex(single.get("preshared_key", "")).removeprefix(NONE),
     )
     counters = Counters(
         int(single.get("last_handshake_time_sec", "0")),

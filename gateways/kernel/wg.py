@@ -20,7 +20,7 @@ from pyroute2 import IPRoute, WireGuard
 from pyroute2.netlink.exceptions import NetlinkError
 
 from federation.model.errors import InputError, Unavailable
-from gateways.kernel.uapi import GET, Change, parse_errno, parse_get, set_request
+from gateways.kernel.uapi import GET, NONE, Change, parse_errno, parse_get, set_request
 from gateways.render.wireguard import (
     Actual,
     Counters,
@@ -178,6 +178,7 @@ def kernel_peer(peer: Peer) -> dict[str, Any]:
     """A peer as pyroute2 takes it."""
     made: dict[str, Any] = {
         "public_key": base64.b64encode(peer.key).decode(),
+        "preshared_key": base64.b64encode(peer.preshared or NONE).decode(),
         "persistent_keepalive": peer.keepalive,
         "replace_allowed_ips": True,
         "allowed_ips": list(peer.allowed),
@@ -256,6 +257,7 @@ def _kernel_peer_of(entry: Any) -> tuple[Peer, Counters]:
         endpoint=f"{where}:{endpoint['port']}" if address else "",
         allowed=tuple(sorted(a["addr"] for a in entry.get_attr("WGPEER_A_ALLOWEDIPS") or ())),
         keepalive=entry.get_attr("WGPEER_A_PERSISTENT_KEEPALIVE_INTERVAL") or 0,
+        preshared=base64.b64decode(entry.get_attr("WGPEER_A_PRESHARED_KEY") or b"").removeprefix(NONE),
     )
     count = Counters(
         int(handshake.get("tv_sec", 0)),

@@ -6,7 +6,7 @@ What is told stands still against noise: it moves when it is off by 5 % or by on
 
 from collections.abc import Iterable, Mapping
 
-from federation.model.handout import Flow, FlowReport
+from federation.model.flows import Flow, FlowReport
 from federation.model.names import ServiceKey
 from gateways.load.account import Account
 from gateways.load.counts import Count, Way

@@ -16,19 +16,25 @@ FRAGMENTS = 0
 Answers = dict[tuple[str, int], float]
 
 
+def echo_socket() -> socket.socket:
+    """A socket that gets answers to echoes and does not block. InputError without the right to it."""
+    try:
+        port = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)
+    except OSError as error:
+        raise InputError(
+            f"echoes cannot be sent: {error.strerror}; run it as root or with CAP_NET_RAW", "E122"
+        ) from None
+    port.setsockopt(socket.IPPROTO_ICMPV6, ICMP6_FILTER, only(REPLY))
+    port.setblocking(False)
+    return port
+
+
 class Burst:
     """A socket of its own."""
 
     def __init__(self) -> None:
         """InputError without the right to it."""
-        try:
-            self._port = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)
-        except OSError as error:
-            raise InputError(
-                f"echoes cannot be sent: {error.strerror}; run it as root or with CAP_NET_RAW", "E122"
-            ) from None
-        self._port.setsockopt(socket.IPPROTO_ICMPV6, ICMP6_FILTER, only(REPLY))
-        self._port.setblocking(False)
+        self._port = echo_socket()
 
     def close(self) -> None:
         """Close the socket."""

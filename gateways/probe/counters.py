@@ -1,18 +1,18 @@
 """WireGuard's counters and measured round trips as link reports. Pure."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import MappingProxyType
 
 from federation.model.handout import LinkReport
 from federation.model.names import MemberName
 from federation.model.standing import Standing
 from gateways.probe.paths import Trip
+from gateways.reach import REJECTED, Place
 from gateways.render.wireguard import Actual, Counters
 from gateways.state import Tunnel, WgPeer
 from gateways.sync import Outcome
 
 NEVER = -1
-REJECTED = 180
-"""Seconds after which a session without a new handshake is over (WireGuard whitepaper 6.1, Reject-After-Time)."""
 
 
 def link_reports(
@@ -22,14 +22,17 @@ def link_reports(
     trip: Callable[[str], Trip],
     standing: Callable[[str], Standing],
     mtus: Mapping[str, int],
+    heard: Mapping[Place, str] = MappingProxyType({}),
+    relays: Mapping[Place, str] = MappingProxyType({}),
 ) -> dict[str, LinkReport]:
     """One report a peer gateway, by its key in the report feed. `actual` are the devices by name.
 
     `now` is Unix seconds, as the handshake's time is. For an overlay address `trip` gives the round trip,
-    `standing` what probes say of the way there, `mtus` how large packets pass.
+    `standing` what probes say of the way there, `mtus` how large packets pass; `heard` is by device and key where peers
+    are heard (`reach`), `relays` the members through which they are.
     """
     reports: dict[str, LinkReport] = {}
-    for peer, count in _counted(tunnels, actual):
+    for device, peer, count in _counted(tunnels, actual):
         reports[f"link/{peer.member}/{peer.gateway}"] = LinkReport(
             member=MemberName(peer.member),
             gateway=peer.gateway,
@@ -42,8 +45,23 @@ def link_reports(
             since=standing(peer.overlay).since,
             loss=standing(peer.overlay).loss,
             mtu=mtus.get(peer.overlay, NEVER),
+            heard=_elsewhere(peer, heard.get((device, peer.key), "")),
+            relay=relays.get((device, peer.key), ""),
         )
     return reports
+
+
+def unsealed(tunnels: Iterable[Tunnel], outcome: Outcome, now: float) -> tuple[str, ...]:
+    """One line for each link with a preshared key and without a session, at this Unix second."""
+    if outcome.waiting:
+        return ()
+    found = ((peer, count) for _, peer, count in _counted(tunnels, outcome.actual) if peer.preshared)
+    why = "no handshake, with a preshared key: give both ends the same one"
+    return tuple(
+        f"E122 link to {peer.member} gateway {peer.gateway}: {why}"
+        for peer, count in found
+        if now - count.handshake > REJECTED
+    )
 
 
 def silent_gateways(tunnels: Iterable[Tunnel], outcome: Outcome, now: float) -> tuple[str, ...]:
@@ -63,15 +81,35 @@ def silent_gateways(tunnels: Iterable[Tunnel], outcome: Outcome, now: float) -> 
     return tuple(lines)
 
 
+def unreached(tunnels: Iterable[Tunnel], outcome: Outcome, through: Mapping[Place, str]) -> tuple[str, ...]:
+    """One line for each gateway that others hear and this one does not; `through` are the members that carry there."""
+    lines: list[str] = []
+    for tunnel in tunnels:
+        for peer in tunnel.peers:
+            place = (tunnel.device, peer.key)
+            if peer.sighted and place in outcome.lost:
+                carrier = through.get(place)
+                why = "and no member that we reach carries between others (`--relay`)"
+                if carrier is not None:
+                    why = f"and nothing comes through {carrier}, which carries between others"
+                what = f"others hear it at {peer.sighted[0]}, we do not: a NAT changes ports,"
+                lines.append(f"E190 link to {peer.member} gateway {peer.gateway}: {what} {why}")
+    return tuple(lines)
+
+
 def received(tunnels: Iterable[Tunnel], actual: Mapping[str, Actual]) -> dict[str, int]:
     """Bytes received from each peer gateway, by its overlay address."""
-    return {peer.overlay: count.rx for peer, count in _counted(tunnels, actual)}
+    return {peer.overlay: count.rx for _, peer, count in _counted(tunnels, actual)}
 
 
-def _counted(tunnels: Iterable[Tunnel], actual: Mapping[str, Actual]) -> Iterator[tuple[WgPeer, Counters]]:
-    """The gateways of other members, with what was counted."""
+def _elsewhere(peer: WgPeer, endpoint: str) -> str:
+    return "" if endpoint in (peer.endpoint, *peer.alternates) else endpoint
+
+
+def _counted(tunnels: Iterable[Tunnel], actual: Mapping[str, Actual]) -> Iterator[tuple[str, WgPeer, Counters]]:
+    """The gateways of other members, each with its device and what was counted."""
     for tunnel in tunnels:
         if tunnel.rail:
             counters = actual[tunnel.device].counters if tunnel.device in actual else {}
             for peer in tunnel.peers:
-                yield peer, counters.get(peer.key, Counters())
+                yield tunnel.device, peer, counters.get(peer.key, Counters())

@@ -16,8 +16,9 @@ def wireguard_command(step: wireguard.Step) -> str:
             return f"wg set {step.name} peer {_key(step.key)} remove"
         case wireguard.SetPeer(peer=peer):
             endpoint = f" endpoint {peer.endpoint}" if peer.endpoint else ""
+            secret = " preshared-key (hidden)" if peer.preshared else ""
             return (
-                f"wg set {step.name} peer {_key(peer.key)}{endpoint} "
+                f"wg set {step.name} peer {_key(peer.key)}{secret}{endpoint} "
                 f"persistent-keepalive {peer.keepalive} allowed-ips {','.join(peer.allowed)}"
             )
 
@@ -43,7 +44,8 @@ def route_command(step: routes.Step) -> str:
 def rule_command(step: routes.RuleStep) -> str:
     """The `ip` command of this step (ip-rule(8))."""
     verb = "add" if isinstance(step, routes.AddRule) else "del"
-    return f"ip -6 rule {verb} fwmark {step.table:#x} lookup {step.table} protocol {routes.PROTOCOL}"
+    version = "-6" if step.family == "ip6" else "-4"
+    return f"ip {version} rule {verb} fwmark {step.table:#x} lookup {step.table} protocol {routes.PROTOCOL}"
 
 
 def _route(step: routes.AddRoute | routes.DropRoute) -> str:

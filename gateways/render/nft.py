@@ -4,6 +4,7 @@ Every rule bears a comment with the hash of its own expression, so that reading 
 whatever spelling nft prefers in its answers.
 """
 
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
 
 import msgspec
@@ -32,11 +33,20 @@ class Chain(Struct, frozen=True, kw_only=True):
         return tuple(mark(rule) for rule in self.rules)
 
 
+class Set(Struct, frozen=True):
+    """A set of addresses of this family (`ip`, `ip6`) with protocols and ports, which rules name by `@name`."""
+
+    name: str
+    family: str
+    elements: tuple[tuple[str, str, int], ...] = ()
+
+
 class Table(Struct, frozen=True):
     """The whole of what bears our name."""
 
     name: str
     chains: tuple[Chain, ...]
+    sets: tuple[Set, ...] = ()
 
 
 def mark(rule: Rule) -> str:
@@ -48,6 +58,8 @@ def replace_commands(table: Table) -> Json:
     """One atomic transaction: the table as it must be, whatever stood there before."""
     target = {"family": FAMILY, "name": table.name}
     commands: list[Json] = [{"add": {"table": target}}, {"delete": {"table": target}}, {"add": {"table": target}}]
+    commands.extend({"add": {"set": _set(table.name, one)}} for one in table.sets)
+    commands.extend(_elements("add", table.name, one.name, one.elements) for one in table.sets if one.elements)
     commands.extend({"add": {"chain": _chain(table.name, chain)}} for chain in table.chains)
     for chain in table.chains:
         for rule in chain.rules:
@@ -60,6 +72,30 @@ def replace_commands(table: Table) -> Json:
             }
             commands.append({"add": {"rule": body}})
     return {"nftables": commands}
+
+
+def change_commands(table: Table, before: Table) -> Json | None:
+    """One transaction from the table as it was; None where more than elements of sets is another."""
+    shape = [(one.name, one.family) for one in table.sets]
+    if table.chains != before.chains or shape != [(one.name, one.family) for one in before.sets]:
+        return None
+    commands: list[Json] = []
+    for one, other in zip(table.sets, before.sets, strict=True):
+        if one.elements is not other.elements:
+            now, then = set(one.elements), set(other.elements)
+            changes = (("delete", sorted(then - now)), ("add", sorted(now - then)))
+            commands += [_elements(verb, table.name, one.name, found) for verb, found in changes if found]
+    return {"nftables": commands}
+
+
+def _set(table: str, one: Set) -> Json:
+    address = "ipv4_addr" if one.family == "ip" else "ipv6_addr"
+    return {"family": FAMILY, "table": table, "name": one.name, "type": [address, "inet_proto", "inet_service"]}
+
+
+def _elements(verb: str, table: str, name: str, elements: Iterable[tuple[str, str, int]]) -> Json:
+    listed = [{"concat": list(element)} for element in elements]
+    return {verb: {"element": {"family": FAMILY, "table": table, "name": name, "elem": listed}}}
 
 
 def delete_commands(name: str) -> Json:
@@ -88,3 +124,24 @@ def payload(protocol: str, field: str) -> Json:
 def equal(left: Json, right: object) -> Json:
     """The one is the other."""
     return {"match": {"op": "==", "left": left, "right": right}}
+
+
+def prefix_of(text: str) -> Json:
+    """A range in its text form."""
+    first, _, bits = text.partition("/")
+    return {"prefix": {"addr": first, "len": int(bits)}}
+
+
+def from_devices(devices: Sequence[str]) -> Json:
+    """It came in by one of these."""
+    return one_of(meta("iifname"), devices)
+
+
+def to_devices(devices: Sequence[str]) -> Json:
+    """It leaves by one of these."""
+    return one_of(meta("oifname"), devices)
+
+
+def one_of(left: Json, values: Sequence[str]) -> Json:
+    """It is any of these."""
+    return equal(left, values[0] if len(values) == 1 else {"set": list(values)})

@@ -2,10 +2,15 @@
 
 from collections.abc import Iterable
 from ipaddress import ip_network
+from itertools import product
 
 from msgspec import Struct
 
 from gateways.state import Tunnel, Way
+
+FAMILIES = ("ip", "ip6")
+DUMMY = "192.0.0.8/32"
+"""The IPv4 dummy address (RFC 7600 section 4.8)."""
 
 PROTOCOL = 157
 """Our number in the `protocol` field of a route (rtnetlink(7)): 5 to 255 are free for administrators and daemons."""
@@ -66,15 +71,17 @@ class DropLink(Struct, frozen=True):
 
 
 class AddRule(Struct, frozen=True):
-    """Packets with this mark look in the table of the same number first."""
+    """Packets of this family (`ip`, `ip6`) with this mark look in the table of the same number first."""
 
     table: int
+    family: str
 
 
 class DropRule(Struct, frozen=True):
     """They do so no more."""
 
     table: int
+    family: str
 
 
 Step = SetLink | AddAddress | DropAddress | AddRoute | DropRoute | DropLink
@@ -83,14 +90,16 @@ RuleStep = AddRule | DropRule
 
 def link_of(tunnel: Tunnel) -> Link:
     """The link of this tunnel. The own address is a host address: each peer's prefix has a route of its own, with the
-    size of packets that passes there: TCP at both ends of a connection keeps to it.
+    size of packets that passes there: TCP at both ends of a connection keeps to it. What carries IPv4 has an IPv4
+    address, if only DUMMY: on a device without one even loose rp_filter drops what is answered over another.
     """
+    carries_v4 = any("." in prefix for peer in tunnel.peers for prefix in peer.allowed)
     routes = {Way(str(ip_network(way.prefix)), way.mtu, way.table, way.metric) for way in tunnel.ways}
     return Link(
         device=tunnel.device,
         mtu=MTU,
         up=True,
-        addresses=(f"{tunnel.address}/128",),
+        addresses=(*((DUMMY,) if carries_v4 else ()), f"{tunnel.address}/128"),
         routes=tuple(sorted(routes)),
     )
 
@@ -109,8 +118,8 @@ def changes(wanted: Link, actual: Link | None) -> tuple[Step, ...]:
     return tuple(steps)
 
 
-def rule_changes(wanted: Iterable[int], held: Iterable[int]) -> tuple[RuleStep, ...]:
-    """What to do so that just these tables are asked by their marks."""
-    wants, has = set(wanted), set(held)
-    added = [AddRule(table) for table in sorted(wants - has)]
-    return (*added, *(DropRule(table) for table in sorted(has - wants)))
+def rule_changes(wanted: Iterable[int], held: Iterable[tuple[int, str]]) -> tuple[RuleStep, ...]:
+    """What to do so that just these tables are asked by their marks, in both families."""
+    wants, has = set(product(wanted, FAMILIES)), set(held)
+    added = [AddRule(*one) for one in sorted(wants - has)]
+    return (*added, *(DropRule(*one) for one in sorted(has - wants)))

@@ -17,7 +17,9 @@ KEEPALIVE = 10
 class Peer(Struct, frozen=True, kw_only=True, order=True):
     """One peer of a device. `endpoint` is `ip:port` or `[v6]:port`, "" when unknown; `allowed` canonical and sorted.
 
-    `starts` when it is this end that starts a handshake anew; a device does not hold that.
+    `starts` when it is this end that starts a handshake anew, `alternates` and `sighted` where else it may be; a device
+    does not hold these. `preshared` is the raw key that both ends mix into their handshakes (whitepaper section 5.2),
+    b"" for none.
     """
 
     key: bytes
@@ -25,6 +27,9 @@ class Peer(Struct, frozen=True, kw_only=True, order=True):
     allowed: tuple[str, ...]
     keepalive: int = KEEPALIVE
     starts: bool = False
+    preshared: bytes = b""
+    alternates: tuple[str, ...] = ()
+    sighted: tuple[str, ...] = ()
 
 
 class Device(Struct, frozen=True, kw_only=True):
@@ -90,6 +95,9 @@ def device_of(tunnel: Tunnel) -> Device:
             endpoint=p.endpoint,
             allowed=tuple(sorted(str(ip_network(a)) for a in p.allowed)),
             starts=p.starts,
+            preshared=p.preshared,
+            alternates=p.alternates,
+            sighted=p.sighted,
         )
         for p in tunnel.peers
     )
@@ -150,6 +158,9 @@ def _peer_step(peer: Peer, held: Peer | None, wished: Peer | None) -> Peer | Non
         return peer
     moved = not held.endpoint or wished is None or wished.endpoint != peer.endpoint
     endpoint = peer.endpoint if moved and held.endpoint != peer.endpoint else ""
-    if not endpoint and (held.allowed, held.keepalive) == (peer.allowed, peer.keepalive):
+    same = (held.allowed, held.keepalive, held.preshared) == (peer.allowed, peer.keepalive, peer.preshared)
+    if same and not endpoint:
         return None
-    return Peer(key=peer.key, endpoint=endpoint, allowed=peer.allowed, keepalive=peer.keepalive)
+    return Peer(
+        key=peer.key, endpoint=endpoint, allowed=peer.allowed, keepalive=peer.keepalive, preshared=peer.preshared
+    )

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from prometheus_client import REGISTRY
 
-from federation.model.handout import Flow
+from federation.model.flows import Flow
 from tests.e2e.load_envoy import LoadBed, until
 
 SECONDS, MORE = 12, 48

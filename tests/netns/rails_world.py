@@ -82,7 +82,7 @@ class RailsWorld:
         ids = {"us-east-g1": 1, "us-east-g2": 2}
         both = structs.replace(site(us), gateways=ids, rails=ids), peer(eu, f"{FAR}:{PORT}")
         if name != "n":
-            return keyed(*both, OwnNode(node="us-east-n", key=key_of("n"), overlay=NODE))
+            return keyed(*both, OwnNode(node="us-east-n", key=key_of("n"), overlay=NODE, address=AGENT))
         client = Workload("default", "client", (CLIENT,))
         web = web_import(candidate(eu, 1, 1, cost=90))
         return keyed(*both, Here(overlay=NODE), *map(self._own, (1, 2)), client, web)

@@ -1,5 +1,6 @@
 """Two gateways of a member carry at once: one is lost under load and comes back, and no request fails."""
 
+import json
 import sys
 import time
 from base64 import b64decode, b64encode
@@ -114,6 +115,32 @@ def test_a_drained_gateway_gets_nothing_new_and_no_request_waits(world: RailsWor
         ticks.until(time.time() + 1)
         assert space.run(isthmus, "gateway", "undrain", "--state", state) == "carries again\n"
         await_true("the gateway carries again", lambda: world.carrier() == before, 30)
+        ticks.until(time.time() + 1)
+    assert ticks.failed() == []
+    assert ticks.longest() < UNMOVED_SECONDS
+
+
+def test_the_bench_measures_each_link_and_keeps_to_its_limit(world: RailsWorld) -> None:
+    isthmus = str(Path(sys.executable).with_name("isthmus"))
+    run = ("bench", "link", "--state", str(world.root / "w"), "--seconds", "3", "--limit", "5", "--output", "json")
+    found = json.loads(world.spaces["w"].run(isthmus, *run))
+    assert [(one["member"], one["gateway"]) for one in found] == [("us-east", 1), ("us-east", 2)]
+    for one in found:
+        assert one["idle"]["lost_percent"] == 0
+        assert 2 < one["carried"]["mbit"] <= 5.1
+
+
+def test_preshared_keys_are_given_while_requests_run(world: RailsWorld) -> None:
+    isthmus = str(Path(sys.executable).with_name("isthmus"))
+    with ticking(world) as ticks:
+        ticks.until(time.time() + 1)
+        key = world.spaces["w"].run(isthmus, "gateway", "preshared", "us-east", "--state", str(world.root / "w"))
+        (world.root / "key").write_text(key)
+        for name in ("g1", "g2"):
+            give = ("preshared", "eu-central", "--state", str(world.root / name), "--file", str(world.root / "key"))
+            world.spaces[name].run(isthmus, "gateway", *give)
+        held = world.spaces["w"].run
+        await_true("both rails have it", lambda: held("wg", "show", "all", "preshared-keys").count(key.strip()) == 2)
         ticks.until(time.time() + 1)
     assert ticks.failed() == []
     assert ticks.longest() < UNMOVED_SECONDS

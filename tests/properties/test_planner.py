@@ -6,11 +6,24 @@ from msgspec import Struct, structs
 
 from federation.law.case import case_of
 from federation.law.room import way_back, whole
-from federation.model.handout import Candidate, ForeignBundle, Import, JwtBundle, Listener, Offer, Pool, Workload
+from federation.model.access import AccessRule, Source
+from federation.model.flat import Image
+from federation.model.handout import (
+    Candidate,
+    ForeignBundle,
+    Import,
+    JwtBundle,
+    Listener,
+    Offer,
+    OwnNode,
+    Pool,
+    Workload,
+)
 from federation.model.moves import Leaving, Shift
 from federation.model.names import MemberName, ServiceKey
 from federation.model.policy import Policy, Probe, Ramp
 from federation.model.record import Endpoint, EndpointState, Port, Signed
+from federation.model.sighting import Sighted
 from federation.model.standing import Standing
 from gateways.evidence import Evidence
 from gateways.offering import Offering
@@ -26,6 +39,7 @@ M1, M2 = MemberName("m1"), MemberName("m2")
 MEMBERS = ("m1", "m2", "m3", "m4")
 SERVICES = tuple(service_of(number) for number in range(3))
 ANCHORS = tuple(real(name).anchor for name in ("eu-central", "ap-south"))
+ENDPOINTS = ("203.0.113.9:51820", "203.0.113.9:4000")
 ADDRESSES = ("10.1.16.0", "10.1.16.1", "10.1.16.10", "10.1.9.1")
 
 Change = tuple[str, Struct | None]
@@ -44,6 +58,9 @@ def sites(draw: st.DrawFn) -> Change:
         region=draw(st.sampled_from(["r1", "r2"])),
         ledger=draw(st.integers(0, 2)),
         gateways=draw(st.sampled_from([{"g1": 1}, {"g1": 1}, {"g1": 2}, {}])),
+        reachable=draw(st.sampled_from([(), ("10.1.0.0/16", "100.71.0.0/16")])),
+        local=("10.1.16.0/24",),
+        images=draw(st.sampled_from([(), (Image("10.1.16.0/24", "100.71.16.0/24"),)])),
     )
     return "site", draw(st.sampled_from([site, site, site, None]))
 
@@ -61,6 +78,7 @@ def peers(draw: st.DrawFn) -> Change:
         region=draw(st.sampled_from(["r1", "r2"])),
         overlay=draw(st.sampled_from([peer_of(number).overlay] * 3 + ["fd49:7374::/32", "nonsense"])),
         trust_domain=draw(st.sampled_from([peer_of(number).trust_domain] * 5 + ["thief.test"])),
+        flat=draw(st.sampled_from([(), (), (f"10.2{number}.0.0/16",), ("10.22.0.0/15",), ("nonsense",)])),
     )
     return f"peer/m{number}", draw(maybe(st.just(peer)))
 
@@ -134,11 +152,25 @@ def pools(draw: st.DrawFn) -> Change:
 def others(draw: st.DrawFn) -> Change:
     key = draw(service)
     ports = draw(st.sampled_from([(Port("http", 80, "TCP", "http"),), (Port("tcp", 81), Port("udp", 53, "UDP"))]))
-    offered = f"offer/{key}", draw(maybe(st.just(Offer(key, ports, Policy(probe=draw(probes))))))
+    access = draw(st.sampled_from([(), (AccessRule(sources=(Source(),)),), (AccessRule(sources=(Source(M2),)),)]))
+    offered = f"offer/{key}", draw(maybe(st.just(Offer(key, ports, Policy(probe=draw(probes)), access))))
     name = draw(st.sampled_from(["outside.test", "m9.acme.mesh"]))
     foreign = f"foreign/{name}", draw(maybe(st.just(ForeignBundle(name, "PEM", ()))))
     signed = "jwt/m2", draw(maybe(st.just(JwtBundle(MemberName("m2"), Signed(b"", b"")))))
-    return draw(st.sampled_from([offered, offered, foreign, signed]))
+    pods = draw(st.sampled_from([(), ("10.1.9.0/24",), ("100.71.16.0/24",), ("10.9.0.0/24",)]))
+    address = draw(st.sampled_from(["", "10.1.0.1", "10.1.0.9"]))
+    inner = draw(st.sampled_from("ab"))
+    node = OwnNode(node=inner, key=inner.encode() * 32, overlay="fd49:7374:0:1:0:1:0:7", pods=pods, address=address)
+    return draw(st.sampled_from([offered, offered, foreign, signed, (f"own-node/{inner}", node)]))
+
+
+@st.composite
+def sightings(draw: st.DrawFn) -> Change:
+    number, gateway, rail = draw(st.integers(2, 4)), draw(st.integers(1, 2)), draw(st.integers(1, 2))
+    value = Sighted(
+        member=MemberName(f"m{number}"), gateway=gateway, rail=rail, endpoints=(draw(st.sampled_from(ENDPOINTS)),)
+    )
+    return f"sighted/m{number}/{gateway}/{rail}", draw(maybe(st.just(value)))
 
 
 class Seen(Struct, frozen=True):
@@ -153,7 +185,9 @@ class Seen(Struct, frozen=True):
     renewed: int
 
 
-changes = st.one_of(sites(), peers(), peers(), workloads(), imports(), imports(), imports(), pools(), pools(), others())
+changes = st.one_of(
+    sites(), peers(), peers(), sightings(), workloads(), imports(), imports(), imports(), pools(), pools(), others()
+)
 standings = st.builds(Standing, st.booleans(), st.sampled_from([0, T - 2_500]), st.sampled_from([0, 30]))
 overlays = st.sampled_from([gateway_of(number, index).overlay for number in (2, 3, 4) for index in (1, 2)])
 steps = st.builds(
@@ -229,10 +263,10 @@ def differing(before: object, now: object) -> set[tuple[str, str]]:
 @settings(derandomize=True, deadline=None, max_examples=150)
 @given(st.lists(steps, min_size=2, max_size=8))
 def test_a_node_planned_in_steps_is_one_planned_from_nothing(found: list[Seen]) -> None:
-    play(NODE, found)
+    play(structs.replace(NODE, pods=("10.1.16.0/28", "10.1.9.0/24")), found)
 
 
 @settings(derandomize=True, deadline=None, max_examples=100)
 @given(st.lists(steps, min_size=2, max_size=8))
 def test_a_gateway_planned_in_steps_is_one_planned_from_nothing(found: list[Seen]) -> None:
-    play(GATEWAY, found)
+    play(structs.replace(GATEWAY, inside="10.1.0.1:51900"), found)

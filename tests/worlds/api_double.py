@@ -144,4 +144,4 @@ def _line(event: Object) -> bytes:
 
 
 def _key(value: Object) -> tuple[str, str]:
-    return (value["metadata"]["namespace"], value["metadata"]["name"])
+    return (value["metadata"].get("namespace", ""), value["metadata"]["name"])

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from federation.adapters.kube.access import KubeAccess
+from federation.adapters.kube.claim import Claim
 from federation.adapters.kube.cluster import Kube
 from federation.adapters.kube.pace import Pace
 from federation.model.names import ServiceKey
@@ -46,9 +47,9 @@ def export(name: str = "web") -> dict[str, Any]:
 class Following:
     """A Kube that runs against the double; `until` waits for a condition over its wakeups."""
 
-    def __init__(self, double: ApiDouble, pace: Pace = BRISK) -> None:
+    def __init__(self, double: ApiDouble, pace: Pace = BRISK, claim: Claim | None = None) -> None:
         self.double = double
-        self.kube = Kube(KubeAccess(double.url, False), "az", pace)
+        self.kube = Kube(KubeAccess(double.url, False), "az", pace, claim=claim)
         self._woken = asyncio.Event()
 
     def addresses(self) -> list[str]:
@@ -60,8 +61,11 @@ class Following:
                 self._woken.clear()
                 await self._woken.wait()
 
+    async def start(self) -> None:
+        await self.kube.run(lambda key: self._woken.set())
+
     async def run(self, story: Callable[["Following"], Awaitable[None]]) -> None:
-        task = asyncio.create_task(self.kube.run(lambda key: self._woken.set()))
+        task = asyncio.create_task(self.start())
         try:
             await self.until(lambda: self.kube.certainty == "fresh")
             await story(self)

@@ -33,6 +33,7 @@ from federation.model.handout import (
 from federation.model.moves import Orders
 from federation.model.names import MemberName, ServiceKey
 from federation.model.record import Endpoint, Port
+from federation.model.sighting import Sighted
 from federation.model.spiffe import SpiffeId, account, trust_domain
 from federation.trust.anchor import make_anchor
 from federation.trust.issue import sign_leaf
@@ -176,5 +177,11 @@ def _key(value: Handout, index: int) -> str:
             return f"steered/{value.name.host}/{value.name.service}"
         case ForeignBundle():
             return f"foreign/{value.trust_domain}"
-        case Witness():
-            return f"witness/{value.observer}/{value.evidence.kind}/{value.evidence.about}/{value.evidence.host}"
+        case Sighted() | Witness():
+            return _seen_key(value)
+
+
+def _seen_key(value: Sighted | Witness) -> str:
+    if isinstance(value, Sighted):
+        return f"sighted/{value.member}/{value.gateway}/{value.rail}"
+    return f"witness/{value.observer}/{value.evidence.kind}/{value.evidence.about}/{value.evidence.host}"

@@ -10,11 +10,12 @@ import msgspec
 
 from federation.adapters.kube import drains
 from federation.adapters.kube.access import KubeAccess
+from federation.adapters.kube.claim import Claim
 from federation.adapters.kube.follow import Follower
 from federation.adapters.kube.http import Http
 from federation.adapters.kube.kinds import FOLLOWED, Kind, ObjectKey, title
 from federation.adapters.kube.pace import Outage, Pace
-from federation.adapters.kube.reading import Wrong, named_service, read_head, read_object
+from federation.adapters.kube.reading import Wrong, is_marked, named_service, read_head, read_object
 from federation.adapters.kube.tokens import review
 from federation.adapters.kube.writer import Writer
 from federation.adapters.objects import OverObjects
@@ -25,13 +26,16 @@ from federation.model.tokens import ServiceAccount
 from federation.ports import Certainty, Wake, Wanted
 from federation.wire.k8s.types import KINDS, K8sObject, Node, Pod
 
+PROPERTY = "ClusterProperty"
 HELD = K8sObject | Node | Pod
 """What the world is made of."""
 log = logging.getLogger("kube")
 
 
 class Kube(OverObjects):
-    """A ClusterApi over one API server. Nothing is written while `may_write()` is False."""
+    """A ClusterApi over one API server. Nothing is written while `may_write()` is False; nothing is known or written
+    while the cluster is another member's by `claim`.
+    """
 
     def __init__(
         self,
@@ -39,20 +43,25 @@ class Kube(OverObjects):
         default_az: str,
         pace: Pace | None = None,
         may_write: Callable[[], bool] = lambda: True,
+        claim: Claim | None = None,
     ) -> None:
         self._access = access
         self._pace = pace or Pace()
+        self._claim = claim or Claim()
+        self._may_write = may_write
         super().__init__(default_az)
         self._certainty: dict[str, Certainty] = {name: "unknown" for name in FOLLOWED}
         self._rejected: dict[ObjectKey, str] = {}
         self._troubles: dict[str, str] = {}
         self._wake: Wake = lambda key: None
-        self._http = Http(access, self._pace, may_write)
-        self._writer = Writer(self._http, self._pace, may_write)
+        self._http = Http(access, self._pace, self._writes)
+        self._writer = Writer(self._http, self._pace, self._writes)
 
     @property
     def certainty(self) -> Certainty:
         """The worst of the kinds without which nothing is known."""
+        if not self._claim.held:
+            return "unknown"
         found = {self._certainty[kind.name] for kind in FOLLOWED.values() if kind.required}
         return "unknown" if "unknown" in found else "stale" if "stale" in found else "fresh"
 
@@ -76,7 +85,7 @@ class Kube(OverObjects):
         """One line per object that was rejected or cannot be written and per kind that cannot be read."""
         kept = "; the last good state stays in force"
         wrong = [f"{title(key)}: {text}{kept}" for key, text in self._rejected.items()]
-        return (*sorted((*wrong, *self._troubles.values())), *self._writer.problems)
+        return (*self._claim.problems, *sorted((*wrong, *self._troubles.values())), *self._writer.problems)
 
     def rejected(self) -> Mapping[ObjectKey, str]:
         """Every object that is not in force as it stands, with field and reason."""
@@ -119,6 +128,9 @@ class Kube(OverObjects):
     def take(self, kind: Kind, raw: msgspec.Raw) -> tuple[ObjectKey, str]:
         """This object is there; its key and version."""
         key, meta = read_head(kind, raw)
+        if kind.name == PROPERTY:
+            marked = is_marked(kind, meta)
+            self._claims(lambda: self._claim.saw(key[2], raw) if marked else self._claim.gone(key[2]))
         if not kind.only_read:
             self._writer.saw(kind, key, meta, raw)
         try:
@@ -133,6 +145,8 @@ class Kube(OverObjects):
 
     def drop(self, key: ObjectKey) -> None:
         """This object is gone."""
+        if key[0] == PROPERTY:
+            self._claims(lambda: self._claim.gone(key[2]))
         self._judge(key, None, None)
         if not FOLLOWED[key[0]].only_read:
             self._writer.lost(key)
@@ -140,6 +154,8 @@ class Kube(OverObjects):
 
     def listed(self, kind: Kind) -> None:
         """Everything that there is of this kind has been told."""
+        if kind.name == PROPERTY:
+            self._claims(self._claim.listed)
         self._writer.listed(kind)
         self._certain(kind, "fresh")
 
@@ -153,6 +169,18 @@ class Kube(OverObjects):
             self._wake(None)
         if self._certainty[kind.name] != "unknown":
             self._certain(kind, "stale" if stale else "fresh")
+
+    def _writes(self) -> bool:
+        return self._claim.held and self._may_write()
+
+    def _claims(self, learn: Callable[[], None]) -> None:
+        """Learn this of whose cluster it is, and say what follows."""
+        before = self._claim.problems
+        learn()
+        if self._claim.problems != before:
+            for text in self._claim.problems or ("the cluster is ours again",):
+                log.error("whose cluster", extra={"problem": text})
+            self._wake(None)
 
     def _certain(self, kind: Kind, now: Certainty) -> None:
         if self._certainty[kind.name] != now:

@@ -10,6 +10,7 @@ from msgspec import Struct
 from msgspec.structs import force_setattr
 
 from federation.adapters.kube.kinds import Kind, ObjectKey
+from federation.adapters.outside import external_addresses
 from federation.model.names import ServiceKey, is_label
 from federation.wire.k8s.check import fault
 from federation.wire.k8s.translate import SERVICE_LABEL
@@ -81,6 +82,12 @@ def read_head(kind: Kind, raw: msgspec.Raw) -> tuple[ObjectKey, HeadMeta]:
     return (kind.name, meta.namespace if kind.namespaced else "", meta.name), meta
 
 
+def is_marked(kind: Kind, meta: HeadMeta) -> bool:
+    """True for what bears our mark."""
+    label, value = kind.mark
+    return (meta.labels or {}).get(label) == value
+
+
 class _Named(Struct, frozen=True):
     service: str = ""
 
@@ -136,8 +143,11 @@ def _keep_little(kind: Kind, value: ClusterObject) -> None:
     force_setattr(meta, "owner_references", [])
     force_setattr(meta, "resource_version", "")
     force_setattr(meta, "namespace", sys.intern(meta.namespace) if kind.namespaced else "")
-    if isinstance(value, ServiceExport | TrafficPolicy | AccessPolicy | GlobalName | Drain | Node):
+    if isinstance(value, ServiceExport | TrafficPolicy | AccessPolicy | GlobalName | Drain):
         force_setattr(value, "status", None)
+    if isinstance(value, Node):
+        outside = [{"type": "ExternalIP", "address": one} for one in external_addresses(value.status)]
+        force_setattr(value, "status", {"addresses": outside} if outside else None)
     if isinstance(value, EndpointSlice):
         for endpoint in value.endpoints or ():
             _keep_little_of(endpoint)

@@ -12,12 +12,14 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from federation.adapters.kube.access import ACCOUNT, KubeAccess
+from federation.adapters.kube.claim import Claim
 from federation.adapters.kube.elect import Leadership
 from federation.adapters.kube.http import Http
 from federation.adapters.kube.pace import Pace
 from federation.adapters.kube.store import KubeStore
 from federation.adapters.kube.warm import WarmKube
 from federation.adapters.mirror import Mirror
+from federation.config import Own
 from federation.model.errors import InputError
 from federation.telemetry import split_address
 
@@ -27,15 +29,15 @@ class KubeReplicas:
 
     warm = True
 
-    def __init__(self, access: KubeAccess, namespace: str, member: str, az: str, mirror: Path, listen: str) -> None:
-        """`member` is "FEDERATION/NAME"; `listen` the address of our link server."""
+    def __init__(self, access: KubeAccess, namespace: str, own: Own, mirror: Path, listen: str) -> None:
+        """`listen` is the address of our link server."""
         self.identity = f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(4)}"
         self._namespace = namespace
-        self._member = member
+        self._member = f"{own.federation}/{own.name}"
         self._mirror = mirror
         self._http = Http(access, Pace())
         self._leadership = Leadership(self._http, namespace, self.identity, reachable(listen, access.server))
-        self.cluster = WarmKube(access, az, may_write=self._leadership.may_write)
+        self.cluster = WarmKube(access, own.az, may_write=self._leadership.may_write, claim=Claim(own.name, own.domain))
 
     def store(self) -> KubeStore:
         """The store for the next leadership."""

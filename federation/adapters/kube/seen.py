@@ -9,7 +9,7 @@ import msgspec
 
 from federation.adapters.kube.compare import Part
 from federation.adapters.kube.kinds import MANAGER, Kind, ObjectKey
-from federation.adapters.kube.reading import HeadMeta, read_head
+from federation.adapters.kube.reading import HeadMeta, is_marked, read_head
 
 _MANAGED = f'"manager":"{MANAGER}"'.encode()
 MANY = ("Service", "EndpointSlice", "Namespace", "Node")
@@ -103,8 +103,7 @@ class World:
         return bool(namespace) and "Namespace" in self._listed and not self.live(namespace)
 
     def _put(self, kind: Kind, key: ObjectKey, meta: HeadMeta, raw: bytes) -> Seen:
-        label, value = kind.mark
-        marked = (meta.labels or {}).get(label) == value
+        marked = is_marked(kind, meta)
         applied = _MANAGED in raw
         whole = marked or applied or kind.name not in MANY
         deleting = meta.deletion_timestamp is not None

@@ -49,13 +49,17 @@ def command(scene: Scene, *words: str) -> str:
     """What an `isthmus` command prints, as an operator on the machine would run it. LabError with its words when it
     refuses.
     """
-    line = process.isthmus(*words)
+    return printed(f"isthmus {' '.join(words)}", process.isthmus(*words))
+
+
+def printed(what: str, line: list[str]) -> str:
+    """What this command line prints, called `what`. LabError with its words when it refuses."""
     try:
         done = subprocess.run(line, capture_output=True, text=True, timeout=COMMAND_SECONDS, env=process.environment())
     except subprocess.TimeoutExpired:
-        raise errors.not_ready(COMMAND_SECONDS, f"isthmus {' '.join(words)} has not ended") from None
+        raise errors.not_ready(COMMAND_SECONDS, f"{what} has not ended") from None
     if done.returncode:
-        raise errors.command_failed(f"isthmus {' '.join(words)}", done.stderr.strip())
+        raise errors.command_failed(what, (done.stderr or done.stdout).strip())
     return done.stdout
 
 

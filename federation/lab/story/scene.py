@@ -85,7 +85,10 @@ class Scene:
         key = f"{NAMESPACE}/{service}"
 
         def stated() -> str:
-            found = look.explain(self.lab, member, key)
+            try:
+                found = look.explain(self.lab, member, key)
+            except ValueError as error:
+                return str(error)
             return "" if found == wanted else f"{member} states {found} for {key}, not {wanted}"
 
         process.wait_for(self.lab, stated, SETTLE_SECONDS)

@@ -5,7 +5,7 @@ Every documented field is named; parts that we never look into are `Any`.
 
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 from federation.wire.k8s.meta import ObjectMeta, Text
 
@@ -124,13 +124,19 @@ class Namespace(Struct, frozen=True, kw_only=True, rename="camel"):
     status: Any = None
 
 
+class NodeSpec(Struct, frozen=True, kw_only=True):
+    """spec of a Node."""
+
+    pod_cidrs: tuple[str, ...] = field(default=(), name="podCIDRs")
+
+
 class Node(Struct, frozen=True, kw_only=True, rename="camel"):
-    """v1 Node: its labels `topology.kubernetes.io/region` and `/zone`."""
+    """v1 Node: its labels `topology.kubernetes.io/region` and `/zone`, and the ranges of its pods."""
 
     api_version: Literal["v1"] = "v1"
     kind: Literal["Node"] = "Node"
     metadata: ObjectMeta
-    spec: Any = None
+    spec: NodeSpec = NodeSpec()
     status: Any = None
 
 

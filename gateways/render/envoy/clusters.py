@@ -16,6 +16,9 @@ from gateways.render.envoy.common import (
 from gateways.render.envoy.resilience import CONNECT_MS, HTTP_OPTIONS, balancing, breakers, http_options, outlier
 from gateways.state import Cluster
 
+UNHEARD_MS = 10_000
+"""RFC 793's user timeout (RFC 5482). Longer than a hole in the path's MTU needs to be found (`mtu-hole-gap`)."""
+
 CONTEXTS_KEPT = 4_096
 """One for each identity and member: 40 workloads on a node of a federation of 100."""
 
@@ -33,6 +36,7 @@ def cluster(item: Cluster, domain: str) -> Json:
         "common_lb_config": _by_weight(),
         "circuit_breakers": breakers(item.resilience),
         "upstream_connection_options": _keepalive(),
+        "upstream_bind_config": _patience(),
         "outlier_detection": outlier(item.resilience),
     }
     if item.http:
@@ -55,6 +59,15 @@ def _by_weight() -> Json:
 @shared()
 def _keepalive() -> Json:
     return {"tcp_keepalive": {"keepalive_probes": 3, "keepalive_time": 10, "keepalive_interval": 5}}
+
+
+@shared()
+def _patience() -> Json:
+    """A connection whose data nobody acknowledges ends, and with it the requests on it: else the kernel keeps on for a
+    quarter of an hour (tcp(7), tcp_retries2).
+    """
+    option = {"description": "TCP_USER_TIMEOUT", "level": 6, "name": 18, "int_value": UNHEARD_MS}
+    return {"socket_options": [{**option, "state": "STATE_PREBIND"}]}
 
 
 def _sockets(item: Cluster, identity: str, domain: str) -> list[Json]:

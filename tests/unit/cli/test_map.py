@@ -7,7 +7,7 @@ import pytest
 
 from federation.cli.map import dot
 from federation.cli.tables import print_map
-from federation.model.handout import Flow, FlowReport
+from federation.model.flows import Flow, FlowReport
 from federation.model.names import MemberName, ServiceKey
 from federation.reconcile.map import edges, service_map
 from tests.worlds.controller import World

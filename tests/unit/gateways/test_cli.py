@@ -88,6 +88,29 @@ def test_ports_that_cannot_be(state: Path, underlay: str, inside: str, text: str
     assert {failure("run", *arguments), failure("render", *arguments)} == {text}
 
 
+@pytest.mark.parametrize(
+    ("further", "text"),
+    [
+        (("192.0.2.1:51820",), 'E122 --underlay "192.0.2.1:51820": stands there twice; leave one out'),
+        (("gw.example:51820",), 'E122 --underlay "gw.example:51820": is not an IP address; peers would refuse it'),
+        (("127.0.0.1:51820",), 'E122 --underlay "127.0.0.1:51820": lies in 127.0.0.0/8, which is never an endpoint; peers would refuse it'),
+        (("10.0.0.1",), 'E122 --underlay "10.0.0.1": write it as ADDRESS:PORT or [IPV6]:PORT with a port of 1 to 65535'),
+        (("10.0.0.1:65529",), "E122 --underlay: UDP port 65529: a gateway may need 8 ports from it on; choose one up to 65528"),
+        (("10.0.0.1:1", "10.0.0.2:1", "10.0.0.3:1", "10.0.0.4:1"), "E118 --underlay: given 5 times, at most 4 are tried; leave some out"),
+    ],
+)  # fmt: skip
+def test_further_endpoints_that_cannot_be(state: Path, further: tuple[str, ...], text: str) -> None:
+    options = [word for one in ("192.0.2.1:51820", *further) for word in ("--underlay", one)]
+    arguments = ("--state", str(state), "--address", "127.0.0.1", *options)
+    assert {failure("run", *arguments), failure("render", *arguments)} == {text}
+
+
+def test_a_node_carries_for_nobody(tmp_path: Path) -> None:
+    node = str(make_folder(tmp_path / "n", US, "node", {}, []))
+    said = failure("run", "--state", node, "--address", "127.0.0.1", "--relay")
+    assert said == "E122 --relay is for the role gateway; this folder is enrolled as node"
+
+
 def test_a_node_has_no_inside(tmp_path: Path) -> None:
     node = str(make_folder(tmp_path / "n", US, "node", {}, []))
     said = failure("run", "--state", node, "--address", "127.0.0.1", "--inside", "10.1.0.1:51900")
@@ -139,6 +162,7 @@ HERE = ("--address", "127.0.0.1")
         ("xds", (), "E122 --xds-listen IP:PORT is missing: the role xds needs the address that sidecars reach"),
         ("xds", HERE, "E122 --address is for the roles gateway and node; this folder is enrolled as xds"),
         ("xds", ("--underlay", "1.2.3.4:5"), "E122 --underlay is for the roles gateway and node; this folder is enrolled as xds"),
+        ("xds", (*XDS, "--pods", "10.1.3.0/24"), "E122 --pods is for the roles gateway and node; this folder is enrolled as xds"),
         ("xds", (*XDS, "--otlp", "c:1"), "E122 --otlp is for the roles gateway and node; this folder is enrolled as xds"),
         ("xds", (*XDS, "--access-log", "stdout"), "E122 --access-log is for the roles gateway and node; this folder is enrolled as xds"),
         ("xds", (*XDS, "--workload-socket", "/s"), "E122 --workload-socket is for the role node; this folder is enrolled as xds"),
@@ -221,7 +245,7 @@ def test_the_key_is_made_once(tmp_path: Path) -> None:
 def test_the_situation_of_a_gateway(state: Path) -> None:
     from federation.link.enrolled import load_enrolled
 
-    situation = situation_of(state, load_enrolled(state), "127.0.0.1", "192.0.2.1:51820", "")
+    situation = situation_of(state, load_enrolled(state), "127.0.0.1", ("192.0.2.1:51820",), "")
     assert (situation.role, situation.listen_port, situation.public_key) == ("gateway", 51820, US.public_key)
 
 

@@ -129,7 +129,9 @@ class Scene:
         self.twin = Twin()
         self.path = Path(tempfile.mkdtemp(prefix="ist-")) / "xds.sock"
         folder = self.path.parent if control else None
-        self.agent = Agent(self.feed, situation, self.twin.kernel, self.path, "192.0.2.1:51820", control_folder=folder)
+        self.agent = Agent(
+            self.feed, situation, self.twin.kernel, self.path, ("192.0.2.1:51820",), control_folder=folder
+        )
 
     @asynccontextmanager
     async def envoy(self, refuse: str = "") -> AsyncIterator[MemoryEnvoy]:

@@ -5,6 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from click.testing import CliRunner
+from msgspec import structs
 
 from federation.model.errors import InputError
 from gateways.gateway_cli import gateway
@@ -35,7 +36,8 @@ def held(number: int, endpoint: str = "") -> Peer:
     return Peer(key=KEYS[number], endpoint=endpoint, allowed=(f"fd49:7374:0:{number}::/64",))
 
 
-WANTED = (wanted(1, "eu-central"), wanted(2, "us-west"), wanted(3, "ap-south"))
+MOVED = structs.replace(wanted(2, "us-west"), alternates=("10.9.0.2:51820",), sighted=("198.51.100.7:51820",))
+WANTED = (wanted(1, "eu-central"), MOVED, wanted(3, "ap-south"))
 ACTUAL = Actual(
     Device(
         name="ist0000000",
@@ -78,6 +80,8 @@ PersistentKeepalive = 10
 
 # us-west gateway 1: silent, handshake 200 s ago, received 10 bytes, sent 0 bytes, packets of 1420 bytes
 # its record says 192.0.2.2:51820
+# its record says as well 10.9.0.2:51820
+# others hear it at 198.51.100.7:51820
 [Peer]
 PublicKey = AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=
 Endpoint = 198.51.100.7:40000

@@ -30,6 +30,7 @@ def test_a_set_request_never_replaces_peers() -> None:
         f"private_key={KEY.hex()}",
         "listen_port=5",
         f"public_key={KEY.hex()}",
+        f"preshared_key={'00' * 32}",
         "endpoint=[2001:db8::1]:51820",
         "persistent_keepalive_interval=10",
         "replace_allowed_ips=true",

@@ -7,6 +7,7 @@ from msgspec import structs
 from federation.model.handout import Peer, PeerGateway
 from gateways.intent import intend
 from gateways.kernel.memory import Twin
+from gateways.reach import Now
 from gateways.render.wireguard import Counters
 from gateways.state import NodeState
 from gateways.sync import Sync, Wanted, remove, wanted_of
@@ -180,3 +181,43 @@ def test_a_peer_that_claims_our_own_key_is_left_out() -> None:
     assert [tunnel.peers for tunnel in state.tunnels] == [()]
     text = "E121 peer eu-central: one of its gateways has our own WireGuard key; the peer is left out"
     assert text in state.problems
+
+
+def moved(twin: Twin, endpoint: str, count: Counters) -> None:
+    """The peer is heard from here, or nothing is."""
+    held = twin.wireguard.devices["ist0000000"]
+    (peer,) = held.device.peers
+    there = structs.replace(held.device, peers=(structs.replace(peer, endpoint=endpoint),))
+    twin.wireguard.devices["ist0000000"] = structs.replace(held, device=there, counters={peer.key: count})
+
+
+def endpoint_of(twin: Twin) -> str:
+    (peer,) = twin.wireguard.devices["ist0000000"].device.peers
+    return peer.endpoint
+
+
+def test_a_peer_that_is_not_heard_is_looked_for_and_one_that_is_heard_is_left() -> None:
+    twin, now = Twin(), [0.0]
+    sync = Sync(twin.kernel, lambda: Now(now[0], now[0]))
+    (lone,) = EU_PEER.gateways
+    behind = structs.replace(EU_PEER, gateways=(structs.replace(lone, alternates=("198.51.100.2:51820",)),))
+    sync.once(wanted(behind))
+    tried = []
+    for now[0] in (3.0, 6.0, 9.0, 12.0, 15.0):
+        assert sync.once(wanted(behind)).changed == ()
+        tried.append(endpoint_of(twin))
+    record, further = "192.0.2.2:51820", "198.51.100.2:51820"
+    assert tried == [record, further, further, record, record]
+    for number, now[0] in enumerate(range(18, 90, 9)):
+        moved(twin, "203.0.113.9:4000", Counters(1, number + 1, 1))
+        outcome = sync.once(wanted(behind))
+        assert endpoint_of(twin) == "203.0.113.9:4000"
+    assert set(outcome.heard.values()) == {"203.0.113.9:4000"}
+    for now[0] in (90.0, 99.0, 105.0):
+        sync.once(wanted(behind))
+    assert endpoint_of(twin) == "203.0.113.9:4000"
+    looked = []
+    for now[0] in (108.0, 114.0, 120.0, 126.0):
+        sync.once(wanted(behind))
+        looked.append(endpoint_of(twin))
+    assert set(looked) == {record, further, "203.0.113.9:4000"}

@@ -1,19 +1,26 @@
 """Rails, the devices between nodes and gateways of a member, and what leads where."""
 
+import msgspec
 import pytest
 from msgspec import structs
 
 from federation.model.handout import Here, OwnGateway, OwnNode, Peer, PeerGateway, Site
-from federation.model.standing import Standing
+from federation.model.names import MemberName
+from federation.model.record import Endpoint
+from federation.model.sighting import Sighted
+from federation.model.standing import UNKNOWN, Standing
 from gateways.evidence import NOTHING, Evidence
 from gateways.intent import intend
-from gateways.probe.counters import silent_gateways
+from gateways.planner import Planner
+from gateways.probe.counters import link_reports, silent_gateways, unreached
+from gateways.probe.paths import NO_TRIP
+from gateways.render.tables import table_of
 from gateways.render.wireguard import Actual, Counters, device_of
-from gateways.state import NodeState, Tunnel, Way
+from gateways.state import RELAY_PORT, NodeState, Tunnel, Way
 from gateways.sync import Outcome
 from gateways.tunnels import TABLE
 from tests.unit.gateways.test_intent import EU, EU_PEER, GATEWAY, NODE, US, gateway
-from tests.worlds.two_members import keyed, peer, site
+from tests.worlds.two_members import keyed, peer, site, web_offer, web_pool
 
 DOWN = Standing(up=False, since=1)
 PAIR = structs.replace(EU_PEER, gateways=(gateway(1, b"a" * 32), gateway(2, b"b" * 32)))
@@ -35,7 +42,9 @@ def node(*values: Peer | OwnGateway | Here, evidence: Evidence = NOTHING, own: S
     return intend(situation, keyed(own or site(US), *values), evidence)
 
 
-def gateway_of(*values: Peer | OwnNode, rail: int = 1, inside: str = "", evidence: Evidence = NOTHING) -> NodeState:
+def gateway_of(
+    *values: Peer | OwnNode | Sighted, rail: int = 1, inside: str = "", evidence: Evidence = NOTHING
+) -> NodeState:
     own = structs.replace(site(US), rails={"g1": rail})
     return intend(structs.replace(GATEWAY, inside=inside), keyed(own, *values), evidence)
 
@@ -200,3 +209,76 @@ def test_a_node_says_which_own_gateway_does_not_answer() -> None:
     assert silent_gateways(tunnels, Outcome((), (), actual), 1_200) == (line.format(1), line.format(2))
     assert silent_gateways(tunnels, Outcome((), (), actual, waiting=True), 1_200) == ()
     assert silent_gateways(gateway_of(EU_PEER).tunnels, Outcome((), ()), 1_200) == ()
+
+
+def sighted(rail: int, *endpoints: str, gateway: int = 1, member: str = "eu-central") -> Sighted:
+    return Sighted(member=MemberName(member), gateway=gateway, rail=rail, endpoints=endpoints)
+
+
+def test_where_a_gateway_is_heard_counts_for_the_rail_on_which_it_speaks_with_us() -> None:
+    """From another rail's socket it follows only where the NAT keeps ports: 51820 on rail 1 is 51821 on rail 2."""
+    more = structs.replace(gateway(1, b"a" * 32), alternates=("10.9.0.1:51820", "[2001:db8::1]:7000"))
+    behind = structs.replace(EU_PEER, gateways=(more,))
+    told = (sighted(1, "203.0.113.1:51820", "203.0.113.1:4000"), sighted(2, "203.0.113.2:9", "203.0.113.3:9"))
+    others = (sighted(1, "203.0.113.9:1", gateway=2), sighted(1, "203.0.113.9:1", member="ap-south"))
+    for rail, alternates, seen in (
+        (1, ("10.9.0.1:51820", "[2001:db8::1]:7000"), ("203.0.113.1:51820", "203.0.113.1:4000")),
+        (2, ("10.9.0.1:51821", "[2001:db8::1]:7001"), ("203.0.113.2:9", "203.0.113.3:9", "203.0.113.1:51821")),
+    ):
+        (tunnel,) = gateway_of(behind, *told, *others, rail=rail).tunnels
+        (found,) = tunnel.peers
+        assert (found.alternates, found.sighted) == (alternates, seen)
+
+
+def test_a_sighting_changes_devices_and_no_service() -> None:
+    planner = Planner(GATEWAY)
+    planner.step(keyed(site(US), EU_PEER, web_offer(), web_pool(Endpoint("10.1.1.1"))), NOTHING)
+    before = planner.state
+    seen = sighted(1, "203.0.113.1:4000")
+    assert planner.step({"sighted/eu-central/1/1": seen}, NOTHING) == {}
+    after = planner.state
+    assert after.tunnels[0].peers[0].sighted == seen.endpoints
+    assert after.services is before.services and after.gateway is before.gateway and after.ways == before.ways
+    planner.step({"sighted/eu-central/1/1": None}, NOTHING)
+    assert planner.state == before
+
+
+def test_only_what_is_heard_elsewhere_than_the_record_says_is_told() -> None:
+    more = structs.replace(gateway(1, b"a" * 32), alternates=("10.9.0.1:51820",))
+    (tunnel,) = gateway_of(structs.replace(EU_PEER, gateways=(more,))).tunnels
+    for heard, told in (("192.0.2.1:51820", ""), ("10.9.0.1:51820", ""), ("203.0.113.1:9", "203.0.113.1:9")):
+        places = {(tunnel.device, more.key): heard}
+        found = link_reports((tunnel,), {}, 0, lambda _: NO_TRIP, lambda _: UNKNOWN, {}, places)
+        assert [one.heard for one in found.values()] == [told]
+
+
+def frames(state: NodeState) -> str:
+    """The rules about what is carried through a third member, as JSON."""
+    (chain,) = (one for one in table_of(state).chains if one.name == "from_peers")
+    return " ".join(text for rule in chain.rules if str(RELAY_PORT) in (text := msgspec.json.encode(rule).decode()))
+
+
+def test_the_door_for_frames_is_shut_but_to_those_that_carry_and_open_on_one_that_carries() -> None:
+    assert frames(gateway_of(EU_PEER)) == ""
+    (lone,) = EU_PEER.gateways
+    carries = structs.replace(EU_PEER, gateways=(structs.replace(lone, relay=True),))
+    assert '"saddr"' in frames(gateway_of(carries)) and EU.gateway_address in frames(gateway_of(carries))
+    own = intend(structs.replace(GATEWAY, relay=True), keyed(site(US), EU_PEER))
+    assert frames(own) and '"saddr"' not in frames(own)
+
+
+def test_a_gateway_that_others_hear_and_we_do_not_is_told_with_what_was_tried() -> None:
+    told = (sighted(1, "203.0.113.1:4000"),)
+    (tunnel,) = gateway_of(EU_PEER, *told).tunnels
+    place = (tunnel.device, EU.public_key)
+    outcome = Outcome((), (), lost=frozenset((place,)))
+    begins = "E190 link to eu-central gateway 1: others hear it at 203.0.113.1:4000, we do not: a NAT changes ports, "
+    assert unreached((tunnel,), outcome, {}) == (
+        f"{begins}and no member that we reach carries between others (`--relay`)",
+    )
+    assert unreached((tunnel,), outcome, {place: "ap-south"}) == (
+        f"{begins}and nothing comes through ap-south, which carries between others",
+    )
+    assert unreached((tunnel,), Outcome((), ()), {}) == ()
+    (unheard,) = gateway_of(EU_PEER).tunnels
+    assert unreached((unheard,), outcome, {}) == ()

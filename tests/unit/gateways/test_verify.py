@@ -7,10 +7,11 @@ from click.testing import CliRunner
 from msgspec import structs
 
 from federation.model.errors import InputError
+from gateways.bench.result import Carried, LinkResult, Trips
 from gateways.gateway_cli import gateway
 from gateways.probe.sizes import SIZES
 from gateways.tunnel_view import PeerView, TunnelView
-from gateways.verify import Measured, Verdict, checks, junit
+from gateways.verify import Check, Measured, Verdict, checks, junit, throughput
 from gateways.verifying import verified
 
 PEER = PeerView(
@@ -75,6 +76,17 @@ FINDINGS: dict[str, tuple[PeerView, Measured, dict[str, tuple[Verdict, str]]]] =
             ),
         },
     ),
+    "behind NAT": (
+        structs.replace(PEER, state="silent", handshake_age=-1, sighted=("198.51.100.7:4000",)),
+        GOOD,
+        {
+            "handshake": (
+                "failed",
+                f"never, with {PEER.endpoint}: is its UDP port open both ways, and its clock not set back?; others hear "
+                "it at 198.51.100.7:4000, which is tried as well",
+            )
+        },
+    ),
     "missing": (
         structs.replace(PEER, state="missing"),
         GOOD,
@@ -115,3 +127,16 @@ def test_a_member_without_a_link_is_named_with_those_that_have_one() -> None:
 def test_a_count_out_of_range_is_refused(count: str) -> None:
     done = CliRunner().invoke(gateway, ("verify", "--state", "s", "--count", count))
     assert done.exit_code == 2 and "'--count'" in done.output
+
+
+def test_throughput_is_a_finding_where_it_was_asked_for() -> None:
+    trips = Trips(0.3, 0.41, 0.9, 0.0)
+    carried = Carried(mbit=312.04, bytes=1_420, window=64, seconds=2.0, own=0.31, trips=trips)
+    found = LinkResult(member="eu-central", gateway=1, idle=trips, carried=carried)
+    said = "312.0 Mbit/s each way; under load median 0.41 ms"
+    assert throughput(PEER, found) == Check(PEER.name, "throughput", "ok", said)
+    busy = structs.replace(found, carried=structs.replace(carried, own=0.95))
+    assert throughput(PEER, busy).text == f"{said}; the link may carry more"
+    assert throughput(PEER, structs.replace(found, carried=None)) == Check(
+        PEER.name, "throughput", "failed", "nothing came back"
+    )

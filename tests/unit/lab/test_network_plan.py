@@ -1,5 +1,5 @@
 from federation.lab import netns
-from federation.lab.topology import LAB
+from federation.lab.topology import LAB, topology_of
 
 
 def test_names_bear_the_labs_id_and_fit_what_is_removed() -> None:
@@ -63,3 +63,16 @@ def test_an_api_server_has_a_namespace_of_its_own_on_the_pods_bridge() -> None:
     assert "addr add 10.3.4.10/16 dev eth0" in spaces["ist-a1b2-eu-central-api"].lines
     assert "link set pod-api master pods up" in spaces["ist-a1b2-eu-central"].lines
     assert not any("pod-api" in line for space in netns.plan("a1b2", LAB).spaces for line in space.lines)
+
+
+def test_a_second_gateway_stands_on_the_wan_and_on_its_members_pods_bridge() -> None:
+    planned = netns.plan("a1b2", topology_of(True))
+    spaces = {space.name: space for space in planned.spaces}
+    assert (
+        set(spaces) == set(netns.names("a1b2", topology_of(True))) == {*netns.names("a1b2", LAB), "ist-a1b2-us-west-2"}
+    )
+    assert "addr add 192.0.2.12/24 dev wan0" in spaces["ist-a1b2-us-west-2"].lines
+    assert "addr add 10.2.0.2/16 dev eth0" in spaces["ist-a1b2-us-west-2"].lines
+    assert "link set pod-second master pods up" in spaces["ist-a1b2-us-west"].lines
+    assert "link set us-west-2 up promisc on" in spaces["ist-a1b2-wan"].lines
+    assert {("ist-a1b2-us-west-2", "wan0"), ("ist-a1b2-wan", "us-west-2")} < set(planned.offloads)

@@ -2,7 +2,7 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from federation.lab.topology import LAB, Topology
+from federation.lab.topology import LAB, Topology, topology_of
 
 TWO = Topology(LAB.domain, LAB.zone, (LAB.members[0], LAB.members[2]), LAB.wan)
 
@@ -43,3 +43,19 @@ def test_unknown_names_are_key_errors() -> None:
         LAB.member("mars")
     with pytest.raises(KeyError):
         LAB.rtt_ms("us-east", "mars")
+
+
+def test_a_second_gateway_is_a_machine_of_its_own_beside_its_members() -> None:
+    topology = topology_of(True)
+    assert topology_of(False) is LAB
+    assert topology.names == LAB.names and topology.ports == ("us-east", "us-west", "us-west-2", "eu-central")
+    west = topology.member("us-west")
+    assert (west.second_underlay, west.second_address) == ("192.0.2.12", "10.2.0.2")
+    assert topology.rtt_ms("us-west-2", "eu-central") == topology.rtt_ms("eu-central", "us-west-2") == 140
+    assert topology.rtt_ms("us-west-2", "us-west") == 0
+    assert topology.machines("us-west") == ("us-west", "us-west-2")
+    assert topology.machines("us-west-2") == ("us-west-2",)
+    assert topology.machines("mars") == LAB.machines("us-west-2") == ()
+    for pair in (("us-west-2", "us-west-2"), ("us-west-2", "mars")):
+        with pytest.raises(KeyError):
+            topology.rtt_ms(*pair)

@@ -9,7 +9,7 @@ from federation.lab.errors import LabError
 from federation.lab.shim import answer
 from federation.lab.state import Lab
 from federation.lab.switch import Switch
-from federation.lab.topology import LAB
+from federation.lab.topology import LAB, topology_of
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def test_a_region_that_cannot_be_cut_is_one_line(
 @pytest.mark.parametrize(
     ("source", "values", "line"),
     [
-        ("mars", {"block": True}, 'E186 the lab has no member "mars": it has us-east, us-west, eu-central'),
+        ("mars", {"block": True}, 'E186 the lab has no machine "mars": it has us-east, us-west, eu-central'),
         ("us-east", {}, "E186 say what to change, for example --loss 5 or --block"),
         ("us-east", {"loss_percent": 120.0}, "E186 loss_percent must be 0 to 100, not 120.0"),
         ("eu-central", {"block": True}, 'E186 "eu-central" to itself does not pass the WAN'),
@@ -100,3 +100,15 @@ def test_bad_weather_is_one_line(switch: Switch, source: str, values: dict[str, 
     with pytest.raises(LabError) as caught:
         weather.change(LAB_UP, source, "eu-central", values)
     assert str(caught.value) == line
+
+
+def test_a_region_of_two_machines_is_cut_with_both_and_one_of_them_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Switch(topology_of(True).ports)
+    monkeypatch.setattr(shim, "ask", lambda _control, request: answer(made, json.dumps(request).encode()))
+    lab = Lab("a1b2", "/nowhere", second=True)
+    far = {"us-east", "eu-central"}
+    assert set(weather.cut(lab, "us-west-2")) == {"us-west", *far}
+    assert cuts(made) == {pair for other in ("us-west", *far) for pair in (("us-west-2", other), (other, "us-west-2"))}
+    weather.heal(lab, "us-west-2")
+    assert set(weather.cut(lab, "us-west")) == far
+    assert len(cuts(made)) == 2 * 2 * 2 and ("us-west", "us-west-2") not in cuts(made)

@@ -6,7 +6,7 @@ import pytest
 from msgspec import structs
 
 from federation.adapters.memory import ManualClock, MemoryStore
-from federation.model.handout import Flow, FlowReport
+from federation.model.flows import Flow, FlowReport
 from federation.model.names import MemberName, ServiceKey
 from federation.reconcile.demand import AWAY, CHANGES, PREFIX, Demands
 

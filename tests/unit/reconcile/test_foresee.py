@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from federation.adapters.memory import ManualClock
-from federation.model.handout import Flow, FlowReport
+from federation.model.flows import Flow, FlowReport
 from federation.model.moves import Manner
 from federation.reconcile import foresee
 from federation.reconcile.moving import Mover

@@ -7,7 +7,8 @@ import pytest
 from msgspec import structs
 
 from federation.adapters.memory import ManualClock
-from federation.model.handout import Flow, FlowReport, Import, LinkReport, NodeReport
+from federation.model.flows import Flow, FlowReport
+from federation.model.handout import Import, LinkReport, NodeReport
 from federation.model.names import MemberName, ServiceKey
 from federation.model.record import Demand, Export, Granted, Resource
 from federation.model.wish import Wish

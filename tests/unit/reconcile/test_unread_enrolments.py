@@ -2,6 +2,7 @@
 
 import errno
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -108,3 +109,17 @@ def test_a_folder_that_cannot_be_listed_changes_nothing(tmp_path: Path, monkeypa
     assert str(caught.value) == f"E190 {folder.agents}: Too many open files: who is enrolled is not known"
     assert list(enrolled.known) == ["n1"]
     assert enrolled.names() == ("n1", "n2")
+
+
+def test_two_changes_under_one_time_stamp_are_both_seen(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    folder.agents.mkdir(parents=True, exist_ok=True)
+    folder.enrol(Enrolment(name="gw1", role="gateway"))
+    enrolments = Enrolments(folder.agents)
+    stamp = time.time_ns() + 3_600_000_000_000
+    os.utime(folder.agents, ns=(stamp, stamp))
+    enrolments.look()
+    folder.enrol(Enrolment(name="node1", role="node"))
+    os.utime(folder.agents, ns=(stamp, stamp))
+    enrolments.look()
+    assert enrolments.known.keys() == {"gw1", "node1"}

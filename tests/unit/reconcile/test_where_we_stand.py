@@ -16,7 +16,7 @@ from federation.model.wish import Wish
 from federation.plan.service import ServiceInputs, ServicePlan, plan_service
 from federation.ports import AgentState
 from federation.session.tree import Change
-from federation.wire.k8s.core import Node
+from federation.wire.k8s.core import Node, NodeSpec
 from federation.wire.k8s.types import ObjectMeta
 from tests.unit.reconcile.test_steering import policy
 from tests.worlds.controller import EU, World
@@ -65,6 +65,21 @@ def test_a_node_that_moves_to_another_zone_is_told(world: World) -> None:
     world.step()
     assert zone(world, "n2") == "b"
     assert world.handout("n2")["site"].zones == {world.loop.parts.own.az: 1, "b": 1}
+
+
+def test_a_node_is_told_the_ranges_that_kubernetes_gave_its_pods(world: World) -> None:
+    """And what is no range is nobody's."""
+    world.folder.enrol(Enrolment(name="n2", role="node", kubernetes="k2"))
+    world.cluster.put(structs.replace(node("k2", "a"), spec=NodeSpec(pod_cidrs=("10.1.3.0/24", "fd00::1/64"))))
+    world.step()
+    report = NodeReport(node="n2", role="node", wireguard_key=b"n" * 32)
+    world.agents.said["n2"] = AgentState(connected=True, wanted=b"", node=report, links=(), refused="")
+    world.loop.agent_reported("n2")
+    assert world.handout("n2")["here"].pods == ("10.1.3.0/24",)
+    assert world.handout("gw1")["own-node/n2"].pods == ("10.1.3.0/24",)
+    world.cluster.put(structs.replace(node("k2", "a"), spec=NodeSpec(pod_cidrs=("10.1.4.0/24",))))
+    world.step()
+    assert world.handout("gw1")["own-node/n2"].pods == ("10.1.4.0/24",)
 
 
 def test_a_members_labels_reach_the_candidates_of_others(world: World) -> None:

@@ -8,7 +8,8 @@ from msgspec import Struct
 
 from federation.link.possession import wireguard_key
 from federation.model.errors import Refused
-from federation.model.handout import EndpointReport, Flow, FlowReport, NodeReport
+from federation.model.flows import Flow, FlowReport
+from federation.model.handout import EndpointReport, NodeReport
 from federation.model.names import MemberName, ServiceKey
 from federation.session.session import Session
 from federation.session.tree import Tree, compare, tree_of

@@ -7,7 +7,9 @@ import pytest
 
 from federation.link import possession
 from federation.link.possession import proves, wireguard_key
+from federation.model.names import MemberName
 from federation.model.record import Gateway
+from federation.model.sighting import Sighting
 from federation.sync.gateways import LOW_ORDER, PRIME
 from tests.worlds.reader import GOOD, Reader
 
@@ -64,6 +66,23 @@ BAD_GATEWAYS: dict[str, tuple[dict[str, object], str]] = {
     "endpoint behind the link itself": (
         {"overlay": "{in}", "endpoint": "[{in}]:51820"},
         'E122 gateway 1 of member "eu-central": endpoint [{inside}]:51820 lies in its own overlay; last good kept',
+    ),
+    "further endpoint on loopback": (
+        {"overlay": "{in}", "alternates": ("198.51.100.2:51820", "127.0.0.1:51820")},
+        'E122 gateway 1 of member "eu-central": endpoint 127.0.0.1:51820 lies in 127.0.0.0/8, which is never an '
+        "endpoint; last good kept",
+    ),
+    "further endpoint among our pods": (
+        {"overlay": "{in}", "alternates": ("10.1.4.4:51820",)},
+        'E122 gateway 1 of member "eu-central": endpoint 10.1.4.4:51820 lies in our own ranges; last good kept',
+    ),
+    "further endpoint that is none": (
+        {"overlay": "{in}", "alternates": ("gw.example:51820",)},
+        "E122 gateway 1 of member \"eu-central\": endpoint 'gw.example:51820' is not ip:port; last good kept",
+    ),
+    "too many further endpoints": (
+        {"overlay": "{in}", "alternates": tuple(f"198.51.100.{i}:51820" for i in range(4))},
+        'E118 gateway 1 of member "eu-central": 4 further endpoints > 3; last good kept',
     ),
     "v4-mapped endpoint": (
         {"overlay": "{in}", "endpoint": "[::ffff:c000:202]:51820"},
@@ -158,3 +177,56 @@ def test_the_keys_of_low_order_are_those_of_the_curve() -> None:
             plus, minus = pow(x + z, 2, PRIME), pow(x - z, 2, PRIME)
             x, z = plus * minus % PRIME, (plus - minus) * (plus + 121_665 * (plus - minus)) % PRIME
         assert z == 0, u
+
+
+def sighting(**other: object) -> Sighting:
+    fields: dict[str, object] = {"member": "ap-south", "gateway": 1, "rail": 1, "endpoint": "198.51.100.7:4000"}
+    return Sighting(**(fields | other))  # type: ignore[arg-type]
+
+
+ABOUT = 'sighting of gateway 1 of "ap-south" by member "eu-central"'
+BAD_SIGHTINGS: dict[str, tuple[dict[str, object], str]] = {
+    "of its own": (
+        {"member": "eu-central"},
+        'E114 sighting of gateway 1 of "eu-central" by member "eu-central": is not about another member; last good kept',
+    ),
+    "of no member": (
+        {"member": "Mars!"},
+        'E114 sighting of gateway 1 of "Mars!" by member "eu-central": is not about another member; last good kept',
+    ),
+    "no id": (
+        {"gateway": 0},
+        'E120 sighting of gateway 0 of "ap-south" by member "eu-central": id 0 is not 1 to 65535; last good kept',
+    ),
+    "a ninth rail": ({"rail": 9}, f"E120 {ABOUT}: rail 9 is not 1 to 8; last good kept"),
+    "no port": ({"endpoint": "198.51.100.7:0"}, f"E120 {ABOUT}: endpoint port 0 is not 1 to 65535; last good kept"),
+    "no address": ({"endpoint": "here:1"}, f"E122 {ABOUT}: endpoint 'here:1' is not ip:port; last good kept"),
+    "multicast": (
+        {"endpoint": "224.0.0.1:51820"},
+        f"E122 {ABOUT}: endpoint 224.0.0.1:51820 lies in 224.0.0.0/4, which is never an endpoint; last good kept",
+    ),
+    "metadata service": (
+        {"endpoint": "169.254.169.254:80"},
+        f"E122 {ABOUT}: endpoint 169.254.169.254:80 lies in 169.254.0.0/16, which is never an endpoint; last good kept",
+    ),
+    "through a tunnel": (
+        {"endpoint": "[{in}]:51820"},
+        f"E122 {ABOUT}: endpoint [{{inside}}]:51820 lies in the overlay; last good kept",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD_SIGHTINGS)
+def test_a_bad_sighting_is_refused(reader: Reader, case: str) -> None:
+    fields, text = BAD_SIGHTINGS[case]
+    inside = reader.overlay.replace("::/64", "::1")
+    made = {key: value.replace("{in}", inside) if isinstance(value, str) else value for key, value in fields.items()}
+    assert reader.refusal(sighting(**made), GOOD[2]) == text.replace("{inside}", inside)
+
+
+@pytest.mark.parametrize("member", ["us-east", "ap-south"])
+def test_a_sighting_among_our_own_addresses_is_nobodys_fault(reader: Reader, member: str) -> None:
+    """Networks behind NAT have addresses of their own, and may have ours: nobody of ours sends there (`plan/mesh.py`)."""
+    said = sighting(member=MemberName(member), endpoint="10.1.4.4:51820")
+    reader.take(*GOOD, said)
+    assert not reader.held.refusals and said in reader.held.view.values()

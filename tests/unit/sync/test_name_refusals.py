@@ -6,6 +6,7 @@ import pytest
 from msgspec import structs
 
 from federation.model.errors import Refused
+from federation.model.flat import Flat
 from federation.model.names import MemberName, ServiceKey
 from federation.model.policy import GlobalName, Panic, Policy, Portion, Price, Probe, Ramp
 from federation.model.record import Distance, Evidence, PublicName, Resource, key_of
@@ -114,6 +115,14 @@ BAD: dict[str, tuple[Resource, str]] = {
     "a negative distance": (
         Distance(MemberName("us-east"), -1),
         'E120 resource "distance/us-east" of member "eu-central": -1 is out of range; last good kept',
+    ),
+    "flat mode with itself": (
+        Flat(MemberName("eu-central")),
+        'E114 resource "flat/eu-central" of member "eu-central": is not about another member; last good kept',
+    ),
+    "flat mode with no name": (
+        Flat(MemberName("US East")),
+        'E114 resource "flat/US East" of member "eu-central": is not about another member; last good kept',
     ),
 }
 

@@ -7,7 +7,7 @@ from envoy.config.core.v3 import base_pb2
 from envoy.config.endpoint.v3 import load_report_pb2
 from envoy.service.load_stats.v3 import lrs_pb2
 
-from federation.model.handout import Flow, FlowReport
+from federation.model.flows import Flow, FlowReport
 from federation.model.names import MemberName, ServiceKey
 from gateways.load.account import Account
 from gateways.load.book import Book

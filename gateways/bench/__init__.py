@@ -1,0 +1,1 @@
+"""`isthmus bench`: how much a link carries, and how fast."""

@@ -1,0 +1,1 @@
+"""Links through a third member, where two gateways cannot reach each other."""

@@ -1,0 +1,167 @@
+"""Flat mode: pods of two members with the same addresses reach each other by those that others see, and nothing else."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.netns.flat_world import (
+    AP_POD,
+    BESIDE_POD,
+    EU,
+    EU_POD,
+    EU_POD6,
+    OPEN,
+    POD,
+    TAKEN,
+    US_POD,
+    US_POD6,
+    FlatWorld,
+    flat,
+)
+from tests.netns.spaces import await_true
+
+pytestmark = pytest.mark.netns
+
+MOVED_SECONDS = 15.0
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[FlatWorld]:
+    with flat() as made:
+        yield made
+
+
+def test_a_pod_is_reached_and_sees_whose_pod_asks(world: FlatWorld) -> None:
+    """Over TCP and UDP, in both families; both pods have the address POD, and their node masquerades what it can."""
+    for pod, six, own in ((EU_POD, EU_POD6, (US_POD, US_POD6)),):
+        for kind, port in (word.split(":") for word in OPEN):
+            assert world.ask("p", kind, pod, port).split()[0] == own[0]
+            assert world.ask("p", kind, six, port).split()[0] == own[1]
+
+
+def test_where_gateway_and_node_are_one_machine_it_is_the_same(world: FlatWorld) -> None:
+    for kind, port in (word.split(":") for word in OPEN):
+        assert world.ask("q", kind, AP_POD, port).split()[0] == EU_POD
+        assert world.ask("r", kind, EU_POD, port).split()[0] == AP_POD
+
+
+def test_pods_on_a_gateways_machine_are_reached_over_the_other_gateway(world: FlatWorld) -> None:
+    """Theirs answer over TAKEN, which is not the machine of this pod."""
+    assert TAKEN != "g2"
+    await_true("it passes", lambda: world.ask("s", "tcp", EU_POD, "8080"), 30)
+    for kind, port in (word.split(":") for word in OPEN):
+        assert world.ask("s", kind, EU_POD, port).split()[0] == BESIDE_POD
+    assert world.ask("q", "scan", BESIDE_POD, "123", *PORTS) == ""
+
+
+PORTS = [str(port) for port in (*range(1, 12_000, 97), 53, 5353, 5354, 8080, 9090, 15443, 51820, 10250)]
+
+
+@pytest.mark.parametrize("source", [0, 8080, 5353, 53, 15443])
+def test_of_all_ports_only_those_exported_answer(world: FlatWorld, source: int) -> None:
+    """A refusal would count as well: it would mean that the packet came through."""
+    for target in (EU_POD, EU_POD6) if not source else (EU_POD,):
+        assert set(world.ask("p", "scan", target, str(source), *PORTS).split()) == set(OPEN)
+    assert set(world.ask("q", "scan", AP_POD, str(source), *PORTS).split()) == set(OPEN)
+
+
+@pytest.mark.parametrize("source", [0, 123, 443])
+def test_a_member_that_exports_nothing_has_no_port_that_answers(world: FlatWorld, source: int) -> None:
+    """Though its pods asked others a moment ago: from ports that these ask here, it would be their answer."""
+    assert str(source) not in PORTS
+    assert world.ask("q", "scan", US_POD, str(source), *PORTS) == ""
+
+
+def test_all_those_ports_answer_at_home(world: FlatWorld) -> None:
+    """The scan sees what is there: at the pod's own node everything answers or refuses."""
+    script = str(Path(__file__).with_name("flat_ask.py"))
+    found = world.spaces["m"].run(sys.executable, script, "scan", POD, "0", "8080", "9090", "15443", "5353", "5354")
+    assert {"tcp:8080", "tcp:9090", "tcp:15443", "udp:5353", "udp:5354"} <= set(found.split())
+
+
+def test_nodes_and_gateways_are_no_pods(world: FlatWorld) -> None:
+    ports = [str(port) for port in (22, 53, 5353, 8080, 10250, 15443, 51820, 51900)]
+    for target in ("100.72.3.1", "100.72.0.1", "fd00:a2:0:3::1", "fd49:7374:0:2::1", "fd49:7374:0:2:0:1:0:7"):
+        assert world.ask("p", "scan", target, "0", *ports) == ""
+
+
+def test_a_member_passes_nothing_on_from_one_peer_to_another(world: FlatWorld) -> None:
+    """us-east takes ap-south's pods for eu-central's, whose gateway could reach them."""
+    assert world.ask("q", "tcp", AP_POD, "8080")
+    world.stray = ("10.3.0.0/16",)
+    try:
+        world.tell("g1", "g2", "n")
+        await_true(
+            "the way leads there", lambda: "10.3.0.0/16" in world.spaces["n"].ip("route", "show", "proto", "157")
+        )
+        await_true("v4 passes", lambda: world.ask("p", "tcp", EU_POD, "8080"), 30)
+        assert world.ask("p", "scan", AP_POD, "0", "8080", "5353", "9090") == ""
+        await_true("its packets come to eu-central", lambda: refused(world))
+    finally:
+        world.stray = ()
+        world.tell("g1", "g2", "n")
+
+
+def refused(world: FlatWorld) -> bool:
+    """eu-central's gateway dropped packets in flat mode."""
+    listed = world.spaces["w"].run("nft", "list", "chain", "inet", "isthmus_gateway", "flat_in")
+    return any("counter packets" in line and "counter packets 0 " not in line for line in listed.splitlines())
+
+
+def test_a_lost_gateway_ends_no_connection(world: FlatWorld) -> None:
+    await_true("both gateways are known", lambda: len(world.devices("n")) == 2)
+    line = ["ip", "netns", "exec", world.spaces["p"].name, sys.executable]
+    line += [str(Path(__file__).with_name("flat_ask.py")), "hold", EU_POD, "8080"]
+    child = subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert child.stdin is not None and child.stdout is not None
+    try:
+        first = answered(child)
+        before = world.carrier()
+        with world.lost(before):
+            await_true("another carries", lambda: world.carrier() != before)
+            assert answered(child) == first
+        await_true("the gateway carries again", lambda: world.carrier() == before, 30)
+        assert answered(child) == first
+    finally:
+        child.kill()
+        child.communicate()
+    assert first.split()[0] == US_POD
+
+
+def answered(child: "subprocess.Popen[str]") -> str:
+    assert child.stdin is not None and child.stdout is not None
+    child.stdin.write("\n")
+    child.stdin.flush()
+    return child.stdout.readline()
+
+
+def test_denied_by_one_side_nothing_passes_and_nothing_is_left(world: FlatWorld) -> None:
+    pair = frozenset(("us-east", "eu-central"))
+    world.allowed.discard(pair)
+    try:
+        world.tell("w", "m")
+        await_true("nothing passes", lambda: not world.ask("p", "tcp", EU_POD, "8080"))
+        assert world.ask("p", "udp", EU_POD, "5353") == ""
+        assert world.ask("q", "tcp", AP_POD, "8080")
+        routes = world.spaces["m"].ip("route", "show", "proto", "157")
+        assert EU not in routes and "100.71.0.0/16" not in routes
+    finally:
+        world.allowed.add(pair)
+        world.tell("w", "m")
+    await_true("it passes again", lambda: world.ask("p", "tcp", EU_POD, "8080"), 30)
+
+
+def test_clean_leaves_nothing(world: FlatWorld) -> None:
+    """The last: the world is taken apart."""
+    isthmus = str(Path(sys.executable).with_name("isthmus"))
+    for name, space in (("m", "m"), ("w", "w"), ("y", "x"), ("x", "x")):
+        assert world.programs.stop(world.started[name]) == 0
+        world.spaces[space].run(isthmus, "agent", "clean", "--state", str(world.root / name))
+    for space in ("m", "w", "x"):
+        left = world.spaces[space]
+        assert "isthmus" not in left.run("nft", "list", "ruleset")
+        assert left.ip("route", "show", "proto", "157") == left.ip("-6", "route", "show", "proto", "157") == ""
+        assert "ist" not in left.ip("-o", "link", "show", "type", "tun")
