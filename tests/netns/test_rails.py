@@ -139,11 +139,15 @@ def test_preshared_keys_are_given_while_requests_run(world: RailsWorld) -> None:
         for name in ("g1", "g2"):
             give = ("preshared", "eu-central", "--state", str(world.root / name), "--file", str(world.root / "key"))
             world.spaces[name].run(isthmus, "gateway", *give)
-        held = world.spaces["w"].run
-        await_true("both rails have it", lambda: held("wg", "show", "all", "preshared-keys").count(key.strip()) == 2)
+        await_true("both ends of both rails have it", lambda: ends_with(world, key) == 4)
         ticks.until(time.time() + 1)
     assert ticks.failed() == []
     assert ticks.longest() < UNMOVED_SECONDS
+
+
+def ends_with(world: RailsWorld, key: str) -> int:
+    """Ends of links with this preshared key: namespaces share the sockets by which `wg` finds devices."""
+    return world.spaces["w"].run("wg", "show", "all", "preshared-keys").count(key.strip())
 
 
 def test_a_key_is_rotated_and_no_request_fails(world: RailsWorld) -> None:
