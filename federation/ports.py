@@ -8,12 +8,13 @@ from typing import Any, Literal, Protocol, runtime_checkable
 from msgspec import Struct
 
 from federation.model.errors import Refused
-from federation.model.handout import EndpointReport, EnvoyRefusal, LinkReport, NodeReport, TargetReport, Workload
+from federation.model.handout import Workload
 from federation.model.ledger import Ledger
 from federation.model.local import Drained, LocalFacts, Outside
 from federation.model.moves import Order
 from federation.model.names import MemberName, ServiceKey
 from federation.model.record import Head, Resource
+from federation.model.report import EndpointReport, EnvoyRefusal, LinkReport, NodeReport, TargetReport
 from federation.model.tokens import JwtKey, ServiceAccount
 from federation.session.tree import Tree
 

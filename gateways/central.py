@@ -12,8 +12,8 @@ import time
 
 from federation.link.leaf import Leaf, issuer_of
 from federation.model.errors import IsthmusError, Refused
-from federation.model.handout import NodeReport
 from federation.model.names import ServiceKey
+from federation.model.report import NodeReport
 from federation.model.spiffe import SpiffeId, xds_id
 from federation.process import until_one_ends
 from federation.session.tree import Tree, compare

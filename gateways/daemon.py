@@ -18,7 +18,7 @@ from msgspec import Struct, structs
 
 from federation.link.enrolled import Enrolled
 from federation.lkg.disk import Disk
-from federation.model.handout import NodeReport
+from federation.model.report import NodeReport
 from federation.model.standing import UNKNOWN, Standing
 from federation.probing import Prober, Target
 from federation.process import until_stopped

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from msgspec import Struct
 from prometheus_client import Counter, Gauge
 
-from federation.model.handout import LinkReport
+from federation.model.report import LinkReport
 from federation.wire.handout import HandoutHead
 
 HANDOUT_REVISION = Gauge("isthmus_agent_handout_revision", "Revision of the handout in force, 0 before the first.")

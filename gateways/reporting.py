@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 
 from msgspec import Struct
 
-from federation.model.handout import EndpointReport, EnvoyRefusal
 from federation.model.names import ServiceKey
+from federation.model.report import EndpointReport, EnvoyRefusal
 from federation.probing import Prober
 from gateways import metrics
 from gateways.probe.counters import link_reports

@@ -7,9 +7,9 @@ from msgspec import Struct
 
 from federation.health.merge import cut_off, gone, settles
 from federation.health.verdict import Verdict
-from federation.model.handout import TargetReport
 from federation.model.names import MemberName
 from federation.model.policy import Probe
+from federation.model.report import TargetReport
 from federation.model.standing import UNKNOWN, Standing
 from gslb.steer import FAMILY, Evidence, addresses_of, version_of
 from gslb.table import Table

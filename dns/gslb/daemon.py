@@ -13,8 +13,8 @@ from msgspec import Struct
 from federation.link.feed import Feed
 from federation.local.moves import Command, LocalMoves
 from federation.model.errors import InputError
-from federation.model.handout import NodeReport
 from federation.model.moves import Order
+from federation.model.report import NodeReport
 from federation.process import until_stopped
 from federation.telemetry import Problems
 from gslb import metrics

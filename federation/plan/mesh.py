@@ -6,13 +6,14 @@ from ipaddress import ip_network
 
 from federation.model.cidr import Network, forbidden_address, host_of, inside
 from federation.model.flat import Image
-from federation.model.handout import LinkReport, NodeReport, Peer, PeerGateway, Place, Site, TargetReport, Witness
+from federation.model.handout import Peer, PeerGateway, Place, Site, Witness
 from federation.model.ledger import Ledger, Member
 from federation.model.local import Outside
 from federation.model.moves import Leaving
 from federation.model.names import MemberName
 from federation.model.overlay import RAILS, federation_of, gateway_address
 from federation.model.record import ALTERNATES_MAX, BEHIND_MAX, About, Distance, Evidence, Gateway, Resource, Seen
+from federation.model.report import LinkReport, NodeReport, TargetReport
 from federation.model.sighting import SIGHTED_MAX, Sighted, Sighting
 
 

@@ -11,9 +11,10 @@ from msgspec import Struct
 
 from federation.config import Enrolment
 from federation.model.flat import Image, placed
-from federation.model.handout import NodeReport, OwnGateway, OwnNode
+from federation.model.handout import OwnGateway, OwnNode
 from federation.model.ledger import Member
 from federation.model.overlay import gateway_address
+from federation.model.report import NodeReport
 from federation.ports import Store
 from federation.reconcile.allocations import Allocations
 from federation.wire.keyed import encode

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import Struct
 
-from federation.model.handout import NodeReport
 from federation.model.ledger import Member
 from federation.model.local import Outside
 from federation.model.names import MemberName
 from federation.model.record import Gateway, Resource, key_of
+from federation.model.report import NodeReport
 from federation.plan import mesh
 from federation.ports import PeerState
 from federation.wire.keyed import encode

@@ -13,8 +13,8 @@ from federation.link.line import Line
 from federation.link.possession import proves
 from federation.model.errors import Refused
 from federation.model.flows import FlowReport
-from federation.model.handout import EndpointReport, EnvoyRefusal, LinkReport, NodeReport, TargetReport
 from federation.model.names import ServiceKey
+from federation.model.report import EndpointReport, EnvoyRefusal, LinkReport, NodeReport, TargetReport
 from federation.ports import AgentState
 from federation.session.session import Acked, Event, Offered, Session, Steps
 from federation.session.tree import Tree, compare

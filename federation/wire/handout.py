@@ -4,15 +4,11 @@ from msgspec import Struct
 
 from federation.model.flows import FlowReport
 from federation.model.handout import (
-    EndpointReport,
-    EnvoyRefusal,
     ForeignBundle,
     HeadlessSlice,
     Here,
     Import,
     JwtBundle,
-    LinkReport,
-    NodeReport,
     Offer,
     OwnGateway,
     OwnNode,
@@ -21,11 +17,11 @@ from federation.model.handout import (
     Pool,
     Site,
     Steered,
-    TargetReport,
     Witness,
     Workload,
 )
 from federation.model.moves import Orders
+from federation.model.report import EndpointReport, EnvoyRefusal, LinkReport, NodeReport, TargetReport
 from federation.model.sighting import Sighted
 from federation.wire.keyed import Codec
 

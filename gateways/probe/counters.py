@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 
-from federation.model.handout import LinkReport
 from federation.model.names import MemberName
+from federation.model.report import LinkReport
 from federation.model.standing import Standing
 from gateways.probe.paths import Trip
 from gateways.reach import REJECTED, Place

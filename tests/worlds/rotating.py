@@ -9,10 +9,10 @@ from msgspec import structs
 
 from federation.adapters.memory import MemoryStore
 from federation.lkg.disk import Disk
-from federation.model.handout import NodeReport
 from federation.model.ledger import Member
 from federation.model.names import MemberName
 from federation.model.record import Seen
+from federation.model.report import NodeReport
 from federation.model.spiffe import controller_id
 from federation.ports import AgentState, PeerState
 from federation.registrar.rotate import rotated

@@ -18,7 +18,8 @@ from federation.link.dial import EXCHANGE, PinnedChannel
 from federation.link.leaf import Leaf, leaf_of, new_key, signing_request
 from federation.link.line import Line
 from federation.link.tls import client_context
-from federation.model.handout import NodeReport, Workload
+from federation.model.handout import Workload
+from federation.model.report import NodeReport
 from federation.model.spiffe import agent_id, controller_id
 from federation.session.session import Event, Offered, Session
 from federation.session.tree import Tree, tree_of

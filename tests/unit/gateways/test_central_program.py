@@ -13,7 +13,7 @@ from federation.link.enrolled import Enrolled
 from federation.link.leaf import Leaf
 from federation.link.tls import client_context
 from federation.model.errors import InputError
-from federation.model.handout import NodeReport
+from federation.model.report import NodeReport
 from federation.model.spiffe import SpiffeId, account, agent_id, gateway_id, xds_id
 from gateways import central
 from gateways.central import Central

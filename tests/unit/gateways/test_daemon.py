@@ -16,9 +16,10 @@ from federation.link.enrolled import Enrolled
 from federation.link.leaf import Leaf
 from federation.lkg.disk import Disk
 from federation.model.errors import InputError, Unavailable
-from federation.model.handout import EnvoyRefusal, LinkReport, NodeReport, Role
+from federation.model.handout import Role
 from federation.model.moves import Orders
 from federation.model.record import Endpoint
+from federation.model.report import EnvoyRefusal, LinkReport, NodeReport
 from federation.model.spiffe import SpiffeId
 from federation.model.tokens import ServiceAccount
 from federation.session.tree import Tree, tree_of

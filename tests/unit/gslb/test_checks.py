@@ -20,10 +20,11 @@ from gslb.zone import AAAA, A
 from msgspec import Struct, structs
 
 from federation.health.verdict import Verdict
-from federation.model.handout import TargetReport, Witness
+from federation.model.handout import Witness
 from federation.model.names import MemberName
 from federation.model.policy import Policy, Probe
 from federation.model.record import Evidence
+from federation.model.report import TargetReport
 from federation.model.standing import Standing
 from tests.worlds.public_names import NUMBERS, PAY, SHOP, handout, steered, table, target, v4, v6
 

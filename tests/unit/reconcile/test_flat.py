@@ -11,9 +11,10 @@ from msgspec import structs
 from federation.api.flat import FlatRoute
 from federation.model.errors import IsthmusError
 from federation.model.flat import Flat, Image
-from federation.model.handout import NodeReport, OwnNode, Peer
+from federation.model.handout import OwnNode, Peer
 from federation.model.ledger import Member
 from federation.model.names import MemberName
+from federation.model.report import NodeReport
 from federation.ports import AgentState
 from federation.reconcile.flat import FlatPairs
 from federation.reconcile.flattening import Flattener

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from federation.config import Enrolment
-from federation.model.handout import Here, NodeReport, OwnGateway, OwnNode
+from federation.model.handout import Here, OwnGateway, OwnNode
+from federation.model.report import NodeReport
 from federation.ports import AgentState
 from tests.worlds.controller import World
 

@@ -9,9 +9,10 @@ import pytest
 from msgspec import structs
 
 from federation.model.errors import InputError
-from federation.model.handout import Candidate, Import, LinkReport, NodeReport, Offer, Peer, Pool, Site, Workload
+from federation.model.handout import Candidate, Import, Offer, Peer, Pool, Site, Workload
 from federation.model.names import ServiceKey
 from federation.model.record import Endpoint, Export, Port, Resource, Slice
+from federation.model.report import LinkReport, NodeReport
 from federation.plan.guard import CONFIRMED_AFTER
 from federation.ports import AgentState
 from federation.reconcile.explain import Asked, explain

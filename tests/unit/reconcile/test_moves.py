@@ -10,12 +10,12 @@ from msgspec import structs
 from federation.adapters.memory import ManualClock
 from federation.cli.moves_tables import progress
 from federation.model.errors import IsthmusError
-from federation.model.handout import NodeReport
 from federation.model.ledger import Settings
 from federation.model.moves import Leaving, Manner, Order, Orders, Shift
 from federation.model.names import MemberName, ServiceKey
 from federation.model.policy import GlobalName
 from federation.model.record import About, Endpoint, Export, Port, PublicName, Resource, Slice
+from federation.model.report import NodeReport
 from federation.model.wish import Wish
 from federation.ports import AgentState
 from federation.reconcile.moving import Mover

@@ -7,10 +7,10 @@ import pytest
 from msgspec import structs
 
 from federation.adapters.memory import MemoryCluster
-from federation.model.handout import NodeReport
 from federation.model.moves import Leaving
 from federation.model.names import MemberName, ServiceKey
 from federation.model.record import About, Endpoint, Export, Port, Slice, Traits
+from federation.model.report import NodeReport
 from federation.plan.steering import Kept
 from federation.ports import AgentState, Wanted
 from federation.wire.k8s.naming import derived_name

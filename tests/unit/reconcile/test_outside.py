@@ -12,8 +12,8 @@ from federation.adapters.kube.reading import read_object
 from federation.adapters.memory import MemoryCluster
 from federation.adapters.outside import external_addresses
 from federation.config import Enrolment
-from federation.model.handout import NodeReport
 from federation.model.local import Outside
+from federation.model.report import NodeReport
 from federation.ports import AgentState
 from federation.wire.k8s.core import Node, Service
 from tests.worlds.controller import World

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from federation.adapters.memory import MemoryCluster
-from federation.model.handout import EnvoyRefusal
 from federation.model.names import ServiceKey
 from federation.model.record import Export, Port
+from federation.model.report import EnvoyRefusal
 from federation.ports import AgentState
 from federation.reconcile.status import status
 from federation.wire.k8s.policies import TrafficPolicySpec

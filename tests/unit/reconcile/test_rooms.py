@@ -8,9 +8,10 @@ from msgspec import structs
 
 from federation.adapters.memory import ManualClock
 from federation.model.flows import Flow, FlowReport
-from federation.model.handout import Import, LinkReport, NodeReport
+from federation.model.handout import Import
 from federation.model.names import MemberName, ServiceKey
 from federation.model.record import Demand, Export, Granted, Resource
+from federation.model.report import LinkReport, NodeReport
 from federation.model.wish import Wish
 from federation.ports import AgentState
 from federation.reconcile.demand import AWAY

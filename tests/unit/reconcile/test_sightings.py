@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
-from federation.model.handout import LinkReport, NodeReport, PeerGateway
+from federation.model.handout import PeerGateway
 from federation.model.ledger import Member
 from federation.model.names import MemberName
+from federation.model.report import LinkReport, NodeReport
 from federation.model.sighting import Sighted, Sighting
 from federation.plan.mesh import sighted
 from federation.ports import AgentState, PeerState

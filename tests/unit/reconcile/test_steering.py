@@ -7,10 +7,11 @@ from msgspec import structs
 
 from federation.config import Enrolment
 from federation.model.errors import InputError
-from federation.model.handout import EndpointReport, LinkReport, NodeReport, Place, Role, Steered, TargetReport, Witness
+from federation.model.handout import Place, Role, Steered, Witness
 from federation.model.names import MemberName, ServiceKey
 from federation.model.policy import GlobalName, Policy, Ramp
 from federation.model.record import Distance, Endpoint, Evidence, Export, Port, PublicName, Resource, Slice
+from federation.model.report import EndpointReport, LinkReport, NodeReport, TargetReport
 from federation.plan.guard import CONFIRMED_AFTER
 from federation.ports import AgentState
 from federation.reconcile.explain import Asked, explain

@@ -8,10 +8,11 @@ from msgspec import structs
 
 from federation.adapters.memory import MemoryCluster
 from federation.config import Enrolment
-from federation.model.handout import Here, LinkReport, NodeReport
+from federation.model.handout import Here
 from federation.model.moves import Leaving, Shift
 from federation.model.names import MemberName, ServiceKey
 from federation.model.record import About, Export, Port
+from federation.model.report import LinkReport, NodeReport
 from federation.model.wish import Wish
 from federation.plan.service import ServiceInputs, ServicePlan, plan_service
 from federation.ports import AgentState

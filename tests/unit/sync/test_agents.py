@@ -9,8 +9,8 @@ from msgspec import Struct
 from federation.link.possession import wireguard_key
 from federation.model.errors import Refused
 from federation.model.flows import Flow, FlowReport
-from federation.model.handout import EndpointReport, NodeReport
 from federation.model.names import MemberName, ServiceKey
+from federation.model.report import EndpointReport, NodeReport
 from federation.session.session import Session
 from federation.session.tree import Tree, compare, tree_of
 from federation.sync.agents import AgentSync, check_key
