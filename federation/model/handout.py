@@ -12,7 +12,7 @@ from federation.model.flat import Image
 from federation.model.moves import Leaving, Orders, Shift
 from federation.model.names import MemberName, ServiceKey
 from federation.model.policy import GlobalName, Policy
-from federation.model.record import Endpoint, Evidence, Port, Protocol, ServiceKind, Signed
+from federation.model.record import Endpoint, Evidence, Port, Protocol, ServiceKind, Signed, Spare
 from federation.model.sighting import Sighted
 from federation.model.tokens import JwtKey
 
@@ -26,7 +26,7 @@ class Site(Struct, frozen=True, kw_only=True):
     anchor that signs now: a leaf of another is to be renewed at once. `ledger` is the mark of the ledger that this
     handout's anchors were taken from.
     `gateways` maps the node names of the member's own gateways to their ids: gateway i has the i-th overlay address.
-    `rails` maps them to their rails.
+    `rails` maps them to their rails, by `overlay.rail_key`: one that has two keys has two.
     `zones` counts the member's node agents by availability zone. `reachable` and `local` are its ranges in the ledger,
     `images` how addresses in the local ones are seen by flat peers.
     """
@@ -58,11 +58,12 @@ class PeerGateway(Struct, frozen=True, kw_only=True):
     rail: int = 1
     alternates: tuple[str, ...] = ()
     relay: bool = False
+    spare: Spare | None = None
 
 
 class OwnGateway(Struct, frozen=True, kw_only=True):
     """A gateway of the reader's own member, as its nodes reach it: `endpoint` is an `ip:port` (UDP) of the member's own
-    network. Key `own-gateway/<id>`.
+    network, of the key in `slot`. Key `own-gateway/<id>`. `spare_*`: those of its other key, while it has two.
     """
 
     id: int
@@ -70,6 +71,9 @@ class OwnGateway(Struct, frozen=True, kw_only=True):
     key: bytes
     endpoint: str
     overlay: str
+    slot: int = 0
+    spare_key: bytes = b""
+    spare_endpoint: str = ""
 
 
 class OwnNode(Struct, frozen=True, kw_only=True):

@@ -17,6 +17,28 @@ def prefix_of(text: str) -> IPv6Network:
     return IPv6Network(text)
 
 
+SLOTS = 2
+"""How many WireGuard keys a gateway may have at a time, while one is exchanged for another: each has a slot, with a
+rail and UDP ports of its own.
+"""
+
+
+def rail_key(node: str, slot: int) -> str:
+    """The name under which the rail of this gateway's key in this slot is given: the gateway's own for the first."""
+    return f"{node}/{slot}" if slot else node
+
+
+def port_after(endpoint: str, ports: int) -> str:
+    """The same address (`ip:port`), so many ports further; "" stays."""
+    host, _, port = endpoint.rpartition(":")
+    return f"{host}:{int(port) + ports}" if ports and endpoint else endpoint
+
+
+def slot_endpoint(endpoint: str, slot: int) -> str:
+    """Where peers meet a gateway under the key in this slot: each slot has a port for each rail of theirs."""
+    return port_after(endpoint, slot * RAILS)
+
+
 def gateway_address(overlay: str, number: int) -> str:
     """Gateway i of a member has the i-th address of its prefix."""
     return str(prefix_of(overlay)[number])

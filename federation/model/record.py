@@ -71,6 +71,18 @@ class About(Struct, frozen=True):
     labels: dict[str, str] = {}
 
 
+class Spare(Struct, frozen=True, kw_only=True):
+    """A second key of a gateway while its key is exchanged: links under it stand ready and carry only what still comes.
+    Fields as in `Gateway`.
+    """
+
+    key: bytes
+    endpoint: str
+    rail: int
+    proof: bytes = b""
+    alternates: tuple[str, ...] = ()
+
+
 class Gateway(Struct, frozen=True, kw_only=True):
     """A node that carries east-west traffic. Key `gateway/<id>`.
 
@@ -78,7 +90,7 @@ class Gateway(Struct, frozen=True, kw_only=True):
     underlay `ip:port`, `overlay` its address inside the member's overlay prefix, `port` the Envoy port on that address.
     `rail`, 1 to 8, is no other gateway's of this member: it meets a peer's gateway on rail r at its port + r - 1.
     `alternates` are further endpoints of it, in the order in which to try them; `relay` when it carries between others
-    what they cannot send each other.
+    what they cannot send each other. `spare` is its other key, while it has two.
     """
 
     id: int
@@ -91,6 +103,7 @@ class Gateway(Struct, frozen=True, kw_only=True):
     rail: int = 1
     alternates: tuple[str, ...] = ()
     relay: bool = False
+    spare: Spare | None = None
 
 
 ALTERNATES_MAX = 3

@@ -14,9 +14,11 @@ class NodeReport(Struct, frozen=True, kw_only=True):
     `reached` is the root of the last handout that is fully in force, `problems` one line each. `wireguard_*`: the raw
     public key and the proof of it, of gateways and nodes. `gateway_*` are set by the role gateway: underlay `ip:port`
     and further ones, mTLS port, the `ip:port` where own nodes reach it ("": nowhere), and whether it carries between
-    others. `ledger` is the greatest ledger mark whose anchors are in force and on disk, `issuers` the key ids (hex) of
-    the anchors that signed the leaves in use. `drains` are those that it was told on its own socket, by member, and
-    `frozen` why it takes no more of them. `pods` are the ranges of the pods on a node, as the node has them.
+    others; endpoints are those of slot 0, and `gateway_slot` that of its key. `spare_*`: the other key, in the other
+    slot, while there are two. `ledger` is the greatest ledger mark whose anchors are in force and on disk, `issuers`
+    the key ids (hex) of the anchors that signed the leaves in use. `drains` are those that it was told on its own
+    socket, by member, and `frozen` why it takes no more of them. `pods` are the ranges of the pods on a node, as the
+    node has them.
     """
 
     node: str
@@ -31,6 +33,9 @@ class NodeReport(Struct, frozen=True, kw_only=True):
     gateway_inside: str = ""
     gateway_alternates: tuple[str, ...] = ()
     gateway_relay: bool = False
+    gateway_slot: int = 0
+    spare_key: bytes = b""
+    spare_proof: bytes = b""
     ledger: int = 0
     issuers: tuple[str, ...] = ()
     drains: dict[str, Order] = {}

@@ -11,8 +11,18 @@ from federation.model.ledger import Ledger, Member
 from federation.model.local import Outside
 from federation.model.moves import Leaving
 from federation.model.names import MemberName
-from federation.model.overlay import RAILS, federation_of, gateway_address
-from federation.model.record import ALTERNATES_MAX, BEHIND_MAX, About, Distance, Evidence, Gateway, Resource, Seen
+from federation.model.overlay import RAILS, SLOTS, federation_of, gateway_address, rail_key, slot_endpoint
+from federation.model.record import (
+    ALTERNATES_MAX,
+    BEHIND_MAX,
+    About,
+    Distance,
+    Evidence,
+    Gateway,
+    Resource,
+    Seen,
+    Spare,
+)
 from federation.model.report import LinkReport, NodeReport, TargetReport
 from federation.model.sighting import SIGHTED_MAX, Sighted, Sighting
 
@@ -66,6 +76,7 @@ def peer(member: Member, ledger: Ledger, view: Iterable[Resource], flat: tuple[s
                 rail=g.rail,
                 alternates=g.alternates,
                 relay=g.relay,
+                spare=g.spare,
             )
             for g in gateways
         ),
@@ -89,26 +100,50 @@ def further_endpoints(own: Member, report: NodeReport, outside: Outside, ledger:
 
 def _is_usable(endpoint: str, refused: Iterable[Network]) -> bool:
     host, port = host_of(endpoint), int(endpoint.rpartition(":")[2])
-    return forbidden_address(host) is None and port <= 65_536 - RAILS and not inside(host, refused)
+    return forbidden_address(host) is None and port <= 65_536 - SLOTS * RAILS and not inside(host, refused)
+
+
+def rails_wanted(report: NodeReport) -> tuple[str, ...]:
+    """The names of the rails that this gateway needs, its first key's first."""
+    slots = (report.gateway_slot, *((SLOTS - 1 - report.gateway_slot,) if report.spare_key else ()))
+    return tuple(rail_key(report.node, slot) for slot in slots)
 
 
 def own_gateway(
-    own: Member, number: int, rail: int, report: NodeReport, further: tuple[str, ...] = ()
+    own: Member, number: int, rails: Mapping[str, int], report: NodeReport, further: tuple[str, ...] = ()
 ) -> Gateway | None:
-    """The gateway that this report describes; None until the agent has a key and an endpoint."""
-    if not (report.wireguard_key and report.gateway_endpoint and report.gateway_port):
+    """The gateway that this report describes; None until the agent has a key and an endpoint, and a rail."""
+    slot = report.gateway_slot
+    rail = rails.get(rail_key(report.node, slot))
+    if rail is None or not (report.wireguard_key and report.gateway_endpoint and report.gateway_port):
         return None
     return Gateway(
         id=number,
         node=report.node,
         key=report.wireguard_key,
         proof=report.wireguard_proof,
-        endpoint=report.gateway_endpoint,
+        endpoint=slot_endpoint(report.gateway_endpoint, slot),
         overlay=gateway_address(own.overlay, number),
         port=report.gateway_port,
         rail=rail,
-        alternates=further,
+        alternates=tuple(slot_endpoint(one, slot) for one in further),
         relay=report.gateway_relay,
+        spare=_spare(rails, report, further),
+    )
+
+
+def _spare(rails: Mapping[str, int], report: NodeReport, further: tuple[str, ...]) -> Spare | None:
+    """The other key, once it has a rail."""
+    slot = SLOTS - 1 - report.gateway_slot
+    rail = rails.get(rail_key(report.node, slot))
+    if rail is None or not report.spare_key:
+        return None
+    return Spare(
+        key=report.spare_key,
+        proof=report.spare_proof,
+        endpoint=slot_endpoint(report.gateway_endpoint, slot),
+        rail=rail,
+        alternates=tuple(slot_endpoint(one, slot) for one in further),
     )
 
 

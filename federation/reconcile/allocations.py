@@ -1,10 +1,10 @@
 """Clusterset IPs, listener ports, gateway ids, rails and nodes' numbers that were given, kept in the store."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from federation.config import Own
 from federation.model.names import ServiceKey
-from federation.model.overlay import NODES, RAILS, node_address
+from federation.model.overlay import NODES, RAILS, SLOTS, node_address, rail_key
 from federation.plan.addresses import address_at, address_space, place
 from federation.ports import Store
 
@@ -35,18 +35,24 @@ class Allocations:
             self._give("gateway", node, max(given.values(), default=0) + 1)
         return given[node]
 
-    def rails(self, gateways: Collection[str]) -> dict[str, int]:
-        """The rails of these, the elder first; who comes when all are taken has none. Whoever is not named has none any
-        more.
+    def rails(self, gateways: Collection[str], said: Mapping[str, Collection[str]]) -> dict[str, int]:
+        """The rails of these (`overlay.rail_key`), the elder first; who comes when all are taken has none. `said` are
+        those that each wants; one that says nothing keeps what it has. Whoever is not named has none any more.
         """
         given = self._given["rail"]
-        for gone in given.keys() - set(gateways):
+        each = {name: said.get(name) or self._rails_of(name) for name in sorted(gateways)}
+        wanted = [(place, self.gateway(name), key) for name, keys in each.items() for place, key in enumerate(keys)]
+        for gone in given.keys() - {key for _, _, key in wanted}:
             self._free("rail", gone)
-        for node in sorted(sorted(set(gateways) - given.keys()), key=self.gateway):
+        for key in (key for _, _, key in sorted(wanted) if key not in given):
             free = min(set(range(1, RAILS + 1)) - self._taken["rail"], default=0)
             if free:
-                self._give("rail", node, free)
+                self._give("rail", key, free)
         return dict(given)
+
+    def _rails_of(self, node: str) -> list[str]:
+        held = [key for slot in range(SLOTS) if (key := rail_key(node, slot)) in self._given["rail"]]
+        return held or [node]
 
     def node(self, name: str, overlay: str) -> str:
         """The address of this node in the member's overlay prefix."""

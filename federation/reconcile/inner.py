@@ -13,7 +13,7 @@ from federation.config import Enrolment
 from federation.model.flat import Image, placed
 from federation.model.handout import OwnGateway, OwnNode
 from federation.model.ledger import Member
-from federation.model.overlay import gateway_address
+from federation.model.overlay import SLOTS, gateway_address, port_after
 from federation.model.report import NodeReport
 from federation.ports import Store
 from federation.reconcile.allocations import Allocations
@@ -84,12 +84,16 @@ def _gateway(own: Member, number: int, report: NodeReport) -> OwnGateway | None:
     """As its nodes reach it; None when they do not."""
     if not (report.wireguard_key and report.gateway_inside):
         return None
+    slot = report.gateway_slot
     return OwnGateway(
         id=number,
         node=report.node,
         key=report.wireguard_key,
-        endpoint=report.gateway_inside,
+        endpoint=port_after(report.gateway_inside, slot),
         overlay=gateway_address(own.overlay, number),
+        slot=slot,
+        spare_key=report.spare_key,
+        spare_endpoint=port_after(report.gateway_inside, SLOTS - 1 - slot) if report.spare_key else "",
     )
 
 

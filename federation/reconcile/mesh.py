@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -12,6 +12,7 @@ from msgspec import Struct
 from federation.model.ledger import Member
 from federation.model.local import Outside
 from federation.model.names import MemberName
+from federation.model.overlay import SLOTS, rail_key
 from federation.model.record import Gateway, Resource, key_of
 from federation.model.report import NodeReport
 from federation.plan import mesh
@@ -35,9 +36,10 @@ def plan_mesh(loop: Loop, states: Mapping[MemberName, PeerState]) -> tuple[dict[
     }
     evidence = loop.links.evidence()
     names = [name for name, one in loop.programs.enrolments.items() if one.role == "gateway"]
-    rails = loop.allocations.rails(names)
-    ours: list[Resource] = [*_gateways(loop, own, reports, rails), *loop.links.distances(), *evidence]
-    ours += [*loop.links.sightings(rails), *loop.trust.record]
+    rails = loop.allocations.rails(names, {name: mesh.rails_wanted(one) for name, one in reports.items() if one})
+    gateways = _gateways(loop, own, reports, rails, names)
+    ours: list[Resource] = [*gateways, *loop.links.distances(), *evidence]
+    ours += [*loop.links.sightings({one.node: one.rail for one in gateways}), *loop.trust.record]
     enrolled = loop.programs.enrolments
     ours.append(mesh.seen(ledger.mark, {name: reports.get(name) for name in (*enrolled, *loop.programs.unread)}))
     record |= {key_of(item): item for item in ours} | loop.bundles.record()
@@ -63,16 +65,20 @@ def plan_mesh(loop: Loop, states: Mapping[MemberName, PeerState]) -> tuple[dict[
 
 
 def _gateways(
-    loop: Loop, own: Member, reports: Mapping[str, NodeReport | None], rails: Mapping[str, int]
+    loop: Loop,
+    own: Member,
+    reports: Mapping[str, NodeReport | None],
+    rails: Mapping[str, int],
+    names: Iterable[str],
 ) -> list[Gateway]:
     """Each gateway with a rail as last reported: an agent that is not connected now is unknown, not gone."""
     found = []
     store = loop.parts.store
-    for name, rail in rails.items():
+    for name in names:
         report = reports.get(name)
         further = _further(loop, name, report)
-        gateway = mesh.own_gateway(own, loop.allocations.gateway(name), rail, report, further) if report else None
-        known = _known_gateway(store.get(f"known/{name}"))
+        gateway = mesh.own_gateway(own, loop.allocations.gateway(name), rails, report, further) if report else None
+        known = _known_gateway(store.get(f"known/{name}"), rails)
         if gateway is not None and gateway != known:
             store.put(f"known/{name}", encode(gateway))
         if gateway or known:
@@ -88,10 +94,12 @@ def _further(loop: Loop, name: str, report: NodeReport | None) -> tuple[str, ...
     return mesh.further_endpoints(ledger.members[loop.parts.own.name], report, outside, ledger)
 
 
-def _known_gateway(kept: bytes | None) -> Gateway | None:
-    """The gateway that was written down; None for nothing, and for what another version wrote."""
+def _known_gateway(kept: bytes | None, rails: Mapping[str, int]) -> Gateway | None:
+    """The gateway that was written down, while it has its rail. None for nothing, or for what another version wrote."""
     with contextlib.suppress(msgspec.MsgspecError):
-        return None if kept is None else msgspec.msgpack.decode(kept, type=Gateway)
+        gateway = None if kept is None else msgspec.msgpack.decode(kept, type=Gateway)
+        if gateway is not None and gateway.rail in (rails.get(rail_key(gateway.node, slot)) for slot in range(SLOTS)):
+            return gateway
     return None
 
 

@@ -165,10 +165,11 @@ class AgentSync:
 
 def check_key(member: str, name: str, report: Struct | None) -> None:
     """Refused (E121) when a program names a WireGuard key that it does not show to be its own."""
-    if not isinstance(report, NodeReport) or not report.wireguard_key:
+    if not isinstance(report, NodeReport):
         return
-    if not proves(report.wireguard_proof, report.wireguard_key, member, name):
-        raise Refused(f"report of {name}: does not prove possession of its WireGuard key; last good kept", "E121")
+    for proof, key in ((report.wireguard_proof, report.wireguard_key), (report.spare_proof, report.spare_key)):
+        if key and not proves(proof, key, member, name):
+            raise Refused(f"report of {name}: does not prove possession of its WireGuard key; last good kept", "E121")
 
 
 def _matters(report: Struct | None) -> Struct | None:

@@ -8,7 +8,7 @@ from federation.model.errors import Refused
 from federation.model.ledger import Member
 from federation.model.names import is_label
 from federation.model.overlay import RAILS, federation_of
-from federation.model.record import ALTERNATES_MAX, Gateway
+from federation.model.record import ALTERNATES_MAX, Gateway, Spare
 from federation.model.sighting import Sighting
 
 PRIME = 2**255 - 19
@@ -27,12 +27,19 @@ def check_gateway(gateway: Gateway, member: Member, reader: Member) -> None:
     check_number(gateway.port, f"{name}: port")
     if not is_canonical(gateway.overlay) or not inside(gateway.overlay, member.owned()[-1:]):
         raise Refused(f"{name}: overlay address {gateway.overlay} is not in {member.overlay}; last good kept", "E103")
-    _check_key(gateway, member, name)
-    if not 1 <= gateway.rail <= RAILS:
-        raise Refused(f"{name}: rail {gateway.rail} is not 1 to {RAILS}; last good kept", "E120")
-    if len(gateway.alternates) > ALTERNATES_MAX:
-        raise Refused(f"{name}: {len(gateway.alternates)} further endpoints > {ALTERNATES_MAX}; last good kept", "E118")
-    for endpoint in (gateway.endpoint, *gateway.alternates):
+    _check_end(gateway, gateway.node, name, member, reader)
+    if gateway.spare is not None:
+        _check_end(gateway.spare, gateway.node, f"{name}: spare", member, reader)
+
+
+def _check_end(end: Gateway | Spare, node: str, name: str, member: Member, reader: Member) -> None:
+    """What a link under one of its keys ends at."""
+    _check_key(end, node, member, name)
+    if not 1 <= end.rail <= RAILS:
+        raise Refused(f"{name}: rail {end.rail} is not 1 to {RAILS}; last good kept", "E120")
+    if len(end.alternates) > ALTERNATES_MAX:
+        raise Refused(f"{name}: {len(end.alternates)} further endpoints > {ALTERNATES_MAX}; last good kept", "E118")
+    for endpoint in (end.endpoint, *end.alternates):
         host, port = _endpoint_parts(endpoint, name)
         check_number(port, f"{name}: endpoint port", 65_536 - RAILS)
         why = forbidden_address(host) or _led_astray(host, member, reader)
@@ -65,12 +72,12 @@ def check_number(number: int, what: str, most: int = 65_535) -> None:
         raise Refused(f"{what} {number} is not 1 to {most}; last good kept", "E120")
 
 
-def _check_key(gateway: Gateway, member: Member, name: str) -> None:
-    if len(gateway.key) != 32 or not any(gateway.key):
+def _check_key(end: Gateway | Spare, node: str, member: Member, name: str) -> None:
+    if len(end.key) != 32 or not any(end.key):
         raise Refused(f"{name}: the WireGuard public key is not 32 bytes or is all zero; last good kept", "E121")
-    if (int.from_bytes(gateway.key, "little") & ((1 << 255) - 1)) % PRIME in LOW_ORDER:
+    if (int.from_bytes(end.key, "little") & ((1 << 255) - 1)) % PRIME in LOW_ORDER:
         raise Refused(f"{name}: the WireGuard public key is of low order; last good kept", "E121")
-    if not proves(gateway.proof, gateway.key, member.name, gateway.node):
+    if not proves(end.proof, end.key, member.name, node):
         raise Refused(f"{name}: does not prove possession of its WireGuard key; last good kept", "E121")
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from federation.config import Enrolment
 from federation.model.handout import Here, OwnGateway, OwnNode
@@ -83,3 +84,66 @@ def test_each_gateway_has_a_rail_and_the_ninth_none_until_one_leaves(world: Worl
     world.loop.wake(None)
     now = {value.node: value.rail for key, value in world.record().items() if key.startswith("gateway/")}
     assert now == {name: rail for name, rail in rails.items() if name != "gw3"} | {late: rails["gw3"]}
+
+
+def has_keys(world: World, name: str, slot: int, spare: bool) -> None:
+    """A gateway reports the key in this slot, and whether it has the other."""
+    says(world, name, "gateway", 10 + slot, "10.1.0.1:51900")
+    state = world.agents.said[name]
+    assert state.node is not None
+    said = structs.replace(state.node, gateway_slot=slot, gateway_endpoint="192.0.2.1:51820")
+    said = structs.replace(said, gateway_alternates=("198.51.100.1:4000",))
+    said = structs.replace(said, spare_key=bytes([11 - slot]) * 32 if spare else b"", spare_proof=b"proof")
+    world.agents.said[name] = structs.replace(state, node=said)
+    world.loop.agent_reported(name)
+
+
+def told(world: World) -> tuple[tuple[object, ...], tuple[object, ...] | None]:
+    """What the record says of the first gateway: its key, endpoints and rail, and those of its other key."""
+    made = world.record()["gateway/1"]
+    ends = [made, made.spare] if made.spare else [made]
+    said = [(one.key[0], one.endpoint, one.alternates, one.rail) for one in ends]
+    return said[0], said[1] if made.spare else None
+
+
+def at(slot: int, rail: int) -> tuple[object, ...]:
+    return 10 + slot, f"192.0.2.1:{51820 + 8 * slot}", (f"198.51.100.1:{4000 + 8 * slot}",), rail
+
+
+def test_a_gateway_with_two_keys_has_two_rails_until_one_has_gone(world: World) -> None:
+    world.folder.enrol(Enrolment(name="gw2", role="gateway"))
+    says(world, "gw2", "gateway", 2)
+    steps = [
+        (0, False, (at(0, 1), None), {"gw1": 1, "gw2": 2}),
+        (0, True, (at(0, 1), at(1, 3)), {"gw1": 1, "gw1/1": 3, "gw2": 2}),
+        (1, True, (at(1, 3), at(0, 1)), {"gw1": 1, "gw1/1": 3, "gw2": 2}),
+        (1, False, (at(1, 3), None), {"gw1/1": 3, "gw2": 2}),
+        (1, True, (at(1, 3), at(0, 1)), {"gw1": 1, "gw1/1": 3, "gw2": 2}),
+    ]
+    for slot, spare, record, rails in steps:
+        has_keys(world, "gw1", slot, spare)
+        assert told(world) == record
+        assert world.handout("gw1")["site"].rails == rails
+        held = world.agents.said.pop("gw1")
+        world.loop = world.start()
+        assert told(world) == record and world.handout("gw2")["site"].rails == rails, "while it is away all of it stays"
+        world.agents.said["gw1"] = held
+
+
+def test_nodes_learn_of_both_keys(world: World) -> None:
+    says(world, "node1", "node", 2)
+    for slot, ends in ((0, ("10.1.0.1:51900", "10.1.0.1:51901")), (1, ("10.1.0.1:51901", "10.1.0.1:51900"))):
+        has_keys(world, "gw1", slot, True)
+        (one,) = of_kind(world, "node1", OwnGateway)
+        assert isinstance(one, OwnGateway)
+        assert (one.slot, one.key[0], one.spare_key[0]) == (slot, 10 + slot, 11 - slot)
+        assert (one.endpoint, one.spare_endpoint) == ends
+
+
+def test_a_second_key_takes_no_rail_from_a_gateway(world: World) -> None:
+    for number in range(2, 9):
+        world.folder.enrol(Enrolment(name=f"gw{number}", role="gateway"))
+        says(world, f"gw{number}", "gateway", number)
+    has_keys(world, "gw1", 0, True)
+    assert told(world) == (at(0, 1), None)
+    assert "gw1/1" not in world.handout("gw1")["site"].rails

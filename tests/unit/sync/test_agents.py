@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 
 import pytest
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from federation.link.possession import wireguard_key
 from federation.model.errors import Refused
@@ -142,3 +142,19 @@ def test_a_wireguard_key_that_is_not_shown_to_be_its_own_is_refused() -> None:
         assert str(caught.value) == (
             f"E121 report of {name}: does not prove possession of its WireGuard key; last good kept"
         )
+
+
+def test_nor_is_the_other_key_while_there_are_two() -> None:
+    key, other = (wireguard_key(seed * 32, "us-east", "gw1") for seed in (b"s", b"t"))
+    both = NodeReport(
+        node="gw1",
+        role="gateway",
+        wireguard_key=key.public,
+        wireguard_proof=key.proof,
+        spare_key=other.public,
+        spare_proof=other.proof,
+    )
+    check_key("us-east", "gw1", both)
+    with pytest.raises(Refused) as caught:
+        check_key("us-east", "gw1", structs.replace(both, spare_proof=key.proof))
+    assert str(caught.value) == "E121 report of gw1: does not prove possession of its WireGuard key; last good kept"

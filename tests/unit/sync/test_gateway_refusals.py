@@ -8,7 +8,7 @@ import pytest
 from federation.link import possession
 from federation.link.possession import proves, wireguard_key
 from federation.model.names import MemberName
-from federation.model.record import Gateway
+from federation.model.record import Gateway, Spare
 from federation.model.sighting import Sighting
 from federation.sync.gateways import LOW_ORDER, PRIME
 from tests.worlds.reader import GOOD, Reader
@@ -89,6 +89,47 @@ BAD_GATEWAYS: dict[str, tuple[dict[str, object], str]] = {
         'E122 gateway 1 of member "eu-central": endpoint [::ffff:c000:202]:51820 is a v4-mapped address; last good kept',
     ),
 }
+
+
+SPARE_KEY = wireguard_key(b"n" * 32, "eu-central", "gw1")
+BAD_SPARES: dict[str, tuple[dict[str, object], str]] = {
+    "without a proof": (
+        {"proof": b""},
+        "E121 {name}: does not prove possession of its WireGuard key; last good kept",
+    ),
+    "key and proof of another member": (
+        {"key": OTHER.public, "proof": OTHER.proof},
+        "E121 {name}: does not prove possession of its WireGuard key; last good kept",
+    ),
+    "a ninth rail": ({"rail": 9}, "E120 {name}: rail 9 is not 1 to 8; last good kept"),
+    "among our pods": (
+        {"endpoint": "10.1.4.4:51828"},
+        "E122 {name}: endpoint 10.1.4.4:51828 lies in our own ranges; last good kept",
+    ),
+    "further endpoint that is none": (
+        {"alternates": ("gw.example:51828",)},
+        "E122 {name}: endpoint 'gw.example:51828' is not ip:port; last good kept",
+    ),
+    "too many further endpoints": (
+        {"alternates": tuple(f"198.51.100.{i}:51828" for i in range(4))},
+        "E118 {name}: 4 further endpoints > 3; last good kept",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", ["good", *BAD_SPARES])
+def test_a_spare_key_is_looked_at_as_the_first_is(reader: Reader, case: str) -> None:
+    fields: dict[str, object] = {
+        "key": SPARE_KEY.public, "proof": SPARE_KEY.proof, "endpoint": "192.0.2.2:51828", "rail": 2
+    }  # fmt: skip
+    fields |= BAD_SPARES[case][0] if case in BAD_SPARES else {}
+    made = gateway(overlay=reader.overlay.replace("::/64", "::1"), spare=Spare(**fields))  # type: ignore[arg-type]
+    if case not in BAD_SPARES:
+        reader.take(*GOOD, made)
+        assert not reader.held.refusals
+        return
+    said = reader.refusal(made, GOOD[2])
+    assert said == BAD_SPARES[case][1].format(name='gateway 1 of member "eu-central": spare')
 
 
 @pytest.mark.parametrize("case", BAD_GATEWAYS)
