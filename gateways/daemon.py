@@ -35,9 +35,10 @@ from gateways.identity.keeper import Keeper, LeafSource
 from gateways.identity.serve import WorkloadServer
 from gateways.identity.tokens import Tokens, TokenSource
 from gateways.kernel.port import Kernel
+from gateways.keys import KeyFile
 from gateways.load.serve import LoadServer
 from gateways.machine import flat_faults
-from gateways.made import Made, Trust, drained_problem, kernel_parts, shows_leaves, trust_of
+from gateways.made import Made, Trust, drained_problem, kernel_parts, keys_problem, shows_leaves, trust_of
 from gateways.node_parts import kept
 from gateways.offering import Offering
 from gateways.planner import Planner
@@ -48,9 +49,9 @@ from gateways.probe.traffic import Traffic
 from gateways.proxyless import Proxyless
 from gateways.relay.sessions import Sessions
 from gateways.render.envoy.resources import Certificate, missing
-from gateways.reporting import Reports, Sick
+from gateways.reporting import Reports, Sick, node_report
 from gateways.service_states import ABSENT, Former
-from gateways.state import GATEWAY_PORT, Checked, NodeState, Situation
+from gateways.state import Checked, NodeState, Situation
 from gateways.sync import Outcome, Sync, Wanted, wanted_of
 from gateways.tunnels import unscoped
 from gateways.xds.encode import Encoder, encoded
@@ -111,6 +112,7 @@ class Agent:
         self._situation = situation
         self._underlay = underlay
         self._folder = xds_path.parent
+        self._keys = KeyFile(self._folder, situation)
         self._preshared = PresharedFolder(preshared or folder.preshared_folder(self._folder))
         self._sync = Sync(kernel)
         self._keeper = Keeper(feed)
@@ -226,6 +228,9 @@ class Agent:
         tree = self._feed.tree
         change = compare(self._planned, tree)
         keys = (*change.changed, *change.removed)
+        if self._situation.role == "gateway":
+            self._situation = self._keys.look()
+            self._planner.stand(self._situation)
         former = self._planner.step(self._told(keys), self._evidence())
         self._planned = tree
         self._offering.note(former)
@@ -294,7 +299,13 @@ class Agent:
         now, tunnels = time.time(), made.state.tunnels
         unheard = unsealed(tunnels, self._outcome, now) + silent_gateways(tunnels, self._outcome, now)
         unheard += unreached(tunnels, self._outcome, self._sessions.through()) + self._sessions.problems
-        return (*drained_problem(made.state), *self._preshared.problems, *unheard, *flat_faults(made.state))
+        return (
+            *drained_problem(made.state),
+            *self._preshared.problems,
+            *(self._keys.problems or keys_problem(made.state)),
+            *unheard,
+            *flat_faults(made.state),
+        )
 
     def _trust_in(self, made: Made) -> None:
         trusted = (made.state.ledger, made.certificates)
@@ -319,22 +330,8 @@ class Agent:
         return in_kernel and certified and made.offered and not made.problems and self._xds.settled()
 
     def _node_report(self, problems: tuple[str, ...]) -> NodeReport:
-        situation = self._situation
-        gateway = situation.role == "gateway"
-        return NodeReport(
-            node=situation.node,
-            role=situation.role,
-            reached=self._reached,
-            problems=problems,
-            address=situation.address,
-            wireguard_key=situation.public_key,
-            wireguard_proof=situation.possession,
-            gateway_endpoint=self._underlay[0] if self._underlay else "",
-            gateway_alternates=self._underlay[1:],
-            gateway_port=GATEWAY_PORT if gateway else 0,
-            gateway_inside=situation.inside,
-            gateway_relay=situation.relay,
-            pods=situation.pods,
+        return structs.replace(
+            node_report(self._situation, self._underlay, self._reached, problems),
             ledger=min(self._trust.ledger, self._feed.kept),
             issuers=tuple(sorted({self._feed.issuer, *self._trust.issuers})),
             drains={} if self._control is None else self._control.moves.drains,

@@ -1,13 +1,11 @@
-"""`isthmus gateway drain`, `rotate-key`, `undrain`: a gateway that answers no probe carries on and gets nothing new."""
+"""`isthmus gateway drain`, `undrain`: a gateway that answers no probe carries on and gets nothing new."""
 
-import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from federation.files import write_private
 from federation.link.enrolled import Enrolled, load_enrolled
-from federation.link.possession import KEY_BYTES, wireguard_key
 from federation.lkg import ring
 from federation.model.errors import InputError, Refused
 from federation.model.handout import Site
@@ -22,25 +20,12 @@ QUIET = 3
 
 def drain(state: Path, reason: str, force: bool) -> None:
     """Tell the agent of this folder. InputError for a folder without a gateway; Refused (E127) for the only one."""
-    enrolled = _gateway_of(state)
+    enrolled = gateway_of(state)
     others = _others(state, enrolled.node)
     if not others and not force:
         text = "is the only one of this member, which nobody else would reach: see `isthmus drain`, or give --force"
         raise Refused(f"gateway {enrolled.node}: {text}", "E127")
     write_private(folder.drained_file(state), f"{reason}\n".encode())
-
-
-def rotate_key(state: Path, force: bool) -> bytes:
-    """Give the gateway of this folder another WireGuard key, which its agent takes when it starts; the public key.
-
-    Refused (E127) while it carries: until its peers and nodes have heard of the key they drop what it sends.
-    """
-    enrolled = _gateway_of(state)
-    if not (folder.why_drained(state) or force):
-        text = "is not drained, and its links are down until everybody knows the new key: `isthmus gateway drain` first"
-        raise Refused(f"gateway {enrolled.node}: {text}, or give --force", "E127")
-    write_private(state / folder.KEY_FILE, secrets.token_bytes(KEY_BYTES))
-    return wireguard_key(folder.wireguard_seed(state), enrolled.member, enrolled.node).public
 
 
 def undrain(state: Path) -> bool:
@@ -52,7 +37,8 @@ def undrain(state: Path) -> bool:
     return True
 
 
-def _gateway_of(state: Path) -> Enrolled:
+def gateway_of(state: Path) -> Enrolled:
+    """Who the gateway of this folder is. InputError for a folder without one."""
     enrolled = load_enrolled(state)
     if enrolled.role != "gateway":
         raise InputError(f"{state}: is enrolled as {enrolled.role}; give a gateway's folder", "E122")
@@ -62,7 +48,7 @@ def _gateway_of(state: Path) -> Enrolled:
 def _others(state: Path, node: str) -> list[str]:
     kept = ring.newest(state / "lkg", HANDOUT_TOPIC)
     site = None if kept is None else HANDOUT.decode_tree(kept.tree).get("site")
-    return [name for name in site.rails if name != node] if isinstance(site, Site) else []
+    return [name for name in site.rails if name.partition("/")[0] != node] if isinstance(site, Site) else []
 
 
 Received = Mapping[tuple[str, str], int]

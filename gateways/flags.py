@@ -4,18 +4,21 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from federation.link.enrolled import Enrolled
-from federation.link.possession import wireguard_key
 from federation.model.cidr import forbidden_address, parse_cidr
 from federation.model.errors import InputError
 from federation.model.flat import meeting
-from federation.model.overlay import RAILS
+from federation.model.overlay import RAILS, SLOTS
 from federation.model.record import ALTERNATES_MAX
 from federation.telemetry import split_address
 from gateways import folder
 from gateways.kernel.nft import check_possible as check_nft
+from gateways.keys import load, with_keys
 from gateways.machine import check_address, check_forwarding, check_root, check_udp_port
 from gateways.state import Situation, Telemetry
-from gateways.tunnels import INSIDE
+from gateways.tunnels import INSIDE, device_name
+
+PORTS = SLOTS * RAILS
+"""UDP ports in a row, from that of `--underlay` on, that a gateway uses: for each rail of its peers, in each slot."""
 
 Underlay = tuple[str, ...]
 """Endpoints of a gateway: that of its first rail by which it is known first of all, and further ones."""
@@ -29,21 +32,18 @@ def situation_of(
         raise InputError(f"{state}: enrolled as {enrolled.role}, which is no node agent")
     check_flags(enrolled.role, address, underlay, inside)
     ranges = pods_of(enrolled.role, pods)
-    key = wireguard_key(folder.wireguard_seed(state), enrolled.member, enrolled.node)
-    return Situation(
+    bare = Situation(
         node=enrolled.node,
         role=enrolled.role,
         member=enrolled.member,
         domain=enrolled.domain,
         address=address,
         device=folder.device_prefix(state),
-        private_key=key.private,
-        public_key=key.public,
-        possession=key.proof,
         listen_port=split_address(underlay[0], "--underlay")[1] if underlay else 0,
         inside=inside,
         pods=ranges,
     )
+    return with_keys(bare, load(state))
 
 
 def pods_of(role: str, given: tuple[str, ...]) -> tuple[str, ...]:
@@ -114,8 +114,8 @@ def check_underlay(underlay: Underlay) -> None:
         raise InputError(f"--underlay: {text}", "E118")
     for index, given in enumerate(underlay):
         host, port = split_address(given, "--underlay")
-        if port > 65_536 - RAILS:
-            text = f"a gateway may need {RAILS} ports from it on; choose one up to {65_536 - RAILS}"
+        if port > 65_536 - PORTS:
+            text = f"a gateway may need {PORTS} ports from it on; choose one up to {65_536 - PORTS}"
             raise InputError(f"--underlay: UDP port {port}: {text}", "E122")
         why = forbidden_address(host)
         if index and why is not None:
@@ -139,8 +139,8 @@ def check_inside(role: str, inside: str, underlay: Underlay) -> None:
         ip_address(host)
     except ValueError:
         raise InputError(f'--inside "{inside}": {host} is not an IP address', "E122") from None
-    if first <= port < first + RAILS:
-        text = f"the rails of --underlay use {first} to {first + RAILS - 1}; choose another port"
+    if first - SLOTS < port < first + PORTS:
+        text = f"the rails of --underlay use {first} to {first + PORTS - 1}, and this takes two; choose another port"
         raise InputError(f"--inside: UDP port {port}: {text}", "E122")
 
 
@@ -163,7 +163,9 @@ def check_machine(situation: Situation) -> None:
         from gateways.kernel.wg import check_possible as check_wireguard
 
         check_wireguard()
-        check_udp_port(situation.listen_port, f"{situation.device}0", "--underlay")
+        slot, first = situation.slot, situation.listen_port + situation.slot * RAILS
+        check_udp_port(first, device_name(situation.device, 0, slot), "--underlay")
         if situation.inside:
-            check_udp_port(int(situation.inside.rpartition(":")[2]), f"{situation.device}{INSIDE}", "--inside")
+            port = int(situation.inside.rpartition(":")[2]) + slot
+            check_udp_port(port, device_name(situation.device, INSIDE, slot), "--inside")
             check_forwarding()

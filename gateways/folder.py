@@ -2,15 +2,13 @@
 
 import fcntl
 import hashlib
-import secrets
 from pathlib import Path
 from typing import IO
 
-from federation.files import write_private
-from federation.link.possession import KEY_BYTES
 from federation.model.errors import InputError
 
 KEY_FILE = "wireguard.key"
+"""What `keys` reads and writes."""
 
 
 def device_prefix(directory: Path) -> str:
@@ -61,33 +59,16 @@ def preshared_folder(directory: Path) -> Path:
     return directory / "preshared"
 
 
-def wireguard_seed(directory: Path) -> bytes:
-    """The seed of the WireGuard key in the folder (`federation.link.possession`), made on first use (0600). InputError
-    when the file is not one.
+def lock(directory: Path, what: str = "agent") -> IO[bytes]:
+    """Be the one program of this sort with the folder, as long as the returned file is open. InputError when there is
+    one.
     """
-    path = directory / KEY_FILE
-    try:
-        key = path.read_bytes()
-    except FileNotFoundError:
-        key = secrets.token_bytes(KEY_BYTES)
-        write_private(path, key)
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}") from None
-    if len(key) != KEY_BYTES:
-        raise InputError(
-            f"{path}: holds {len(key)} bytes, the seed of a WireGuard key has {KEY_BYTES}; remove it to make a new one"
-        )
-    return key
-
-
-def lock(directory: Path) -> IO[bytes]:
-    """Hold the folder for this process, as long as the returned file is open. InputError when another one does."""
-    file = (directory / "agent.lock").open("wb")
+    file = (directory / f"{what}.lock").open("wb")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         file.close()
-        raise InputError(f"{directory}: another agent already runs with this folder", "E122") from None
+        raise InputError(f"{directory}: another {what} already runs with this folder", "E122") from None
     return file
 
 

@@ -95,15 +95,32 @@ def drain(state: Path, reason: str, wait: float, force: bool) -> None:
 
 @gateway.command("rotate-key")
 @STATE
-@click.option("--force", is_flag=True, help="Also while it is not drained.")
-def rotate_key(state: Path, force: bool) -> None:
-    """Give this gateway another WireGuard key. Drain it first, start its agent anew afterwards, then undrain it."""
+@click.option(
+    "--wait",
+    type=click.FloatRange(5, 3_600),
+    default=60.0,
+    show_default=True,
+    help="Seconds to wait for links under the new key, and then for quiet under the old one.",
+)
+@click.option("--force", is_flag=True, help="At once: its links are down until everybody has heard of the key.")
+def rotate_key(state: Path, wait: float, force: bool) -> None:
+    """Give this gateway another WireGuard key, and lose no packet: links stand under both while it changes over.
+
+    What was interrupted goes on when it is run again. One that is drained gets its key at once: nobody sends there.
+    """
     import base64
 
-    from gateways.draining import rotate_key as rotate
+    from gateways import folder, rotation
+    from gateways.draining import gateway_of
 
-    public = base64.b64encode(rotate(state, force)).decode()
-    click.echo(f"new public key {public}: start the agent anew, then `isthmus gateway undrain --state {state}`")
+    enrolled = gateway_of(state)
+    if force or folder.why_drained(state):
+        public = rotation.exchange(state, enrolled)
+    else:
+        hands = rotation.Hands(lambda: views_of(state), click.echo)
+        with folder.lock(state, "rotation"):
+            public = rotation.Rotation(state, enrolled, hands).run(wait)
+    click.echo(f"new public key {base64.b64encode(public).decode()}")
 
 
 @gateway.command()
@@ -157,15 +174,17 @@ def preflight(underlay: str, inside: str, state: Path | None, output: str) -> No
 
 def _surrounding(devices: Iterable[tuple[str, int]], underlay: str, inside: str) -> Iterable[Check]:
     from federation.model.errors import Unavailable
-    from federation.model.overlay import RAILS
+    from federation.model.overlay import SLOTS
     from federation.telemetry import split_address
+    from gateways.flags import PORTS
     from gateways.kernel.nft import base_chains
     from gateways.preflight_cluster import surrounding, surroundings_of
     from gateways.verify import Check
 
     first = split_address(underlay, "--underlay")[1] if underlay else 0
-    ports = [f"{first} to {first + RAILS - 1}"] if underlay else []
-    ports += [str(split_address(inside, "--inside")[1])] if inside else []
+    ports = [f"{first} to {first + PORTS - 1}"] if underlay else []
+    within = split_address(inside, "--inside")[1] if inside else 0
+    ports += [f"{within} to {within + SLOTS - 1}"] if inside else []
     names = [name for name, _ in devices]
     try:
         chains = base_chains()
@@ -230,16 +249,17 @@ def views_of(state: Path) -> list[TunnelView]:
     import time
 
     from federation.link.enrolled import load_enrolled
-    from federation.link.possession import wireguard_key
     from federation.lkg import ring
     from federation.model.errors import InputError
     from federation.wire.handout import HANDOUT, HANDOUT_TOPIC
     from gateways import folder
     from gateways.intent import intend
     from gateways.kernel.linux import LinuxKernel
+    from gateways.keys import load, with_keys
     from gateways.machine import check_root
     from gateways.state import Situation
     from gateways.tunnel_view import Here, tunnel_view
+    from gateways.tunnels import key_under
 
     enrolled = load_enrolled(state)
     if enrolled.role not in ("gateway", "node"):
@@ -248,17 +268,16 @@ def views_of(state: Path) -> list[TunnelView]:
         )
     check_root()
     prefix, kernel = folder.device_prefix(state), LinuxKernel()
-    key = wireguard_key(folder.wireguard_seed(state), enrolled.member, enrolled.node)
-    situation = Situation(
+    bare = Situation(
         node=enrolled.node,
         role=enrolled.role,
         member=enrolled.member,
         domain=enrolled.domain,
         address="",
         device=prefix,
-        public_key=key.public,
         inside="[::]:0",
     )
+    situation = with_keys(bare, load(state))
     kept = ring.newest(state / "lkg", HANDOUT_TOPIC)
     wanted = (
         {} if kept is None else {one.device: one for one in intend(situation, HANDOUT.decode_tree(kept.tree)).tunnels}
@@ -267,7 +286,7 @@ def views_of(state: Path) -> list[TunnelView]:
     for device in kernel.named(prefix):
         actual, link = kernel.wireguard.read(device), kernel.routes.read(device)
         if actual is not None and link is not None:
-            here = Here(enrolled.member, enrolled.node, device, key.public)
+            here = Here(enrolled.member, enrolled.node, device, key_under(situation, device))
             peers = wanted[device].peers if device in wanted else ()
             views.append(tunnel_view(here, peers, actual, link, time.time()))
     if not views:

@@ -45,6 +45,13 @@ def kernel_parts(state: NodeState) -> tuple[object, ...]:
     return state.captures, state.tunnels, state.drained, state.flat
 
 
+def keys_problem(state: NodeState) -> tuple[str, ...]:
+    """So that nobody forgets a key that was not wholly exchanged."""
+    if state.situation.spare is None:
+        return ()
+    return ("E127 this gateway has two WireGuard keys: `isthmus gateway rotate-key` goes on with that",)
+
+
 def drained_problem(state: NodeState) -> tuple[str, ...]:
     """So that nobody forgets a gateway that was drained by hand."""
     if not state.drained:

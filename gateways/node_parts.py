@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from federation.model.flat import had_range
 from federation.model.handout import ForeignBundle, JwtBundle, OwnGateway, OwnNode, Peer, Site
+from federation.model.overlay import rail_key
 from federation.model.spiffe import SpiffeId, gateway_id, trust_domain
 from federation.model.standing import Standing
 from federation.model.tokens import Authorities
@@ -52,6 +53,10 @@ class NodeParts:
         self.beside: tuple[str, ...] = ()
         self.problems: tuple[str, ...] = ()
 
+    def stand(self, situation: Situation) -> None:
+        """Be told of other keys; what hangs on them is worked out anew with the next `take` whose site is touched."""
+        self._situation = situation
+
     def take(self, known: Known, site: Site, touched: Touched) -> set[str]:
         """Work out anew what hangs on what was touched; the members whose gateways or region are others now."""
         moved: set[str] = set()
@@ -95,10 +100,11 @@ class NodeParts:
         self._seen = seen
         peers = self.peers.values()
         if self._situation.role == "gateway":
-            rails = tunnels.sealed((one for one in self.devices if one.rail), preshared)
+            rails = tunnels.sealed((one for one in self.devices if one.rail and not one.spare), preshared)
             made = (
                 *tunnels.led(rails, self._situation.node, peers, ways, mtus),
                 *(one for one in self.devices if not one.rail),
+                *tunnels.sealed((one for one in self.devices if one.rail and one.spare), preshared),
             )
         else:
             made = tunnels.spread(self.devices, self._situation.node, peers, ways, mtus)
@@ -107,7 +113,7 @@ class NodeParts:
     def probed(self, in_use: Container[str]) -> dict[str, bool]:
         """The ways to probe, True for those to a member that gets requests."""
         gateways = [(g.overlay, peer.member in in_use) for peer in self.peers.values() for g in peer.gateways]
-        outwards = [one for one in self.devices if not one.inwards]
+        outwards = [one for one in self.devices if not (one.inwards or one.spare)]
         if self._situation.role == "gateway" or not outwards:
             return dict(gateways)
         return {tunnels.scoped(at, one.device): busy for at, busy in gateways for one in outwards}
@@ -161,12 +167,12 @@ class NodeParts:
         situation, inner, problems = self._situation, known.inner.values(), list[str]()
         if situation.role == "gateway":
             self.overlay = own_overlay(situation, site) or ""
-            made = tunnels.rails(situation, site, self.overlay, tuple(self.peers.values()), known.sighted.values())
+            made = self._rails(situation, known, site)
             if situation.inside and (touched.site or touched.inner):
                 nodes = of_kind(inner, OwnNode)
                 self._inside = (tunnels.inside(situation, site, self.overlay, nodes, self._behind, problems),)
                 self._problems["4 tunnels"] = tuple(problems)
-            made += self._inside
+            made += self._inside + self._take_spare(known, site)
         elif situation.role == "node":
             self.overlay = known.overlay
             flat = tuple(text for peer in self.flat_peers for text in peer.ranges)
@@ -174,6 +180,20 @@ class NodeParts:
         else:
             return
         self.devices = kept(self.devices, made)
+
+    def _rails(self, situation: Situation, known: Known, site: Site) -> tuple[Tunnel, ...]:
+        return tunnels.rails(situation, site, self.overlay, tuple(self.peers.values()), known.sighted.values())
+
+    def _take_spare(self, known: Known, site: Site) -> tuple[Tunnel, ...]:
+        """The devices under the other key, once its rail is given."""
+        under = self._situation.spare
+        if under is None or rail_key(under.node, under.slot) not in site.rails:
+            return ()
+        made = self._rails(under, known, site)
+        if under.inside:
+            nodes = of_kind(known.inner.values(), OwnNode)
+            made += (tunnels.inside(under, site, self.overlay, nodes, self._behind, []),)
+        return tunnels.spare(made)
 
     def _take_workloads(self, known: Known, site: Site) -> None:
         if self._situation.role == "gateway":

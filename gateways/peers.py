@@ -4,6 +4,7 @@ from bisect import bisect
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from ipaddress import ip_address
+from operator import is_
 
 from msgspec import structs
 
@@ -34,7 +35,7 @@ def accept_peers(
             problems.append(f"{wrong}; the peer is left out")
             continue
         taken.add(network_of(peer.overlay))
-        keys.update(gateway.key for gateway in peer.gateways)
+        keys.update(_keys_of(peer))
         accepted.append(_one_a_rail(peer, problems))
     return _flat_accepted(accepted, site, hosts, problems)
 
@@ -49,16 +50,33 @@ def _flat_accepted(peers: Sequence[Peer], site: Site, hosts: Sequence[str], prob
     return tuple(found)
 
 
+def _keys_of(peer: Peer) -> list[bytes]:
+    return [key for g in peer.gateways for key in (g.key, *((g.spare.key,) if g.spare else ()))]
+
+
 def _one_a_rail(peer: Peer, problems: list[str]) -> Peer:
-    """With the first gateway of each rail; whoever knows of no rails says 1 of all of them."""
+    """With the first gateway of each rail; whoever knows of no rails says 1 of all of them. A spare key has a rail that
+    is nobody else's.
+    """
     first: dict[int, PeerGateway] = {}
     for gateway in sorted(peer.gateways, key=lambda g: g.id):
         other = first.setdefault(gateway.rail, gateway)
         if other is not gateway:
             text = f"gateway {gateway.id} is on the rail of gateway {other.id}; it is left out"
             problems.append(f"E121 peer {peer.member}: {text}")
-    same = len(first) == len(peer.gateways)
-    return peer if same else structs.replace(peer, gateways=tuple(first.values()))
+    kept = tuple(_own_spare(peer.member, gateway, first, problems) for gateway in list(first.values()))
+    same = all(map(is_, kept, peer.gateways)) and len(kept) == len(peer.gateways)
+    return peer if same else structs.replace(peer, gateways=kept)
+
+
+def _own_spare(member: str, gateway: PeerGateway, by_rail: dict[int, PeerGateway], problems: list[str]) -> PeerGateway:
+    if gateway.spare is None:
+        return gateway
+    if gateway.spare.rail != gateway.rail and by_rail.setdefault(gateway.spare.rail, gateway) is gateway:
+        return gateway
+    text = f"the spare key of gateway {gateway.id} is on a rail that is taken; that key is left out"
+    problems.append(f"E121 peer {member}: {text}")
+    return structs.replace(gateway, spare=None)
 
 
 class _Taken:
@@ -95,11 +113,12 @@ def _wrong_with(peer: Peer, site: Site, taken: _Taken, keys: set[bytes], own_key
         return f"E121 peer {peer.member}: gateway address {outside} lies outside its overlay {prefix}"
     if peer.trust_domain != trust_domain(peer.member, site.domain):
         return f"E107 peer {peer.member}: trust domain {peer.trust_domain} is not its own"
-    if own_key and any(g.key == own_key for g in peer.gateways):
+    own = _keys_of(peer)
+    if own_key and own_key in own:
         return f"E121 peer {peer.member}: one of its gateways has our own WireGuard key"
-    if len({g.key for g in peer.gateways} - keys) != len(peer.gateways):
+    if len(set(own) - keys) != len(own):
         return f"E121 peer {peer.member}: a WireGuard key of its gateways is used twice"
-    if any(len(g.key) != 32 for g in peer.gateways):
+    if any(len(key) != 32 for key in own):
         return f"E121 peer {peer.member}: a WireGuard key of its gateways is not 32 bytes"
     return None
 

@@ -13,7 +13,7 @@ from msgspec import Struct, structs
 from federation.model.flat import Image
 from federation.model.handout import Site
 from federation.model.names import ServiceKey
-from federation.model.overlay import RAILS
+from federation.model.overlay import RAILS, rail_key
 from gateways.evidence import Evidence
 from gateways.flat_state import FlatMode, Opening
 from gateways.known import Known, Touched
@@ -29,6 +29,7 @@ class Planner:
     def __init__(self, situation: Situation) -> None:
         self.state = NodeState(situation=situation, known=False)
         self._situation = situation
+        self._moved = False
         self._known = Known()
         self._begin()
 
@@ -40,6 +41,12 @@ class Planner:
         self._used: tuple[object, ...] = (None, None, None)
         self._offering: list[ServiceKey] = []
         self._images: tuple[Image, ...] = ()
+
+    def stand(self, situation: Situation) -> None:
+        """From the next step on this agent has these keys."""
+        self._moved = self._moved or situation != self._situation
+        self._situation = situation
+        self._node.stand(situation)
 
     def step(self, changed: Mapping[str, Struct | None], evidence: Evidence) -> Former:
         """Take up what changed in the handout (None: that key is gone) and what this node has seen by now.
@@ -53,12 +60,15 @@ class Planner:
             return self._know_nothing("E190 no handout yet")
         if self._situation.role == "gateway" and own_overlay(self._situation, site) is None:
             return self._know_nothing(f"E190 {self._situation.node} has no gateway id yet")
-        if self._situation.role == "gateway" and site.rails and self._situation.node not in site.rails:
+        if self._situation.role == "gateway" and site.rails and not self._has_rail(site):
             text = f"{RAILS} gateways of this member carry already: enroll it when one of them has left"
             return self._know_nothing(f"E127 gateway {self._situation.node}: {text}")
         former = self._plan(site, touched, evidence)
         self._assemble(site, former, evidence)
         return former
+
+    def _has_rail(self, site: Site) -> bool:
+        return rail_key(self._situation.node, self._situation.slot) in site.rails
 
     def _know_nothing(self, why: str) -> Former:
         self.state = kept(self.state, NodeState(situation=self._situation, known=False, problems=(why,)))
@@ -69,8 +79,9 @@ class Planner:
     def _plan(self, site: Site, touched: Touched, evidence: Evidence) -> Former:
         seen = (site.member, site.region, site.domain)
         everything = seen != self._seen
-        if everything:
+        if everything or self._moved:
             touched = Touched(site=True, services=touched.services)
+        self._moved = False
         acting, self._seen = self._node.acting, seen
         flat = self._flat_seen()
         moved = self._node.see(evidence.ways, self._node.take(self._known, site, touched))
@@ -92,6 +103,7 @@ class Planner:
         node, services, before = self._node, self._services, self.state
         self.state = structs.replace(
             before,
+            situation=self._situation,
             known=True,
             domain=site.domain,
             region=site.region,

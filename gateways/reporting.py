@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterable, Mapping
 from msgspec import Struct
 
 from federation.model.names import ServiceKey
-from federation.model.report import EndpointReport, EnvoyRefusal
+from federation.model.report import EndpointReport, EnvoyRefusal, NodeReport
 from federation.probing import Prober
 from gateways import metrics
 from gateways.probe.counters import link_reports
 from gateways.probe.echo import EchoProber
 from gateways.reach import Place
 from gateways.services import service_of
-from gateways.state import Tunnel
+from gateways.state import GATEWAY_PORT, Situation, Tunnel
 from gateways.sync import Outcome
 from gateways.xds.refusal import Refused
 
@@ -36,6 +36,31 @@ def refusal_reports(refused: Iterable[Refused]) -> Iterable[tuple[str, EnvoyRefu
             words.setdefault(service, []).append(f"{one.type_url.rpartition('.')[2]} {one.name}: {one.text}")
     for service, said in words.items():
         yield f"refused/{service}", EnvoyRefusal(service, "; ".join(said)[:REFUSAL_MAX])
+
+
+def node_report(
+    situation: Situation, underlay: tuple[str, ...], reached: bytes, problems: tuple[str, ...]
+) -> NodeReport:
+    """What an agent says of itself: who it is, and how far it is with what it was given."""
+    spare = situation.spare
+    return NodeReport(
+        node=situation.node,
+        role=situation.role,
+        reached=reached,
+        problems=problems,
+        address=situation.address,
+        wireguard_key=situation.public_key,
+        wireguard_proof=situation.possession,
+        gateway_endpoint=underlay[0] if underlay else "",
+        gateway_alternates=underlay[1:],
+        gateway_port=GATEWAY_PORT if situation.role == "gateway" else 0,
+        gateway_inside=situation.inside,
+        gateway_relay=situation.relay,
+        gateway_slot=situation.slot,
+        spare_key=spare.public_key if spare else b"",
+        spare_proof=spare.possession if spare else b"",
+        pods=situation.pods,
+    )
 
 
 class Reports:

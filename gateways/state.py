@@ -50,7 +50,8 @@ class Situation(Struct, frozen=True, kw_only=True):
     its WireGuard devices; `private_key` and `public_key` raw, `possession` the proof of them
     (`federation.link.possession`). Of the role gateway: `listen_port` UDP on the underlay of the first rail, and
     `inside` the `ip:port` where nodes of the own member reach it ("": they do not); `relay` when it carries between
-    others. Of the role node: `pods` are the ranges of its pods.
+    others; both ports are those of slot 0, `slot` is that of the key. `spare` is the same gateway under its
+    other key, while it has two. Of the role node: `pods` are the ranges of its pods.
     """
 
     node: str
@@ -65,6 +66,8 @@ class Situation(Struct, frozen=True, kw_only=True):
     listen_port: int = 0
     inside: str = ""
     relay: bool = False
+    slot: int = 0
+    spare: "Situation | None" = None
     pods: tuple[str, ...] = ()
     telemetry: Telemetry = Telemetry()
 
@@ -76,7 +79,8 @@ class WgPeer(Struct, frozen=True, kw_only=True):
 
     `starts` when it is ours to start a handshake anew, theirs otherwise. `alternates` are further endpoints of its
     record, `sighted` those where others hear it (`reach`). `number` is its member's, `relay`: it carries for others.
-    `preshared` is the key that both members were given by hand (b"": none).
+    `preshared` is the key that both members were given by hand (b"": none). `spare`: the link stands beside the one
+    that is in use, while one of its ends has two keys.
     """
 
     member: str
@@ -92,6 +96,7 @@ class WgPeer(Struct, frozen=True, kw_only=True):
     number: int = 0
     relay: bool = False
     preshared: bytes = b""
+    spare: bool = False
 
 
 class Preshared(Struct, frozen=True):
@@ -124,7 +129,8 @@ class Tunnel(Struct, frozen=True, kw_only=True):
     """A WireGuard device: our own overlay address, the peers, and what is reached through it.
 
     `rail` numbers from 1 the devices of a gateway towards other members; 0: it joins a node and a gateway of one
-    member. `listen_port` 0: any. `inwards`: it is for what others send to our pods, and nothing leaves over it.
+    member. `listen_port` 0: any. `inwards`: it is for what others send to our pods, and nothing leaves over it; nor
+    over one that is `spare`, for all of its links are.
     """
 
     device: str
@@ -135,6 +141,7 @@ class Tunnel(Struct, frozen=True, kw_only=True):
     ways: tuple[Way, ...] = ()
     rail: int = 1
     inwards: bool = False
+    spare: bool = False
 
 
 class Capture(Struct, frozen=True, order=True):

@@ -21,7 +21,7 @@ class PeerView(Struct, frozen=True, kw_only=True):
     `state` is `up` while a session stands, else `silent`; `missing` when the device lacks it, `not ours` when nothing
     wants it. `overlay` is its address in the tunnel; `recorded` the endpoint of the member's record and `alternates`
     its further ones, `sighted` where others hear it, `endpoint` where it was last heard or is looked for now;
-    `preshared` when a preshared key is mixed in.
+    `preshared` when a preshared key is mixed in; `spare` when the link stands beside the one in use.
     """
 
     member: str
@@ -41,6 +41,7 @@ class PeerView(Struct, frozen=True, kw_only=True):
     preshared: bool = False
     alternates: tuple[str, ...] = ()
     sighted: tuple[str, ...] = ()
+    spare: bool = False
 
     @property
     def name(self) -> str:
@@ -119,6 +120,7 @@ def _peer(wants: WgPeer | None, held: Peer | None, counted: Counters, sizes: dic
         preshared=held is not None and bool(held.preshared),
         alternates=wants.alternates if wants is not None else (),
         sighted=wants.sighted if wants is not None else (),
+        spare=wants is not None and wants.spare,
     )
 
 
@@ -164,6 +166,7 @@ def _told(peer: PeerView) -> str:
         return "missing"
     heard = "no handshake yet" if peer.handshake_age < 0 else f"handshake {peer.handshake_age} s ago"
     heard += ", through a third member" if peer.endpoint.startswith(LOOPBACK) else ""
+    heard += ", spare: while a key is exchanged" if peer.spare else ""
     size = f", packets of {peer.mtu} bytes" if peer.mtu else ""
     return f"{peer.state}, {heard}, received {peer.rx} bytes, sent {peer.tx} bytes{size}"
 

@@ -13,7 +13,8 @@ from msgspec import structs
 
 from federation.model.cidr import host_of, network_of
 from federation.model.handout import OwnGateway, OwnNode, Peer, PeerGateway, Site
-from federation.model.overlay import federation_of, nodes_of
+from federation.model.overlay import RAILS, SLOTS, federation_of, nodes_of, port_after, rail_key
+from federation.model.record import Spare
 from federation.model.sighting import SIGHTED_MAX, Sighted
 from federation.model.standing import UNKNOWN, Standing
 from federation.model.standing import best as better
@@ -32,6 +33,9 @@ STANDBY = 2048
 INSIDE = 9
 """The last digit of the name of a gateway's device for its nodes; a rail's is one less than its number."""
 
+SECOND = "b"
+"""What the names of devices under the key in the second slot end with."""
+
 Standings = Mapping[str, Standing]
 Sizes = Mapping[str, int]
 
@@ -42,9 +46,10 @@ def rails(
     """The devices of this gateway towards other members: the first, and those on which one has a gateway.
 
     Both ends of a link know it by the other's rail: our device for rail 2 of theirs meets their device for ours. So a
-    gateway listens on a port for each rail, counted from that of the first.
+    gateway listens on a port for each rail, counted from that of the first. One of theirs that has two keys has two
+    rails.
     """
-    own = site.rails.get(situation.node, 1)
+    own = site.rails.get(rail_key(situation.node, situation.slot), 1)
     by_rail: dict[int, list[WgPeer]] = {1: []}
     told: dict[tuple[str, int], list[Sighted]] = {}
     for one in sighted:
@@ -54,16 +59,49 @@ def rails(
             by_rail.setdefault(gateway.rail, []).append(
                 _link(site, peer, gateway, own, told.get((peer.member, gateway.id), ()))
             )
+            if gateway.spare is not None:
+                link = _link(site, peer, _under_spare(gateway, gateway.spare), own, ())
+                by_rail.setdefault(gateway.spare.rail, []).append(structs.replace(link, spare=True))
     return tuple(
         Tunnel(
-            device=f"{situation.device}{rail - 1}",
+            device=device_name(situation.device, rail - 1, situation.slot),
             private_key=situation.private_key,
-            listen_port=situation.listen_port + rail - 1,
+            listen_port=situation.listen_port + situation.slot * RAILS + rail - 1,
             address=address,
             peers=tuple(by_rail[rail]),
             rail=rail,
         )
         for rail in sorted(by_rail)
+    )
+
+
+def device_name(prefix: str, number: int, slot: int) -> str:
+    """A device under the key in this slot."""
+    return f"{prefix}{number}{SECOND if slot else ''}"
+
+
+def slot_of(device: str) -> int:
+    """The slot of the key under which this device is."""
+    return int(device.endswith(SECOND))
+
+
+def key_under(situation: Situation, device: str) -> bytes:
+    """The public key that this device of ours has."""
+    held = (situation, situation.spare) if situation.role == "gateway" else ()
+    return next((one.public_key for one in held if one and one.slot == slot_of(device)), situation.public_key)
+
+
+def spare(made: Iterable[Tunnel]) -> tuple[Tunnel, ...]:
+    """The devices under our other key: ready, and nothing leaves over them."""
+    return tuple(
+        structs.replace(one, ways=(), spare=True, peers=tuple(structs.replace(peer, spare=True) for peer in one.peers))
+        for one in made
+    )
+
+
+def _under_spare(gateway: PeerGateway, key: Spare) -> PeerGateway:
+    return structs.replace(
+        gateway, key=key.key, endpoint=key.endpoint, rail=key.rail, alternates=key.alternates, spare=None
     )
 
 
@@ -88,11 +126,11 @@ def _link(site: Site, peer: Peer, gateway: PeerGateway, own_rail: int, told: Col
         member=peer.member,
         gateway=gateway.id,
         key=gateway.key,
-        endpoint=_shifted(gateway.endpoint, own_rail - 1),
+        endpoint=port_after(gateway.endpoint, own_rail - 1),
         allowed=(peer.overlay, *peer.flat),
         overlay=gateway.overlay,
         starts=site.number < peer.number,
-        alternates=tuple(_shifted(endpoint, own_rail - 1) for endpoint in gateway.alternates),
+        alternates=tuple(port_after(endpoint, own_rail - 1) for endpoint in gateway.alternates),
         sighted=tuple(one for one in _seen_at(gateway, own_rail, told) if not _in_tunnel(one, peer)),
         number=peer.number,
         relay=gateway.relay,
@@ -116,11 +154,6 @@ def _seen_at(gateway: PeerGateway, own_rail: int, told: Collection[Sighted]) -> 
             if int(port) == first + one.rail - 1:
                 found.append(f"{host}:{first + own_rail - 1}")
     return tuple(dict.fromkeys(found))[:SIGHTED_MAX]
-
-
-def _shifted(endpoint: str, ports: int) -> str:
-    host, _, port = endpoint.rpartition(":")
-    return f"{host}:{int(port) + ports}" if ports and endpoint else endpoint
 
 
 def led(made: tuple[Tunnel, ...], node: str, peers: Iterable[Peer], ways: Standings, mtus: Sizes) -> tuple[Tunnel, ...]:
@@ -196,9 +229,9 @@ def inside(
             )
         )
     return Tunnel(
-        device=f"{situation.device}{INSIDE}",
+        device=device_name(situation.device, INSIDE, situation.slot),
         private_key=situation.private_key,
-        listen_port=int(situation.inside.rpartition(":")[2]),
+        listen_port=int(situation.inside.rpartition(":")[2]) + situation.slot,
         address=address,
         peers=tuple(peers),
         ways=(
@@ -218,7 +251,8 @@ def to_gateways(
     pods: bool = False,
 ) -> tuple[Tunnel, ...]:
     """The devices of a node to the gateways of its member; none where one of them stands on this very machine, but for
-    what the others have for its `pods`. `flat` are the ranges of flat peers' pods, which are behind each.
+    what the others have for its `pods`. `flat` are the ranges of flat peers' pods, which are behind each. One that has
+    two keys has two, of which one is spare.
     """
     gateways = sorted(own, key=lambda one: one.id)
     here = ip_address(situation.address) if situation.address else None
@@ -226,29 +260,35 @@ def to_gateways(
     inwards = len(others) < len(gateways)
     if not address or (inwards and not (flat and pods)):
         return ()
-    return tuple(
-        Tunnel(
-            device=f"{situation.device}{one.id}",
-            private_key=situation.private_key,
-            listen_port=0,
-            address=address,
-            peers=(
-                WgPeer(
-                    member=site.member,
-                    gateway=one.id,
-                    key=one.key,
-                    endpoint=one.endpoint,
-                    allowed=(federation_of(site.overlay), *flat),
-                    overlay=one.overlay,
-                    starts=True,
-                ),
-            ),
-            ways=(Way(f"{one.overlay}/128"),),
-            rail=0,
-            inwards=inwards,
-        )
-        for one in others
+    allowed = (federation_of(site.overlay), *flat)
+    made = [_to(situation, site, one, allowed) for one in others]
+    made += spare(_to(situation, site, _other_key(one), allowed) for one in others if one.spare_key)
+    return tuple(structs.replace(one, address=address, inwards=inwards) for one in made)
+
+
+def _to(situation: Situation, site: Site, one: OwnGateway, allowed: tuple[str, ...]) -> Tunnel:
+    peer = WgPeer(
+        member=site.member,
+        gateway=one.id,
+        key=one.key,
+        endpoint=one.endpoint,
+        allowed=allowed,
+        overlay=one.overlay,
+        starts=True,
     )
+    return Tunnel(
+        device=device_name(situation.device, one.id, one.slot),
+        private_key=situation.private_key,
+        listen_port=0,
+        address="",
+        peers=(peer,),
+        ways=(Way(f"{one.overlay}/128"),),
+        rail=0,
+    )
+
+
+def _other_key(one: OwnGateway) -> OwnGateway:
+    return structs.replace(one, key=one.spare_key, endpoint=one.spare_endpoint, slot=SLOTS - 1 - one.slot)
 
 
 def spread(
@@ -259,7 +299,7 @@ def spread(
     over the others: they are probed, and the kernel takes one when a device is gone. To the pods of a flat peer leads
     what gets to any of its gateways, in packets that pass to each.
     """
-    outwards = [one for one in made if not one.inwards]
+    outwards = [one for one in made if not (one.inwards or one.spare)]
     ranked = sorted(outwards, key=lambda tunnel: sha256(f"{node} {tunnel.peers[0].gateway}".encode()).digest())
     found = {tunnel.device: list(tunnel.ways) for tunnel in made}
     peers = tuple(peers)

@@ -37,7 +37,7 @@ def loaded(views: Iterable[TunnelView], member: str, seconds: float) -> list[Che
 
 def links_of(views: Iterable[TunnelView], member: str) -> list[PeerView]:
     """The links, or those to this member. InputError where there is none."""
-    everyone = [peer for view in views for peer in view.peers if not peer.node]
+    everyone = [peer for view in views for peer in view.peers if not (peer.node or peer.spare)]
     peers = [peer for peer in everyone if peer.state != "not ours" and member in ("", peer.member)]
     if not peers:
         known = ", ".join(sorted({peer.member for peer in everyone if peer.member})) or "none yet"

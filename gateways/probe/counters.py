@@ -71,7 +71,7 @@ def silent_gateways(tunnels: Iterable[Tunnel], outcome: Outcome, now: float) -> 
     lines: list[str] = []
     for tunnel in tunnels:
         for peer in tunnel.peers:
-            if not tunnel.rail and peer.endpoint and tunnel.device in outcome.actual:
+            if not (tunnel.rail or tunnel.spare) and peer.endpoint and tunnel.device in outcome.actual:
                 handshake = outcome.actual[tunnel.device].counters.get(peer.key, Counters()).handshake
                 if now - handshake > REJECTED:
                     lines.append(
@@ -87,7 +87,7 @@ def unreached(tunnels: Iterable[Tunnel], outcome: Outcome, through: Mapping[Plac
     for tunnel in tunnels:
         for peer in tunnel.peers:
             place = (tunnel.device, peer.key)
-            if peer.sighted and place in outcome.lost:
+            if peer.sighted and not peer.spare and place in outcome.lost:
                 carrier = through.get(place)
                 why = "and no member that we reach carries between others (`--relay`)"
                 if carrier is not None:
@@ -107,9 +107,9 @@ def _elsewhere(peer: WgPeer, endpoint: str) -> str:
 
 
 def _counted(tunnels: Iterable[Tunnel], actual: Mapping[str, Actual]) -> Iterator[tuple[str, WgPeer, Counters]]:
-    """The gateways of other members, each with its device and what was counted."""
+    """The gateways of other members, each with the device that is in use and what was counted."""
     for tunnel in tunnels:
         if tunnel.rail:
             counters = actual[tunnel.device].counters if tunnel.device in actual else {}
-            for peer in tunnel.peers:
+            for peer in (one for one in tunnel.peers if not one.spare):
                 yield tunnel.device, peer, counters.get(peer.key, Counters())

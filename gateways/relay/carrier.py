@@ -48,12 +48,13 @@ class Deliver(Struct, frozen=True):
 
 
 def fars(tunnels: Iterable[Tunnel]) -> tuple[Far, ...]:
-    """The gateways of other members that these devices lead to."""
+    """The gateways of other members that these devices lead to. None under a spare key: there is a link beside it."""
     return tuple(
         Far(p.member, p.number, p.gateway, p.overlay, p.key, tunnel.device, tunnel.listen_port, p.relay)
         for tunnel in tunnels
         if tunnel.rail
         for p in tunnel.peers
+        if not p.spare
     )
 
 

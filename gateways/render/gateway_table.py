@@ -76,7 +76,7 @@ def gateway_table(
 def _relayed(rails: Iterable[Tunnel], address: str, relay: bool) -> Iterable[Rule]:
     """What is carried through a third member comes from anybody to one that carries, else from those that do."""
     here = (equal(payload("ip6", "daddr"), address), equal(payload("udp", "dport"), RELAY_PORT), ACCEPT)
-    carriers = sorted(peer.overlay for one in rails for peer in one.peers if peer.relay)
+    carriers = sorted({peer.overlay for one in rails for peer in one.peers if peer.relay})
     if relay:
         yield here
     elif carriers:
@@ -115,9 +115,11 @@ def _pinned(rails: Iterable[Tunnel], address: str) -> Iterable[Chain]:
     """What came over a rail is answered on it: the mark of its connection leads to the rail's own table."""
     coming: list[Rule] = []
     going: list[Rule] = []
+    devices: dict[int, list[str]] = {}
     for one in rails:
-        mark = TABLE + one.rail
-        coming.append((from_devices([one.device]), {"mangle": {"key": CT_MARK, "value": mark}}))
+        devices.setdefault(TABLE + one.rail, []).append(one.device)
+    for mark, names in devices.items():
+        coming.append((from_devices(names), {"mangle": {"key": CT_MARK, "value": mark}}))
         marked: Json = {"mangle": {"key": meta("mark"), "value": mark}}
         going.append((equal(payload("ip6", "saddr"), address), equal(CT_MARK, mark), marked))
     yield Chain(name="rails_in", kind="filter", hook="prerouting", priority=-150, rules=tuple(coming))

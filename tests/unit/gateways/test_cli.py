@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from federation.model.errors import InputError
 from federation.model.handout import Role
 from federation.model.spiffe import parse_spiffe, xds_id
-from gateways import folder
+from gateways import folder, keys
 from gateways.binary import find_envoy
 from gateways.cli import agent
 from gateways.flags import situation_of
@@ -77,10 +77,12 @@ def test_telemetry_that_cannot_be(state: Path, options: tuple[str, ...], text: s
 @pytest.mark.parametrize(
     ("underlay", "inside", "text"),
     [
-        ("192.0.2.1:65529", "", "E122 --underlay: UDP port 65529: a gateway may need 8 ports from it on; choose one up to 65528"),
+        ("192.0.2.1:65529", "", "E122 --underlay: UDP port 65529: a gateway may need 16 ports from it on; choose one up to 65520"),
         ("192.0.2.1:51820", "gw.example:51900", 'E122 --inside "gw.example:51900": gw.example is not an IP address'),
         ("192.0.2.1:51820", "10.1.0.1", 'E122 --inside "10.1.0.1": write it as ADDRESS:PORT or [IPV6]:PORT with a port of 1 to 65535'),
-        ("192.0.2.1:51820", "10.1.0.1:51827", "E122 --inside: UDP port 51827: the rails of --underlay use 51820 to 51827; choose another port"),
+        ("192.0.2.1:51820", "10.1.0.1:51827", "E122 --inside: UDP port 51827: the rails of --underlay use 51820 to 51835, and this takes two; choose another port"),
+            ("192.0.2.1:51820", "10.1.0.1:51835", "E122 --inside: UDP port 51835: the rails of --underlay use 51820 to 51835, and this takes two; choose another port"),
+            ("192.0.2.1:51820", "10.1.0.1:51819", "E122 --inside: UDP port 51819: the rails of --underlay use 51820 to 51835, and this takes two; choose another port"),
     ],
 )  # fmt: skip
 def test_ports_that_cannot_be(state: Path, underlay: str, inside: str, text: str) -> None:
@@ -95,7 +97,7 @@ def test_ports_that_cannot_be(state: Path, underlay: str, inside: str, text: str
         (("gw.example:51820",), 'E122 --underlay "gw.example:51820": is not an IP address; peers would refuse it'),
         (("127.0.0.1:51820",), 'E122 --underlay "127.0.0.1:51820": lies in 127.0.0.0/8, which is never an endpoint; peers would refuse it'),
         (("10.0.0.1",), 'E122 --underlay "10.0.0.1": write it as ADDRESS:PORT or [IPV6]:PORT with a port of 1 to 65535'),
-        (("10.0.0.1:65529",), "E122 --underlay: UDP port 65529: a gateway may need 8 ports from it on; choose one up to 65528"),
+        (("10.0.0.1:65529",), "E122 --underlay: UDP port 65529: a gateway may need 16 ports from it on; choose one up to 65520"),
         (("10.0.0.1:1", "10.0.0.2:1", "10.0.0.3:1", "10.0.0.4:1"), "E118 --underlay: given 5 times, at most 4 are tried; leave some out"),
     ],
 )  # fmt: skip
@@ -236,10 +238,10 @@ def test_device_names_differ_by_folder_and_fit(tmp_path: Path) -> None:
 
 
 def test_the_key_is_made_once(tmp_path: Path) -> None:
-    assert folder.wireguard_seed(tmp_path) == folder.wireguard_seed(tmp_path)
+    assert keys.load(tmp_path) == keys.load(tmp_path)
     (tmp_path / "wireguard.key").write_bytes(b"short")
     with pytest.raises(InputError, match="holds 5 bytes"):
-        folder.wireguard_seed(tmp_path)
+        keys.load(tmp_path)
 
 
 def test_the_situation_of_a_gateway(state: Path) -> None:

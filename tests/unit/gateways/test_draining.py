@@ -1,13 +1,11 @@
 """A gateway that is drained: what it answers, what status says, and when it is quiet."""
 
-from base64 import b64encode
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 from msgspec import structs
 
-from federation.link.possession import wireguard_key
 from federation.model.errors import IsthmusError
 from gateways import folder
 from gateways.draining import await_quiet, busy, drain, undrain
@@ -90,24 +88,3 @@ def test_what_cannot_be_drained(tmp_path: Path, role: str, text: str) -> None:
     if role == "gateway":
         forced = CliRunner().invoke(gateway, ("drain", "--state", str(state), "--wait", "0", "--force"))
         assert forced.output == "drained\n" and folder.why_drained(state) == "by hand"
-
-
-def test_a_key_is_not_rotated_under_traffic(tmp_path: Path) -> None:
-    us = real("us-east")
-    state = make_folder(tmp_path / "g", us, "gateway", keyed(site(us)), [])
-    before = folder.wireguard_seed(state)
-    done = CliRunner().invoke(gateway, ("rotate-key", "--state", str(state)))
-    assert str(done.exception) == (
-        "E127 gateway us-east-gateway: is not drained, and its links are down until everybody knows the new key: "
-        "`isthmus gateway drain` first, or give --force"
-    )
-    assert folder.wireguard_seed(state) == before
-    folder.drained_file(state).write_text("now\n")
-    done = CliRunner().invoke(gateway, ("rotate-key", "--state", str(state)))
-    key = wireguard_key(folder.wireguard_seed(state), "us-east", "us-east-gateway")
-    assert done.output == (
-        f"new public key {b64encode(key.public).decode()}: start the agent anew, then "
-        f"`isthmus gateway undrain --state {state}`\n"
-    )
-    assert folder.wireguard_seed(state) != before
-    assert (state / folder.KEY_FILE).stat().st_mode & 0o777 == 0o600
