@@ -6,8 +6,9 @@ from ipaddress import ip_address
 from federation.model.access import opened_to
 from federation.model.cidr import host_of, network_of
 from federation.model.flat import Image, meeting, placed, seen_address, within
-from federation.model.handout import Offer, OwnNode, Peer, Pool, Site
-from gateways.flat_state import FlatPeer, Opening, PodRange
+from federation.model.handout import Offer, OwnNode, Peer, Pool, Site, Workload
+from federation.model.record import family_of
+from gateways.flat_state import FlatPeer, Opening, PodRange, Source
 
 
 def accept_flat(peer: Peer, site: Site, held: Iterable[str], hosts: Iterable[str], problems: list[str]) -> bool:
@@ -39,8 +40,24 @@ def _wrong_with(peer: Peer, taken: Sequence[str], hosts: Iterable[str]) -> str |
 
 def flat_peers_of(peers: Iterable[Peer]) -> tuple[FlatPeer, ...]:
     """With whom flat mode is in force, by number."""
-    found = (FlatPeer(peer.member, peer.number, peer.flat) for peer in peers if peer.flat)
+    found = (FlatPeer(peer.member, peer.number, peer.flat, _egress_of(peer)) for peer in peers if peer.flat)
     return tuple(sorted(found, key=lambda one: one.number))
+
+
+def _egress_of(peer: Peer) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    found = ((name, tuple(text for text in ranges if within(text, peer.flat))) for name, ranges in peer.egress.items())
+    return tuple(sorted((name, ranges) for name, ranges in found if ranges))
+
+
+def sources_of(workloads: Iterable[Workload], egress: Mapping[str, tuple[str, ...]]) -> tuple[Source, ...]:
+    """The pods whose namespace has an egress address of their family at this node; an address counts once."""
+    found: dict[str, Source] = {}
+    for one in sorted(workloads, key=lambda one: (one.namespace, one.account)):
+        given = {family_of(address): address for address in egress.get(one.namespace, ())}
+        for address in one.addresses:
+            if family_of(address) in given:
+                found.setdefault(address, Source(address, given[family_of(address)]))
+    return tuple(sorted(found.values()))
 
 
 def own_pods(ranges: tuple[str, ...], site: Site, problems: list[str]) -> tuple[PodRange, ...]:
@@ -86,17 +103,17 @@ def unreached_pods(behind: Mapping[str, Sequence[str]], inside: bool, peers: Seq
 
 
 def openings_of(offer: Offer, pools: Iterable[Pool], images: Sequence[Image]) -> tuple[Opening, ...]:
-    """Every port of an endpoint that some member may open, or all.
+    """Every port of an endpoint that some member, a namespace of one, or all may open.
 
     An endpoint stands there under each of its addresses, its own and the one that others know. Readiness counts for
     nothing: it is no permission.
     """
     who = {(port.name, port.protocol): opened_to(port, offer.access) for port in offer.ports}
     found = {
-        Opening(address, port.protocol.lower(), port.port, member)
+        Opening(address, port.protocol.lower(), port.port, source.member, source.namespace)
         for pool in pools
         for port in pool.ports
-        for member in who.get((port.name, port.protocol), ())
+        for source in who.get((port.name, port.protocol), ())
         for endpoint in pool.endpoints
         for address in {endpoint.address, seen_address(endpoint.address, images)}
     }

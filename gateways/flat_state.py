@@ -9,6 +9,8 @@ class FlatPeer(Struct, frozen=True):
     member: str
     number: int
     ranges: tuple[str, ...]
+    egress: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """By namespace from which of them its packets come."""
 
 
 class PodRange(Struct, frozen=True, order=True):
@@ -18,21 +20,34 @@ class PodRange(Struct, frozen=True, order=True):
     seen: str
 
 
+class Source(Struct, frozen=True, order=True):
+    """The egress address from which an own pod goes to flat peers."""
+
+    pod: str
+    egress: str
+
+
 class Opening(Struct, frozen=True, order=True):
-    """A port (`protocol`: tcp, udp, sctp) of an own pod that pods of this member may open; "": of any flat peer."""
+    """A port (`protocol`: tcp, udp, sctp) of an own pod that pods of this member may open; "": of any flat peer. With a
+    namespace, those that come from its egress addresses.
+    """
 
     address: str
     protocol: str
     port: int
     member: str = ""
+    namespace: str = ""
 
 
 class FlatMode(Struct, frozen=True):
     """What packets may pass between our pods and the peers'. At a node `pods` are its own. At a gateway they are those
-    of nodes on other machines, and `beside` those of the node on its machine, by each of their addresses.
+    of nodes on other machines, and `beside` those of the node on its machine, by each of their addresses. `sources` are
+    the pods of the node that have egress addresses, `egress` the ranges of all of the member's: no pod has them itself.
     """
 
     peers: tuple[FlatPeer, ...]
     pods: tuple[PodRange, ...]
     openings: tuple[Opening, ...]
     beside: tuple[str, ...] = ()
+    sources: tuple[Source, ...] = ()
+    egress: tuple[str, ...] = ()

@@ -117,6 +117,11 @@ class Known:
         return self._here.pods
 
     @property
+    def egress(self) -> dict[str, tuple[str, ...]]:
+        """The node's egress addresses by namespace."""
+        return self._here.egress
+
+    @property
     def _here(self) -> Here:
         here = self._values.get("here")
         return here if isinstance(here, Here) else Here()

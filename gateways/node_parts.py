@@ -13,8 +13,8 @@ from federation.model.tokens import Authorities
 from federation.wire.keyed import of_kind
 from gateways import tunnels
 from gateways.evidence import Evidence, way_to
-from gateways.flat import flat_peers_of, nodes_pods, own_pods, unreached_pods
-from gateways.flat_state import FlatPeer, PodRange
+from gateways.flat import flat_peers_of, nodes_pods, own_pods, sources_of, unreached_pods
+from gateways.flat_state import FlatPeer, PodRange, Source
 from gateways.identity.authorities import authorities_of, outside
 from gateways.identity.registered import registered_workloads
 from gateways.known import Known, Touched
@@ -51,6 +51,8 @@ class NodeParts:
         self.flat_peers: tuple[FlatPeer, ...] = ()
         self.pods: tuple[PodRange, ...] = ()
         self.beside: tuple[str, ...] = ()
+        self.sources: tuple[Source, ...] = ()
+        self.egress: tuple[str, ...] = ()
         self.problems: tuple[str, ...] = ()
 
     def stand(self, situation: Situation) -> None:
@@ -68,6 +70,8 @@ class NodeParts:
             self._take_tunnels(known, site, touched)
         if touched.site or touched.workloads:
             self._take_workloads(known, site)
+            self.egress = kept(self.egress, site.egress)
+            self.sources = kept(self.sources, sources_of(known.workloads.values(), known.egress))
         if self._situation.role == "node" and (touched.site or touched.peers or touched.bundles):
             self._take_bundles(known, site)
         found = tuple(line for part in sorted(self._problems) for line in self._problems[part])

@@ -162,7 +162,7 @@ class Planner:
             return None
         same = all((before or ABSENT).openings == services.of_now(key).openings for key, before in former.items())
         openings = held.openings if held is not None and same else _openings(services.states.values())
-        made = FlatMode(node.flat_peers, node.pods, openings, node.beside)
+        made = FlatMode(node.flat_peers, node.pods, openings, node.beside, node.sources, node.egress)
         return kept(held, made)
 
     def _order_offering(self, former: Former) -> None:

@@ -1,6 +1,8 @@
-"""/v1/flat: with whose pods ours may speak by address; a POST allows it or denies it."""
+"""/v1/flat: with whose pods ours may speak by address; a POST allows it or denies it. /v1/flat/egress: from which
+addresses a namespace's do.
+"""
 
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 from aiohttp import web
@@ -22,12 +24,25 @@ class Flattening(Protocol):
     async def deny(self, member: str) -> dict[str, Any]:
         """It does not."""
 
+    async def egress(self, namespace: str, ranges: tuple[str, ...]) -> dict[str, Any]:
+        """Packets of this namespace come from these ranges; none: from its pods' own addresses."""
+
 
 class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is asked."""
 
     member: str
     allowed: bool
+
+
+class EgressBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is asked of a namespace."""
+
+    namespace: str
+    ranges: tuple[str, ...]
+
+
+T = TypeVar("T", bound=msgspec.Struct)
 
 
 class FlatRoute:
@@ -40,6 +55,7 @@ class FlatRoute:
         """Serve it there."""
         app.router.add_get("/v1/flat", self._get)
         app.router.add_post("/v1/flat", self._post)
+        app.router.add_post("/v1/flat/egress", self._post_egress)
 
     async def _get(self, request: web.Request) -> web.Response:
         return await answered(self._shown())
@@ -47,13 +63,24 @@ class FlatRoute:
     async def _post(self, request: web.Request) -> web.Response:
         return await answered(self._change(await request.read()))
 
+    async def _post_egress(self, request: web.Request) -> web.Response:
+        return await answered(self._give(await request.read()))
+
     async def _shown(self) -> dict[str, Any]:
         return self._flattening.shown()
 
     async def _change(self, data: bytes) -> dict[str, Any]:
-        try:
-            body = msgspec.json.decode(data, type=Body)
-        except msgspec.MsgspecError as error:
-            raise InputError(f"the request cannot be read: {error}") from None
+        body = _read(data, Body)
         member = parse_label(body.member, "member")
         return await (self._flattening.allow(member) if body.allowed else self._flattening.deny(member))
+
+    async def _give(self, data: bytes) -> dict[str, Any]:
+        body = _read(data, EgressBody)
+        return await self._flattening.egress(parse_label(body.namespace, "namespace"), body.ranges)
+
+
+def _read(data: bytes, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except msgspec.MsgspecError as error:
+        raise InputError(f"the request cannot be read: {error}") from None

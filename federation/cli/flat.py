@@ -34,6 +34,8 @@ def flat(context: click.Context, api: Path | None, state: Path | None, output: s
         click.echo(f"! {text}")
     for row in found["pairs"]:
         click.echo(line_of(row))
+    for row in found["egress"]:
+        click.echo(egress_line(row))
 
 
 @flat.command()
@@ -53,6 +55,30 @@ def deny(member: str, api: Path | None, state: Path | None) -> None:
     """End it with MEMBER, whatever that says. Connections that stand end."""
     ask(socket_of(api, state), "/v1/flat", "POST", {"member": member, "allowed": False})
     click.echo(f"{member}: denied")
+
+
+@flat.command()
+@click.argument("namespace")
+@click.argument("ranges", nargs=-1, metavar="RANGE...")
+@click.option("--remove", is_flag=True, help="Its pods go out under their own addresses again.")
+@API
+@STATE
+def egress(namespace: str, ranges: tuple[str, ...], remove: bool, api: Path | None, state: Path | None) -> None:
+    """Let packets of NAMESPACE go to flat peers from these RANGEs, in which each node with such pods has an address.
+
+    So a peer's AccessPolicy can open a port to this namespace alone. A RANGE lies in this member's reachable ones, has
+    no pods, and an address for each such node.
+    """
+    if remove == bool(ranges):
+        raise click.UsageError("give one RANGE or more, or --remove")
+    row = ask(socket_of(api, state), "/v1/flat/egress", "POST", {"namespace": namespace, "ranges": ranges})
+    click.echo(f"egress {namespace}: removed" if remove else egress_line(row))
+
+
+def egress_line(row: dict[str, Any]) -> str:
+    """One namespace in a line."""
+    nodes = "1 node" if row["nodes"] == 1 else f"{row['nodes']} nodes"
+    return f"egress {row['namespace']}: from {', '.join(row['ranges'])}, at {nodes}"
 
 
 def line_of(row: dict[str, Any]) -> str:

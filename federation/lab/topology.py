@@ -79,6 +79,11 @@ class Member:
         return f"10.{self.number}.0.0/16"
 
     @property
+    def egress(self) -> str:
+        """A range without pods, for a namespace's egress addresses."""
+        return f"10.{self.number}.9.0/28"
+
+    @property
     def gateway(self) -> str:
         """The machine's address on the pod bridge: the pods' gateway, DNS server and controller."""
         return f"10.{self.number}.0.1"

@@ -52,11 +52,11 @@ class AccessRule(Struct, frozen=True, kw_only=True):
         """True when the rule names this port, or none."""
         return not self.ports or port.name in self.ports or str(port.port) in self.ports
 
-    def whole_members(self) -> tuple[Source, ...]:
-        """The sources that packets alone show (flat mode): members as a whole, whatever they ask for."""
+    def by_address(self) -> tuple[Source, ...]:
+        """The sources that packets alone show (flat mode): members as a whole, and namespaces by egress addresses."""
         if self.methods or self.paths:
             return ()
-        return tuple(source for source in self.sources if not (source.namespace or source.account))
+        return tuple(source for source in self.sources if not source.account)
 
     def admits_any(self, http: bool) -> bool:
         """False when nobody can come in by it: without sources, with paths that are none, or with methods or paths at
@@ -81,12 +81,17 @@ def rules_at(port: Port, rules: Iterable[AccessRule]) -> tuple[AccessRule, ...]:
     return tuple(rule for rule in rules if rule.speaks_of(port) and rule.admits_any(http))
 
 
-def opened_to(port: Port, rules: Iterable[AccessRule]) -> tuple[str, ...]:
-    """The members whose pods may open this port by address, in flat mode; "" alone is all. Packets show no namespace,
-    account, method or path: a rule that asks for one opens nothing.
+def opened_to(port: Port, rules: Iterable[AccessRule]) -> tuple[Source, ...]:
+    """Whose pods may open this port by address, in flat mode; none that another of them covers. Packets show no
+    account, method or path: a rule that asks for one opens nothing. A namespace they show by its egress addresses.
     """
-    found = {source.member for rule in rules if rule.speaks_of(port) for source in rule.whole_members()}
-    return ("",) if "" in found else tuple(sorted(found))
+    found = {source for rule in rules if rule.speaks_of(port) for source in rule.by_address()}
+    alone = (one for one in found if not found.intersection(_wider(one)))
+    return tuple(sorted(alone, key=lambda one: (one.member, one.namespace)))
+
+
+def _wider(source: Source) -> set[Source]:
+    return {Source(), Source(source.member), Source("", source.namespace)} - {source}
 
 
 def admitting(rules: Sequence[AccessRule], domain: str, call: Call) -> AccessRule | None:

@@ -18,6 +18,19 @@ class Flat(Struct, frozen=True):
     to: MemberName
 
 
+class Egress(Struct, frozen=True):
+    """Packets of the owner's pods in this namespace come from these ranges, and nobody else's do. Key
+    `egress/<namespace>`.
+    """
+
+    namespace: str
+    ranges: tuple[str, ...]
+
+
+EGRESS_RANGES_MAX = 4
+"""Ranges of one namespace."""
+
+
 class Image(Struct, frozen=True, order=True):
     """Addresses of the range `local` are seen by other members as those of `shared`, one by one: the same length, the
     same last bits.

@@ -28,7 +28,7 @@ class Site(Struct, frozen=True, kw_only=True):
     `gateways` maps the node names of the member's own gateways to their ids: gateway i has the i-th overlay address.
     `rails` maps them to their rails, by `overlay.rail_key`: one that has two keys has two.
     `zones` counts the member's node agents by availability zone. `reachable` and `local` are its ranges in the ledger,
-    `images` how addresses in the local ones are seen by flat peers.
+    `images` how addresses in the local ones are seen by flat peers, `egress` from where namespaces' packets go to them.
     """
 
     member: MemberName
@@ -45,6 +45,7 @@ class Site(Struct, frozen=True, kw_only=True):
     reachable: tuple[str, ...] = ()
     local: tuple[str, ...] = ()
     images: tuple[Image, ...] = ()
+    egress: tuple[str, ...] = ()
 
 
 class PeerGateway(Struct, frozen=True, kw_only=True):
@@ -78,7 +79,7 @@ class OwnGateway(Struct, frozen=True, kw_only=True):
 
 class OwnNode(Struct, frozen=True, kw_only=True):
     """A node of the reader's own member: its raw WireGuard public key and its address in the overlay. Key
-    `own-node/<name>`. `pods` are its pods' ranges as other members see them, `address` where its agent stands.
+    `own-node/<name>`. `pods` are its pods' addresses as other members see them, `address` where its agent stands.
     """
 
     node: str
@@ -90,17 +91,19 @@ class OwnNode(Struct, frozen=True, kw_only=True):
 
 class Here(Struct, frozen=True):
     """Where the reader itself stands: its availability zone ("": unknown), and of a node its address in the member's
-    overlay prefix, with the ranges of its pods where its agent was told none. Key `here`; each program has its own.
+    overlay prefix, with the ranges of its pods where its agent was told none. `egress` are by namespace the addresses
+    from which this node's pods of it go to flat peers. Key `here`; each program has its own.
     """
 
     az: str = ""
     overlay: str = ""
     pods: tuple[str, ...] = ()
+    egress: dict[str, tuple[str, ...]] = {}
 
 
 class Peer(Struct, frozen=True, kw_only=True):
     """Another member: its anchors (as in `Site`), prefix and gateways. Key `peer/<member>`. `flat` are its
-    pods' ranges while flat mode is in force with it.
+    pods' ranges while flat mode is in force with it, `egress` by namespace those that its packets come from.
     """
 
     member: MemberName
@@ -111,6 +114,7 @@ class Peer(Struct, frozen=True, kw_only=True):
     overlay: str
     gateways: tuple[PeerGateway, ...] = ()
     flat: tuple[str, ...] = ()
+    egress: dict[str, tuple[str, ...]] = {}
 
 
 class Pool(Struct, frozen=True, kw_only=True):

@@ -5,7 +5,7 @@ from typing import Literal
 
 from msgspec import Struct, structs
 
-from federation.model.flat import Flat
+from federation.model.flat import Egress, Flat
 from federation.model.moves import Leaving, Shift
 from federation.model.names import MemberName, ServiceKey
 from federation.model.policy import GlobalName
@@ -277,6 +277,7 @@ Resource = (
     | Distance
     | Sighting
     | Flat
+    | Egress
     | PublicName
     | JwtKeys
     | Rotation
@@ -300,6 +301,8 @@ def key_of(resource: Resource) -> str:
             return f"shift/{resource.service}/{resource.source}/{resource.to}"
         case Evidence() | Distance() | Sighting() | Flat():
             return _key_about(resource)
+        case Egress():
+            return f"egress/{resource.namespace}"
         case PublicName():
             return f"name/{resource.name.host}"
 

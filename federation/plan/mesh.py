@@ -5,7 +5,7 @@ from collections.abc import Container, Iterable, Mapping
 from ipaddress import ip_network
 
 from federation.model.cidr import Network, forbidden_address, host_of, inside
-from federation.model.flat import Image
+from federation.model.flat import Egress, within
 from federation.model.handout import Peer, PeerGateway, Place, Site, Witness
 from federation.model.ledger import Ledger, Member
 from federation.model.local import Outside
@@ -34,7 +34,6 @@ def site(
     rails: Mapping[str, int],
     zones: Mapping[str, int],
     issuer: str = "",
-    images: tuple[Image, ...] = (),
 ) -> Site:
     """Our own member as our agents see it."""
     return Site(
@@ -51,13 +50,15 @@ def site(
         zones=dict(zones),
         reachable=own.reachable,
         local=own.local,
-        images=images,
     )
 
 
 def peer(member: Member, ledger: Ledger, view: Iterable[Resource], flat: tuple[str, ...] = ()) -> Peer:
-    """Another member as our agents see it: its ledger entry and the gateways in its record; `flat` its pods' ranges."""
-    gateways = sorted((item for item in view if isinstance(item, Gateway)), key=lambda g: g.id)
+    """Another member as our agents see it: its ledger entry and the gateways in its record; `flat` its pods' ranges, of
+    which its record says what comes from where.
+    """
+    told = tuple(view)
+    gateways = sorted((item for item in told if isinstance(item, Gateway)), key=lambda g: g.id)
     return Peer(
         member=member.name,
         number=member.number,
@@ -66,6 +67,7 @@ def peer(member: Member, ledger: Ledger, view: Iterable[Resource], flat: tuple[s
         anchor=member.trusted,
         overlay=member.overlay,
         flat=flat,
+        egress=_egress(told, flat),
         gateways=tuple(
             PeerGateway(
                 id=g.id,
@@ -81,6 +83,12 @@ def peer(member: Member, ledger: Ledger, view: Iterable[Resource], flat: tuple[s
             for g in gateways
         ),
     )
+
+
+def _egress(view: Iterable[Resource], flat: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    said = sorted((one.namespace, one.ranges) for one in view if isinstance(one, Egress))
+    found = ((namespace, tuple(text for text in ranges if within(text, flat))) for namespace, ranges in said)
+    return {namespace: ranges for namespace, ranges in found if ranges}
 
 
 def further_endpoints(own: Member, report: NodeReport, outside: Outside, ledger: Ledger) -> tuple[str, ...]:

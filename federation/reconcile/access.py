@@ -6,6 +6,7 @@ from typing import Any
 
 from federation.model.access import Call, opened_to
 from federation.model.errors import InputError
+from federation.model.flat import Egress
 from federation.model.handout import Offer
 from federation.model.names import MemberName, ServiceKey
 from federation.model.spiffe import parse_spiffe
@@ -44,14 +45,17 @@ def _by_address(loop: Loop, offer: Offer, member: MemberName) -> list[str]:
     members, own = loop.parts.ledger.ledger.members, loop.parts.own.name
     if loop.flat.pair(members[own], members[member], loop.index.about(member)).why:
         return []
-    opened = [
-        f"{port.name or port.port}/{port.protocol}"
-        for port in offer.ports
-        if {"", member}.intersection(opened_to(port, offer.access))
-    ]
-    what = f"may open {', '.join(opened)}" if opened else "may open none of its ports"
-    why = "packets show no namespace, account, method or path, so rules that name one open none"
-    return [f"flat mode is in force with {member}: any pod there {what} by address; {why}"]
+    spaces = {one.namespace for one in loop.index.about(member).values() if isinstance(one, Egress)}
+    opened: dict[str, list[str]] = {}
+    for port in offer.ports:
+        for source in opened_to(port, offer.access):
+            if source.member in ("", member) and source.namespace in ("", *spaces):
+                opened.setdefault(source.namespace, []).append(f"{port.name or port.port}/{port.protocol}")
+    what = f"may open {', '.join(opened[''])}" if "" in opened else "may open none of its ports"
+    why = "packets show no account, method or path, so rules that name one open none, nor do those for other namespaces"
+    further = [f"those of its namespace {name} {', '.join(ports)}" for name, ports in sorted(opened.items()) if name]
+    listed = "; ".join((f"any pod there {what} by address", *further))
+    return [f"flat mode is in force with {member}: {listed}; {why}"]
 
 
 def _row(verdict: Verdict) -> dict[str, Any]:

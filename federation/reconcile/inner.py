@@ -3,7 +3,7 @@ gone.
 """
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
 import msgspec
@@ -39,11 +39,13 @@ class Inner:
         enrolled: Mapping[str, Enrolment],
         reports: Mapping[str, NodeReport | None],
         images: tuple[Image, ...] = (),
+        further: Callable[[str, Member], tuple[str, ...]] = lambda name, own: (),
     ) -> dict[str, Struct]:
         """The resources, by key: nodes while a gateway takes them, or they have pods. `gateways` are the ids of those
         that are enrolled.
 
-        Pods are those that lie in our ranges: what a node says of others' leads nowhere.
+        Pods are those that lie in our ranges: what a node says of others' leads nowhere. `further` says which
+        other addresses are for those of a node.
         """
         for name, number in gateways.items():
             report = reports.get(name)
@@ -54,15 +56,19 @@ class Inner:
             report = reports.get(name)
             if report is not None and report.wireguard_key:
                 overlay = self._allocations.node(name, own.overlay)
-                self._note(
-                    NODE, self._nodes, name, _node(own, overlay, report, report.pods or enrolled[name].pods, images)
-                )
+                pods = placed(report.pods or enrolled[name].pods, own.reachable, images)
+                behind = (*(seen for _, seen in pods), *further(name, own))
+                self._note(NODE, self._nodes, name, _node(overlay, report, behind))
         for name in self._gateways.keys() - gateways.keys():
             self._note(GATEWAY, self._gateways, name, None)
         for name in self._nodes.keys() - nodes:
             self._note(NODE, self._nodes, name, None)
         found: dict[str, Struct] = {f"{GATEWAY}{one.id}": one for one in self._gateways.values()}
         return found | {f"{NODE}{one.node}": one for one in self._nodes.values() if self._gateways or one.pods}
+
+    def nodes(self) -> Iterable[OwnNode]:
+        """Those that are known."""
+        return self._nodes.values()
 
     def _note(self, prefix: str, held: dict[str, T], name: str, value: T | None) -> None:
         if held.get(name) == value:
@@ -75,9 +81,8 @@ class Inner:
             self._store.put(prefix + name, encode(value))
 
 
-def _node(own: Member, overlay: str, report: NodeReport, pods: tuple[str, ...], images: tuple[Image, ...]) -> OwnNode:
-    seen = tuple(one for _, one in placed(pods, own.reachable, images))
-    return OwnNode(node=report.node, key=report.wireguard_key, overlay=overlay, pods=seen, address=report.address)
+def _node(overlay: str, report: NodeReport, pods: tuple[str, ...]) -> OwnNode:
+    return OwnNode(node=report.node, key=report.wireguard_key, overlay=overlay, pods=pods, address=report.address)
 
 
 def _gateway(own: Member, number: int, report: NodeReport) -> OwnGateway | None:

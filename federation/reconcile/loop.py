@@ -13,8 +13,9 @@ from collections.abc import Mapping
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from federation.config import Enrolments
+from federation.config import Enrolment, Enrolments
 from federation.model.errors import InputError, IsthmusError
+from federation.model.handout import Here
 from federation.model.local import LocalFacts
 from federation.model.moves import Leaving
 from federation.model.names import MemberName, ServiceKey
@@ -31,6 +32,7 @@ from federation.reconcile.allocations import Allocations
 from federation.reconcile.bundles import Bundles
 from federation.reconcile.demand import Demands
 from federation.reconcile.desired import NOTHING, Desired
+from federation.reconcile.egress import Egresses
 from federation.reconcile.exported import Exported
 from federation.reconcile.flat import FlatPairs
 from federation.reconcile.guarding import Guarding
@@ -65,7 +67,7 @@ TICK = 1.0
 REST, REST_MAX = 3, 0.25
 """After a pass the sessions are given so many times as long as it took, and no more seconds than that."""
 RESYNC = 300.0
-MESH_KEYS = ("gateway/", "distance/", "evidence/", "sighting/", "flat/", "jwt")
+MESH_KEYS = ("gateway/", "distance/", "evidence/", "sighting/", "flat/", "egress/", "jwt")
 
 
 class Loop:
@@ -77,6 +79,7 @@ class Loop:
         self.index = PeerIndex(parts.own.name)
         self.memory = Memory(parts.store)
         self.moves = Moves(parts.own.name, parts.store)
+        self.egress = Egresses(parts.store)
         self.flat = FlatPairs(parts.own.name, parts.store, parts.images)
         self.names = OwnNames(parts.own.name, parts.ledger, self.memory)
         self.links = Links(parts.own.name, parts.agents, parts.peers, parts.journal, parts.clock)
@@ -272,10 +275,13 @@ class Loop:
             self.desired.put_mesh(record, handout)
             self.links.write_down()
         services_gauge.set(len(self.desired.plans))
-        return self.out.batch(self.desired.record, self.desired.roles, self.programs.enrolments, self._node_address)
+        return self.out.batch(self.desired.record, self.desired.roles, self.programs.enrolments, self._here)
 
-    def _node_address(self, name: str) -> str:
-        return self.allocations.node(name, self.parts.ledger.ledger.members[self.parts.own.name].overlay)
+    def _here(self, one: Enrolment) -> Here:
+        if one.role != "node":
+            return Here(one.az, pods=one.pods)
+        own = self.parts.ledger.ledger.members[self.parts.own.name]
+        return Here(one.az, self.allocations.node(one.name, own.overlay), one.pods, self.egress.of(one.name, own))
 
     def _waits(self, states: Mapping[MemberName, PeerState]) -> bool:
         """True while the first publication waits for records that an earlier life had."""
@@ -359,7 +365,8 @@ class Loop:
                 self.demands.forget(name)
                 self.allocations.leave(name)
                 self.parts.store.drop(f"known/{name}")
-            self._mesh, self._pods_moved = self._mesh or found.new, True
+            self._pods_moved = True
+            self._mesh = self.egress.follow(self.programs.enrolments) or found.new or self._mesh
 
     def _reindex(self, states: dict[MemberName, PeerState]) -> None:
         self.index = PeerIndex(self.parts.own.name)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from federation.model.ledger import Member
 from federation.model.local import Outside
@@ -44,10 +44,14 @@ def plan_mesh(loop: Loop, states: Mapping[MemberName, PeerState]) -> tuple[dict[
     ours.append(mesh.seen(ledger.mark, {name: reports.get(name) for name in (*enrolled, *loop.programs.unread)}))
     record |= {key_of(item): item for item in ours} | loop.bundles.record()
     ids = {name: loop.allocations.gateway(name) for name in names}
-    record |= loop.flat.record(ledger.members)
-    site = mesh.site(own, ledger, ids, rails, loop.programs.zones, loop.trust.issuer, loop.flat.images(own))
+    record |= loop.flat.record(ledger.members) | loop.egress.record(own)
+    site = structs.replace(
+        mesh.site(own, ledger, ids, rails, loop.programs.zones, loop.trust.issuer),
+        images=loop.flat.images(own),
+        egress=loop.egress.site(own),
+    )
     handout: dict[str, Struct] = {"site": site}
-    handout |= loop.inner.handout(own, ids, enrolled, reports, site.images)
+    handout |= loop.inner.handout(own, ids, enrolled, reports, site.images, loop.egress.behind)
     handout[f"place/{own.name}"] = mesh.place(own, loop.links.costs, own=True)
     handout |= mesh.own_witnesses(own.name, evidence)
     hosts = loop.desired.steered.keys()

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from federation.model.flat import Flat
+from federation.model.flat import Egress, Flat
 from federation.model.moves import Leaving, Shift
 from federation.model.names import MemberName, ServiceKey
 from federation.model.record import Demand, Distance, Evidence, Export, Gateway, Granted, Resource, Slice
@@ -135,7 +135,7 @@ class PeerIndex:
         held = self._apart.setdefault(member, {})
         if resource is None:
             held.pop(key, None)
-        elif isinstance(resource, Gateway | Distance | Evidence | Sighting | Flat):
+        elif isinstance(resource, Gateway | Distance | Evidence | Sighting | Flat | Egress):
             held[key] = resource
 
     def _note_room(self, member: MemberName, key: str, resource: Resource | None) -> set[ServiceKey]:

@@ -60,10 +60,10 @@ class Publications:
         record: Tree,
         roles: Mapping[Role, Tree],
         enrolments: Mapping[str, Enrolment],
-        address: Callable[[str], str],
+        here: Callable[[Enrolment], Here],
     ) -> Batch:
         """What must be published now; its numbers are written to the store. Unavailable when the store fails. Nobody is
-        looked at whose role is given the same as before. `address` gives a node's in the overlay.
+        looked at whose role is given the same as before. `here` says where each stands.
         """
         due = []
         if self._roots.get("") != record.root:
@@ -73,7 +73,7 @@ class Publications:
         looked_at: list[Enrolment] = []
         if moved or enrolments is not before:
             looked_at = [e for name, e in enrolments.items() if e.role in moved or before.get(name) is not e]
-        wanted = {one.name: _handout(roles[one.role], one, address) for one in looked_at}
+        wanted = {one.name: _handout(roles[one.role], one, here(one)) for one in looked_at}
         changed = {name: tree for name, tree in wanted.items() if self._roots.get(name) != tree.root}
         if changed:
             self.revision += 1
@@ -98,7 +98,6 @@ class Publications:
         self._roots.pop(agent, None)
 
 
-def _handout(tree: Tree, enrolment: Enrolment, address: Callable[[str], str]) -> Tree:
+def _handout(tree: Tree, enrolment: Enrolment, here: Here) -> Tree:
     own = {f"workload/{w.namespace}/{w.account}": encode(w) for w in enrolment.workloads}
-    here = Here(enrolment.az, address(enrolment.name) if enrolment.role == "node" else "", enrolment.pods)
     return tree.apply(own | ({"here": encode(here)} if here != Here() else {}))

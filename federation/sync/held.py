@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import cast
 
 from federation.model.errors import Refused
-from federation.model.flat import Flat
+from federation.model.flat import Egress, Flat
 from federation.model.ledger import Member
 from federation.model.moves import Shift
 from federation.model.record import (
@@ -118,7 +118,7 @@ def _size(resources: Iterable[Resource]) -> Counter[str]:
         elif isinstance(item, PublicName):
             probe = item.name.policy.probe
             size.update(names=1, probes_per_second=-(-1_000 // probe.interval_ms) if probe else 0)
-        elif isinstance(item, Evidence | Distance | Sighting | Flat):
+        elif isinstance(item, Evidence | Distance | Sighting | Flat | Egress):
             size.update(evidence=1)
         elif isinstance(item, Demand | Granted | Shift):
             size.update(rates=1)

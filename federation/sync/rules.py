@@ -12,7 +12,7 @@ from federation.link.statement import constrained_to, read_statement
 from federation.model import policy as limits
 from federation.model.cidr import forbidden_address, inside
 from federation.model.errors import Refused
-from federation.model.flat import Flat
+from federation.model.flat import Egress, Flat
 from federation.model.ledger import Member
 from federation.model.metadata import annotation_fault, is_key, is_value, label_fault
 from federation.model.moves import SECONDS_MAX, Shift
@@ -44,6 +44,7 @@ from federation.model.record import (
 )
 from federation.model.sighting import Sighting
 from federation.registrar.signing import RECORD, verified
+from federation.sync.egress import check_egress
 from federation.sync.gateways import check_gateway, check_number, check_sighting
 from federation.sync.names import check_name_policy
 from federation.sync.steering import check_about, check_hint, check_rates
@@ -100,7 +101,7 @@ def check_resource(key: str, resource: Resource, member: Member, reader: Member)
     if key != key_of(resource):
         raise Refused(f'resource "{key}" of member "{member.name}" calls itself "{key_of(resource)}"', "E120")
     match resource:
-        case Gateway() | Sighting():
+        case Gateway() | Sighting() | Egress():
             _check_underlay(resource, member, reader)
         case About() | Shift():
             _check_moves(resource, member)
@@ -118,12 +119,14 @@ def check_resource(key: str, resource: Resource, member: Member, reader: Member)
             _check_trust(resource, member)
 
 
-def _check_underlay(resource: Gateway | Sighting, member: Member, reader: Member) -> None:
+def _check_underlay(resource: Gateway | Sighting | Egress, member: Member, reader: Member) -> None:
     match resource:
         case Gateway():
             check_gateway(resource, member, reader)
         case Sighting():
             check_sighting(resource, member, reader)
+        case Egress():
+            check_egress(resource, member)
 
 
 def _check_offer(resource: Export | Slice | Numbers, member: Member, reader: Member) -> None:

@@ -1,6 +1,6 @@
 """The record feed (peer to peer)."""
 
-from federation.model.flat import Flat
+from federation.model.flat import Egress, Flat
 from federation.model.moves import Shift
 from federation.model.record import (
     About,
@@ -35,6 +35,7 @@ RECORD = Codec(
         "distance": Distance,
         "sighting": Sighting,
         "flat": Flat,
+        "egress": Egress,
         "name": PublicName,
         "jwt": JwtKeys,
         "rotation": Rotation,

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -100,8 +101,13 @@ def _listed(table: str, *options: str) -> str | None:
 
 
 def _elements(listing: str) -> list[tuple[object, ...]]:
-    sets = (item["set"] for item in json.loads(listing).get("nftables", ()) if "set" in item)
-    return [(one["name"], *element["concat"]) for one in sets for element in one.get("elem", ())]
+    found = (item.get("set") or item.get("map") for item in json.loads(listing).get("nftables", ()))
+    return [(one["name"], *_parts(element)) for one in found if one for element in one.get("elem", ())]
+
+
+def _parts(element: Any) -> list[object]:
+    """Of a set what was joined, of a map both sides."""
+    return list(element["concat"] if isinstance(element, dict) else element)
 
 
 def _fingerprint_of(elements: Iterable[tuple[object, ...]]) -> str:

@@ -7,8 +7,21 @@ which are answers (connection tracking), and lets in nothing else but what is op
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from gateways.flat_state import FlatMode, FlatPeer, PodRange
-from gateways.render.nft import Chain, Json, Rule, Set, equal, from_devices, meta, payload, prefix_of, to_devices
+from gateways.flat_state import FlatMode, FlatPeer, PodRange, Source
+from gateways.render.nft import (
+    Chain,
+    Json,
+    Map,
+    Named,
+    Rule,
+    Set,
+    equal,
+    from_devices,
+    meta,
+    payload,
+    prefix_of,
+    to_devices,
+)
 from gateways.tunnels import FLAT
 
 ACCEPT: Json = {"accept": None}
@@ -26,17 +39,36 @@ that a CNI's masquerading leaves the addresses of flat mode alone.
 """
 
 
-def sets_of(flat: FlatMode) -> tuple[Set, ...]:
-    """What each peer may open, and what any may, by family."""
+def sets_of(flat: FlatMode) -> tuple[Named, ...]:
+    """What each peer may open, and what any may, by family; so of those namespaces of theirs that are named. And from
+    which address each own pod goes to them.
+    """
     numbers = {peer.member: peer.number for peer in flat.peers} | {"": ANYBODY}
-    found: dict[tuple[int, str], list[tuple[str, str, int]]] = {
-        (number, family): [] for number in sorted(numbers.values()) for family in FAMILIES
+    spaces = {peer.number: _spaces(flat, peer) for peer in flat.peers}
+    spaces[ANYBODY] = tuple(sorted({name for found in spaces.values() for name in found}))
+    found: dict[tuple[str, int, str], list[tuple[str, str, int]]] = {
+        (family, number, space): []
+        for number in sorted(spaces)
+        for space in ("", *spaces[number])
+        for family in FAMILIES
     }
     for one in flat.openings:
-        if one.member in numbers:
-            family = "ip6" if ":" in one.address else "ip"
-            found[numbers[one.member], family].append((one.address, one.protocol, one.port))
-    return tuple(Set(_name(*key), key[1], tuple(elements)) for key, elements in found.items())
+        key = (_family_of(one.address), numbers.get(one.member, -1), one.namespace)
+        if key in found:
+            found[key].append((one.address, one.protocol, one.port))
+    opened = [Set(_name(*key), key[0], tuple(elements)) for key, elements in found.items()]
+    return (*opened, *(_map(family, flat.sources) for family in FAMILIES if flat.sources))
+
+
+def _spaces(flat: FlatMode, peer: FlatPeer) -> tuple[str, ...]:
+    """The namespaces of this peer by whose egress addresses something may be open."""
+    named = {one.namespace for one in flat.openings}
+    return tuple(name for name, _ in peer.egress if name in named)
+
+
+def _map(family: str, sources: Iterable[Source]) -> Map:
+    found = ((one.pod, one.egress) for one in sources if _family_of(one.pod) == family)
+    return Map(f"egress_{family}", family, tuple(found))
 
 
 def gateway_chains(flat: FlatMode, rails: Sequence[str], inside: Sequence[str]) -> Iterator[Chain]:
@@ -51,7 +83,7 @@ def gateway_chains(flat: FlatMode, rails: Sequence[str], inside: Sequence[str]) 
             rules.append((*to_node, {"match": {"op": "!=", "left": meta("l4proto"), "right": "tcp"}}, ACCEPT))
             rules.append((*to_node, _negated(OPENS), ACCEPT))
     rules.append((KNOWN, ACCEPT))
-    yield Chain(name="flat_in", rules=(*rules, *_open(flat.peers), DROP))
+    yield Chain(name="flat_in", rules=(*rules, *_open(flat), DROP))
     if behind:
         yield Chain(name="flat_ways", kind="filter", hook="prerouting", priority=-150, rules=tuple(_ways(flat, rails)))
         yield Chain(
@@ -60,8 +92,13 @@ def gateway_chains(flat: FlatMode, rails: Sequence[str], inside: Sequence[str]) 
 
 
 def gateway_crossing(flat: FlatMode, rails: Sequence[str], inside: Sequence[str]) -> Iterator[Rule]:
-    """From peers' pods what `flat_in` says; of ours everything may go there: the other end decides."""
+    """From peers' pods what `flat_in` says; of ours everything may go there: the other end decides. From an egress
+    address comes what a node sent over its tunnel; of the pods here none has one.
+    """
     for family in FAMILIES:
+        if egress := _of(family, flat.egress):
+            here: Rule = (_negated(from_devices(inside)),) if inside else ()
+            yield (*here, to_devices(rails), _among(family, "saddr", egress), *DROP)
         if theirs := _ranges(family, flat.peers):
             yield from_devices(rails), _among(family, "saddr", theirs), JUMP
             if inside:
@@ -92,16 +129,18 @@ def _raw(flat: FlatMode, rails: Sequence[str], inside: Sequence[str]) -> Iterato
 
 def node_chains(flat: FlatMode, tunnels: Sequence[str]) -> Iterator[Chain]:
     """What peers' pods may send to this node's, addresses as each side knows them, and how large segments are."""
-    ours = [text for one in flat.pods for text in {one.local, one.seen}]
+    ours = [text for one in flat.pods for text in {one.local, one.seen}] + list(flat.egress)
     crossing: list[Rule] = []
     entering: list[Rule] = []
     for family in FAMILIES:
-        theirs, here = _ranges(family, flat.peers), _of(family, ours)
+        theirs, here, egress = _ranges(family, flat.peers), _of(family, ours), _of(family, flat.egress)
+        if tunnels and egress:
+            crossing.append((to_devices(tunnels), _among(family, "saddr", egress), *DROP))
         if theirs and here:
             crossing.append((_among(family, "saddr", theirs), _among(family, "daddr", here), JUMP))
         if theirs:
             entering += [(_among(family, "saddr", theirs), *rule) for rule in ((KNOWN, ACCEPT), DROP)]
-    yield Chain(name="flat_in", rules=((KNOWN, ACCEPT), *_open(flat.peers), DROP))
+    yield Chain(name="flat_in", rules=((KNOWN, ACCEPT), *_open(flat), DROP))
     yield Chain(name="flat_forward", kind="filter", hook="forward", rules=tuple(crossing))
     yield Chain(name="flat_input", kind="filter", hook="input", rules=tuple(entering))
     yield Chain(name="flat_from", kind="nat", hook="postrouting", priority=SOURCE_NAT, rules=tuple(_sources(flat)))
@@ -111,9 +150,12 @@ def node_chains(flat: FlatMode, tunnels: Sequence[str]) -> Iterator[Chain]:
 
 
 def _sources(flat: FlatMode) -> Iterator[Rule]:
-    """Ours as others know them; theirs as they are."""
+    """Ours from their namespace's egress address, or as others know them; theirs as they are."""
     for family in FAMILIES:
         theirs, ours = _ranges(family, flat.peers), _pods(family, flat.pods)
+        if theirs and flat.sources:
+            address: Json = {"map": {"key": payload(family, "saddr"), "data": f"@egress_{family}"}}
+            yield _among(family, "daddr", theirs), {"snat": {"family": family, "addr": address}}
         for pods in ours if theirs else ():
             outwards = _among(family, "saddr", [pods.local]), _among(family, "daddr", theirs)
             yield (*outwards, _translated("snat", family, "saddr", [(pods.local, pods.seen)]))
@@ -137,22 +179,32 @@ def _translated(verb: str, family: str, field: str, pairs: Iterable[tuple[str, s
     return {verb: {"family": family, "addr": mapped, "flags": "netmap", "type_flags": "prefix"}}
 
 
-def _open(peers: Iterable[FlatPeer]) -> Iterator[Rule]:
-    """What a peer's pods may open, then what any may: who they are is told by their ranges, which WireGuard holds."""
+def _open(flat: FlatMode) -> Iterator[Rule]:
+    """What a peer's pods may open, then what any may: who they are is told by their ranges, which WireGuard holds. So
+    for each of its namespaces with egress addresses that is named.
+    """
     for family in FAMILIES:
-        for peer in peers:
-            if theirs := _of(family, peer.ranges):
-                for number in (peer.number, ANYBODY):
-                    yield _among(family, "saddr", theirs), _listed(family, number), ACCEPT
+        for peer in flat.peers:
+            named = set(_spaces(flat, peer))
+            spaces = [(name, ranges) for name, ranges in peer.egress if name in named]
+            for space, ranges in (("", peer.ranges), *spaces):
+                if theirs := _of(family, ranges):
+                    for number in (peer.number, ANYBODY):
+                        yield _among(family, "saddr", theirs), _listed(family, number, space), ACCEPT
 
 
-def _listed(family: str, number: int) -> Json:
+def _listed(family: str, number: int, space: str) -> Json:
     key = [payload(family, "daddr"), meta("l4proto"), payload("th", "dport")]
-    return equal({"concat": key}, f"@{_name(number, family)}")
+    return equal({"concat": key}, f"@{_name(family, number, space)}")
 
 
-def _name(number: int, family: str) -> str:
-    return f"open_{family}_{number}"
+def _name(family: str, number: int, space: str) -> str:
+    """nft takes no "-" in a name, and no namespace has a "."."""
+    return f"open_{family}_{number}" + (f"_{space.replace('-', '.')}" if space else "")
+
+
+def _family_of(address: str) -> str:
+    return "ip6" if ":" in address else "ip"
 
 
 def clamp(devices: Sequence[str]) -> Rule:

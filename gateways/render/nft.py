@@ -41,12 +41,24 @@ class Set(Struct, frozen=True):
     elements: tuple[tuple[str, str, int], ...] = ()
 
 
+class Map(Struct, frozen=True):
+    """A map from addresses of this family to others of it, which rules name by `@name`."""
+
+    name: str
+    family: str
+    elements: tuple[tuple[str, str], ...] = ()
+
+
+Named = Set | Map
+Element = tuple[str, str, int] | tuple[str, str]
+
+
 class Table(Struct, frozen=True):
     """The whole of what bears our name."""
 
     name: str
     chains: tuple[Chain, ...]
-    sets: tuple[Set, ...] = ()
+    sets: tuple[Named, ...] = ()
 
 
 def mark(rule: Rule) -> str:
@@ -58,8 +70,8 @@ def replace_commands(table: Table) -> Json:
     """One atomic transaction: the table as it must be, whatever stood there before."""
     target = {"family": FAMILY, "name": table.name}
     commands: list[Json] = [{"add": {"table": target}}, {"delete": {"table": target}}, {"add": {"table": target}}]
-    commands.extend({"add": {"set": _set(table.name, one)}} for one in table.sets)
-    commands.extend(_elements("add", table.name, one.name, one.elements) for one in table.sets if one.elements)
+    commands.extend({"add": _named(table.name, one)} for one in table.sets)
+    commands.extend(_elements("add", table.name, one, one.elements) for one in table.sets if one.elements)
     commands.extend({"add": {"chain": _chain(table.name, chain)}} for chain in table.chains)
     for chain in table.chains:
         for rule in chain.rules:
@@ -82,20 +94,23 @@ def change_commands(table: Table, before: Table) -> Json | None:
     commands: list[Json] = []
     for one, other in zip(table.sets, before.sets, strict=True):
         if one.elements is not other.elements:
-            now, then = set(one.elements), set(other.elements)
+            now, then = set[Element](one.elements), set[Element](other.elements)
             changes = (("delete", sorted(then - now)), ("add", sorted(now - then)))
-            commands += [_elements(verb, table.name, one.name, found) for verb, found in changes if found]
+            commands += [_elements(verb, table.name, one, found) for verb, found in changes if found]
     return {"nftables": commands}
 
 
-def _set(table: str, one: Set) -> Json:
+def _named(table: str, one: Named) -> Json:
     address = "ipv4_addr" if one.family == "ip" else "ipv6_addr"
-    return {"family": FAMILY, "table": table, "name": one.name, "type": [address, "inet_proto", "inet_service"]}
+    target = {"family": FAMILY, "table": table, "name": one.name}
+    if isinstance(one, Map):
+        return {"map": target | {"type": address, "map": address}}
+    return {"set": target | {"type": [address, "inet_proto", "inet_service"]}}
 
 
-def _elements(verb: str, table: str, name: str, elements: Iterable[tuple[str, str, int]]) -> Json:
-    listed = [{"concat": list(element)} for element in elements]
-    return {verb: {"element": {"family": FAMILY, "table": table, "name": name, "elem": listed}}}
+def _elements(verb: str, table: str, one: Named, elements: Iterable[Element]) -> Json:
+    listed = [list(element) if isinstance(one, Map) else {"concat": list(element)} for element in elements]
+    return {verb: {"element": {"family": FAMILY, "table": table, "name": one.name, "elem": listed}}}
 
 
 def delete_commands(name: str) -> Json:

@@ -1,8 +1,10 @@
 """Ask pods: `tcp HOST PORT [SOURCE_PORT]`, `udp ...`: what it answers, or nothing; `scan HOST SOURCE_PORT PORT...`: the
-ports of both protocols that answer; `hold HOST PORT`: a connection, an answer for each line of standard input.
+ports of both protocols that answer; `hold HOST PORT`: a connection, an answer for each line of standard input. From the
+address in SOURCE, where that is set.
 """
 
 import contextlib
+import os
 import socket
 import sys
 
@@ -11,7 +13,7 @@ TOGETHER = 200
 
 
 def place(host: str, source: int) -> tuple[str, int]:
-    return ("::" if ":" in host else "0.0.0.0", source)
+    return (os.environ.get("SOURCE") or ("::" if ":" in host else "0.0.0.0"), source)
 
 
 def tcp(host: str, port: int, source: int = 0) -> str:

@@ -10,13 +10,15 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
+from ipaddress import ip_network
 from pathlib import Path
 
 from msgspec import Struct, structs
 
 from federation.link.possession import wireguard_key
+from federation.model.access import AccessRule, Source
 from federation.model.flat import Image
-from federation.model.handout import Here, Offer, OwnGateway, OwnNode, Peer, PeerGateway, Pool, Role, Site
+from federation.model.handout import Here, Offer, OwnGateway, OwnNode, Peer, PeerGateway, Pool, Role, Site, Workload
 from federation.model.record import Endpoint, Port
 from tests.netns.rails_world import RIGHTS
 from tests.netns.spaces import Programs, Space, await_true, join
@@ -42,6 +44,11 @@ OWNERS = {"g1": "us-east", "g2": "us-east", "n": "us-east", "w": "eu-central", "
 PORT, INSIDE = 51820, 51900
 PEOPLE = ("p", "q", "r", "s")
 BESIDE, SEEN_BESIDE, BESIDE_POD = "fd49:7374:0:1:0:1:0:8", "100.71.4.0/24", "100.71.4.10"
+SHOP = {"n": ("100.71.200.1", "fd00:a1:0:e::1"), "h": ("100.71.200.2",)}
+SHOP_RANGES = ("100.71.200.0/28", "fd00:a1:0:e::/112")
+FOR_SHOP = ("tcp:9090", "udp:5354")
+"""Egress addresses of us-east's namespace shop by node, and what eu-central opens to it alone."""
+
 TAKEN = "g1"
 """Over whom eu-central's gateway sends to us-east's pods while both get there: by the hash of its name."""
 
@@ -56,7 +63,8 @@ def key_of(word: str) -> bytes:
 
 class FlatWorld:
     """`p` is the pod of us-east behind n, `s` that on g2, whose node's agent is h, `q` that of eu-central behind m, `r` that of ap-south on x, where the node's
-    agent y is too. `allowed` are the pairs in flat mode; `stray` is what us-east's programs take for eu-central's.
+    agent y is too. `allowed` are the pairs in flat mode; `stray` is what us-east's programs take for eu-central's; in `shop`
+    p and s are of that namespace.
     """
 
     def __init__(self) -> None:
@@ -67,6 +75,7 @@ class FlatWorld:
         self.started: dict[str, subprocess.Popen[bytes]] = {}
         self.allowed = {frozenset(("us-east", "eu-central")), frozenset(("eu-central", "ap-south"))}
         self.stray: tuple[str, ...] = ()
+        self.shop = False
         self.version = 1
 
     def build(self) -> None:
@@ -104,19 +113,34 @@ class FlatWorld:
             *(self._peer(own, other) for other in RANGES if self._knows(own, other)),
         ]
         if name in "nmyh":
-            found += [Here(overlay=BESIDE if name == "h" else NODES[own]), *self._gateways(own)]
+            here = Here(overlay=BESIDE if name == "h" else NODES[own])
+            found += [*self._in_shop(name, here), *self._gateways(own)]
         else:
             node, address = {"us-east": ("n", "10.98.1.2"), "eu-central": ("m", "10.97.1.2"), "ap-south": ("y", "10.96.9.2")}[own]  # fmt: skip
-            pods = SEEN[own]
+            pods = (*SEEN[own], *self._single(node))
             found.append(OwnNode(node=f"prog-{node}", key=key_of(node), overlay=NODES[own], pods=pods, address=address))
             if own == "us-east":
                 beside = OwnNode(
-                    node="prog-h", key=key_of("h"), overlay=BESIDE, pods=(SEEN_BESIDE,), address="10.98.2.1"
+                    node="prog-h",
+                    key=key_of("h"),
+                    overlay=BESIDE,
+                    pods=(SEEN_BESIDE, *self._single("h")),
+                    address="10.98.2.1",
                 )
                 found.append(beside)
         if own != "us-east":
             found += offered(*((POD, EU_POD6) if own == "eu-central" else (AP_POD,)))
         return keyed(*found)  # type: ignore[arg-type]
+
+    def _in_shop(self, name: str, here: Here) -> list[Struct]:
+        """Where a node stands, and in us-east while it says so its pod as one of the namespace shop."""
+        if not (self.shop and name in SHOP):
+            return [here]
+        pod = (POD, "fd00:a1:0:3::10") if name == "n" else ("10.244.4.10",)
+        return [structs.replace(here, egress={"shop": SHOP[name]}), Workload("shop", "cart", pod)]
+
+    def _single(self, node: str) -> tuple[str, ...]:
+        return tuple(str(ip_network(one)) for one in SHOP.get(node, ())) if self.shop else ()
 
     def _knows(self, own: str, other: str) -> bool:
         """us-east and ap-south do not even link."""
@@ -127,7 +151,8 @@ class FlatWorld:
         mapped = {"us-east": (Image(LOCAL, US),), "eu-central": (Image(LOCAL, EU),), "ap-south": ()}[name]
         local = (LOCAL,) if mapped else ()
         made = structs.replace(site(self.members[name]), gateways=ids, rails=ids)
-        return structs.replace(made, reachable=RANGES[name], local=local, images=mapped)
+        egress = SHOP_RANGES if name == "us-east" and self.shop else ()
+        return structs.replace(made, reachable=RANGES[name], local=local, images=mapped, egress=egress)
 
     def _peer(self, own: str, name: str) -> Peer:
         number = self.members[name].number
@@ -140,9 +165,9 @@ class FlatWorld:
             for i, (word, end) in enumerate(zip(words, ends, strict=True), start=1)
         ]  # fmt: skip
         ranges = RANGES[name] if frozenset((own, name)) in self.allowed else ()
-        return structs.replace(
-            peer(self.members[name], "", gateways), flat=(*ranges, *(self.stray if own == "us-east" else ()))
-        )
+        made = peer(self.members[name], "", gateways)
+        egress = {"shop": SHOP_RANGES} if name == "us-east" else {}
+        return structs.replace(made, flat=(*ranges, *(self.stray if own == "us-east" else ())), egress=egress)
 
     def _gateways(self, own: str) -> list[OwnGateway]:
         ends = {"us-east": {"g1": "10.98.1.1", "g2": "10.98.2.1"}, "eu-central": {"w": "10.97.1.1"}, "ap-south": {}}[
@@ -189,10 +214,10 @@ class FlatWorld:
             log = self.root / f"pod-{name}.log"
             await_true(f"{name} listens", lambda log=log: "there" in log.read_text())  # type: ignore[misc]
 
-    def ask(self, pod: str, *words: str) -> str:
-        """What a pod is told; "" when nothing answers."""
+    def ask(self, pod: str, *words: str, source: str = "") -> str:
+        """What a pod is told, that asks from this address ("": its own); "" when nothing answers."""
         script = str(Path(__file__).with_name("flat_ask.py"))
-        return self.spaces[pod].run(sys.executable, script, *words, check=False).strip()
+        return self.spaces[pod].run("env", f"SOURCE={source}", sys.executable, script, *words, check=False).strip()
 
     def wait_until_flat(self) -> None:
         await_true("v4 passes", lambda: self.ask("p", "tcp", EU_POD, "8080"), 30)
@@ -262,10 +287,12 @@ def pod_of(node: Space, pod: Space, prefix: str, six: str) -> None:
 
 
 def offered(*addresses: str) -> list[Offer | Pool]:
-    ports = Port("http", 80, "TCP", "http"), Port("dns", 53, "UDP")
-    behind = Port("http", 8080), Port("dns", 5353, "UDP")
+    ports = Port("http", 80, "TCP", "http"), Port("dns", 53, "UDP"), Port("admin", 90), Port("stats", 54, "UDP")
+    behind = Port("http", 8080), Port("dns", 5353, "UDP"), Port("admin", 9090), Port("stats", 5354, "UDP")
     endpoints = tuple(Endpoint(address) for address in addresses)
-    return [Offer(WEB, ports, access=EVERYONE), Pool(service=WEB, az="a", ports=behind, endpoints=endpoints)]
+    everyone = AccessRule(sources=EVERYONE[0].sources, ports=("http", "dns"))
+    shop = AccessRule(sources=(Source("us-east", "shop"),), ports=("admin", "stats"))
+    return [Offer(WEB, ports, access=(everyone, shop)), Pool(service=WEB, az="a", ports=behind, endpoints=endpoints)]
 
 
 @contextmanager

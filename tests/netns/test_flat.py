@@ -1,5 +1,6 @@
 """Flat mode: pods of two members with the same addresses reach each other by those that others see, and nothing else."""
 
+import itertools
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,8 +14,10 @@ from tests.netns.flat_world import (
     EU,
     EU_POD,
     EU_POD6,
+    FOR_SHOP,
     OPEN,
     POD,
+    SHOP,
     TAKEN,
     US_POD,
     US_POD6,
@@ -99,16 +102,10 @@ def test_a_member_passes_nothing_on_from_one_peer_to_another(world: FlatWorld) -
         )
         await_true("v4 passes", lambda: world.ask("p", "tcp", EU_POD, "8080"), 30)
         assert world.ask("p", "scan", AP_POD, "0", "8080", "5353", "9090") == ""
-        await_true("its packets come to eu-central", lambda: refused(world))
+        await_true("its packets come to eu-central", lambda: dropped(world, "w", "isthmus_gateway"))
     finally:
         world.stray = ()
         world.tell("g1", "g2", "n")
-
-
-def refused(world: FlatWorld) -> bool:
-    """eu-central's gateway dropped packets in flat mode."""
-    listed = world.spaces["w"].run("nft", "list", "chain", "inet", "isthmus_gateway", "flat_in")
-    return any("counter packets" in line and "counter packets 0 " not in line for line in listed.splitlines())
 
 
 def test_a_lost_gateway_ends_no_connection(world: FlatWorld) -> None:
@@ -136,6 +133,60 @@ def answered(child: "subprocess.Popen[str]") -> str:
     child.stdin.write("\n")
     child.stdin.flush()
     return child.stdout.readline()
+
+
+SHOPPING = (*OPEN, *FOR_SHOP)
+
+
+@pytest.fixture
+def shop(world: FlatWorld) -> Iterator[FlatWorld]:
+    """us-east's pods are of its namespace shop."""
+    programs = ("g1", "g2", "n", "h")
+    world.shop = True
+    try:
+        world.tell(*programs)
+        for pod in "ps":
+            await_true(f"{pod} is known by its namespace", lambda pod=pod: world.ask(pod, "tcp", EU_POD, "9090"), 30)  # type: ignore[misc]
+        yield world
+    finally:
+        world.shop = False
+        world.tell(*programs)
+        for own, pod in ((US_POD, "p"), (BESIDE_POD, "s")):
+            await_true("it is known by its own address", lambda own=own, pod=pod: own in world.ask(pod, "tcp", EU_POD, "8080"), 30)  # type: ignore[misc]  # fmt: skip
+
+
+def test_what_is_for_a_namespace_is_closed_to_other_pods(world: FlatWorld) -> None:
+    for kind, port in (word.split(":") for word in FOR_SHOP):
+        assert world.ask("p", kind, EU_POD, port) == world.ask("p", kind, EU_POD6, port) == ""
+
+
+def test_a_namespaces_packets_come_from_its_egress_addresses_and_open_what_is_for_it(shop: FlatWorld) -> None:
+    """From each node its own; nothing begins towards them, and no pod has one itself."""
+    for kind, port in (word.split(":") for word in SHOPPING):
+        assert shop.ask("p", kind, EU_POD, port).split()[0] == SHOP["n"][0]
+        assert shop.ask("p", kind, EU_POD6, port).split()[0] == SHOP["n"][1]
+        assert shop.ask("s", kind, EU_POD, port).split()[0] == SHOP["h"][0]
+    assert set(shop.ask("p", "scan", EU_POD, "0", *PORTS).split()) == set(SHOPPING)
+    way_out = ("100.71.200.0/28", "via", "10.98.1.1")
+    shop.spaces["n"].ip("route", "add", *way_out)
+    before = dropped(shop, "n", "isthmus_node")
+    assert shop.ask("q", "scan", SHOP["n"][0], "0", *PORTS) == ""
+    assert dropped(shop, "n", "isthmus_node") > before
+    shop.spaces["n"].ip("route", "delete", *way_out)
+    for pod, machine, table in (("p", "n", "isthmus_node"), ("s", "g2", "isthmus_gateway")):
+        space = shop.spaces[pod]
+        for taken in (SHOP["n"][0], SHOP["h"][0]):
+            space.ip("address", "add", f"{taken}/32", "dev", "lo")
+            before = dropped(shop, machine, table, "flat_forward" if pod == "p" else "forward")
+            assert shop.ask(pod, "tcp", EU_POD, "8080", source=taken) == ""
+            assert dropped(shop, machine, table, "flat_forward" if pod == "p" else "forward") > before
+            space.ip("address", "delete", f"{taken}/32", "dev", "lo")
+
+
+def dropped(world: FlatWorld, machine: str, table: str, chain: str = "flat_in") -> int:
+    """Packets that the rules of a chain dropped."""
+    listed = world.spaces[machine].run("nft", "list", "chain", "inet", table, chain).split()
+    return sum(int(number) for word, number in itertools.pairwise(listed) if word == "packets")
 
 
 def test_denied_by_one_side_nothing_passes_and_nothing_is_left(world: FlatWorld) -> None:

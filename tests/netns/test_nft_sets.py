@@ -6,7 +6,7 @@ import pytest
 
 from federation.model.errors import Unavailable
 from gateways.kernel.nft import LinuxFilter
-from gateways.render.nft import Chain, Set, Table
+from gateways.render.nft import Chain, Map, Set, Table
 from tests.netns.spaces import Space
 
 pytestmark = pytest.mark.netns
@@ -43,6 +43,22 @@ def test_elements_come_and_go_and_the_rest_stays(space: Space) -> None:
         assert LinuxFilter().read("isthmus_node") == after
         port.apply(table(C, B))
         assert port.read("isthmus_node") == after
+
+
+def test_a_map_moves_by_its_elements_as_well(space: Space) -> None:
+    def mapped(*elements: tuple[str, str]) -> Table:
+        return Table("isthmus_node", (CHAIN,), (Map("egress_ip6", "ip6", elements),))
+
+    here, there, other = (("fd00::7", "fd00:e::1"), ("fd00::7", "fd00:e::2"), ("fd00::8", "fd00:e::1"))
+    with space.entered():
+        port = LinuxFilter()
+        port.apply(mapped(here, other))
+        before = port.read("isthmus_node")
+        port.apply(mapped(other, there), mapped(here, other))
+        held = space.run("nft", "list", "map", "inet", "isthmus_node", "egress_ip6")
+        assert "fd00::7 : fd00:e::2" in held and "fd00::8 : fd00:e::1" in held
+        after = port.read("isthmus_node")
+        assert after != before and LinuxFilter().read("isthmus_node") == after
 
 
 def test_a_set_that_was_flushed_is_seen_by_who_looks_at_it_whole(space: Space) -> None:

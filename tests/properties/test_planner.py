@@ -11,6 +11,7 @@ from federation.model.flat import Image
 from federation.model.handout import (
     Candidate,
     ForeignBundle,
+    Here,
     Import,
     JwtBundle,
     Listener,
@@ -42,6 +43,8 @@ ANCHORS = tuple(real(name).anchor for name in ("eu-central", "ap-south"))
 ENDPOINTS = ("203.0.113.9:51820", "203.0.113.9:4000")
 ADDRESSES = ("10.1.16.0", "10.1.16.1", "10.1.16.10", "10.1.9.1")
 
+APPS = (AccessRule(sources=(Source(M2, "apps"),)),)
+
 Change = tuple[str, Struct | None]
 service = st.sampled_from(SERVICES)
 probes = st.sampled_from([None, Probe(), Probe(port=9)])
@@ -61,6 +64,7 @@ def sites(draw: st.DrawFn) -> Change:
         reachable=draw(st.sampled_from([(), ("10.1.0.0/16", "100.71.0.0/16")])),
         local=("10.1.16.0/24",),
         images=draw(st.sampled_from([(), (Image("10.1.16.0/24", "100.71.16.0/24"),)])),
+        egress=draw(st.sampled_from([(), ("10.1.200.0/28",)])),
     )
     return "site", draw(st.sampled_from([site, site, site, None]))
 
@@ -79,6 +83,7 @@ def peers(draw: st.DrawFn) -> Change:
         overlay=draw(st.sampled_from([peer_of(number).overlay] * 3 + ["fd49:7374::/32", "nonsense"])),
         trust_domain=draw(st.sampled_from([peer_of(number).trust_domain] * 5 + ["thief.test"])),
         flat=draw(st.sampled_from([(), (), (f"10.2{number}.0.0/16",), ("10.22.0.0/15",), ("nonsense",)])),
+        egress=draw(st.sampled_from([{}, {"apps": (f"10.2{number}.200.0/28",)}, {"apps": ("10.29.0.0/28",)}])),
     )
     return f"peer/m{number}", draw(maybe(st.just(peer)))
 
@@ -152,7 +157,7 @@ def pools(draw: st.DrawFn) -> Change:
 def others(draw: st.DrawFn) -> Change:
     key = draw(service)
     ports = draw(st.sampled_from([(Port("http", 80, "TCP", "http"),), (Port("tcp", 81), Port("udp", 53, "UDP"))]))
-    access = draw(st.sampled_from([(), (AccessRule(sources=(Source(),)),), (AccessRule(sources=(Source(M2),)),)]))
+    access = draw(st.sampled_from([(), (AccessRule(sources=(Source(),)),), (AccessRule(sources=(Source(M2),)),), APPS]))
     offered = f"offer/{key}", draw(maybe(st.just(Offer(key, ports, Policy(probe=draw(probes)), access))))
     name = draw(st.sampled_from(["outside.test", "m9.acme.mesh"]))
     foreign = f"foreign/{name}", draw(maybe(st.just(ForeignBundle(name, "PEM", ()))))
@@ -161,7 +166,8 @@ def others(draw: st.DrawFn) -> Change:
     address = draw(st.sampled_from(["", "10.1.0.1", "10.1.0.9"]))
     inner = draw(st.sampled_from("ab"))
     node = OwnNode(node=inner, key=inner.encode() * 32, overlay="fd49:7374:0:1:0:1:0:7", pods=pods, address=address)
-    return draw(st.sampled_from([offered, offered, foreign, signed, (f"own-node/{inner}", node)]))
+    here = Here(egress=draw(st.sampled_from([{}, {"apps": ("10.1.200.1",)}, {"apps": ("10.1.200.2", "fd00::2")}])))
+    return draw(st.sampled_from([offered, offered, foreign, signed, (f"own-node/{inner}", node), ("here", here)]))
 
 
 @st.composite

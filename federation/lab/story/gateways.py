@@ -1,5 +1,6 @@
 """A member with two gateways on two machines: both carry, one is lost and comes back, one is drained and gets another
-key; its pods are reached by address; one gateway is drained with every controller dead. No request fails.
+key; its pods are reached by address, by a namespace alone too; one gateway is drained with every controller dead. No
+request fails.
 """
 
 import json
@@ -15,7 +16,7 @@ from federation.lab.state import Lab
 from federation.lab.step import Step, attempted
 from federation.lab.story.drained import command, printed
 from federation.lab.story.scene import EAST, SETTLE_SECONDS, WEB_EACH, WEST, Scene
-from federation.lab.topology import PUBLIC_PORT, WEB, WEB_PORT, Topology
+from federation.lab.topology import NAMESPACE, PUBLIC_PORT, WEB, WEB_PORT, Topology
 
 BACK = Return(percent=100, seconds=1)
 PACED = ("--rate", "50", "--timeout", "20", "--keep")
@@ -48,7 +49,7 @@ def gateways(lab: Lab, topology: Topology, say: Callable[[str], None], up_second
     scene = Scene(lab, topology, BACK)
     say(f"{WEST} has two gateways, on {' and '.join(scene.member(WEST).machines)}; clients stand in {EAST}")
     yield from attempted(lab, offered, lambda: offered(scene, up_seconds))
-    for act in (both, lost, rotated, by_address, without_controllers):
+    for act in (both, lost, rotated, by_address, by_namespace, without_controllers):
         yield from attempted(lab, act, partial(act, scene))
 
 
@@ -127,19 +128,35 @@ def rotated(scene: Scene) -> list[Step]:
 
 def by_address(scene: Scene) -> list[Step]:
     """4 by address: while both members allow it West's pods answer East's where a rule admits East as a whole."""
-    pod = scene.member(WEST).pods(WEB)[0].address
-    at = f"http://{pod}:{WEB_PORT}/"
+    at = _address(scene)
     before = _calls(scene, at)
     cluster_of(scene.lab, WEST).put(manifests.access([manifests.Caller(member=EAST)], WEB))
     for here, there in ((EAST, WEST), (WEST, EAST)):
         command(scene, "flat", "allow", there, "--api", str(look.api_socket(scene.lab, here)))
-    process.wait_for(scene.lab, lambda: "" if _calls(scene, at) else f"{pod} does not answer", SETTLE_SECONDS)
+    process.wait_for(scene.lab, lambda: "" if _calls(scene, at) else f"{at} does not answer", SETTLE_SECONDS)
     other = _calls(scene, at.replace(f":{WEB_PORT}", f":{PUBLIC_PORT}"))
-    command(scene, "flat", "deny", WEST, "--api", str(look.api_socket(scene.lab, EAST)))
-    process.wait_for(scene.lab, lambda: f"{pod} still answers" if _calls(scene, at) else "", SETTLE_SECONDS)
-    expected = f"{pod}:{WEB_PORT} answers {EAST}'s pod while both allow it, and nothing else there does"
-    said = f"answered before: {before}, while allowed: True, another port: {other}, denied again: False"
+    expected = f"{at} answers {EAST}'s pod while both allow it, and nothing else there does"
+    said = f"answered before: {before}, while allowed: True, another port: {other}"
     return [Step("4 by address", expected, said, not before and not other)]
+
+
+def by_namespace(scene: Scene) -> list[Step]:
+    """5 by namespace: admitted alone, it opens that port from its egress addresses, and denied nothing does."""
+    at, api = _address(scene), ("--api", str(look.api_socket(scene.lab, EAST)))
+    cluster_of(scene.lab, WEST).put(manifests.access([manifests.Caller(EAST, NAMESPACE)], WEB))
+    process.wait_for(scene.lab, lambda: f"{at} still answers" if _calls(scene, at) else "", SETTLE_SECONDS)
+    command(scene, "flat", "egress", NAMESPACE, scene.member(EAST).egress, *api)
+    process.wait_for(scene.lab, lambda: "" if _calls(scene, at) else f"{at} does not answer", SETTLE_SECONDS)
+    command(scene, "flat", "deny", WEST, *api)
+    process.wait_for(scene.lab, lambda: f"{at} still answers" if _calls(scene, at) else "", SETTLE_SECONDS)
+    expected = f"{at} answers {EAST}'s namespace {NAMESPACE} from {scene.member(EAST).egress} alone"
+    said = "answered under the pod's own address: False, from the egress address: True, denied again: False"
+    return [Step("5 by namespace", expected, said, True)]
+
+
+def _address(scene: Scene) -> str:
+    """Where the first of West's pods listens."""
+    return f"http://{scene.member(WEST).pods(WEB)[0].address}:{WEB_PORT}/"
 
 
 def _calls(scene: Scene, at: str) -> bool:
@@ -148,7 +165,7 @@ def _calls(scene: Scene, at: str) -> bool:
 
 
 def without_controllers(scene: Scene) -> list[Step]:
-    """5 no controller: every controller is killed, the second gateway is drained all the same, and no request waits."""
+    """6 no controller: every controller is killed, the second gateway is drained all the same, and no request waits."""
     controllers = [f"{name}-controller" for name in scene.topology.names]
     with look.recording(scene.lab, EAST, *PACED) as answers:
         for name in controllers:
@@ -161,7 +178,7 @@ def without_controllers(scene: Scene) -> list[Step]:
     dead = [name for name in controllers if not process.alive(scene.lab.programs[name])]
     good = said.startswith("drained:") and len(dead) == len(controllers)
     expected = f"drained with every controller dead: 0 failed, the slowest within {UNMOVED_SECONDS:g} s"
-    return [_unfailed("5 no controller", expected, answers, UNMOVED_SECONDS, good, f"{said}, {len(dead)} dead")]
+    return [_unfailed("6 no controller", expected, answers, UNMOVED_SECONDS, good, f"{said}, {len(dead)} dead")]
 
 
 def _unfailed(

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from federation.cli.flat import line_of, parse_images
+from federation.cli.flat import egress_line, line_of, parse_images
 from federation.model.errors import InputError
 from federation.model.flat import Image, seen_address, seen_range
 from tests.worlds.command_line import said
@@ -15,6 +15,15 @@ REFUSED = {
     "nobody there": (["flat", *API], GONE),
     "nobody to allow it": (["flat", "allow", "eu-central", *API], GONE),
     "nobody to deny it": (["flat", "deny", "eu-central", *API], GONE),
+    "nobody to give it ranges": (["flat", "egress", "shop", "10.1.9.0/28", *API], GONE),
+    "neither range nor removal": (
+        ["flat", "egress", "shop", *API],
+        "give one RANGE or more, or --remove See `isthmus flat egress --help`.",
+    ),
+    "range and removal": (
+        ["flat", "egress", "shop", "10.1.9.0/28", "--remove", *API],
+        "give one RANGE or more, or --remove See `isthmus flat egress --help`.",
+    ),
     "options before the command": (
         ["flat", *API, "allow", "eu-central"],
         "give --api and --state after allow See `isthmus flat --help`.",
@@ -70,6 +79,12 @@ def test_an_image_is_one_to_one_in_both_families() -> None:
 
 def row(**other: Any) -> dict[str, Any]:
     return {"member": "eu", "here": True, "there": True, "ranges": [], "why": "", "in_force": False} | other
+
+
+def test_a_namespace_is_one_line() -> None:
+    row = {"namespace": "shop", "ranges": ["10.1.9.0/28", "fd00:1::/112"], "nodes": 2}
+    assert egress_line(row) == "egress shop: from 10.1.9.0/28, fd00:1::/112, at 2 nodes"
+    assert egress_line(row | {"nodes": 1}).endswith(", at 1 node")
 
 
 def test_a_pair_is_one_line() -> None:

@@ -8,7 +8,7 @@ from msgspec import structs
 from federation.model.access import AccessRule, Source
 from federation.model.errors import InputError
 from federation.model.flat import Image
-from federation.model.handout import Here, Offer, OwnGateway, OwnNode, Peer, Pool, Site
+from federation.model.handout import Here, Offer, OwnGateway, OwnNode, Peer, Pool, Site, Workload
 from federation.model.names import MemberName, ServiceKey
 from federation.model.record import Endpoint, Port
 from federation.model.sighting import Sighted
@@ -19,7 +19,7 @@ from gateways.flat_state import Opening, PodRange
 from gateways.intent import intend
 from gateways.machine import flat_faults
 from gateways.made import kernel_parts
-from gateways.render.nft import Set, Table, change_commands
+from gateways.render.nft import Map, Set, Table, change_commands
 from gateways.render.routes import link_of
 from gateways.render.tables import table_of
 from gateways.state import NodeState, Tunnel
@@ -185,12 +185,16 @@ POOL = Pool(
     endpoints=(Endpoint("10.1.3.7", "unready"),),
 )
 A, B = MemberName("a"), MemberName("b")
-OPENED: dict[str, tuple[tuple[AccessRule, ...], list[tuple[str, str]]]] = {
-    "everybody": (EVERYONE, [("sctp", ""), ("tcp", ""), ("udp", "")]),
+OPENED: dict[str, tuple[tuple[AccessRule, ...], list[tuple[str, str, str]]]] = {
+    "everybody": (EVERYONE, [("sctp", "", ""), ("tcp", "", ""), ("udp", "", "")]),
     "nobody": ((), []),
-    "two members, one port": ((AccessRule(sources=(Source(A), Source(B)), ports=("dns",)),), [("udp", "a"), ("udp", "b")]),
-    "a member and everybody": ((AccessRule(sources=(Source(A), Source()), ports=("80",)),), [("tcp", "")]),
-    "a namespace": ((AccessRule(sources=(Source(A, "shop"),)),), []),
+    "two members, one port": ((AccessRule(sources=(Source(A), Source(B)), ports=("dns",)),), [("udp", "a", ""), ("udp", "b", "")]),
+    "a member and everybody": ((AccessRule(sources=(Source(A), Source()), ports=("80",)),), [("tcp", "", "")]),
+    "a namespace": ((AccessRule(sources=(Source(A, "shop"),), ports=("dns",)),), [("udp", "a", "shop")]),
+    "a namespace of anybody": ((AccessRule(sources=(Source("", "shop"), Source(A, "shop")), ports=("80",)),), [("tcp", "", "shop")]),
+    "a namespace and its member": ((AccessRule(sources=(Source(A, "shop"), Source(A)), ports=("80",)),), [("tcp", "a", "")]),
+    "an account of a namespace": ((AccessRule(sources=(Source(A, "shop", "cart"),)),), []),
+    "a path for a namespace": ((AccessRule(sources=(Source(A, "shop"),), paths=("/api",)),), []),
     "an account": ((AccessRule(sources=(Source(A, "", "cart"),)),), []),
     "a method": ((AccessRule(sources=(Source(A),), methods=("GET",)),), []),
     "a path": ((AccessRule(sources=(Source(A),), paths=("/api",)),), []),
@@ -198,12 +202,12 @@ OPENED: dict[str, tuple[tuple[AccessRule, ...], list[tuple[str, str]]]] = {
 
 
 @pytest.mark.parametrize("case", OPENED)
-def test_open_is_what_a_whole_member_may(case: str) -> None:
+def test_open_is_what_a_whole_member_or_namespace_may(case: str) -> None:
     access, found = OPENED[case]
     offer = Offer(WEB, PORTS, access=access)
     for state in (gateway_of(FLAT, offer, POOL), node_of(FLAT, offer, POOL, pods=("10.1.3.0/24",))):
         assert state.flat is not None
-        assert sorted((one.protocol, one.member) for one in state.flat.openings) == found
+        assert sorted((one.protocol, one.member, one.namespace) for one in state.flat.openings) == found
 
 
 def test_a_node_opens_its_own_pods_by_their_own_addresses_and_a_gateway_by_both() -> None:
@@ -312,3 +316,52 @@ def test_a_gateway_that_takes_no_nodes_says_so_where_pods_are_on_other_machines(
 def test_a_device_that_carries_ipv4_has_an_ipv4_address() -> None:
     assert "192.0.0.8/32" in link_of(gateway_of(FLAT).tunnels[0]).addresses
     assert "192.0.0.8/32" not in link_of(gateway_of(EU_PEER).tunnels[0]).addresses
+
+
+TOLD = structs.replace(FLAT, egress={"shop": ("10.2.200.0/28", "10.9.0.0/28"), "pay": ("10.2.201.0/28",), "x": ("10.9.9.0/28",)})  # fmt: skip
+SPACES = (AccessRule(sources=(Source(EU.name, "shop"), Source("", "pay"), Source("", "other")), ports=("http",)),)
+
+
+def test_a_namespace_is_known_by_egress_addresses_within_its_members_ranges() -> None:
+    offer = Offer(WEB, PORTS, access=SPACES)
+    for state in (gateway_of(TOLD, offer, POOL), node_of(TOLD, offer, POOL, pods=("10.1.3.0/24",))):
+        assert state.flat is not None
+        assert state.flat.peers[0].egress == (("pay", ("10.2.201.0/28",)), ("shop", ("10.2.200.0/28",)))
+        table = table_of(state)
+        held = {one.name: one.elements for one in table.sets if one.family == "ip"}
+        tcp = (("10.1.3.7", "tcp", 8080),)
+        assert held == {
+            "open_ip_0": (), "open_ip_2": (),
+            "open_ip_0_pay": tcp, "open_ip_2_pay": (), "open_ip_0_shop": (), "open_ip_2_shop": tcp,
+        }  # fmt: skip
+        rules = str(next(chain for chain in table.chains if chain.name == "flat_in"))
+        assert rules.count("'10.2.200.0'") == rules.count("'10.2.201.0'") == 2 and "10.9." not in rules
+
+
+def test_namespaces_that_nobody_named_make_no_rules() -> None:
+    offer = Offer(WEB, PORTS, access=EVERYONE)
+    assert table_of(gateway_of(TOLD, offer, POOL)) == table_of(gateway_of(FLAT, offer, POOL))
+
+
+def test_a_nodes_pods_of_a_namespace_go_out_from_its_address_and_no_pod_has_one_itself() -> None:
+    own = structs.replace(SITE, egress=("10.1.200.0/28", "fd00:1:0:e::/112"))
+    here = Here(
+        overlay="fd49:7374:0:1:0:1:0:7", egress={"shop": ("10.1.200.1", "fd00:1:0:e::1"), "pay": ("10.1.201.1",)}
+    )
+    pods = (
+        Workload("shop", "b", ("10.1.3.7", "fd00:1:0:3::7")),
+        Workload("pay", "a", ("10.1.3.9", "10.1.3.7", "fd00:1:0:3::9")),
+        Workload("other", "a", ("10.1.3.10",)),
+    )
+    situation = structs.replace(NODE, device="ist00000a", pods=("10.1.3.0/24",))
+    state = intend(situation, keyed(own, here, FLAT, OWN[0], *pods))
+    sets = {one.name: one.elements for one in table_of(state).sets if isinstance(one, Map)}
+    assert sets == {
+        "egress_ip": (("10.1.3.7", "10.1.201.1"), ("10.1.3.9", "10.1.201.1")),
+        "egress_ip6": (("fd00:1:0:3::7", "fd00:1:0:e::1"),),
+    }
+    chains = {chain.name: chain.rules for chain in table_of(state).chains}
+    assert "@egress_ip" in str(chains["flat_from"][0]) and "netmap" in str(chains["flat_from"][1])
+    assert "drop" in str(chains["flat_forward"][0]) and "10.1.200.0" in str(chains["flat_forward"][0])
+    crossing = {chain.name: chain.rules for chain in table_of(gateway_of(FLAT, own=own)).chains}["forward"]
+    assert "drop" in str(crossing[0]) and "10.1.200.0" in str(crossing[0])

@@ -197,4 +197,4 @@ def test_the_controllers_socket_answers_and_refuses(world: World) -> None:
     assert allowed == (200, row)
     assert unknown == (404, {"code": "E104", "error": 'member "mars": is no other member; known: eu-central'})
     assert isinstance(unread, tuple) and unread[0] == 400 and unread[1]["code"] == "E125"
-    assert shown == {"pairs": [row], "problems": []}
+    assert shown == {"pairs": [row], "egress": [], "problems": []}
