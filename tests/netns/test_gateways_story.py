@@ -7,7 +7,7 @@ import pytest
 
 from tests.worlds.stories import check_story
 
-STEPS = ["lab", "1 both carry", "2 lost", "3 another key", "4 by address", "5 no controller", "down"]
+STEPS = ["lab", "1 both carry", "2 lost", "3 another key", "4 by address", "5 by namespace", "6 no controller", "down"]
 
 pytestmark = pytest.mark.netns
 
