@@ -8,6 +8,7 @@ from typing import Literal
 from msgspec import Struct
 
 from federation.model.access import AccessRule
+from federation.model.confine import Confined
 from federation.model.flat import Image
 from federation.model.flows import FlowReport
 from federation.model.moves import Leaving, Order, Orders, Shift
@@ -308,6 +309,7 @@ Handout = (
     | JwtBundle
     | ForeignBundle
     | Orders
+    | Confined
 )
 
 

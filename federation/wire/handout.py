@@ -2,6 +2,7 @@
 
 from msgspec import Struct
 
+from federation.model.confine import Confined
 from federation.model.flows import FlowReport
 from federation.model.handout import (
     EndpointReport,
@@ -53,6 +54,7 @@ HANDOUT = Codec(
         "jwt": JwtBundle,
         "foreign": ForeignBundle,
         "orders": Orders,
+        "confined": Confined,
     }
 )
 REPORT = Codec(

@@ -7,7 +7,7 @@ member's anchors, which its node id names again: a stream is the identity's, wha
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from typing import Any, Literal
 
 import grpc
@@ -73,6 +73,7 @@ class CentralServer:
         self._hubs: dict[str, Hub] = {}
         self._seen: tuple[Leaf, str] | None = None
         self._server: grpc.aio.Server | None = None
+        self._serving: dict[asyncio.Task[None], tuple[SpiffeId, Kind, str]] = {}
         self.port = 0
 
     async def start(self, address: str) -> None:
@@ -117,6 +118,12 @@ class CentralServer:
         if hub is not None:
             hub.offer(snapshot, changed)
 
+    def follow(self) -> None:
+        """Who is to see what may be another now: end the streams of those whose view is, so that they come again."""
+        for task, (identity, kind, view) in self._serving.items():
+            if self._view(identity, kind) != view:
+                task.cancel()
+
     def retry(self) -> None:
         """Send again what was refused for a reason that may have passed."""
         for hub in self._hubs.values():
@@ -150,8 +157,9 @@ class CentralServer:
                 await asyncio.sleep(wait)
             async with asyncio.timeout(FIRST_SECONDS):
                 first = await anext(requests)
-            view = self._view(_bound(identity, first), kind_of(first.node.client_features))
-            await self._in(view, variant, requests, context, first)
+            bound, kind = _bound(identity, first), kind_of(first.node.client_features)
+            view = self._view(bound, kind)
+            await self._until_moved((bound, kind, view), self._in(view, variant, requests, context, first), context)
         except StopAsyncIteration:
             return
         except TimeoutError:
@@ -162,6 +170,22 @@ class CentralServer:
         finally:
             metrics.XDS_STREAMS.dec()
             self._admission.leave(str(identity))
+
+    async def _until_moved(
+        self, who: tuple[SpiffeId, Kind, str], stream: Coroutine[Any, Any, None], context: Any
+    ) -> None:
+        serving = asyncio.ensure_future(stream)
+        self._serving[serving] = who
+        try:
+            await asyncio.wait({serving})
+        finally:
+            del self._serving[serving]
+            moved = serving.cancelled()
+            serving.cancel()
+        if moved:
+            text = f"{who[0]}: what you are to see is another now; connect again"
+            await _end(context, grpc.StatusCode.UNAVAILABLE, Unavailable(text))
+        serving.result()
 
     async def _in(self, view: str, variant: Variant, requests: AsyncIterator[Any], context: Any, first: Any) -> None:
         hub = self._hubs.get(view)
