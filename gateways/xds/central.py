@@ -7,7 +7,7 @@ member's anchors, which its node id names again: a stream is the identity's, wha
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any, Literal
 
 import grpc
@@ -73,7 +73,8 @@ class CentralServer:
         self._hubs: dict[str, Hub] = {}
         self._seen: tuple[Leaf, str] | None = None
         self._server: grpc.aio.Server | None = None
-        self._serving: dict[asyncio.Task[None], tuple[SpiffeId, Kind, str]] = {}
+        self._streams: dict[asyncio.Task[Any], tuple[SpiffeId, Kind, str]] = {}
+        self._moved: set[asyncio.Task[Any]] = set()
         self.port = 0
 
     async def start(self, address: str) -> None:
@@ -120,8 +121,9 @@ class CentralServer:
 
     def follow(self) -> None:
         """Who is to see what may be another now: end the streams of those whose view is, so that they come again."""
-        for task, (identity, kind, view) in self._serving.items():
-            if self._view(identity, kind) != view:
+        for task, (identity, kind, view) in self._streams.items():
+            if self._view(identity, kind) != view and task not in self._moved:
+                self._moved.add(task)
                 task.cancel()
 
     def retry(self) -> None:
@@ -152,6 +154,8 @@ class CentralServer:
         self, variant: Variant, requests: AsyncIterator[Any], context: Any, identity: SpiffeId, wait: float
     ) -> None:
         metrics.XDS_STREAMS.inc()
+        task = asyncio.current_task()
+        assert task is not None
         try:
             if wait:
                 await asyncio.sleep(wait)
@@ -159,33 +163,26 @@ class CentralServer:
                 first = await anext(requests)
             bound, kind = _bound(identity, first), kind_of(first.node.client_features)
             view = self._view(bound, kind)
-            await self._until_moved((bound, kind, view), self._in(view, variant, requests, context, first), context)
+            self._streams[task] = (bound, kind, view)
+            await self._in(view, variant, requests, context, first)
         except StopAsyncIteration:
             return
+        except asyncio.CancelledError:
+            if task not in self._moved:
+                raise
+            task.uncancel()
+            text = f"{identity}: what you are to see is another now; connect again"
+            await _end(context, grpc.StatusCode.UNAVAILABLE, Unavailable(text))
         except TimeoutError:
             text = f"{identity} said nothing for {FIRST_SECONDS:g} s; connect again"
             await _end(context, grpc.StatusCode.DEADLINE_EXCEEDED, Unavailable(text))
         except Refused as error:
             await _end(context, grpc.StatusCode.PERMISSION_DENIED, error)
         finally:
+            self._streams.pop(task, None)
+            self._moved.discard(task)
             metrics.XDS_STREAMS.dec()
             self._admission.leave(str(identity))
-
-    async def _until_moved(
-        self, who: tuple[SpiffeId, Kind, str], stream: Coroutine[Any, Any, None], context: Any
-    ) -> None:
-        serving = asyncio.ensure_future(stream)
-        self._serving[serving] = who
-        try:
-            await asyncio.wait({serving})
-        finally:
-            del self._serving[serving]
-            moved = serving.cancelled()
-            serving.cancel()
-        if moved:
-            text = f"{who[0]}: what you are to see is another now; connect again"
-            await _end(context, grpc.StatusCode.UNAVAILABLE, Unavailable(text))
-        serving.result()
 
     async def _in(self, view: str, variant: Variant, requests: AsyncIterator[Any], context: Any, first: Any) -> None:
         hub = self._hubs.get(view)
