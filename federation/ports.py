@@ -7,6 +7,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 from msgspec import Struct
 
+from federation.model.confine import Confined
 from federation.model.errors import Refused
 from federation.model.handout import Workload
 from federation.model.ledger import Ledger
@@ -59,6 +60,16 @@ class ClusterApi(Protocol):
     @property
     def drains(self) -> Mapping[str, Drained] | None:
         """Every Drain, by its name; None while they were not read once."""
+
+    @property
+    def confined(self) -> Mapping[str, Confined]:
+        """Every EgressPolicy, by `namespace/name`: another mapping after each change."""
+
+    def refused(self, kind: str) -> Mapping[tuple[str, str], tuple[str, int]]:
+        """What is wrong with objects of this kind, and as of which generation, by (namespace, name)."""
+
+    def generation(self, key: tuple[str, str, str]) -> int:
+        """That of the object (kind, namespace, name) whose content counts; 0 when there is none."""
 
     @property
     def regions(self) -> frozenset[str]:

@@ -11,6 +11,7 @@ import logging
 import time
 
 from federation.link.leaf import Leaf, issuer_of
+from federation.model.confine import Confined
 from federation.model.errors import IsthmusError, Refused
 from federation.model.names import ServiceKey
 from federation.model.report import NodeReport
@@ -24,6 +25,7 @@ from gateways.evidence import Evidence
 from gateways.planner import Planner
 from gateways.sidecar import LOOPBACK, is_workload, sidecar_groups
 from gateways.state import NodeState, Situation
+from gateways.workloads import confining
 from gateways.xds.central import CentralServer, Kind
 from gateways.xds.encode import Encoded, Encoder, encoded
 
@@ -36,7 +38,28 @@ RETRY = 1.0
 """Seconds between attempts to get the port's own certificate."""
 
 SIDECARS = "sidecar"
-"""The one view: no resource in it hangs on who asks (`sidecar.py`)."""
+"""The view of everybody whom no EgressPolicy is for; of others it is named by those (`sidecar.py`)."""
+
+
+class Shown:
+    """What is offered as one view. `touched` are the services that changed since the last look."""
+
+    def __init__(self) -> None:
+        self.touched: set[ServiceKey] = set()
+        self.content: Encoded | None = None
+        self._encoder = Encoder()
+        self._anchors: object = None
+        self._policies: tuple[Confined, ...] = ()
+
+    async def take(self, state: NodeState, policies: tuple[Confined, ...]) -> bool:
+        """Follow the state, as these policies confine it; False when nothing of it is another."""
+        first = self.content is None
+        touched = set(state.services) if first or policies != self._policies else self.touched
+        groups = sidecar_groups(state, touched, first or state.anchors is not self._anchors, policies)
+        self.touched, self._anchors, self._policies = set(), state.anchors, policies
+        if groups:
+            self.content = await encoded(self._encoder, groups)
+        return bool(groups)
 
 
 class Central:
@@ -50,10 +73,8 @@ class Central:
         here = Situation(node=own.node, role="xds", member=own.member, domain=own.domain, address=LOOPBACK)
         self._planner = Planner(here)
         self._planned = Tree()
-        self._encoder = Encoder()
-        self._content: Encoded | None = None
-        self._anchors: object = None
-        self._touched: set[ServiceKey] = set()
+        self._shown = {SIDECARS: Shown()}
+        self._confined: tuple[Confined, ...] = ()
         self._leaf: Leaf | None = None
         self._certified = asyncio.Event()
         self._no_leaf = ""
@@ -75,12 +96,16 @@ class Central:
         await asyncio.Event().wait()
 
     async def _welcome(self) -> None:
-        """Offer the content to who is the first to come."""
+        """Look at once for who is the first to come."""
         while True:
             await self.server.changed.wait()
             self.server.changed.clear()
-            if self._content is not None and self.server.waiting:
-                self.server.offer(SIDECARS, self._content.snapshot)
+            for view in self.server.waiting & self._shown.keys():
+                content = self._shown[view].content
+                if content is not None:
+                    self.server.offer(view, content.snapshot)
+            if self.server.waiting:
+                self._feed.changed.set()
 
     async def _keep_leaf(self) -> None:
         """Hold the certificate that the port shows: from disk at once, and renewals as they come."""
@@ -106,7 +131,8 @@ class Central:
             raise Refused(f"{identity} is no workload of this member; the central xDS port is for those alone", "E105")
         if kind == "grpc":
             raise Refused(f"{identity}: gRPC programs are served on grpc-xds.sock of their node; connect there", "E102")
-        return SIDECARS
+        by = confining(self._confined, identity)
+        return "+".join(f"{one.namespace}/{one.name}" for one in by) or SIDECARS
 
     async def _loop(self) -> None:
         while True:
@@ -120,9 +146,14 @@ class Central:
         tree = self._feed.tree
         change = compare(self._planned, tree)
         told = {key: self._feed.values.get(key) for key in (*change.changed, *change.removed)}
-        self._touched |= self._planner.step(told, Evidence(now=int(time.time() * 1_000))).keys()
+        touched = self._planner.step(told, Evidence(now=int(time.time() * 1_000))).keys()
+        for shown in self._shown.values():
+            shown.touched |= touched
         self._planned = tree
         state = self._planner.state
+        if state.known and state.confined is not self._confined:
+            self._confined = state.confined
+            self.server.follow()
         if state.known:
             await self._offer(state)
             self._reached = tree.root if not self._left_out(state) else self._reached
@@ -131,17 +162,24 @@ class Central:
 
     async def _offer(self, state: NodeState) -> None:
         """Unknown is not empty: without a handout nothing is offered, and clients wait or keep what they have."""
-        before = self._content
-        whole = before is None or state.anchors is not self._anchors
-        groups = sidecar_groups(state, self._touched, whole)
-        self._touched, self._anchors = set(), state.anchors
-        if groups:
-            self._content = await encoded(self._encoder, groups)
-            fresh = before is None or SIDECARS in self.server.waiting
-            self.server.offer(SIDECARS, self._content.snapshot, None if fresh else self._content.changed)
+        wanted = {SIDECARS, *self.server.wanted}
+        self._shown = {view: one for view, one in self._shown.items() if view in wanted}
+        for view in sorted(wanted):
+            await self._show(view, state)
+
+    async def _show(self, view: str, state: NodeState) -> None:
+        """Offer what is another in this view, or to its first client all of it."""
+        shown = self._shown.setdefault(view, Shown())
+        names = frozenset(view.split("+"))
+        policies = tuple(one for one in state.confined if f"{one.namespace}/{one.name}" in names)
+        moved = await shown.take(state, policies)
+        if shown.content is not None and (moved or view in self.server.waiting):
+            fresh = view in self.server.waiting or not moved
+            self.server.offer(view, shown.content.snapshot, None if fresh else shown.content.changed)
 
     def _left_out(self, state: NodeState) -> tuple[str, ...]:
-        return (*state.problems, *(self._content.problems if self._content is not None else ()))
+        contents = (self._shown[view].content for view in sorted(self._shown))
+        return (*state.problems, *dict.fromkeys(line for one in contents if one is not None for line in one.problems))
 
     def _report(self, state: NodeState) -> None:
         lacking = (self._no_leaf,) if self._no_leaf else ()

@@ -5,10 +5,11 @@ from ipaddress import ip_address
 
 from federation.model.access import opened_to
 from federation.model.cidr import host_of, network_of
+from federation.model.confine import Confined, may_open, policies_for
 from federation.model.flat import Image, meeting, placed, seen_address, within
 from federation.model.handout import Offer, OwnNode, Peer, Pool, Site, Workload
 from federation.model.record import family_of
-from gateways.flat_state import FlatPeer, Opening, PodRange, Source
+from gateways.flat_state import FlatPeer, Kept, Opening, PodRange, Source
 
 
 def accept_flat(peer: Peer, site: Site, held: Iterable[str], hosts: Iterable[str], problems: list[str]) -> bool:
@@ -58,6 +59,21 @@ def sources_of(workloads: Iterable[Workload], egress: Mapping[str, tuple[str, ..
             if family_of(address) in given:
                 found.setdefault(address, Source(address, given[family_of(address)]))
     return tuple(sorted(found.values()))
+
+
+def kept_pods(
+    workloads: Iterable[Workload], peers: Iterable[FlatPeer], policies: Sequence[Confined]
+) -> tuple[Kept, ...]:
+    """The pods that an EgressPolicy keeps from each flat peer's."""
+    told = [(one, policies_for(policies, one.namespace, one.account)) for one in workloads] if policies else []
+    found = {
+        Kept(peer.number, address)
+        for peer in peers
+        for one, by in told
+        if not may_open(by, peer.member)
+        for address in one.addresses
+    }
+    return tuple(sorted(found))
 
 
 def own_pods(ranges: tuple[str, ...], site: Site, problems: list[str]) -> tuple[PodRange, ...]:

@@ -39,10 +39,18 @@ class Opening(Struct, frozen=True, order=True):
     namespace: str = ""
 
 
+class Kept(Struct, frozen=True, order=True):
+    """An own pod that an EgressPolicy keeps from the pods of the flat peer of this number."""
+
+    peer: int
+    pod: str
+
+
 class FlatMode(Struct, frozen=True):
     """What packets may pass between our pods and the peers'. At a node `pods` are its own. At a gateway they are those
     of nodes on other machines, and `beside` those of the node on its machine, by each of their addresses. `sources` are
     the pods of the node that have egress addresses, `egress` the ranges of all of the member's: no pod has them itself.
+    `kept` are the pods of the node that may not begin anything there.
     """
 
     peers: tuple[FlatPeer, ...]
@@ -51,3 +59,4 @@ class FlatMode(Struct, frozen=True):
     beside: tuple[str, ...] = ()
     sources: tuple[Source, ...] = ()
     egress: tuple[str, ...] = ()
+    kept: tuple[Kept, ...] = ()

@@ -6,6 +6,7 @@ from typing import Any
 from msgspec import Struct
 
 from federation.law.zones import OWN_ZONE
+from federation.model.confine import Confined
 from federation.model.handout import (
     ForeignBundle,
     Here,
@@ -31,6 +32,7 @@ class Touched(Struct):
     peers: bool = False
     workloads: bool = False
     bundles: bool = False
+    confined: bool = False
     inner: bool = False
     sighted: bool = False
     services: set[ServiceKey] = set()
@@ -46,6 +48,8 @@ class Touched(Struct):
                 self.workloads = True
             case JwtBundle() | ForeignBundle():
                 self.bundles = True
+            case Confined():
+                self.confined = True
             case OwnGateway() | OwnNode():
                 self.inner = True
             case Sighted():
@@ -67,6 +71,7 @@ class Known:
         self.bundles: dict[str, JwtBundle | ForeignBundle] = {}
         self.inner: dict[str, OwnGateway | OwnNode] = {}
         self.sighted: dict[str, Sighted] = {}
+        self.confined: dict[str, Confined] = {}
         self.imports: dict[ServiceKey, Import] = {}
         self.offers: dict[ServiceKey, Offer] = {}
         self.claims = Claims()
@@ -181,4 +186,6 @@ class Known:
                 return self.inner
             case Sighted():
                 return self.sighted
+            case Confined():
+                return self.confined
         return self._others

@@ -4,6 +4,7 @@ from collections.abc import Container, Iterable, Mapping
 from operator import is_
 from typing import TypeVar
 
+from federation.model.confine import Confined
 from federation.model.flat import had_range
 from federation.model.handout import ForeignBundle, JwtBundle, OwnGateway, OwnNode, Peer, Site
 from federation.model.overlay import rail_key
@@ -13,8 +14,8 @@ from federation.model.tokens import Authorities
 from federation.wire.keyed import of_kind
 from gateways import tunnels
 from gateways.evidence import Evidence, way_to
-from gateways.flat import flat_peers_of, nodes_pods, own_pods, sources_of, unreached_pods
-from gateways.flat_state import FlatPeer, PodRange, Source
+from gateways.flat import flat_peers_of, kept_pods, nodes_pods, own_pods, sources_of, unreached_pods
+from gateways.flat_state import FlatPeer, Kept, PodRange, Source
 from gateways.identity.authorities import authorities_of, outside
 from gateways.identity.registered import registered_workloads
 from gateways.known import Known, Touched
@@ -53,6 +54,8 @@ class NodeParts:
         self.beside: tuple[str, ...] = ()
         self.sources: tuple[Source, ...] = ()
         self.egress: tuple[str, ...] = ()
+        self.confined: tuple[Confined, ...] = ()
+        self.kept: tuple[Kept, ...] = ()
         self.problems: tuple[str, ...] = ()
 
     def stand(self, situation: Situation) -> None:
@@ -72,6 +75,10 @@ class NodeParts:
             self._take_workloads(known, site)
             self.egress = kept(self.egress, site.egress)
             self.sources = kept(self.sources, sources_of(known.workloads.values(), known.egress))
+        if touched.confined:
+            self.confined = tuple(known.confined[key] for key in sorted(known.confined))
+        if links or touched.workloads or touched.confined:
+            self.kept = kept(self.kept, kept_pods(known.workloads.values(), self.flat_peers, self.confined))
         if self._situation.role == "node" and (touched.site or touched.peers or touched.bundles):
             self._take_bundles(known, site)
         found = tuple(line for part in sorted(self._problems) for line in self._problems[part])
@@ -135,6 +142,7 @@ class NodeParts:
             now=evidence.now,
             flat=bool(self.flat_peers),
             pods=self.pods,
+            confined=self.confined,
         )
 
     def _take_peers(self, site: Site, known: Known) -> set[str]:

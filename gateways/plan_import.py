@@ -14,6 +14,7 @@ from gateways.services import checked_endpoints, hosts_of, is_http, opened, port
 from gateways.state import Capture, Cluster, Host, Locality, Mirror, NodeListener, Route, ServiceState, SourceChain
 from gateways.steer import Steering
 from gateways.view import Imported, View
+from gateways.workloads import callers
 
 STANDBYS = 16
 """Members that stand by, each in a priority of its own: Envoy refuses a load assignment with more than 128 of them."""
@@ -65,7 +66,7 @@ def _captures(view: View, item: Import, ports: Iterable[Listener], problems: lis
 
 class _Port(Struct, frozen=True, kw_only=True):
     """What is worked out of one port: `local` are the own hosts, `mirrors` the localities that get copies, `fallback`
-    the service that takes the requests now.
+    the service that takes the requests now, but not those of `kept`.
     """
 
     item: Import
@@ -77,6 +78,7 @@ class _Port(Struct, frozen=True, kw_only=True):
     mirrors: tuple[Locality, ...]
     remotes: tuple[str, ...]
     fallback: str = ""
+    kept: frozenset[SpiffeId] = frozenset()
 
     def cluster(self, own: str, localities: tuple[Locality, ...], identity: SpiffeId | None = None) -> Cluster:
         """The cluster that workloads of this identity use."""
@@ -94,7 +96,7 @@ class _Port(Struct, frozen=True, kw_only=True):
 
     def instead(self, cluster: Cluster) -> str:
         """The cluster of the service that takes the requests now; "" when none does."""
-        if not self.fallback:
+        if not self.fallback or cluster.identity in self.kept:
             return ""
         service = ServiceKey(self.item.service.namespace, self.fallback)
         return f"{named(service, self.label)}/{caller(cluster.identity)}"
@@ -128,13 +130,21 @@ def _port(view: View, service: Imported, port: Listener, steering: Steering) -> 
         mirrors=tuple(_mirrors(view, candidates, local, steering)),
         remotes=tuple(sorted(c.member for c in offering if c.member in view.peers)),
         fallback=ruling.fallback,
+        kept=_kept(view, ServiceKey(item.service.namespace, ruling.fallback)),
     )
+
+
+def _kept(view: View, service: ServiceKey) -> frozenset[SpiffeId]:
+    """Whoever may not call this service at other members."""
+    if not view.confined:
+        return frozenset()
+    return frozenset(one.identity for one in set(view.acting) - set(callers(view, service)))
 
 
 def _clusters(view: View, port: _Port) -> tuple[Cluster, ...]:
     """One a workload, and one of the own endpoints for whoever has no identity."""
     own = view.site.member
-    made = tuple(port.cluster(own, port.localities, acting.identity) for acting in view.acting)
+    made = tuple(port.cluster(own, port.localities, acting.identity) for acting in callers(view, port.item.service))
     if not port.local:
         return made
     return (*made, port.cluster(own, (Locality(own, view.site.region, 1, port.local, reason="local"),)))
@@ -225,7 +235,9 @@ def _listener(view: View, port: Listener, planned: _Port, clusters: tuple[Cluste
         address=view.situation.address,
         port=port.listener,
         http=planned.http,
-        chains=tuple(SourceChain(a.identity, a.sources, towards[a.identity]) for a in view.acting),
+        chains=tuple(
+            SourceChain(a.identity, a.sources, towards[a.identity]) for a in view.acting if a.identity in towards
+        ),
         default=towards.get(None, ""),
         service=str(planned.item.service),
         streams=streams_of(planned.http, planned.item.policy),

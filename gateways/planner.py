@@ -80,14 +80,14 @@ class Planner:
         seen = (site.member, site.region, site.domain)
         everything = seen != self._seen
         if everything or self._moved:
-            touched = Touched(site=True, services=touched.services)
+            touched = Touched(site=True, confined=True, services=touched.services)
         self._moved = False
         acting, self._seen = self._node.acting, seen
         flat = self._flat_seen()
         moved = self._node.see(evidence.ways, self._node.take(self._known, site, touched))
         self._node.lead(evidence.ways, evidence.mtus, evidence.preshared)
         dirty = touched.services | self._known.candidates_of(moved)
-        if everything or self._node.acting is not acting:
+        if everything or touched.confined or self._node.acting is not acting:
             dirty |= self._services.states.keys() | self._known.imports.keys() | self._known.offers.keys()
         self._images = site.images
         if flat != self._flat_seen():
@@ -122,6 +122,7 @@ class Planner:
             foreign=node.foreign,
             ways=self._ways(),
             until=services.until(),
+            confined=node.confined,
             problems=kept(before.problems, node.problems + services.problems),
         )
 
@@ -162,7 +163,7 @@ class Planner:
             return None
         same = all((before or ABSENT).openings == services.of_now(key).openings for key, before in former.items())
         openings = held.openings if held is not None and same else _openings(services.states.values())
-        made = FlatMode(node.flat_peers, node.pods, openings, node.beside, node.sources, node.egress)
+        made = FlatMode(node.flat_peers, node.pods, openings, node.beside, node.sources, node.egress, node.kept)
         return kept(held, made)
 
     def _order_offering(self, former: Former) -> None:

@@ -9,6 +9,7 @@ from itertools import chain
 from msgspec import Struct
 
 from federation.model.access import AccessRule
+from federation.model.confine import Confined
 from federation.model.handout import Candidate, ForeignBundle, Role, UnixUser
 from federation.model.names import ServiceKey
 from federation.model.policy import Affinity, Probe
@@ -357,7 +358,7 @@ class NodeState(Struct, frozen=True, kw_only=True):
     those that get requests; `ADDRESS%DEVICE` where several devices lead there.
     `until` is the Unix millisecond at which age alone changes a share (0: none). `drained` is why a gateway answers no
     probe, so that who has another goes there ("": it answers).
-    `flat` is None while flat mode is in force with nobody.
+    `flat` is None while flat mode is in force with nobody. `confined`: what own clients may call at other members.
     `domain` is the federation's, `ledger` the mark of the ledger that `anchors` were taken from.
     `known` is False before the first handout: then what is in force is left as it is, for unknown is not empty.
     """
@@ -373,6 +374,7 @@ class NodeState(Struct, frozen=True, kw_only=True):
     services: dict[ServiceKey, ServiceState] = {}
     gateway: GatewayListener | None = None
     flat: FlatMode | None = None
+    confined: tuple[Confined, ...] = ()
     anchors: tuple[Anchor, ...] = ()
     ledger: int = 0
     identities: tuple[SpiffeId, ...] = ()

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
+from federation.model.confine import Confined
 from federation.model.handout import Candidate, Import, Offer, Peer, Pool, Site
 from federation.model.spiffe import SpiffeId
 from federation.model.standing import Standing
@@ -24,7 +25,8 @@ class View(Struct, frozen=True, kw_only=True):
 
     `az` is the node's zone ("": unknown), `peers` by member are those accepted, `paths` the ways to members
     as the law reads them, `ways` those to single gateways by overlay address, `now` the Unix millisecond of ruling.
-    `flat`: flat mode is in force with some peer; `pods` are the ranges of this node's own.
+    `flat`: flat mode is in force with some peer; `pods` are the ranges of this node's own. `confined` says what its
+    workloads may call at other members.
     """
 
     situation: Situation
@@ -37,6 +39,7 @@ class View(Struct, frozen=True, kw_only=True):
     now: int
     flat: bool = False
     pods: tuple[PodRange, ...] = ()
+    confined: tuple[Confined, ...] = ()
 
 
 class Imported(Struct, frozen=True, kw_only=True):

@@ -4,14 +4,16 @@ from collections.abc import Iterable, Mapping
 
 from federation.adapters.outside import Outsides
 from federation.adapters.pods import Pods
-from federation.adapters.policies import Policies, spoken_by
+from federation.adapters.policies import Policies, spoken_by, whole
 from federation.model import policy as model
 from federation.model.cidr import is_network
+from federation.model.confine import Confined
 from federation.model.handout import Workload
 from federation.model.local import Drained, LocalFacts, Outside
 from federation.model.names import ServiceKey
 from federation.model.record import Traits
 from federation.ports import Wake
+from federation.wire.k8s.egress import confined
 from federation.wire.k8s.translate import (
     LocalService,
     derived_from,
@@ -26,6 +28,7 @@ from federation.wire.k8s.translate import (
 from federation.wire.k8s.types import (
     AccessPolicy,
     Drain,
+    EgressPolicy,
     EndpointSlice,
     GlobalName,
     K8sObject,
@@ -57,6 +60,19 @@ class OverObjects:
     def drains(self) -> Mapping[str, Drained] | None:
         """Every Drain, by its name; None while they were not read once."""
         return self._objects.drains
+
+    @property
+    def confined(self) -> Mapping[str, Confined]:
+        """Every EgressPolicy, by `namespace/name`: another mapping after each change."""
+        return self._objects.confined
+
+    def refused(self, kind: str) -> dict[tuple[str, str], tuple[str, int]]:
+        """What is wrong with objects of this kind, and as of which generation, by (namespace, name)."""
+        return self._objects.refused(kind)
+
+    def generation(self, key: ObjectKey) -> int:
+        """That of the object whose content counts; 0 when there is none."""
+        return self._objects.generation(key)
 
     @property
     def regions(self) -> frozenset[str]:
@@ -114,6 +130,7 @@ class Objects:
         self._all: dict[ObjectKey, K8sObject] = {}
         self._faults: dict[ServiceKey, dict[tuple[str, str], str]] = {}
         self.drains: dict[str, Drained] = {}
+        self.confined: dict[str, Confined] = {}
         self.pods = Pods()
         self.outsides = Outsides()
         self.nodes: set[str] = set()
@@ -180,14 +197,20 @@ class Objects:
                 return changed | self._put_slice(key, value)
             case TrafficPolicy() | AccessPolicy():
                 return changed | self._policies.put(value)
-            case Drain():
-                self.drains[name.name] = drained(value)
-                self._whole = True
-                return changed
+            case EgressPolicy() | Drain():
+                return changed | self._put_of_no_service(name, value)
             case GlobalName():
                 made = global_name(value)
                 self._names.setdefault(made.service, {})[name.name] = made
                 return changed | {made.service}
+
+    def _put_of_no_service(self, name: ServiceKey, value: EgressPolicy | Drain) -> set[ServiceKey]:
+        if isinstance(value, EgressPolicy):
+            self.confined = self.confined | {str(name): confined(name.namespace, name.name, value.spec)}
+            return {whole(name.namespace)}
+        self.drains[name.name] = drained(value)
+        self._whole = True
+        return set()
 
     def drop(self, key: ObjectKey) -> set[ServiceKey]:
         """Forget this object; the services that it changes."""
@@ -210,6 +233,9 @@ class Objects:
             self._exports.pop(name, None)
         elif isinstance(old, TrafficPolicy | AccessPolicy):
             return self._policies.drop(old)
+        elif isinstance(old, EgressPolicy):
+            self.confined = {key: one for key, one in self.confined.items() if key != str(name)}
+            return {whole(name.namespace)}
         elif isinstance(old, Drain):
             del self.drains[key[2]]
             self._whole = True
@@ -219,6 +245,15 @@ class Objects:
         else:
             return self._drop_slice(key, old)
         return {name}
+
+    def refused(self, kind: str) -> dict[tuple[str, str], tuple[str, int]]:
+        """What is wrong with objects of this kind, and as of which generation, by (namespace, name)."""
+        return {key[1:]: fault[1:] for key, fault in self._faulty.items() if key[0] == kind}
+
+    def generation(self, key: ObjectKey) -> int:
+        """That of the object whose content counts; 0 when there is none."""
+        held = self._all.get(key)
+        return 0 if held is None else held.metadata.generation
 
     def take_whole(self) -> bool:
         """True when, since the last look, something changed that concerns every service."""

@@ -18,6 +18,7 @@ KINDS = {
     "ServiceExport": ("/apis/multicluster.x-k8s.io/v1beta1", "serviceexports"),
     "TrafficPolicy": ("/apis/isthmus.dev/v1alpha1", "trafficpolicies"),
     "AccessPolicy": ("/apis/isthmus.dev/v1alpha1", "accesspolicies"),
+    "EgressPolicy": ("/apis/isthmus.dev/v1alpha1", "egresspolicies"),
     "GlobalName": ("/apis/isthmus.dev/v1alpha1", "globalnames"),
 }
 NOT_ISTHMUS = "app.kubernetes.io/managed-by!=isthmus,endpointslice.kubernetes.io/managed-by!=isthmus.dev"

@@ -8,6 +8,7 @@ from typing import Literal
 from msgspec import Struct
 
 from federation.model.access import AccessRule
+from federation.model.confine import Confined
 from federation.model.flat import Image
 from federation.model.moves import Leaving, Orders, Shift
 from federation.model.names import MemberName, ServiceKey
@@ -311,4 +312,5 @@ Handout = (
     | JwtBundle
     | ForeignBundle
     | Orders
+    | Confined
 )

@@ -1,6 +1,6 @@
 """What is said of the objects that asked for something: conditions (KEP-1645 for exports and imports). Pure."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from federation.model.access import AccessRule
 from federation.model.imported import Condition, Said
@@ -8,6 +8,7 @@ from federation.model.local import LocalFacts
 from federation.plan.exports import Conflict
 
 EXPORT, POLICY, NAME, ACCESS = "ServiceExport", "TrafficPolicy", "GlobalName", "AccessPolicy"
+EGRESS = "EgressPolicy"
 
 
 def import_conditions(ready: bool) -> tuple[Condition, ...]:
@@ -57,7 +58,7 @@ def _ready(local: LocalFacts, granted: bool, provisional: bool) -> Condition:
         (
             f"{kind} {name}: {text}"
             for (kind, name), text in sorted(local.faults.items())
-            if kind not in (EXPORT, POLICY, ACCESS)
+            if kind not in (EXPORT, POLICY, ACCESS, EGRESS)
         ),
         "",
     )
@@ -100,12 +101,17 @@ def merged(levels: Mapping[str, str]) -> Condition:
 
 
 def known_callers(rule: AccessRule, members: Collection[str]) -> tuple[Condition, ...]:
-    """Whether there are members of all names that the rule admits: one that is to join is no mistake."""
-    missing = sorted({source.member for source in rule.sources if source.member} - set(members))
+    """Whether there are members of all names that the rule admits."""
+    return (known_members({source.member for source in rule.sources if source.member}, members),)
+
+
+def known_members(named: Iterable[str], members: Collection[str]) -> Condition:
+    """Whether all of these are members: one that is to join is no mistake."""
+    missing = sorted(set(named) - set(members))
     if not missing:
-        return (Condition("Known", True, "Known", "All members that it names are in the federation."),)
+        return Condition("Known", True, "Known", "All members that it names are in the federation.")
     names = ", ".join(f'"{name}"' for name in missing)
-    return (Condition("Known", False, "NoSuchMember", f"There is no member {names} in the federation (yet)."),)
+    return Condition("Known", False, "NoSuchMember", f"There is no member {names} in the federation (yet).")
 
 
 def said(local: LocalFacts, kind: str, name: str, conditions: tuple[Condition, ...]) -> Said:

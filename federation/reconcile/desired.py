@@ -13,8 +13,10 @@ from federation.wire.keyed import encode
 
 KINDS: dict[Role, frozenset[str]] = {
     "gateway": frozenset(("site", "peer", "sighted", "pool", "offer", "own-node")),
-    "node": frozenset(("site", "peer", "pool", "import", "offer", "jwt", "foreign", "orders", "own-gateway")),
-    "xds": frozenset(("site", "peer", "pool", "import")),
+    "node": frozenset(
+        ("site", "peer", "pool", "import", "offer", "jwt", "foreign", "orders", "own-gateway", "confined")
+    ),
+    "xds": frozenset(("site", "peer", "pool", "import", "confined")),
     "dns": frozenset(("site", "import", "headless", "place", "steered", "witness", "orders")),
 }
 NOTHING = ServicePlan(record={}, handout={})

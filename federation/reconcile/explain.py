@@ -14,6 +14,7 @@ from federation.law.room import staying
 from federation.law.shares import Case, rule, rule_live
 from federation.law.terms import price_cost
 from federation.law.words import percent
+from federation.model.confine import kept_from
 from federation.model.errors import InputError
 from federation.model.handout import Candidate, Import, Place, Steered
 from federation.model.names import MemberName, ServiceKey
@@ -75,7 +76,16 @@ def _service(loop: Loop, service: ServiceKey, now: int, asked: Asked) -> dict[st
         told["levels"] = dict(loop.desired.plans[service].levels)
     region = loop.parts.ledger.ledger.members[loop.parts.own.name].region
     case = case_of(merged, asked.member, region, paths, now)
-    return told | _ruled(merged.candidates, case) | {"notes": [] if asked.at else list(loop.notes(service))}
+    return (
+        told
+        | _ruled(merged.candidates, case)
+        | {"notes": [] if asked.at else [*loop.notes(service), *_kept(loop, service)]}
+    )
+
+
+def _kept(loop: Loop, service: ServiceKey) -> list[str]:
+    kept = kept_from(loop.parts.cluster.confined.values(), service)
+    return [f"clients {', '.join(kept)} stay at home: no EgressPolicy for them lists it"] if kept else []
 
 
 def _name(loop: Loop, host: str, now: int, asked: Asked) -> dict[str, Any]:

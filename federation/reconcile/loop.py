@@ -10,12 +10,13 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Mapping
+from functools import partial
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from federation.config import Enrolment, Enrolments
+from federation.config import Enrolments
+from federation.model.confine import Confined
 from federation.model.errors import InputError, IsthmusError
-from federation.model.handout import Here
 from federation.model.local import LocalFacts
 from federation.model.moves import Leaving
 from federation.model.names import MemberName, ServiceKey
@@ -37,6 +38,7 @@ from federation.reconcile.exported import Exported
 from federation.reconcile.flat import FlatPairs
 from federation.reconcile.guarding import Guarding
 from federation.reconcile.heard import PATIENCE, Heard
+from federation.reconcile.here import here
 from federation.reconcile.inner import Inner
 from federation.reconcile.inputs import inputs_of
 from federation.reconcile.links import Links
@@ -107,6 +109,7 @@ class Loop:
         self.demands = Demands(parts.store, parts.clock)
         self._by_report = Reported(self.links, self.demands, parts.agents)
         self._before = Exported(parts.store)
+        self._confined: Mapping[str, Confined] = {}
 
     def wake(self, key: ServiceKey | None) -> None:
         """This service of our cluster changed (one without a name: all of its namespace; None: look at all)."""
@@ -172,11 +175,13 @@ class Loop:
             self._dirty |= self._by_report.anew(self.desired.plans)
         self._dirty |= self._by_report.demand(self.desired.plans)
 
-    def _follow_nodes(self) -> None:
-        """The derived Services of all imports lead to our node agents."""
+    def _follow_cluster(self) -> None:
+        """The derived Services of all imports lead to our node agents; EgressPolicies are handed out as they stand."""
         cluster, agents = self.parts.cluster, self.parts.agents
         if cluster.native and self._mesh and self.nodes.look(self.programs.enrolments, agents.states()):
             self._all = True
+        if cluster.confined is not self._confined:
+            self._confined, self._mesh = cluster.confined, True
 
     async def run(self) -> None:
         """Loop until cancelled."""
@@ -200,7 +205,7 @@ class Loop:
                 return
             self._follow_enrolments()
             self._follow_reports()
-            self._follow_nodes()
+            self._follow_cluster()
             if self.parts.cluster.certainty == "unknown":
                 return
             if not (self._all or self._dirty or self._mesh or self.held or self._pods_moved):
@@ -275,13 +280,7 @@ class Loop:
             self.desired.put_mesh(record, handout)
             self.links.write_down()
         services_gauge.set(len(self.desired.plans))
-        return self.out.batch(self.desired.record, self.desired.roles, self.programs.enrolments, self._here)
-
-    def _here(self, one: Enrolment) -> Here:
-        if one.role != "node":
-            return Here(one.az, pods=one.pods)
-        own = self.parts.ledger.ledger.members[self.parts.own.name]
-        return Here(one.az, self.allocations.node(one.name, own.overlay), one.pods, self.egress.of(one.name, own))
+        return self.out.batch(self.desired.record, self.desired.roles, self.programs.enrolments, partial(here, self))
 
     def _waits(self, states: Mapping[MemberName, PeerState]) -> bool:
         """True while the first publication waits for records that an earlier life had."""

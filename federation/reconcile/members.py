@@ -1,4 +1,6 @@
-"""What our own cluster is told of the federation as a whole: its members, its name, and what came of each Drain."""
+"""What our own cluster is told of the federation as a whole: its members, its name, and what came of each Drain
+and EgressPolicy.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +11,7 @@ from federation.model.imported import CLUSTER_ID, CLUSTERSET, ClusterObject, Con
 from federation.model.ledger import Member
 from federation.model.moves import Leaving
 from federation.model.names import MemberName
+from federation.plan.conditions import EGRESS, known_members
 from federation.ports import PeerState
 
 if TYPE_CHECKING:
@@ -49,7 +52,8 @@ class Members:
                     conditions=_conditions(member, state, member.name in draining),
                 )
             )
-        return (*made, *_drains(loop, {member.name: member for member in members}))
+        known = {member.name: member for member in members}
+        return (*made, *_drains(loop, known), *_egress(loop, known))
 
     def _counted(self, member: MemberName, exports: int, now: float) -> int:
         said, at = self._exports.get(member, (-1, now - EXPORTS_EVERY))
@@ -102,4 +106,25 @@ def _drains(loop: Loop, members: Mapping[MemberName, Member]) -> list[Said]:
             text = f'field "spec.member": there is no member "{member}"; known: {known}'
             condition = Condition("Accepted", False, "Invalid", text)
         found.append(Said(kind="Drain", namespace="", name=name, generation=drain.generation, conditions=(condition,)))
+    return found
+
+
+def _egress(loop: Loop, members: Mapping[MemberName, Member]) -> list[Said]:
+    """What is said of each EgressPolicy: in force, or what is wrong with it; whether it names members that are none."""
+    cluster = loop.parts.cluster
+    refused, found = cluster.refused(EGRESS), []
+    standing = {(one.namespace, one.name): one for one in cluster.confined.values()}
+    for place in sorted(standing.keys() | refused.keys()):
+        one = standing.get(place)
+        generation = cluster.generation((EGRESS, *place))
+        conditions = [Condition("Accepted", True, "Accepted", "In force as written.")]
+        if place in refused:
+            text, generation = refused[place]
+            stays = "it is not in force" if one is None else "the last good one stays in force"
+            conditions = [Condition("Accepted", False, "Invalid", f"{text}; {stays}")]
+        if one is not None:
+            conditions.append(known_members(one.members, members))
+        found.append(
+            Said(kind=EGRESS, namespace=place[0], name=place[1], generation=generation, conditions=tuple(conditions))
+        )
     return found

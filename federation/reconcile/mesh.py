@@ -65,6 +65,7 @@ def plan_mesh(loop: Loop, states: Mapping[MemberName, PeerState]) -> tuple[dict[
     said = {ledger.members[name].number: loop.index.about(name).values() for name in states}
     handout |= mesh.sighted(said, states.keys(), own)
     handout["orders"] = loop.moves.told
+    handout |= {f"confined/{name}": one for name, one in loop.parts.cluster.confined.items()}
     return record, handout | loop.bundles.handout(states)
 
 

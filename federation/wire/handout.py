@@ -2,6 +2,7 @@
 
 from msgspec import Struct
 
+from federation.model.confine import Confined
 from federation.model.flows import FlowReport
 from federation.model.handout import (
     ForeignBundle,
@@ -49,6 +50,7 @@ HANDOUT = Codec(
         "jwt": JwtBundle,
         "foreign": ForeignBundle,
         "orders": Orders,
+        "confined": Confined,
     }
 )
 REPORT = Codec(

@@ -107,6 +107,8 @@ def _elements(listing: str) -> list[tuple[object, ...]]:
 
 def _parts(element: Any) -> list[object]:
     """Of a set what was joined, of a map both sides."""
+    if isinstance(element, str):
+        return [element]
     return list(element["concat"] if isinstance(element, dict) else element)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from gateways.flat_state import FlatMode, FlatPeer, PodRange, Source
 from gateways.render.nft import (
+    Addresses,
     Chain,
     Json,
     Map,
@@ -57,7 +58,14 @@ def sets_of(flat: FlatMode) -> tuple[Named, ...]:
         if key in found:
             found[key].append((one.address, one.protocol, one.port))
     opened = [Set(_name(*key), key[0], tuple(elements)) for key, elements in found.items()]
-    return (*opened, *(_map(family, flat.sources) for family in FAMILIES if flat.sources))
+    return (*opened, *(_map(family, flat.sources) for family in FAMILIES if flat.sources), *_kept(flat))
+
+
+def _kept(flat: FlatMode) -> Iterator[Addresses]:
+    for number in sorted({one.peer for one in flat.kept}):
+        for family in FAMILIES:
+            pods = (one.pod for one in flat.kept if one.peer == number and _family_of(one.pod) == family)
+            yield Addresses(f"kept_{family}_{number}", family, tuple((pod,) for pod in pods))
 
 
 def _spaces(flat: FlatMode, peer: FlatPeer) -> tuple[str, ...]:
@@ -134,6 +142,7 @@ def node_chains(flat: FlatMode, tunnels: Sequence[str]) -> Iterator[Chain]:
     entering: list[Rule] = []
     for family in FAMILIES:
         theirs, here, egress = _ranges(family, flat.peers), _of(family, ours), _of(family, flat.egress)
+        crossing += _leaving(flat, family)
         if tunnels and egress:
             crossing.append((to_devices(tunnels), _among(family, "saddr", egress), *DROP))
         if theirs and here:
@@ -141,12 +150,23 @@ def node_chains(flat: FlatMode, tunnels: Sequence[str]) -> Iterator[Chain]:
         if theirs:
             entering += [(_among(family, "saddr", theirs), *rule) for rule in ((KNOWN, ACCEPT), DROP)]
     yield Chain(name="flat_in", rules=((KNOWN, ACCEPT), *_open(flat), DROP))
+    if flat.kept:
+        yield Chain(name="flat_kept", rules=((KNOWN, ACCEPT), DROP))
     yield Chain(name="flat_forward", kind="filter", hook="forward", rules=tuple(crossing))
     yield Chain(name="flat_input", kind="filter", hook="input", rules=tuple(entering))
     yield Chain(name="flat_from", kind="nat", hook="postrouting", priority=SOURCE_NAT, rules=tuple(_sources(flat)))
     yield Chain(name="flat_to", kind="nat", hook="prerouting", priority=TARGET_NAT, rules=tuple(_targets(flat)))
     if tunnels:
         yield Chain(name="mss", kind="filter", hook="postrouting", priority=-150, rules=(clamp(tunnels),))
+
+
+def _leaving(flat: FlatMode, family: str) -> Iterator[Rule]:
+    """What pods that are kept from a peer's send there is an answer, or nothing."""
+    numbers = {one.peer for one in flat.kept}
+    for peer in flat.peers:
+        if peer.number in numbers and (theirs := _of(family, peer.ranges)):
+            from_kept = equal(payload(family, "saddr"), f"@kept_{family}_{peer.number}")
+            yield from_kept, _among(family, "daddr", theirs), {"jump": {"target": "flat_kept"}}
 
 
 def _sources(flat: FlatMode) -> Iterator[Rule]:

@@ -49,8 +49,16 @@ class Map(Struct, frozen=True):
     elements: tuple[tuple[str, str], ...] = ()
 
 
-Named = Set | Map
-Element = tuple[str, str, int] | tuple[str, str]
+class Addresses(Struct, frozen=True):
+    """A set of addresses of this family, which rules name by `@name`."""
+
+    name: str
+    family: str
+    elements: tuple[tuple[str], ...] = ()
+
+
+Named = Set | Map | Addresses
+Element = tuple[str, str, int] | tuple[str, str] | tuple[str]
 
 
 class Table(Struct, frozen=True):
@@ -105,12 +113,20 @@ def _named(table: str, one: Named) -> Json:
     target = {"family": FAMILY, "table": table, "name": one.name}
     if isinstance(one, Map):
         return {"map": target | {"type": address, "map": address}}
+    if isinstance(one, Addresses):
+        return {"set": target | {"type": address}}
     return {"set": target | {"type": [address, "inet_proto", "inet_service"]}}
 
 
 def _elements(verb: str, table: str, one: Named, elements: Iterable[Element]) -> Json:
-    listed = [list(element) if isinstance(one, Map) else {"concat": list(element)} for element in elements]
+    listed = [_written(one, element) for element in elements]
     return {verb: {"element": {"family": FAMILY, "table": table, "name": one.name, "elem": listed}}}
+
+
+def _written(one: Named, element: Element) -> object:
+    if isinstance(one, Addresses):
+        return element[0]
+    return list(element) if isinstance(one, Map) else {"concat": list(element)}
 
 
 def delete_commands(name: str) -> Json:

@@ -73,6 +73,8 @@ class CentralServer:
         self._hubs: dict[str, Hub] = {}
         self._seen: tuple[Leaf, str] | None = None
         self._server: grpc.aio.Server | None = None
+        self._streams: dict[asyncio.Task[Any], tuple[SpiffeId, Kind, str]] = {}
+        self._moved: set[asyncio.Task[Any]] = set()
         self.port = 0
 
     async def start(self, address: str) -> None:
@@ -117,6 +119,13 @@ class CentralServer:
         if hub is not None:
             hub.offer(snapshot, changed)
 
+    def follow(self) -> None:
+        """Who is to see what may be another now: end the streams of those whose view is, so that they come again."""
+        for task, (identity, kind, view) in self._streams.items():
+            if self._view(identity, kind) != view and task not in self._moved:
+                self._moved.add(task)
+                task.cancel()
+
     def retry(self) -> None:
         """Send again what was refused for a reason that may have passed."""
         for hub in self._hubs.values():
@@ -145,21 +154,33 @@ class CentralServer:
         self, variant: Variant, requests: AsyncIterator[Any], context: Any, identity: SpiffeId, wait: float
     ) -> None:
         metrics.XDS_STREAMS.inc()
+        task = asyncio.current_task()
+        assert task is not None
         try:
             if wait:
                 await asyncio.sleep(wait)
             async with asyncio.timeout(FIRST_SECONDS):
                 first = await anext(requests)
-            view = self._view(_bound(identity, first), kind_of(first.node.client_features))
+            bound, kind = _bound(identity, first), kind_of(first.node.client_features)
+            view = self._view(bound, kind)
+            self._streams[task] = (bound, kind, view)
             await self._in(view, variant, requests, context, first)
         except StopAsyncIteration:
             return
+        except asyncio.CancelledError:
+            if task not in self._moved:
+                raise
+            task.uncancel()
+            text = f"{identity}: what you are to see is another now; connect again"
+            await _end(context, grpc.StatusCode.UNAVAILABLE, Unavailable(text))
         except TimeoutError:
             text = f"{identity} said nothing for {FIRST_SECONDS:g} s; connect again"
             await _end(context, grpc.StatusCode.DEADLINE_EXCEEDED, Unavailable(text))
         except Refused as error:
             await _end(context, grpc.StatusCode.PERMISSION_DENIED, error)
         finally:
+            self._streams.pop(task, None)
+            self._moved.discard(task)
             metrics.XDS_STREAMS.dec()
             self._admission.leave(str(identity))
 

@@ -79,6 +79,10 @@ class Bounds(Struct, frozen=True, kw_only=True):
 BOUNDS = Bounds()
 
 
+GRACE = 5.0
+"""Seconds that a write may take once nothing more is asked."""
+
+
 class Flooded(Exception):
     """A client asked for more than OUTPUT_MAX responses without reading, or for more than its bounds allow."""
 
@@ -113,6 +117,11 @@ class Client:
         """Send what is due. After a write that failed nothing more is sent: the stream is ending."""
         if self.stream.output and self._writing is None:
             self._writing = asyncio.create_task(self._drain())
+
+    async def finish(self) -> None:
+        """Nothing more is asked: what is being written gets to a client that reads."""
+        if self._writing is not None:
+            await asyncio.wait({self._writing}, timeout=GRACE)
 
     async def stop(self) -> None:
         """The stream ended: what could not be written is of no use to anyone."""
@@ -203,6 +212,9 @@ class Hub:
             async for message in requests:
                 client.receive(message)
                 self._changed.set()
+        except asyncio.CancelledError:
+            await client.finish()
+            raise
         finally:
             self.clients.discard(client)
             self._changed.set()

@@ -21,10 +21,8 @@ def kinds(kubeconfig: Path) -> tuple[int, dict[str, str]]:
 
 
 def test_kinds_that_are_served(api: Cluster) -> None:
-    all_of = (
-        "AccessPolicy, ClusterProperty, Drain, GlobalName, MemberCluster, ServiceExport, ServiceImport, TrafficPolicy"
-    )
-    text = f"{api.url} serves all 8 kinds: {all_of}"
+    all_of = "AccessPolicy, ClusterProperty, Drain, EgressPolicy, GlobalName, MemberCluster, ServiceExport, ServiceImport, TrafficPolicy"
+    text = f"{api.url} serves all 9 kinds: {all_of}"
     assert kinds(api.kubeconfig) == (0, {"check": "kinds", "status": "ok", "text": text})
 
 

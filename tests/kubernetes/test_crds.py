@@ -50,6 +50,11 @@ GOOD: dict[str, dict[str, Any]] = {
         "methods": ["GET"],
         "paths": ["/", "/api"],
     },
+    "EgressPolicy": {
+        "serviceAccounts": ["cart", "a.b"],
+        "to": [{"namespace": "shop", "service": "web"}, {}],
+        "addresses": ["us-east"],
+    },
     "Drain": {"reason": "upgrade"},
     "MemberCluster": {},
     "ClusterProperty": {"value": "us-east"},

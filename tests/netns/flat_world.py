@@ -17,6 +17,7 @@ from msgspec import Struct, structs
 
 from federation.link.possession import wireguard_key
 from federation.model.access import AccessRule, Source
+from federation.model.confine import Callee, Confined
 from federation.model.flat import Image
 from federation.model.handout import Here, Offer, OwnGateway, OwnNode, Peer, PeerGateway, Pool, Role, Site, Workload
 from federation.model.record import Endpoint, Port
@@ -64,7 +65,7 @@ def key_of(word: str) -> bytes:
 class FlatWorld:
     """`p` is the pod of us-east behind n, `s` that on g2, whose node's agent is h, `q` that of eu-central behind m, `r` that of ap-south on x, where the node's
     agent y is too. `allowed` are the pairs in flat mode; `stray` is what us-east's programs take for eu-central's; in `shop`
-    p and s are of that namespace.
+    p and s are of that namespace, and while `kept` an EgressPolicy is for it.
     """
 
     def __init__(self) -> None:
@@ -75,7 +76,7 @@ class FlatWorld:
         self.started: dict[str, subprocess.Popen[bytes]] = {}
         self.allowed = {frozenset(("us-east", "eu-central")), frozenset(("eu-central", "ap-south"))}
         self.stray: tuple[str, ...] = ()
-        self.shop = False
+        self.shop = self.kept = False
         self.version = 1
 
     def build(self) -> None:
@@ -137,7 +138,8 @@ class FlatWorld:
         if not (self.shop and name in SHOP):
             return [here]
         pod = (POD, "fd00:a1:0:3::10") if name == "n" else ("10.244.4.10",)
-        return [structs.replace(here, egress={"shop": SHOP[name]}), Workload("shop", "cart", pod)]
+        kept = [Confined(namespace="shop", name="kept", services=(Callee(),))] if self.kept else []
+        return [structs.replace(here, egress={"shop": SHOP[name]}), Workload("shop", "cart", pod), *kept]
 
     def _single(self, node: str) -> tuple[str, ...]:
         return tuple(str(ip_network(one)) for one in SHOP.get(node, ())) if self.shop else ()

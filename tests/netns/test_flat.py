@@ -183,6 +183,20 @@ def test_a_namespaces_packets_come_from_its_egress_addresses_and_open_what_is_fo
             space.ip("address", "delete", f"{taken}/32", "dev", "lo")
 
 
+def test_whoever_an_egress_policy_keeps_begins_nothing_by_address(shop: FlatWorld) -> None:
+    shop.kept = True
+    shop.tell("n")
+    await_true("p is kept", lambda: not shop.ask("p", "tcp", EU_POD, "8080"))
+    before = dropped(shop, "n", "isthmus_node", "flat_kept")
+    for target in (EU_POD, EU_POD6):
+        assert shop.ask("p", "scan", target, "0", "8080", "5353", "9090") == ""
+    assert dropped(shop, "n", "isthmus_node", "flat_kept") > before
+    assert shop.ask("s", "tcp", EU_POD, "8080")
+    shop.kept = False
+    shop.tell("n")
+    await_true("p is kept no more", lambda: shop.ask("p", "tcp", EU_POD, "8080"), 30)
+
+
 def dropped(world: FlatWorld, machine: str, table: str, chain: str = "flat_in") -> int:
     """Packets that the rules of a chain dropped."""
     listed = world.spaces[machine].run("nft", "list", "chain", "inet", table, chain).split()

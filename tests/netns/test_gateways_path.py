@@ -14,6 +14,7 @@ from cryptography import x509
 from msgspec import Struct, structs
 
 from federation.link.leaf import Leaf, save_leaf
+from federation.model.confine import Callee, Confined
 from federation.model.handout import Listener, Workload
 from federation.model.names import ServiceKey
 from federation.model.record import Endpoint
@@ -228,6 +229,22 @@ def test_local_endpoints_come_first_and_the_rest_goes_abroad(world: GatewaysWorl
     status, body = fetch(world.east, URL, STRANGER)
     assert (status, body["pod"]) == (200, "local")
     hand_out(world, "en", world.east_node())
+
+
+def test_whoever_an_egress_policy_keeps_stays_at_home(world: GatewaysWorld) -> None:
+    """At once, on connections that stand as well; and what another policy adds lets him out again."""
+    kept = Confined(namespace="default", name="kept", accounts=("client",))
+    free = structs.replace(kept, name="free", services=(Callee("shop", "web"),))
+    before = world.east_node()
+    assert fetch(world.east, URL, CLIENT)[0] == 200
+    hand_out(world, "en", {**before, **keyed(kept)})
+    await_true("all in force", lambda: in_force(world, "en"))
+    assert fetch(world.east, URL, CLIENT)[0] == 0
+    hand_out(world, "en", {**before, **keyed(web_pool(Endpoint("10.1.0.50")), kept)})
+    await_true("his own endpoints answer", lambda: fetch(world.east, URL, CLIENT)[1].get("pod") == "local")
+    hand_out(world, "en", {**before, **keyed(kept, free)})
+    await_true("he is let out", lambda: fetch(world.east, URL, CLIENT)[1].get("pod") == "pod-1")
+    hand_out(world, "en", before)
 
 
 def test_when_all_local_endpoints_refuse_the_member_that_stands_by_serves_every_request(world: GatewaysWorld) -> None:

@@ -7,6 +7,7 @@ from msgspec import Struct, structs
 from federation.law.case import case_of
 from federation.law.room import way_back, whole
 from federation.model.access import AccessRule, Source
+from federation.model.confine import Callee, Confined
 from federation.model.flat import Image
 from federation.model.handout import (
     Candidate,
@@ -160,6 +161,14 @@ def others(draw: st.DrawFn) -> Change:
     access = draw(st.sampled_from([(), (AccessRule(sources=(Source(),)),), (AccessRule(sources=(Source(M2),)),), APPS]))
     offered = f"offer/{key}", draw(maybe(st.just(Offer(key, ports, Policy(probe=draw(probes)), access))))
     name = draw(st.sampled_from(["outside.test", "m9.acme.mesh"]))
+    kept = Confined(
+        namespace="apps",
+        name="kept",
+        accounts=draw(st.sampled_from([(), ("w0",)])),
+        services=draw(st.sampled_from([(), (Callee("ns0"),), (Callee(),)])),
+        members=draw(st.sampled_from([(), ("m2",)])),
+    )
+    confined = "confined/apps/kept", draw(maybe(st.just(kept)))
     foreign = f"foreign/{name}", draw(maybe(st.just(ForeignBundle(name, "PEM", ()))))
     signed = "jwt/m2", draw(maybe(st.just(JwtBundle(MemberName("m2"), Signed(b"", b"")))))
     pods = draw(st.sampled_from([(), ("10.1.9.0/24",), ("100.71.16.0/24",), ("10.9.0.0/24",)]))
@@ -167,7 +176,9 @@ def others(draw: st.DrawFn) -> Change:
     inner = draw(st.sampled_from("ab"))
     node = OwnNode(node=inner, key=inner.encode() * 32, overlay="fd49:7374:0:1:0:1:0:7", pods=pods, address=address)
     here = Here(egress=draw(st.sampled_from([{}, {"apps": ("10.1.200.1",)}, {"apps": ("10.1.200.2", "fd00::2")}])))
-    return draw(st.sampled_from([offered, offered, foreign, signed, (f"own-node/{inner}", node), ("here", here)]))
+    return draw(
+        st.sampled_from([offered, offered, foreign, signed, (f"own-node/{inner}", node), ("here", here), confined])
+    )
 
 
 @st.composite

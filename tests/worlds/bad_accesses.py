@@ -1,4 +1,4 @@
-"""What an AccessPolicy may not say, one mistake each: (spec, what check.py says, what the API server says)."""
+"""What an AccessPolicy or an EgressPolicy may not say, one mistake each: (spec, what check.py says, what the API server says)."""
 
 from typing import Any
 
@@ -61,5 +61,33 @@ ACCESS: dict[str, tuple[dict[str, Any], str, str]] = {
         ANY | {"paths": ["/a", "b"]},
         'field "spec.paths": \'b\' must begin with "/" and hold printable ASCII without spaces',
         'spec.paths: Invalid value: one does not begin with "/" or holds more than printable ASCII without spaces',
+    ),
+}
+
+EGRESS: dict[str, tuple[dict[str, Any], str, str]] = {
+    "an account for what is none": (
+        {"serviceAccounts": ["cart", "a/b"]},
+        'field "spec.serviceAccounts": "a/b" is not a DNS name in lower case',
+        "one is not a DNS name in lower case",
+    ),
+    "an account without a name": (
+        {"serviceAccounts": [""]},
+        "Expected `str` of length >= 1 - at `$.spec.serviceAccounts[0]`",
+        "should be at least 1 chars long",
+    ),
+    "a way to what is no namespace": (
+        {"to": [{"namespace": "shop"}, {"namespace": "*"}]},
+        'field "spec.to[1].namespace": "*" is not a DNS label',
+        'spec.to[1].namespace: Invalid value: "*": is not a DNS label',
+    ),
+    "a way to what is no service": (
+        {"to": [{"service": "web.shop"}]},
+        'field "spec.to[0].service": "web.shop" is not a DNS label',
+        'spec.to[0].service: Invalid value: "web.shop": is not a DNS label',
+    ),
+    "addresses of what is no member": (
+        {"addresses": ["EU"]},
+        'field "spec.addresses": "EU" is not a DNS label',
+        "one is not a DNS label",
     ),
 }

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from tests.worlds.bad_accesses import ACCESS
+from tests.worlds.bad_accesses import ACCESS, EGRESS
 from tests.worlds.bad_policies import PROXIED, STEERING
 
 Spec = dict[str, Any]
@@ -161,3 +161,4 @@ BAD |= {
     if "weights" not in spec
 }
 BAD |= {what: Bad("AccessPolicy", *found) for what, found in ACCESS.items()}
+BAD |= {what: Bad("EgressPolicy", *found) for what, found in EGRESS.items()}

@@ -9,6 +9,7 @@ from msgspec import Struct
 from federation.link.leaf import Leaf, leaf_of, new_key, signing_request
 from federation.link.possession import wireguard_key
 from federation.model.access import AccessRule, Source
+from federation.model.confine import Confined
 from federation.model.handout import (
     Candidate,
     ForeignBundle,
@@ -171,14 +172,20 @@ def _key(value: Handout, index: int) -> str:
             return f"{type(value).__name__.lower()}/{value.service}"
         case OwnGateway() | OwnNode():
             return f"own-gateway/{value.id}" if isinstance(value, OwnGateway) else f"own-node/{value.node}"
-        case Workload():
-            return f"workload/{value.namespace}/{value.account}"
+        case Workload() | Confined():
+            return _local_key(value)
         case Steered():
             return f"steered/{value.name.host}/{value.name.service}"
         case ForeignBundle():
             return f"foreign/{value.trust_domain}"
         case Sighted() | Witness():
             return _seen_key(value)
+
+
+def _local_key(value: Workload | Confined) -> str:
+    if isinstance(value, Workload):
+        return f"workload/{value.namespace}/{value.account}"
+    return f"confined/{value.namespace}/{value.name}"
 
 
 def _seen_key(value: Sighted | Witness) -> str:

@@ -74,6 +74,7 @@ FOLLOWED: Mapping[str, Kind] = {
         Kind(name="ClusterProperty", api_version="about.k8s.io/v1beta1", plural="clusterproperties", namespaced=False),
         Kind(name="TrafficPolicy", api_version=_OURS, plural="trafficpolicies"),
         Kind(name="AccessPolicy", api_version=_OURS, plural="accesspolicies"),
+        Kind(name="EgressPolicy", api_version=_OURS, plural="egresspolicies", required=True),
         Kind(name="GlobalName", api_version=_OURS, plural="globalnames"),
         Kind(name="Drain", api_version=_OURS, plural="drains", namespaced=False),
         Kind(name="MemberCluster", api_version=_OURS, plural="memberclusters", namespaced=False),

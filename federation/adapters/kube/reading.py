@@ -19,6 +19,7 @@ from federation.wire.k8s.types import (
     AccessPolicy,
     ClusterObject,
     Drain,
+    EgressPolicy,
     EndpointConditions,
     EndpointSlice,
     GlobalName,
@@ -143,7 +144,7 @@ def _keep_little(kind: Kind, value: ClusterObject) -> None:
     force_setattr(meta, "owner_references", [])
     force_setattr(meta, "resource_version", "")
     force_setattr(meta, "namespace", sys.intern(meta.namespace) if kind.namespaced else "")
-    if isinstance(value, ServiceExport | TrafficPolicy | AccessPolicy | GlobalName | Drain):
+    if isinstance(value, ServiceExport | TrafficPolicy | AccessPolicy | EgressPolicy | GlobalName | Drain):
         force_setattr(value, "status", None)
     if isinstance(value, Node):
         outside = [{"type": "ExternalIP", "address": one} for one in external_addresses(value.status)]

@@ -10,6 +10,7 @@ from federation.model.metadata import annotation_fault, is_key, label_fault
 from federation.model.moves import SECONDS_MAX
 from federation.model.names import LABEL_MAX, NAME_MAX, is_host, is_label
 from federation.wire.k8s.accesses import access_fault
+from federation.wire.k8s.egress import egress_fault
 from federation.wire.k8s.mcs import ServiceExportSpec
 from federation.wire.k8s.steering import policy_fault, steering_fault
 from federation.wire.k8s.types import (
@@ -17,6 +18,7 @@ from federation.wire.k8s.types import (
     ClusterObject,
     ClusterProperty,
     Drain,
+    EgressPolicy,
     EndpointSlice,
     GlobalName,
     GlobalNameSpec,
@@ -62,6 +64,8 @@ def _spec_fault(value: ClusterObject) -> str | None:
             return policy_fault(value.spec, value.metadata.name)
         case AccessPolicy():
             return access_fault(value.spec)
+        case EgressPolicy():
+            return egress_fault(value.spec)
         case GlobalName():
             return _name_fault(value.spec)
     return None

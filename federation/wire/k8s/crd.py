@@ -6,7 +6,7 @@ import msgspec
 import yaml
 from msgspec import Struct
 
-from federation.wire.k8s import accesses, mcs, ours, policies
+from federation.wire.k8s import accesses, egress, mcs, ours, policies
 from federation.wire.k8s.rules import FIELDS, TYPES
 
 Json = dict[str, Any]
@@ -149,6 +149,20 @@ _ALL = (
         columns=(
             Column("Service", ".spec.service", about="None: all exported services of the namespace."),
             Column("From", ".spec.from", about="Who may call.", wide=True),
+            _condition("Accepted"),
+            _AGE,
+        ),
+    ),
+    _own(
+        ours.EgressPolicy,
+        "egresspolicies",
+        "egp",
+        spec=egress.EgressPolicySpec,
+        spec_required=True,
+        status=ours.ConditionsStatus,
+        columns=(
+            Column("Accounts", ".spec.serviceAccounts", about="None: every account of the namespace."),
+            Column("To", ".spec.to", about="What they may call at other members.", wide=True),
             _condition("Accepted"),
             _AGE,
         ),

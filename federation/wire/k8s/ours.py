@@ -7,6 +7,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from federation.model import policy as model
 from federation.model.names import LABEL_MAX, NAME_MAX
 from federation.wire.k8s.accesses import AccessPolicySpec
+from federation.wire.k8s.egress import EgressPolicySpec
 from federation.wire.k8s.meta import Conditions, Count64, ObjectMeta, Time
 from federation.wire.k8s.policies import SteeringSpec, TrafficPolicySpec, spoken, within
 
@@ -40,6 +41,18 @@ class AccessPolicy(Struct, frozen=True, kw_only=True, rename="camel"):
     kind: Literal["AccessPolicy"] = "AccessPolicy"
     metadata: ObjectMeta
     spec: AccessPolicySpec
+    status: Any = None
+
+
+class EgressPolicy(Struct, frozen=True, kw_only=True, rename="camel"):
+    """Confines clients of its namespace at other members to what it lists; several add up, whom none is for may call
+    everything.
+    """
+
+    api_version: ApiVersion = "isthmus.dev/v1alpha1"
+    kind: Literal["EgressPolicy"] = "EgressPolicy"
+    metadata: ObjectMeta
+    spec: EgressPolicySpec = EgressPolicySpec()
     status: Any = None
 
 

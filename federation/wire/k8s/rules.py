@@ -154,6 +154,19 @@ FIELDS: dict[str, dict[str, tuple[Rule, ...]]] = {
             ),
         ),
     },
+    "EgressPolicySpec": {
+        "serviceAccounts": (
+            Rule(
+                check=f"self.all(account, account.matches('^({_LABEL}\\\\.)*{_LABEL}$'))",
+                message="one is not a DNS name in lower case",
+            ),
+        ),
+        "addresses": (Rule(check=f"self.all(member, member.matches('^{_LABEL}$'))", message="one is not a DNS label"),),
+    },
+    "CalleeSpec": {
+        "namespace": (Rule(check=f"self == '' || {IS_LABEL}", message="is not a DNS label"),),
+        "service": (Rule(check=f"self == '' || {IS_LABEL}", message="is not a DNS label"),),
+    },
     "SourceSpec": {
         "member": (Rule(check=f"self == '' || {IS_LABEL}", message="is not a DNS label"),),
         "namespace": (Rule(check=f"self == '' || {IS_LABEL}", message="is not a DNS label"),),
@@ -249,6 +262,7 @@ TYPES: dict[str, tuple[Rule, ...]] = {
         ),
     ),
     "AccessPolicy": (_NAME_IS_LABEL,),
+    "EgressPolicy": (_NAME_IS_LABEL,),
     "GlobalName": (_NAME_IS_LABEL,),
     "MemberCluster": (_NAME_IS_LABEL,),
 }

@@ -19,6 +19,7 @@ from federation.wire.k8s.core import (
     SliceEndpoint,
     SlicePort,
 )
+from federation.wire.k8s.egress import CalleeSpec, EgressPolicySpec
 from federation.wire.k8s.mcs import (
     ClientIpConfig,
     ClusterProperty,
@@ -39,6 +40,7 @@ from federation.wire.k8s.ours import (
     ConditionsStatus,
     Drain,
     DrainSpec,
+    EgressPolicy,
     GlobalName,
     GlobalNameSpec,
     MemberCluster,
@@ -52,6 +54,7 @@ __all__ = [
     "KINDS",
     "AccessPolicy",
     "AccessPolicySpec",
+    "CalleeSpec",
     "ClientIpConfig",
     "ClusterObject",
     "ClusterProperty",
@@ -61,6 +64,8 @@ __all__ = [
     "ConditionsStatus",
     "Drain",
     "DrainSpec",
+    "EgressPolicy",
+    "EgressPolicySpec",
     "EndpointConditions",
     "EndpointSlice",
     "GlobalName",
@@ -95,13 +100,14 @@ __all__ = [
     "TrafficPolicySpec",
 ]
 
-K8sObject = Service | EndpointSlice | ServiceExport | TrafficPolicy | AccessPolicy | GlobalName | Drain
+K8sObject = Service | EndpointSlice | ServiceExport | TrafficPolicy | AccessPolicy | EgressPolicy | GlobalName | Drain
 KINDS: dict[str, type[K8sObject]] = {
     "Service": Service,
     "EndpointSlice": EndpointSlice,
     "ServiceExport": ServiceExport,
     "TrafficPolicy": TrafficPolicy,
     "AccessPolicy": AccessPolicy,
+    "EgressPolicy": EgressPolicy,
     "GlobalName": GlobalName,
     "Drain": Drain,
 }

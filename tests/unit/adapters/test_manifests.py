@@ -101,7 +101,7 @@ MISTAKES = {
     ),
     "unknown kind": (
         "apiVersion: v1\nkind: Pod\n",
-        "E125 web.yaml:2: field \"kind\" is 'Pod': must be one of AccessPolicy, Drain, EndpointSlice, GlobalName, Service, ServiceExport, TrafficPolicy",
+        "E125 web.yaml:2: field \"kind\" is 'Pod': must be one of AccessPolicy, Drain, EgressPolicy, EndpointSlice, GlobalName, Service, ServiceExport, TrafficPolicy",
     ),
     "no mapping": (
         "- a\n- b\n",

@@ -208,9 +208,9 @@ def kinds(answer: Any, code: int = 200, without: tuple[str, ...] = ()) -> tuple[
 
 
 APPLY = "run `kubectl apply --server-side -f federation/crds/`"
-ALL = "AccessPolicy, ClusterProperty, Drain, GlobalName, MemberCluster, ServiceExport, ServiceImport, TrafficPolicy"
+ALL = "AccessPolicy, ClusterProperty, Drain, EgressPolicy, GlobalName, MemberCluster, ServiceExport, ServiceImport, TrafficPolicy"
 SERVED: dict[str, tuple[tuple[Any, ...], str, str]] = {
-    "all": ((None,), "ok", f"serves all 8 kinds: {ALL}"),
+    "all": ((None,), "ok", f"serves all 9 kinds: {ALL}"),
     "one version of one": (
         (None, 200, ("serviceimports/v1alpha1",)),
         "problem",

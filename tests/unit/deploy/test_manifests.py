@@ -39,7 +39,9 @@ STORE = {("secrets", verb) for verb in ("create", "get", "update")}
 """By name, in our own namespace (above); never a list of them."""
 READ = ("list", "watch")
 WRITTEN = ("Service", "EndpointSlice", "ServiceImport", "ClusterProperty", "MemberCluster")
-STATUSES = ("ServiceExport", "ServiceImport", "TrafficPolicy", "AccessPolicy", "GlobalName", "Drain", "MemberCluster")
+STATUSES = (
+    "ServiceExport", "ServiceImport", "TrafficPolicy", "AccessPolicy", "EgressPolicy", "GlobalName", "Drain", "MemberCluster",
+)  # fmt: skip
 
 
 def needed() -> set[tuple[str, str, str]]:

@@ -12,7 +12,9 @@ from msgspec import Struct, structs
 from federation.link.enrolled import Enrolled
 from federation.link.leaf import Leaf
 from federation.link.tls import client_context
+from federation.model.confine import Callee, Confined
 from federation.model.errors import InputError
+from federation.model.record import Endpoint
 from federation.model.report import NodeReport
 from federation.model.spiffe import SpiffeId, account, agent_id, gateway_id, xds_id
 from gateways import central
@@ -25,7 +27,7 @@ from gateways.xds.messages import CDS, LDS, SDS
 from gateways.xds.wire import Bodies
 from tests.unit.gateways.test_daemon import until
 from tests.unit.gateways.test_workload_api import EU, US, IssuingFeed
-from tests.worlds.two_members import candidate, keyed, peer, real, site, web_import
+from tests.worlds.two_members import candidate, keyed, peer, real, site, web_import, web_pool
 from tests.worlds.xds_client import Ended, Line, dial
 
 WEB, DB = US.identity("shop", "web"), US.identity("shop", "db")
@@ -266,3 +268,34 @@ def test_an_address_that_is_not_ours_ends_it_with_one_line() -> None:
         assert str(caught.value) == text
 
     asyncio.run(main())
+
+
+CART = US.identity("shop", "cart")
+KEPT = Confined(namespace="shop", name="kept", accounts=("cart",), services=(Callee("pay"),))
+HOME = web_pool(Endpoint("10.1.1.1"))
+BOTH = keyed(site(US), peer(EU, "192.0.2.2:51820"), web_import(candidate(US, 1, 1, cost=0), candidate(EU, 1, 1)), HOME)
+
+
+def test_whoever_an_egress_policy_keeps_has_own_endpoints_alone_from_the_moment_it_is_there() -> None:
+    async def act(scene: Scene) -> None:
+        async with scene.client(US.leaf(WEB)) as other, scene.client(US.leaf(CART)) as cart:
+            for player, identity in ((other, WEB), (cart, CART)):
+                player.ask(CDS, str(identity))
+                assert await player.names() == ["out/shop/web/http/bearer"]
+            scene.feed.hand_out({**BOTH, "confined/shop/kept": KEPT})
+            text = f"E190 {CART}: what you are to see is another now; connect again"
+            ended = await cart.end()
+            assert (ended.code, ended.text) == (14, text)
+            async with scene.client(US.leaf(CART)) as again:
+                again.ask(CDS, str(CART))
+                assert await again.names() == ["out/shop/web/http/local"]
+                assert scene.server.wanted == {"sidecar", "shop/kept"}
+                scene.feed.hand_out({**BOTH, "confined/shop/kept": structs.replace(KEPT, services=(Callee("shop"),))})
+                found = {*await again.names(), *await again.names()}
+                assert found == {"-out/shop/web/http/local", "out/shop/web/http/bearer"}
+                scene.feed.hand_out(BOTH)
+                assert (await again.end()).text == text
+            scene.feed.hand_out({key: value for key, value in BOTH.items() if key != "import/shop/web"})
+            assert await other.names() == ["-out/shop/web/http/bearer"]
+
+    play(act, BOTH)

@@ -45,6 +45,7 @@ def test_every_definition_of_ours_is_applied() -> None:
         "AccessPolicy",
         "ClusterProperty",
         "Drain",
+        "EgressPolicy",
         "GlobalName",
         "MemberCluster",
         "ServiceExport",
