@@ -6,7 +6,7 @@ from types import MappingProxyType
 from federation.model.handout import LinkReport
 from federation.model.names import MemberName
 from federation.model.standing import Standing
-from gateways.probe.paths import Trip
+from gateways.probe.trips import Trip
 from gateways.reach import REJECTED, Place
 from gateways.render.wireguard import Actual, Counters
 from gateways.state import Tunnel, WgPeer
