@@ -43,9 +43,10 @@ class Trips(Struct):
     heard: float = 0.0
 
     def took(self, seconds: float, now: float) -> None:
-        """An answer came now."""
+        """An answer came now. One in half the usual time begins anew: what was before waited for a handshake."""
         if self.last:
             self.jitter += (abs(seconds - self.last[-1]) - self.jitter) / JITTER
+        if self.last and 2 * seconds > self.smoothed:
             self.variation += (abs(seconds - self.smoothed) - self.variation) / VARY
             self.smoothed += (seconds - self.smoothed) / SMOOTH
         else:

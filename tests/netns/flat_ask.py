@@ -1,13 +1,17 @@
 """Ask pods: `tcp HOST PORT [SOURCE_PORT]`, `udp ...`: what it answers, or nothing; `scan HOST SOURCE_PORT PORT...`: the
-ports of both protocols that answer; `hold HOST PORT`: a connection, an answer for each line of standard input.
+ports of both protocols that answer; `beat-tcp HOST PORT`, `beat-udp ...`: a question each 20 ms from one socket, and of each
+answer a line: the Unix second when it came, and what it says.
 """
 
 import contextlib
 import socket
 import sys
+import threading
+import time
 
 PATIENCE = 1.0
 TOGETHER = 200
+PAUSE = 0.02
 
 
 def place(host: str, source: int) -> tuple[str, int]:
@@ -29,12 +33,31 @@ def udp(host: str, port: int, source: int = 0) -> str:
         return box.recvfrom(200)[0].decode()
 
 
-def hold(host: str, port: int) -> None:
-    with socket.create_connection((host, port), 5.0) as stream:
-        stream.settimeout(20.0)
-        for _ in sys.stdin:
-            stream.sendall(b"who\n")
-            print(stream.recv(200).decode(), end="", flush=True)
+def beat_tcp(host: str, port: int) -> None:
+    with socket.create_connection((host, port), 5.0) as stream, stream.makefile("r") as answers:
+        stream.settimeout(None)
+        stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        threading.Thread(target=ask_on, args=(stream,), daemon=True).start()
+        for line in answers:
+            tell(line)
+
+
+def beat_udp(host: str, port: int) -> None:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM) as box:
+        box.connect((host, port))
+        threading.Thread(target=ask_on, args=(box,), daemon=True).start()
+        while True:
+            tell(box.recv(200).decode())
+
+
+def ask_on(box: socket.socket) -> None:
+    while True:
+        box.sendall(b"who\n")
+        time.sleep(PAUSE)
+
+
+def tell(said: str) -> None:
+    print(f"{time.time():.3f} {said.strip()}", flush=True)
 
 
 def scan(host: str, source: int, *ports: int) -> None:
@@ -66,5 +89,6 @@ def scan(host: str, source: int, *ports: int) -> None:
 
 
 verb, target, *numbers = sys.argv[1:]
-done = {"tcp": tcp, "udp": udp, "hold": hold, "scan": scan}[verb](target, *map(int, numbers))  # type: ignore[operator]
+verbs = {"tcp": tcp, "udp": udp, "beat-tcp": beat_tcp, "beat-udp": beat_udp, "scan": scan}
+done = verbs[verb](target, *map(int, numbers))  # type: ignore[operator]
 print(done or "", end="")

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
+from itertools import pairwise
 from pathlib import Path
 
 from msgspec import Struct, structs
@@ -243,6 +244,34 @@ class FlatWorld:
         for space in self.spaces.values():
             space.remove()
         shutil.rmtree(self.root, ignore_errors=True)
+
+
+class Beat:
+    """What a pod that asks all the time has been told: when, and what."""
+
+    def __init__(self, log: Path) -> None:
+        self._log = log
+
+    def answers(self) -> list[tuple[float, str]]:
+        found = (line.partition(" ") for line in self._log.read_text().splitlines()[:-1])
+        return [(float(moment), said) for moment, _, said in found]
+
+    def gap(self) -> float:
+        """Seconds of the longest silence."""
+        moments = [moment for moment, _ in self.answers()]
+        return max(after - before for before, after in pairwise(moments))
+
+
+@contextmanager
+def beating(world: FlatWorld, kind: str, target: str) -> Iterator[Beat]:
+    """us-east's pod asks each 20 ms within the block: over one connection, or from one port."""
+    name, script = f"beat-{kind}-{target}", str(Path(__file__).with_name("flat_ask.py"))
+    port = next(port for one, port in (word.split(":") for word in OPEN) if one == kind)
+    child = world.programs.start(world.spaces["p"], name, sys.executable, script, f"beat-{kind}", target, port)
+    try:
+        yield Beat(world.root / f"{name}.log")
+    finally:
+        world.programs.stop(child)
 
 
 def pod_of(node: Space, pod: Space, prefix: str, six: str) -> None:

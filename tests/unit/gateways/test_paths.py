@@ -91,6 +91,17 @@ def test_a_cut_is_found(busy: bool, rtt: float, bar: float) -> None:
         assert way.paths.standing(A) == Standing(up=False, since=at(way.time - 0.01).wall_ms)
 
 
+def test_a_cut_right_after_the_first_handshake_is_found_as_soon() -> None:
+    """What was sent meanwhile is answered together, late."""
+    way = Way({A: True}, 0.02)
+    while way.time < 0.8:
+        way.rtt = 0.82 - way.time
+        way.until(way.time + 0.01)
+    way.until(1.0)
+    way.reaches = lambda address, moment: moment < 1.1
+    assert way.changed(A, 20.0) < 2.1
+
+
 @pytest.mark.parametrize("busy", [True, False])
 @pytest.mark.parametrize("rtt", [0.002, 0.06, 0.2])
 def test_a_blackout_of_less_than_three_pauses_takes_no_way_down_and_is_little_loss(busy: bool, rtt: float) -> None:
