@@ -2,10 +2,8 @@
 their machines over bare WireGuard, in turns of one run.
 """
 
-import shutil
 import statistics
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +14,8 @@ from federation.model.handout import Here, OwnNode, Role
 from tests.bench.link_speed import BARE, BARE_PORT, PORT, ROUNDS, Bare, Turn, drawn
 from tests.bench.row import Row, rounded
 from tests.netns.flat_world import key_of, offered, pod_of, seed_of
-from tests.netns.spaces import Programs, Space, await_true, join
+from tests.netns.machines import Machines
+from tests.netns.spaces import await_true, join
 from tests.worlds.agent_folder import make_folder
 from tests.worlds.two_members import keyed, peer, real, site
 
@@ -43,28 +42,30 @@ def beside(name: str) -> str:
     return f"10.{PLACES[name]}.88"
 
 
-class FlatPair:
+def pod(name: str) -> str:
+    """The member's pod among the machines."""
+    return f"{name}-pod"
+
+
+class FlatPair(Machines):
     """Two members of one machine and one pod each; their controllers are dead."""
 
     def __init__(self) -> None:
-        self.root = Path(tempfile.mkdtemp(prefix="ist-"))
-        self.programs = Programs(self.root)
+        super().__init__((*PLACES, *map(pod, PLACES)))
         self.members = {name: real(name) for name in PLACES}
-        self.machines = {name: Space("m") for name in PLACES}
-        self.pods = {name: Space("p") for name in PLACES}
 
     def build(self) -> None:
         """Wires, folders of the programs, and the bare tunnel."""
-        join(self.machines[ASKS], f"{machine(ASKS)}/24", self.machines[SERVES], f"{machine(SERVES)}/24")
+        join(self.spaces[ASKS], f"{machine(ASKS)}/24", self.spaces[SERVES], f"{machine(SERVES)}/24")
         for name, number in PLACES.items():
-            here, pod = self.machines[name], self.pods[name]
-            pod_of(here, pod, prefix(name), f"fd00:a{number}:0:3")
-            pod.ip("address", "add", f"{beside(name)}.10/32", "dev", "lo")
+            here, inner = self.spaces[name], self.spaces[pod(name)]
+            pod_of(here, inner, prefix(name), f"fd00:a{number}:0:3")
+            inner.ip("address", "add", f"{beside(name)}.10/32", "dev", "lo")
             here.ip("route", "add", f"{beside(name)}.0/24", "via", f"{prefix(name)}.10")
             here.run("sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
             self._folder(name, "gateway")
             self._folder(name, "node")
-        ends = {name: Bare(self.machines[name], end) for name, end in ((ASKS, "e"), (SERVES, "w"))}
+        ends = {name: Bare(self.spaces[name], end) for name, end in ((ASKS, "e"), (SERVES, "w"))}
         for name, other in ((ASKS, SERVES), (SERVES, ASKS)):
             ends[name].join(ends[other], machine(other), (f"{beside(other)}.0/24",))
 
@@ -88,20 +89,11 @@ class FlatPair:
     def start(self) -> None:
         """Every program."""
         for name in PLACES:
-            run = ("agent", "run", "--address", machine(name), "--state")
-            gateway, node = (str(self.root / f"{name}-{role}") for role in ("gateway", "node"))
-            underlay = ("--underlay", f"{machine(name)}:{LISTENS}")
-            self.programs.isthmus(self.machines[name], f"{name}-g", *run, gateway, *underlay)
-            self.programs.isthmus(self.machines[name], f"{name}-n", *run, node, "--pods", f"{prefix(name)}.0/24")
-        self.programs.start(self.pods[SERVES], "pour", sys.executable, POUR, "::", str(PORT))
-        self.programs.start(self.machines[SERVES], "bare", sys.executable, POUR, "::", str(BARE_PORT))
-
-    def remove(self) -> None:
-        """Take everything down."""
-        self.programs.stop_all()
-        for space in (*self.pods.values(), *self.machines.values()):
-            space.remove()
-        shutil.rmtree(self.root, ignore_errors=True)
+            address = ("--address", machine(name))
+            self.run_agent(f"{name}-gateway", name, *address, "--underlay", f"{machine(name)}:{LISTENS}")
+            self.run_agent(f"{name}-node", name, *address, "--pods", f"{prefix(name)}.0/24")
+        self.programs.start(self.spaces[pod(SERVES)], "pour", sys.executable, POUR, "::", str(PORT))
+        self.programs.start(self.spaces[SERVES], "bare", sys.executable, POUR, "::", str(BARE_PORT))
 
 
 @contextmanager
@@ -120,7 +112,7 @@ def pouring() -> Iterator[FlatPair]:
 def answers(pair: FlatPair) -> bool:
     """Whether one byte comes by the address of flat mode."""
     try:
-        drawn(pair.pods[ASKS], "trips", f"{prefix(SERVES)}.10", PORT, "", 1)
+        drawn(pair.spaces[pod(ASKS)], "trips", f"{prefix(SERVES)}.10", PORT, "", 1)
     except AssertionError:
         return False
     return True
@@ -131,9 +123,9 @@ def measure(names: tuple[str, ...]) -> list[Row]:
     flat, bare, machines = Turn(), Turn(), Turn()
     with pouring() as pair:
         for _ in range(ROUNDS):
-            flat.more(pair.pods[ASKS], f"{prefix(SERVES)}.10", PORT)
-            bare.more(pair.pods[ASKS], f"{beside(SERVES)}.10", PORT, f"{beside(ASKS)}.10")
-            machines.more(pair.machines[ASKS], BARE["w"], BARE_PORT)
+            flat.more(pair.spaces[pod(ASKS)], f"{prefix(SERVES)}.10", PORT)
+            bare.more(pair.spaces[pod(ASKS)], f"{beside(SERVES)}.10", PORT, f"{beside(ASKS)}.10")
+            machines.more(pair.spaces[ASKS], BARE["w"], BARE_PORT)
     named = (("flat", flat), ("bare WireGuard", bare), ("bare WireGuard between the machines", machines))
     gbits = {name: statistics.median(one.bits) / 1e9 for name, one in named}
     said = ", ".join(f"{name} {value:.2f} Gbit/s" for name, value in gbits.items())

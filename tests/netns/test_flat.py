@@ -95,6 +95,32 @@ def test_nodes_and_gateways_are_no_pods(world: FlatWorld) -> None:
         assert world.ask("p", "scan", target, "0", *ports) == ""
 
 
+def test_a_lost_gateway_ends_no_exchange(world: FlatWorld) -> None:
+    """TCP and UDP in both families, a question each 20 ms from one socket, while it is lost and when it is back."""
+    await_true("both gateways are known", lambda: len(world.devices("n")) == 2)
+    with contextlib.ExitStack() as stack:
+        beats = [stack.enter_context(beating(world, kind, target)) for kind, target, _ in BEATS]
+        answered_since(beats, time.time())
+        before = world.carrier()
+        with world.cut(before):
+            lost = time.time()
+            await_true("another carries", lambda: world.carrier() != before)
+            answered_since(beats, time.time())
+        await_true("the gateway carries again", lambda: world.carrier() == before, 30)
+        answered_since(beats, time.time())
+        for beat, (kind, _, seen) in zip(beats, BEATS, strict=True):
+            (only,) = {said for _, said in beat.answers()}
+            assert only.split()[0] == seen
+            print(f"{kind} {seen}: a gap of {beat.gap():.2f} s")
+            assert any(moment < lost for moment, _ in beat.answers())
+            assert beat.gap() < GAP_SECONDS[kind]
+
+
+def answered_since(beats: list[Beat], moment: float) -> None:
+    for beat in beats:
+        await_true("it is answered", lambda beat=beat: beat.answers() and beat.answers()[-1][0] > moment)  # type: ignore[misc]
+
+
 def test_a_member_passes_nothing_on_from_one_peer_to_another(world: FlatWorld) -> None:
     """us-east takes ap-south's pods for eu-central's, whose gateway could reach them."""
     assert world.ask("q", "tcp", AP_POD, "8080")
@@ -116,32 +142,6 @@ def refused(world: FlatWorld) -> bool:
     """eu-central's gateway dropped packets in flat mode."""
     listed = world.spaces["w"].run("nft", "list", "chain", "inet", "isthmus_gateway", "flat_in")
     return any("counter packets" in line and "counter packets 0 " not in line for line in listed.splitlines())
-
-
-def test_a_lost_gateway_ends_no_exchange(world: FlatWorld) -> None:
-    """TCP and UDP in both families, a question each 20 ms from one socket, while it is lost and when it is back."""
-    await_true("both gateways are known", lambda: len(world.devices("n")) == 2)
-    with contextlib.ExitStack() as stack:
-        beats = [stack.enter_context(beating(world, kind, target)) for kind, target, _ in BEATS]
-        answered_since(beats, time.time())
-        before = world.carrier()
-        with world.lost(before):
-            lost = time.time()
-            await_true("another carries", lambda: world.carrier() != before)
-            answered_since(beats, time.time())
-        await_true("the gateway carries again", lambda: world.carrier() == before, 30)
-        answered_since(beats, time.time())
-        for beat, (kind, _, seen) in zip(beats, BEATS, strict=True):
-            (only,) = {said for _, said in beat.answers()}
-            assert only.split()[0] == seen
-            print(f"{kind} {seen}: a gap of {beat.gap():.2f} s")
-            assert any(moment < lost for moment, _ in beat.answers())
-            assert beat.gap() < GAP_SECONDS[kind]
-
-
-def answered_since(beats: list[Beat], moment: float) -> None:
-    for beat in beats:
-        await_true("it is answered", lambda beat=beat: beat.answers() and beat.answers()[-1][0] > moment)  # type: ignore[misc]
 
 
 def test_denied_by_one_side_nothing_passes_and_nothing_is_left(world: FlatWorld) -> None:
