@@ -4,6 +4,7 @@ answer a line: the Unix second when it came, and what it says.
 """
 
 import contextlib
+import selectors
 import socket
 import sys
 import threading
@@ -62,30 +63,32 @@ def tell(said: str) -> None:
 
 def scan(host: str, source: int, *ports: int) -> None:
     """A port that refuses is one that was reached: it counts."""
-    import selectors
-
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    for kind, word in ((socket.SOCK_STREAM, "tcp"), (socket.SOCK_DGRAM, "udp")):
-        for first in range(0, len(ports), TOGETHER):
-            waiting = selectors.DefaultSelector()
-            for port in ports[first : first + TOGETHER]:
-                box = socket.socket(family, kind)
-                box.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                box.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-                box.bind(place(host, source))
-                box.setblocking(False)
-                with contextlib.suppress(BlockingIOError):
-                    box.connect((host, port))
-                if word == "udp":
-                    box.send(b"who")
-                waiting.register(box, selectors.EVENT_READ if word == "udp" else selectors.EVENT_WRITE, port)
-            while found := waiting.select(PATIENCE):
-                for key, _ in found:
-                    print(f"{word}:{key.data}", flush=True)
-                    waiting.unregister(key.fileobj)
-                    key.fileobj.close()  # type: ignore[union-attr]
-            for key in list(waiting.get_map().values()):
+    for first in range(0, len(ports), TOGETHER):
+        waiting = selectors.DefaultSelector()
+        for port in ports[first : first + TOGETHER]:
+            waiting.register(opened(socket.SOCK_STREAM, host, source, port), selectors.EVENT_WRITE, f"tcp:{port}")
+            asked = opened(socket.SOCK_DGRAM, host, source, port)
+            asked.send(b"who")
+            waiting.register(asked, selectors.EVENT_READ, f"udp:{port}")
+        while found := waiting.select(PATIENCE):
+            for key, _ in found:
+                print(key.data, flush=True)
+                waiting.unregister(key.fileobj)
                 key.fileobj.close()  # type: ignore[union-attr]
+        for key in list(waiting.get_map().values()):
+            key.fileobj.close()  # type: ignore[union-attr]
+
+
+def opened(kind: socket.SocketKind, host: str, source: int, port: int) -> socket.socket:
+    """Connected, or on its way."""
+    box = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, kind)
+    box.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    box.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    box.bind(place(host, source))
+    box.setblocking(False)
+    with contextlib.suppress(BlockingIOError):
+        box.connect((host, port))
+    return box
 
 
 verb, target, *numbers = sys.argv[1:]
