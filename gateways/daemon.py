@@ -203,7 +203,7 @@ class Agent:
         self._follow_links(made.state)
         due = asyncio.get_running_loop().time() >= self._sync_due
         if made.state.known and (due or made.wanted is not self._synced):
-            await self._apply(made.wanted)
+            await self._apply(made)
         self._report(made)
 
     def _follow_links(self, state: NodeState) -> None:
@@ -261,7 +261,8 @@ class Agent:
         self._invalid = content.problems
         self._xds.offer(content.snapshot, content.changed)
 
-    async def _apply(self, wanted: Wanted) -> None:
+    async def _apply(self, made: Made) -> None:
+        wanted, state = made.wanted, made.state
         outcome = await asyncio.to_thread(self._sync.once, wanted, self._sessions.endpoints())
         self._sessions.want(outcome.lost, outcome.relayed)
         if outcome.changed and self._synced is wanted:
@@ -270,8 +271,10 @@ class Agent:
             log.warning("the kernel had lost what was in force", extra={"repaired": outcome.changed})
         self._synced = None if outcome.problems else wanted
         self._outcome = outcome
+        now = asyncio.get_running_loop().time()
+        self._traffic.look(received(state.tunnels, outcome.actual, state.ways), now)
         pause = RETRY if outcome.problems else SOON if outcome.waiting else PERIOD
-        self._sync_due = asyncio.get_running_loop().time() + pause
+        self._sync_due = now + pause
         self._xds.retry()
 
     def _report(self, made: Made) -> None:
@@ -288,8 +291,6 @@ class Agent:
             self._trust_in(made)
         self._reports.look(made.state.tunnels, self._outcome)
         self._reports.hear(self._xds.refused())
-        counted = received(made.state.tunnels, self._outcome.actual)
-        self._traffic.look(counted, asyncio.get_running_loop().time())
         self._load.look()
         self._say(self._node_report(problems))
         self._problems.say(problems)

@@ -1,12 +1,12 @@
 """WireGuard's counters and measured round trips as link reports. Pure."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from types import MappingProxyType
 
 from federation.model.names import MemberName
 from federation.model.report import LinkReport
 from federation.model.standing import Standing
-from gateways.probe.paths import Trip
+from gateways.probe.trips import Trip
 from gateways.reach import REJECTED, Place
 from gateways.render.wireguard import Actual, Counters
 from gateways.state import Tunnel, WgPeer
@@ -97,9 +97,17 @@ def unreached(tunnels: Iterable[Tunnel], outcome: Outcome, through: Mapping[Plac
     return tuple(lines)
 
 
-def received(tunnels: Iterable[Tunnel], actual: Mapping[str, Actual]) -> dict[str, int]:
-    """Bytes received from each peer gateway, by its overlay address."""
-    return {peer.overlay: count.rx for _, peer, count in _counted(tunnels, actual)}
+def received(tunnels: Iterable[Tunnel], actual: Mapping[str, Actual], ways: Collection[str]) -> dict[str, int]:
+    """Bytes received on each of the `ways` that are probed. A node knows them by gateway of its own, over which it
+    reaches many others: each of these has an equal part.
+    """
+    found = {peer.overlay: count.rx for _, peer, count in _counted(tunnels, actual)}
+    for tunnel in tunnels:
+        over = [] if tunnel.rail else [one for one in ways if one.endswith(f"%{tunnel.device}")]
+        if over and tunnel.device in actual:
+            whole = sum(count.rx for count in actual[tunnel.device].counters.values())
+            found |= dict.fromkeys(over, whole // len(over))
+    return found
 
 
 def _elsewhere(peer: WgPeer, endpoint: str) -> str:

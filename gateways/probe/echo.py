@@ -11,8 +11,9 @@ import struct
 import time
 from collections.abc import Callable, Mapping
 
-from gateways.probe.paths import Now, Paths, Trip
+from gateways.probe.paths import Now, Paths
 from gateways.probe.sizes import LEAST, Need, Probe, Sizes
+from gateways.probe.trips import Trip
 
 log = logging.getLogger("probe")
 

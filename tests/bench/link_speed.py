@@ -39,12 +39,17 @@ class Bare:
         self.device = f"ist{secrets.token_hex(3)}0"
         self.key: WireGuardKey = wireguard_key(secrets.token_bytes(32), "bench", end)
 
-    def join(self, other: "Bare", underlay: str) -> None:
-        prefix = f"{BARE[other.end]}/128"
-        peer = wireguard.Peer(key=other.key.public, endpoint=f"{underlay}:51999", allowed=(prefix,))
+    def join(self, other: "Bare", underlay: str, behind: tuple[str, ...] = ()) -> None:
+        """Lead to the other end, and to what is behind it."""
+        prefixes = (f"{BARE[other.end]}/128", *behind)
+        peer = wireguard.Peer(key=other.key.public, endpoint=f"{underlay}:51999", allowed=prefixes)
         device = wireguard.Device(name=self.device, private_key=self.key.private, port=51999, peers=(peer,))
         link = routes.Link(
-            device=self.device, mtu=routes.MTU, up=True, addresses=(f"{BARE[self.end]}/128",), routes=(Way(prefix),)
+            device=self.device,
+            mtu=routes.MTU,
+            up=True,
+            addresses=(f"{BARE[self.end]}/128",),
+            routes=tuple(map(Way, prefixes)),
         )
         with self.space.entered():
             LinuxWireGuard().apply(wireguard.changes(device, None))
@@ -58,16 +63,16 @@ class Turn(Struct):
     cores_per_gbit: list[float] = []
     trips: list[float] = []
 
-    def more(self, world: GatewaysWorld, host: str, port: int, source: str = "") -> None:
-        found = drawn(world, "rate", host, port, source, SECONDS)
+    def more(self, space: Space, host: str, port: int, source: str = "") -> None:
+        found = drawn(space, "rate", host, port, source, SECONDS)
         self.bits.append(found["bits"])
         self.cores_per_gbit.append(found["cores"] / (found["bits"] / 1e9))
-        self.trips += drawn(world, "trips", host, port, source, TRIPS)
+        self.trips += drawn(space, "trips", host, port, source, TRIPS)
 
 
-def drawn(world: GatewaysWorld, what: str, host: str, port: int, source: str, much: int):  # type: ignore[no-untyped-def]
+def drawn(space: Space, what: str, host: str, port: int, source: str, much: int):  # type: ignore[no-untyped-def]
     script = str(Path(__file__).with_name("draw.py"))
-    return json.loads(world.east.run(sys.executable, script, what, host, str(port), source, str(much)))
+    return json.loads(space.run(sys.executable, script, what, host, str(port), source, str(much)))
 
 
 def measure(names: tuple[str, ...]) -> list[Row]:
@@ -79,12 +84,12 @@ def measure(names: tuple[str, ...]) -> list[Row]:
     whole, tunnel, wire, without = Turn(), Turn(), Turn(), Turn()
     with pouring() as world:
         for _ in range(ROUNDS):
-            whole.more(world, CLUSTERSET, 80, CLIENT)
-            tunnel.more(world, BARE["w"], BARE_PORT)
-            wire.more(world, WEST_UNDERLAY, BARE_PORT)
+            whole.more(world.east, CLUSTERSET, 80, CLIENT)
+            tunnel.more(world.east, BARE["w"], BARE_PORT)
+            wire.more(world.east, WEST_UNDERLAY, BARE_PORT)
         take_tunnel_away(world)
         for _ in range(ROUNDS):
-            without.more(world, CLUSTERSET, 80, CLIENT)
+            without.more(world.east, CLUSTERSET, 80, CLIENT)
     return rows + [row for row in _rows(whole, tunnel, wire, without) if row.row in names]
 
 
@@ -151,7 +156,7 @@ def pouring() -> Iterator[GatewaysWorld]:
 def status(world: GatewaysWorld) -> int:
     """Of one byte through the whole path."""
     try:
-        drawn(world, "trips", CLUSTERSET, 80, CLIENT, 1)
+        drawn(world.east, "trips", CLUSTERSET, 80, CLIENT, 1)
     except AssertionError:
         return 0
     return 200

@@ -3,14 +3,12 @@ ap-south: both on one machine. The pods of the first two have the same addresses
 """
 
 import json
-import shutil
-import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from ipaddress import ip_network
+from itertools import pairwise
 from pathlib import Path
 
 from msgspec import Struct, structs
@@ -21,9 +19,9 @@ from federation.model.confine import Callee, Confined
 from federation.model.flat import Image
 from federation.model.handout import Here, Offer, OwnGateway, OwnNode, Peer, PeerGateway, Pool, Role, Site, Workload
 from federation.model.record import Endpoint, Port
-from tests.netns.rails_world import RIGHTS
-from tests.netns.spaces import Programs, Space, await_true, join
-from tests.worlds.agent_folder import keep_handout, make_folder
+from tests.netns.machines import Machines
+from tests.netns.spaces import Space, await_true, join
+from tests.worlds.agent_folder import make_folder
 from tests.worlds.two_members import EVERYONE, WEB, keyed, peer, real, site
 
 LOCAL = "10.244.0.0/16"
@@ -62,18 +60,15 @@ def key_of(word: str) -> bytes:
     return wireguard_key(seed_of(word), "", "").public
 
 
-class FlatWorld:
+class FlatWorld(Machines):
     """`p` is the pod of us-east behind n, `s` that on g2, whose node's agent is h, `q` that of eu-central behind m, `r` that of ap-south on x, where the node's
     agent y is too. `allowed` are the pairs in flat mode; `stray` is what us-east's programs take for eu-central's; in `shop`
     p and s are of that namespace, and while `kept` an EgressPolicy is for it.
     """
 
     def __init__(self) -> None:
-        self.root = Path(tempfile.mkdtemp(prefix="ist-"))
-        self.spaces = {name: Space(name) for name in ("g1", "g2", "n", "p", "s", "w", "m", "q", "x", "r")}
-        self.programs = Programs(self.root)
+        super().__init__(("g1", "g2", "n", "p", "s", "w", "m", "q", "x", "r"))
         self.members = {name: real(name) for name in RANGES}
-        self.started: dict[str, subprocess.Popen[bytes]] = {}
         self.allowed = {frozenset(("us-east", "eu-central")), frozenset(("eu-central", "ap-south"))}
         self.stray: tuple[str, ...] = ()
         self.shop = self.kept = False
@@ -193,17 +188,13 @@ class FlatWorld:
             "h": ("--address", "10.98.2.1", "--pods", "10.244.4.0/24"),
             "y": ("--address", "10.96.9.2", "--pods", "10.3.3.0/24"),
         }
-        isthmus = str(Path(sys.executable).with_name("isthmus"))
-        command = (isthmus, "agent", "run", "--state", str(self.root / name), *options[name])
-        space = self.spaces[{"y": "x", "h": "g2"}.get(name, name)]
-        self.started[name] = self.programs.start(space, name, *RIGHTS, *command)
+        self.run_agent(name, {"y": "x", "h": "g2"}.get(name, name), *options[name])
 
     def tell(self, *names: str) -> None:
         """Give these programs the handout of now: each is stopped, which leaves the data path, and started."""
         self.version += 1
         for name in names:
-            assert self.programs.stop(self.started[name]) == 0
-            keep_handout(self.root / name, self.members[OWNERS[name]], self.handout(name), self.version)
+            self.stop_and_keep(name, self.members[OWNERS[name]], self.handout(name), self.version)
             self.agent(name)
 
     def start(self) -> None:
@@ -230,17 +221,11 @@ class FlatWorld:
 
     def reaches(self, gateway: str) -> bool:
         """The echo of us-east's node gets to eu-central's gateway over this one of its own."""
-        script, device = str(Path(__file__).with_name("echo.py")), self.devices("n")[gateway]
-        try:
-            self.spaces["n"].run(sys.executable, script, f"fd49:7374:0:2::1%{device}", "1")
-        except AssertionError:
-            return False
-        return True
+        return self.echoed("n", f"fd49:7374:0:2::1%{self.devices('n')[gateway]}")
 
     def devices(self, name: str) -> dict[str, str]:
         """The devices of the node of us-east by gateway."""
-        links = json.loads(self.spaces[name].ip("-j", "link", "show"))
-        return {f"g{link['ifname'][9:]}": link["ifname"] for link in links if link["ifname"].startswith("ist")}
+        return {f"g{one[9:]}": one for one in self.tunnels(name)}
 
     def carrier(self) -> str:
         """The gateway of us-east over which its node sends to eu-central's pods."""
@@ -251,25 +236,33 @@ class FlatWorld:
         links = json.loads(self.spaces["n"].ip("-j", "address", "show", "to", "10.244.3.1"))
         return str(next(link["ifname"] for link in links if link))
 
-    @contextmanager
-    def lost(self, name: str) -> Iterator[None]:
-        """A machine is cut off within the block."""
-        space = self.spaces[name]
-        space.run("nft", "add", "table", "inet", "cut")
-        for way in ("input", "output", "forward"):
-            space.run(
-                "nft", "add", "chain", "inet", "cut", way, f"{{ type filter hook {way} priority -500; policy drop; }}"
-            )
-        try:
-            yield
-        finally:
-            space.run("nft", "delete", "table", "inet", "cut")
 
-    def remove(self) -> None:
-        self.programs.stop_all()
-        for space in self.spaces.values():
-            space.remove()
-        shutil.rmtree(self.root, ignore_errors=True)
+class Beat:
+    """What a pod that asks all the time has been told: when, and what."""
+
+    def __init__(self, log: Path) -> None:
+        self._log = log
+
+    def answers(self) -> list[tuple[float, str]]:
+        found = (line.partition(" ") for line in self._log.read_text().splitlines()[:-1])
+        return [(float(moment), said) for moment, _, said in found]
+
+    def gap(self) -> float:
+        """Seconds of the longest silence."""
+        moments = [moment for moment, _ in self.answers()]
+        return max(after - before for before, after in pairwise(moments))
+
+
+@contextmanager
+def beating(world: FlatWorld, kind: str, target: str) -> Iterator[Beat]:
+    """us-east's pod asks each 20 ms within the block: over one connection, or from one port."""
+    name, script = f"beat-{kind}-{target}", str(Path(__file__).with_name("flat_ask.py"))
+    port = next(port for one, port in (word.split(":") for word in OPEN) if one == kind)
+    child = world.programs.start(world.spaces["p"], name, sys.executable, script, f"beat-{kind}", target, port)
+    try:
+        yield Beat(world.root / f"{name}.log")
+    finally:
+        world.programs.stop(child)
 
 
 def pod_of(node: Space, pod: Space, prefix: str, six: str) -> None:

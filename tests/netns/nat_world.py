@@ -6,10 +6,7 @@ a - na - wan - nb - b
 """
 
 import json
-import shutil
-import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,8 +16,9 @@ from msgspec import Struct, structs
 from federation.model.handout import Peer
 from federation.model.names import MemberName
 from federation.model.sighting import Sighted
-from tests.netns.spaces import Programs, Space, await_true, join
-from tests.worlds.agent_folder import keep_handout, make_folder
+from tests.netns.machines import Machines
+from tests.netns.spaces import await_true, join
+from tests.worlds.agent_folder import make_folder
 from tests.worlds.two_members import keyed, peer, real, site
 
 PORT = 51820
@@ -45,15 +43,12 @@ table ip nat {{
 """What nobody asked for is dropped in `input` as well: else its conntrack entry would take the port from our own."""
 
 
-class NatWorld:
+class NatWorld(Machines):
     """`kinds` says of a and b which NAT they are behind."""
 
     def __init__(self, kinds: dict[str, str]) -> None:
-        self.root = Path(tempfile.mkdtemp(prefix="ist-"))
-        self.spaces = {name: Space(name) for name in ("a", "na", "b", "nb", "c", "wan")}
-        self.programs = Programs(self.root)
+        super().__init__(("a", "na", "b", "nb", "c", "wan"))
         self.keys = {name: real(member) for name, member in MEMBERS.items()}
-        self.started: dict[str, subprocess.Popen[bytes]] = {}
         self.public = dict(PUBLIC)
         self.relay = False
         self._kinds = kinds
@@ -102,17 +97,14 @@ class NatWorld:
 
     def agent(self, name: str) -> None:
         """Start the agent of a machine."""
-        isthmus = str(Path(sys.executable).with_name("isthmus"))
         options = ["--address", ENDPOINT[name].rpartition(":")[0], "--underlay", ENDPOINT[name]]
         options += ["--relay"] if self.relay and name == "c" else []
-        command = (isthmus, "agent", "run", "--state", str(self.root / name), *options)
-        self.started[name] = self.programs.start(self.spaces[name], name, *command)
+        self.run_agent(name, name, *options)
 
     def tell(self, name: str, seen: dict[str, str]) -> None:
         """Give a machine's agent the handout of now: it is stopped, which leaves the data path, and started."""
-        assert self.programs.stop(self.started[name]) == 0
         self._revision += 1
-        keep_handout(self.root / name, self.keys[name], self.handout(name, seen), self._revision)
+        self.stop_and_keep(name, self.keys[name], self.handout(name, seen), self._revision)
         self.agent(name)
 
     def heard(self, at: str = "c") -> dict[str, str]:
@@ -131,12 +123,7 @@ class NatWorld:
 
     def reaches(self, name: str, other: str, seconds: str = "1") -> bool:
         """An echo gets from one machine's gateway through the tunnel to another's, and back."""
-        script = str(Path(__file__).with_name("echo.py"))
-        try:
-            self.spaces[name].run(sys.executable, script, self.keys[other].gateway_address, seconds)
-        except AssertionError:
-            return False
-        return True
+        return self.echoed(name, self.keys[other].gateway_address, seconds)
 
     def renumber(self, name: str, address: str) -> None:
         """The NAT in front of a machine gets another public address, and forgets whom it let through."""
@@ -153,12 +140,6 @@ class NatWorld:
 
     def log(self, name: str) -> str:
         return (self.root / f"{name}.log").read_text()
-
-    def remove(self) -> None:
-        self.programs.stop_all()
-        for space in self.spaces.values():
-            space.remove()
-        shutil.rmtree(self.root, ignore_errors=True)
 
 
 @contextmanager

@@ -1,10 +1,7 @@
 """A member with two gateways and a node on three machines, and a member of one machine: every controller dead."""
 
-import json
-import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
@@ -15,8 +12,9 @@ from msgspec import Struct, structs
 from federation.link.possession import wireguard_key
 from federation.model.handout import Here, OwnGateway, OwnNode, PeerGateway, Workload
 from federation.model.record import Endpoint
-from tests.netns.spaces import Programs, Space, await_true, fetch, join
-from tests.worlds.agent_folder import keep_handout, make_folder
+from tests.netns.machines import Machines
+from tests.netns.spaces import await_true, fetch, join
+from tests.worlds.agent_folder import make_folder
 from tests.worlds.two_members import candidate, keyed, peer, real, site, web_import, web_offer, web_pool
 
 AGENT, CLIENT, POD, FAR = "10.1.0.1", "10.1.0.10", "10.2.0.10", "10.99.0.2"
@@ -24,9 +22,6 @@ URL = "http://10.96.0.1/hello"
 NODE = "fd49:7374:0:1:0:1:0:7"
 PORT, INSIDE = 51820, 51900
 PAUSE = 0.02
-RIGHTS = ("setpriv", "--inh-caps=-all", "--bounding-set=-all,+net_admin,+net_raw,+sys_ptrace,+dac_read_search", "--")
-"""Agents have no more than `deploy/` leaves them."""
-
 FIRST = "g1"
 """Whom the node takes of the two while both get there: by the hash of its name."""
 
@@ -39,15 +34,12 @@ def key_of(word: str) -> bytes:
     return wireguard_key(seed_of(word), "", "").public
 
 
-class RailsWorld:
+class RailsWorld(Machines):
     """`us-east` has the gateways g1 and g2 and the node n with the client, `eu-central` (w) the pod."""
 
     def __init__(self) -> None:
-        self.root = Path(tempfile.mkdtemp(prefix="ist-"))
-        self.spaces = {name: Space(name) for name in ("g1", "g2", "n", "w")}
-        self.programs = Programs(self.root)
+        super().__init__(("g1", "g2", "n", "w"))
         self.us, self.eu = real("us-east"), real("eu-central")
-        self.started: dict[str, subprocess.Popen[bytes]] = {}
         self.keys = {1: key_of("g1"), 2: key_of("g2")}
 
     def build(self) -> None:
@@ -108,8 +100,7 @@ class RailsWorld:
 
     def tell(self, name: str) -> None:
         """Give a machine's agent the handout of now: it is stopped, which leaves the data path, and started."""
-        assert self.programs.stop(self.started[name]) == 0
-        keep_handout(self.root / name, self.eu if name == "w" else self.us, self.handout(name), 2)
+        self.stop_and_keep(name, self.eu if name == "w" else self.us, self.handout(name), 2)
         self.agent(name)
 
     def agent(self, name: str) -> None:
@@ -120,9 +111,7 @@ class RailsWorld:
             "n": ("--address", AGENT),
             "w": ("--address", "10.2.0.1", "--underlay", f"{FAR}:{PORT}"),
         }
-        isthmus = str(Path(sys.executable).with_name("isthmus"))
-        command = (isthmus, "agent", "run", "--state", str(self.root / name), *options[name])
-        self.started[name] = self.programs.start(self.spaces[name], name, *RIGHTS, *command)
+        self.run_agent(name, name, *options[name])
 
     def start(self) -> None:
         pod = str(Path(__file__).with_name("pod.py"))
@@ -143,44 +132,16 @@ class RailsWorld:
 
     def reaches(self, gateway: str) -> bool:
         """The node's echo gets to the far gateway over this one of its own."""
-        device = self.devices("n")[gateway]
-        script = str(Path(__file__).with_name("echo.py"))
-        try:
-            self.spaces["n"].run(sys.executable, script, f"fd49:7374:0:2::1%{device}", "1")
-        except AssertionError:
-            return False
-        return True
+        return self.echoed("n", f"fd49:7374:0:2::1%{self.devices('n')[gateway]}")
 
     def devices(self, name: str) -> dict[str, str]:
         """The node's devices by gateway, a gateway's by their last digit."""
-        links = json.loads(self.spaces[name].ip("-j", "link", "show"))
-        found = [link["ifname"] for link in links if link["ifname"].startswith("ist")]
-        return {f"g{one[9:]}" if name == "n" else one[9:]: one for one in found}
+        return {f"g{one[9:]}" if name == "n" else one[9:]: one for one in self.tunnels(name)}
 
     def carrier(self) -> str:
         """The gateway that the node's requests go through."""
         route = self.spaces["n"].ip("-6", "route", "get", "fd49:7374:0:2::1")
         return next(name for name, device in self.devices("n").items() if f"dev {device} " in route)
-
-    @contextmanager
-    def cut(self, name: str, *what: str, ways: tuple[str, ...] = ("input", "output", "forward")) -> Iterator[None]:
-        """What leaves and enters a machine is lost within the block: everything, or packets that match this."""
-        space = self.spaces[name]
-        space.run("nft", "add", "table", "inet", "cut")
-        for way in ways:
-            space.run("nft", "add", "chain", "inet", "cut", way, f"{{ type filter hook {way} priority -500; }}")
-            rule = what or (("oifname" if way == "output" else "iifname", "!=", "lo"))
-            space.run("nft", "add", "rule", "inet", "cut", way, *rule, "drop")
-        try:
-            yield
-        finally:
-            space.run("nft", "delete", "table", "inet", "cut")
-
-    def remove(self) -> None:
-        self.programs.stop_all()
-        for space in self.spaces.values():
-            space.remove()
-        shutil.rmtree(self.root, ignore_errors=True)
 
 
 @contextmanager

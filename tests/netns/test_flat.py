@@ -1,9 +1,11 @@
 """Flat mode: pods of two members with the same addresses reach each other by those that others see, and nothing else."""
 
+import contextlib
 import itertools
-import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -21,14 +23,20 @@ from tests.netns.flat_world import (
     TAKEN,
     US_POD,
     US_POD6,
+    Beat,
     FlatWorld,
+    beating,
     flat,
 )
 from tests.netns.spaces import await_true
 
 pytestmark = pytest.mark.netns
 
-MOVED_SECONDS = 15.0
+GAP_SECONDS = {"tcp": 6.5, "udp": 3.0}
+"""Until both ends have seen it, each by its own probes; TCP doubles what it waits meanwhile."""
+
+BEATS = [(kind, pod, seen) for kind in ("tcp", "udp") for pod, seen in ((EU_POD, US_POD), (EU_POD6, US_POD6))]
+"""What a pod of us-east asks, of whom, and by which address it is seen there."""
 
 
 @pytest.fixture(scope="module")
@@ -87,8 +95,36 @@ def test_all_those_ports_answer_at_home(world: FlatWorld) -> None:
 
 def test_nodes_and_gateways_are_no_pods(world: FlatWorld) -> None:
     ports = [str(port) for port in (22, 53, 5353, 8080, 10250, 15443, 51820, 51900)]
-    for target in ("100.72.3.1", "100.72.0.1", "fd00:a2:0:3::1", "fd49:7374:0:2::1", "fd49:7374:0:2:0:1:0:7"):
-        assert world.ask("p", "scan", target, "0", *ports) == ""
+    targets = ("100.72.3.1", "100.72.0.1", "fd00:a2:0:3::1", "fd49:7374:0:2::1", "fd49:7374:0:2:0:1:0:7")
+    with ThreadPoolExecutor() as pool:
+        found = pool.map(lambda target: world.ask("p", "scan", target, "0", *ports), targets)
+        assert list(found) == [""] * len(targets)
+
+
+def test_a_lost_gateway_ends_no_exchange(world: FlatWorld) -> None:
+    """TCP and UDP in both families, a question each 20 ms from one socket, while it is lost and when it is back."""
+    await_true("both gateways are known", lambda: len(world.devices("n")) == 2)
+    with contextlib.ExitStack() as stack:
+        beats = [stack.enter_context(beating(world, kind, target)) for kind, target, _ in BEATS]
+        answered_since(beats, time.time())
+        before = world.carrier()
+        with world.cut(before):
+            lost = time.time()
+            await_true("another carries", lambda: world.carrier() != before)
+            answered_since(beats, time.time())
+        await_true("the gateway carries again", lambda: world.carrier() == before, 30)
+        answered_since(beats, time.time())
+        for beat, (kind, _, seen) in zip(beats, BEATS, strict=True):
+            (only,) = {said for _, said in beat.answers()}
+            assert only.split()[0] == seen
+            print(f"{kind} {seen}: a gap of {beat.gap():.2f} s")
+            assert any(moment < lost for moment, _ in beat.answers())
+            assert beat.gap() < GAP_SECONDS[kind]
+
+
+def answered_since(beats: list[Beat], moment: float) -> None:
+    for beat in beats:
+        await_true("it is answered", lambda beat=beat: beat.answers() and beat.answers()[-1][0] > moment)  # type: ignore[misc]
 
 
 def test_a_member_passes_nothing_on_from_one_peer_to_another(world: FlatWorld) -> None:
@@ -106,33 +142,6 @@ def test_a_member_passes_nothing_on_from_one_peer_to_another(world: FlatWorld) -
     finally:
         world.stray = ()
         world.tell("g1", "g2", "n")
-
-
-def test_a_lost_gateway_ends_no_connection(world: FlatWorld) -> None:
-    await_true("both gateways are known", lambda: len(world.devices("n")) == 2)
-    line = ["ip", "netns", "exec", world.spaces["p"].name, sys.executable]
-    line += [str(Path(__file__).with_name("flat_ask.py")), "hold", EU_POD, "8080"]
-    child = subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert child.stdin is not None and child.stdout is not None
-    try:
-        first = answered(child)
-        before = world.carrier()
-        with world.lost(before):
-            await_true("another carries", lambda: world.carrier() != before)
-            assert answered(child) == first
-        await_true("the gateway carries again", lambda: world.carrier() == before, 30)
-        assert answered(child) == first
-    finally:
-        child.kill()
-        child.communicate()
-    assert first.split()[0] == US_POD
-
-
-def answered(child: "subprocess.Popen[str]") -> str:
-    assert child.stdin is not None and child.stdout is not None
-    child.stdin.write("\n")
-    child.stdin.flush()
-    return child.stdout.readline()
 
 
 SHOPPING = (*OPEN, *FOR_SHOP)

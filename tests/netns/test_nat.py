@@ -3,13 +3,16 @@
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 
 import pytest
 
 from tests.netns.nat_world import CONE, PORT, PUBLIC, SYMMETRIC, NatWorld, behind
+from tests.netns.side_by_side import Stories, Told
 from tests.netns.spaces import await_true
 
 pytestmark = pytest.mark.netns
+stories = Stories()
 
 MEET_SECONDS = 30.0
 """From when both know where the other is heard; 18 in the model (`unit/gateways/test_reach.py`)."""
@@ -21,6 +24,13 @@ AGAIN_SECONDS = 75.0
 """From when a NAT is renumbered: 25 of silence, two rounds of what is tried, and a slow machine."""
 
 
+@pytest.fixture(scope="module")
+def told(request: pytest.FixtureRequest) -> Iterator[Told]:
+    with stories.tell(request) as futures:
+        yield futures
+
+
+@stories.test
 def test_two_gateways_behind_nat_find_each_other_by_what_a_third_hears_and_again_after_one_is_renumbered() -> None:
     with behind(CONE, CONE) as world:
         seen = await_true("c hears both", lambda: found if (found := world.heard()).keys() == {"a", "b"} else None)
@@ -41,6 +51,7 @@ def test_two_gateways_behind_nat_find_each_other_by_what_a_third_hears_and_again
         assert time.monotonic() - began < AGAIN_SECONDS
 
 
+@stories.test
 def test_a_gateway_behind_a_nat_that_keeps_no_port_reaches_one_in_the_open_and_again_after_it_is_renumbered() -> None:
     with behind(SYMMETRIC, CONE) as world:
         assert world.reaches("c", "a")
@@ -76,7 +87,8 @@ def asks(world: NatWorld) -> str:
     return world.spaces["a"].run(sys.executable, "-c", ASK, world.keys["b"].gateway_address).strip()
 
 
-def test_behind_two_nats_that_keep_no_port_a_third_member_carries_if_it_says_so_and_else_status_says_why() -> None:
+@stories.test
+def test_behind_two_nats_that_keep_no_port_status_says_why_while_nobody_carries() -> None:
     with behind(SYMMETRIC, SYMMETRIC) as world:
         seen = world.heard()
         for name in ("a", "b"):
@@ -88,6 +100,12 @@ def test_behind_two_nats_that_keep_no_port_a_third_member_carries_if_it_says_so_
         await_true("a says why", lambda: why in world.log("a"), 90)
         assert not world.reaches("a", "b", "2")
 
+
+@stories.test
+def test_behind_two_nats_that_keep_no_port_a_third_member_carries_if_it_says_so() -> None:
+    with behind(SYMMETRIC, SYMMETRIC) as world:
+        seen = world.heard()
+        assert not world.reaches("a", "b", "2")
         world.relay = True
         for name in ("c", "a", "b"):
             world.tell(name, seen)

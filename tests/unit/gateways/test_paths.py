@@ -5,7 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from federation.model.standing import UNKNOWN, Standing
-from gateways.probe.paths import EXPIRES, Now, Paths, Trip
+from gateways.probe.paths import EXTRAS, Now, Paths
+from gateways.probe.trips import EXPIRES, Trip
 
 A, B = "fd00:1::1", "fd00:2::1"
 T = 1_700_000_000_000
@@ -78,7 +79,7 @@ def test_standings_are_the_same_object_until_a_way_is_another() -> None:
 
 
 @pytest.mark.parametrize(
-    ("busy", "rtt", "bar"), [(True, 0.06, 1.4), (True, 0.14, 1.5), (False, 0.06, 2.6), (False, 0.14, 2.9)]
+    ("busy", "rtt", "bar"), [(True, 0.06, 1.0), (True, 0.14, 1.05), (False, 0.06, 1.8), (False, 0.14, 2.1)]
 )
 def test_a_cut_is_found(busy: bool, rtt: float, bar: float) -> None:
     for offset in (0.01, 0.21, 0.51, 0.99):
@@ -88,6 +89,71 @@ def test_a_cut_is_found(busy: bool, rtt: float, bar: float) -> None:
         way.reaches = lambda address, moment, cut=cut: moment < cut  # type: ignore[misc]
         assert way.changed(A, 20.0) - cut < bar
         assert way.paths.standing(A) == Standing(up=False, since=at(way.time - 0.01).wall_ms)
+
+
+def test_a_cut_right_after_the_first_handshake_is_found_as_soon() -> None:
+    """What was sent meanwhile is answered together, late."""
+    way = Way({A: True}, 0.02)
+    while way.time < 0.8:
+        way.rtt = 0.82 - way.time
+        way.until(way.time + 0.01)
+    way.until(1.0)
+    way.reaches = lambda address, moment: moment < 1.1
+    assert way.changed(A, 20.0) < 2.1
+
+
+@pytest.mark.parametrize("busy", [True, False])
+@pytest.mark.parametrize("rtt", [0.002, 0.06, 0.2])
+def test_a_blackout_of_less_than_three_pauses_takes_no_way_down_and_is_little_loss(busy: bool, rtt: float) -> None:
+    """Both directions at once: what was on its way back is lost too."""
+    for offset in range(20):
+        way = Way({A: busy}, rtt)
+        way.until(60 + offset / 100)
+        end = way.time + 0.59 - rtt
+        way.reaches = lambda address, moment, begin=way.time, end=end: not begin - rtt <= moment < end  # type: ignore[misc]
+        seen = set()
+        while way.time < end + 8:
+            way.until(way.time + 0.05)
+            seen.add(way.paths.standing(A))
+        assert all(one.up and one.loss <= 10 for one in seen)
+
+
+@pytest.mark.parametrize("slow", [0.3, 0.5, 0.7])
+def test_a_round_trip_that_is_longer_from_one_probe_to_the_next_is_no_cut(slow: float) -> None:
+    way = Way({A: True}, 0.02)
+    way.until(60)
+    way.rtt = slow
+    while way.time < 90:
+        way.until(way.time + 0.05)
+        assert way.paths.standing(A).up
+    assert way.paths.standing(A).loss == 0
+    way.probes.clear()
+    way.until(100)
+    assert len(way.probes) == 50, "it is not late any more"
+
+
+def test_a_late_probe_makes_haste_until_one_is_answered() -> None:
+    way = Way({A: False})
+    way.until(10)
+    way.probes.clear()
+    way.reaches = lambda address, moment: moment > 10.3
+    way.until(20)
+    haste = [moment for moment, _ in way.probes if moment < 10.95]
+    assert haste == pytest.approx([10.0, 10.2, 10.25, 10.3, 10.35, 10.4, 10.6], abs=0.011)
+    assert len(way.probes) == len(haste) + 9
+
+
+def test_of_a_thousand_ways_that_fall_silent_at_once_extra_probes_are_bounded_and_each_is_found() -> None:
+    """Those in doubt are probed five times a second anyway."""
+    for count in (40, 150, 1_000):
+        way = Way({f"fd00::{number:x}": True for number in range(count)})
+        way.until(5.1)
+        cut = way.time
+        way.probes.clear()
+        way.reaches = lambda address, moment: False
+        way.until(cut + 1.3)
+        assert not any(one.up for one in way.paths.standings().values())
+        assert len(way.probes) <= 1.3 * (5 * count + EXTRAS) + count
 
 
 def test_a_healed_way_needs_three_answers_and_more_when_it_flaps() -> None:

@@ -11,7 +11,7 @@ from gateways.intent import intend
 from gateways.keys import Key, Keys, with_keys
 from gateways.planner import Planner
 from gateways.probe.counters import link_reports, received, silent_gateways, unsealed
-from gateways.probe.paths import NO_TRIP
+from gateways.probe.trips import NO_TRIP
 from gateways.relay.carrier import fars
 from gateways.render.gateway_table import gateway_table
 from gateways.render.wireguard import Actual, Counters, device_of
@@ -165,7 +165,7 @@ def test_reports_are_about_the_link_in_use_and_a_spare_one_is_no_trouble() -> No
     outcome, up = outcome_of(state), EU.gateway_address
     reports = link_reports(state.tunnels, outcome.actual, 1_010, lambda _: NO_TRIP, lambda _: UNKNOWN, {})
     assert {key: (one.handshake_age, one.rx) for key, one in reports.items()} == {"link/eu-central/1": (10, 100)}
-    assert received(state.tunnels, outcome.actual) == {up: 100}
+    assert received(state.tunnels, outcome.actual, state.ways) == {up: 100}
     assert unsealed(state.tunnels, outcome, 1_010) == ()
     assert [one.key for one in fars(state.tunnels)] == [b"a" * 32]
 

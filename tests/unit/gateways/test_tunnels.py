@@ -13,7 +13,7 @@ from gateways.evidence import NOTHING, Evidence
 from gateways.intent import intend
 from gateways.planner import Planner
 from gateways.probe.counters import link_reports, silent_gateways, unreached
-from gateways.probe.paths import NO_TRIP
+from gateways.probe.trips import NO_TRIP
 from gateways.render.tables import table_of
 from gateways.render.wireguard import Actual, Counters, device_of
 from gateways.state import RELAY_PORT, NodeState, Tunnel, Way
