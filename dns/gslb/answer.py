@@ -1,24 +1,29 @@
 """The answer to one question (RFC 1034 section 4.3.2, RFC 2308). Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import partial
 from itertools import islice
 
 from msgspec import Struct
 
 from gslb.locality import SCOPE
+from gslb.lookup import ANY, Step, look_up, targets_of
 from gslb.steer import FAMILY, Client, Steering, version_of
-from gslb.zone import AAAA, NS, SOA, SRV, TXT, A, Row, Rows, Zone
+from gslb.zone import AAAA, DS, NS, A, Row, Rows, Zone, lies_in
 
-NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED = 0, 1, 2, 3, 4, 5
-ANY = 255
+NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED, YXDOMAIN = 0, 1, 2, 3, 4, 5, 6
 TARGETS_MAX = 32
 """Hosts whose addresses an answer brings along; who wants those of more asks."""
 
-_FIRST_OF_ANY = (A, AAAA, SRV, SOA, NS, TXT)
+CHAIN_MAX = 16
+"""CNAMEs of one answer; who would know where it goes on asks for that."""
 
 
 class Answered(Struct, frozen=True):
-    """`negative` is the SOA of the authority section; `scope` the bits of the client subnet that the answer is for."""
+    """`negative` is the SOA of the authority section; `scope` the bits of the client subnet that the answer is for.
+    A referral is no word of authority: `referral` are the delegation's NS records, and without the addresses in
+    `additional` it is of no use.
+    """
 
     code: int
     zone: str = ""
@@ -26,32 +31,72 @@ class Answered(Struct, frozen=True):
     additional: Rows = ()
     negative: Row | None = None
     scope: int = 0
+    referral: Rows = ()
+
+    @property
+    def authoritative(self) -> bool:
+        """True when it is this server's own word."""
+        return bool(self.zone) and not (self.referral and not self.records)
 
 
 def answer(steering: Steering, name: str, kind: int, client: Client, now: int) -> Answered:
-    """Answer for a lower-case name without its final dot and a query type of class IN, at this Unix millisecond."""
-    zone = steering.table.zone_of(name)
+    """Answer for a lower-case name without its final dot and a query type of class IN, at this Unix millisecond.
+
+    CNAMEs are followed within our own zones; the code is that of the last name (RFC 6604 section 3).
+    """
+    zone = _zone_for(steering, name, kind)
     if zone is None:
-        return Answered(REFUSED)
+        return Answered(REFUSED if steering.table.known else SERVFAIL)
+    first, rows, at = zone.apex, Rows(), name
+    seen = {name}
+    while True:
+        found, step = _one(steering, zone, at, kind, client, now)
+        rows += found.records
+        if not (step.target and len(seen) < CHAIN_MAX) or step.target in seen:
+            break
+        following = _zone_for(steering, step.target, kind)
+        if following is None:
+            break
+        zone, at = following, step.target
+        seen.add(at)
+    return Answered(found.code, first, rows, found.additional, found.negative, found.scope, found.referral)
+
+
+def _zone_for(steering: Steering, name: str, kind: int) -> Zone | None:
+    """The zone that answers: of DS at an apex the one above, where that is ours too (RFC 4035 section 3.1.4.1)."""
+    zone = steering.table.zone_of(name)
+    if kind == DS and zone is not None and zone.apex == name:
+        return steering.table.zone_of(name.partition(".")[2]) or zone
+    return zone
+
+
+def _one(steering: Steering, zone: Zone, name: str, kind: int, client: Client, now: int) -> tuple[Answered, Step]:
     if name in steering.table.steered:
-        found = _steered(steering, name, kind, client, now)
+        found = _steered(steering, zone, name, kind, client, now)
         if found is not None:
-            return found
-    rrsets = steering.rrsets(zone, name, now)
-    if rrsets is None:
-        return Answered(NXDOMAIN, zone.apex, negative=zone.soa)
-    if kind == ANY:
-        kind = next((one for one in _FIRST_OF_ANY if one in rrsets), ANY)
-    if kind not in rrsets:
-        return Answered(NOERROR, zone.apex, negative=zone.soa)
-    return Answered(NOERROR, zone.apex, rrsets[kind], _targets(steering, zone, rrsets[kind], now))
+            return found, Step()
+    data = partial(steering.rrsets, zone, now=now)
+    step = look_up(zone, data, name, kind)
+    return _said(steering, zone, step, now), step
 
 
-def _steered(steering: Steering, name: str, kind: int, client: Client, now: int) -> Answered | None:
+def _said(steering: Steering, zone: Zone, step: Step, now: int) -> Answered:
+    if step.cut:
+        rows = (steering.rrsets(zone, step.cut, now) or {})[NS]
+        return Answered(NOERROR, zone.apex, additional=_targets(steering, zone, rows, now), referral=rows)
+    if step.too_long:
+        return Answered(YXDOMAIN, zone.apex, step.records)
+    if step.records:
+        more = () if step.target else _targets(steering, zone, step.records, now)
+        return Answered(NOERROR, zone.apex, step.records, more)
+    if not steering.table.known:
+        return Answered(SERVFAIL)
+    return Answered(NOERROR if step.exists else NXDOMAIN, zone.apex, negative=zone.soa)
+
+
+def _steered(steering: Steering, zone: Zone, name: str, kind: int, client: Client, now: int) -> Answered | None:
     """The picked member's addresses; for ANY those of one family (RFC 8482 section 4.1). None when there are none."""
     ttl = steering.table.steered[name].name.ttl
-    zone = steering.table.zone_of(name)
-    assert zone is not None
     for one in _families(kind):
         addresses = steering.choose(name, one, client, now).addresses
         if addresses:
@@ -64,10 +109,9 @@ def _families(kind: int) -> Sequence[int]:
     return (A, AAAA) if kind == ANY else (kind,) if kind in FAMILY else ()
 
 
-def _targets(steering: Steering, zone: Zone, rows: Rows, now: int) -> Rows:
-    """The addresses of the hosts in this zone that NS and SRV records name (RFC 1034 section 3.6, RFC 2782), of
-    many only the first.
-    """
-    named = dict.fromkeys(data.rpartition(" ")[2].rstrip(".") for _, kind, _, data in rows if kind in (NS, SRV))
-    found = [steering.rrsets(zone, name, now) or {} for name in islice(named, TARGETS_MAX)]
+def _targets(steering: Steering, zone: Zone, rows: Iterable[Row], now: int) -> Rows:
+    """The addresses in this zone of the hosts that these records name, of many only the first."""
+    named = dict.fromkeys(targets_of(tuple(rows)))
+    inside = (name for name in named if lies_in(name, zone.apex))
+    found = [steering.rrsets(zone, name, now) or {} for name in islice(inside, TARGETS_MAX)]
     return tuple(row for rrsets in found for kind in FAMILY for row in rrsets.get(kind, ()))

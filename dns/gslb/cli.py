@@ -12,6 +12,7 @@ from federation.local.commands import add_commands
 
 if TYPE_CHECKING:
     from federation.link.enroll import How
+    from gslb.files import ZoneFiles
     from gslb.locality import Line
 
 STATE = click.option(
@@ -25,7 +26,8 @@ def dns() -> None:
 
 
 @dns.command()
-@STATE
+@click.option("--state", type=click.Path(path_type=Path, file_okay=False), help="Folder made by `isthmus enroll`.")
+@click.option("--zone-file", multiple=True, metavar="[APEX=]FILE", help="A zone to serve as well; may be repeated.")
 @click.option("--listen", required=True, multiple=True, help="ADDRESS:PORT for UDP and TCP; may be repeated.")
 @click.option("--subnets", type=click.Path(path_type=Path), help="Where clients stand: lines CIDR MEMBER-or-REGION.")
 @click.option(
@@ -34,31 +36,85 @@ def dns() -> None:
 @click.option("--metrics", help="ADDRESS:PORT for Prometheus metrics.")
 @with_enrolling("dns")
 def serve(
-    state: Path,
+    state: Path | None,
+    zone_file: tuple[str, ...],
     listen: tuple[str, ...],
     subnets: Path | None,
     outside: tuple[str, ...],
     metrics: str | None,
     how: How | None,
 ) -> None:
-    """Answer clusterset.local and public names from the controller's handout, or from the last good one on disk."""
+    """Answer clusterset.local and public names from the controller's handout, or from the last good one on disk.
+
+    Without --state the zones of the files alone, without a federation. Files are read again when they change.
+    """
     import asyncio
 
     from federation.link.enroll_options import enrolled_anew
     from federation.telemetry import serve_metrics, setup_logging, split_address
-    from gslb.daemon import Daemon
+    from gslb.files import ZoneFiles, parse_given
 
+    files = ZoneFiles(parse_given(zone_file))
     addresses = [split_address(text, "--listen") for text in listen]
     lines = read_subnets(subnets)
     anchors = [anchor(text) for text in outside]
     setup_logging("dns")
+    if state is None:
+        check_alone(zone_file, how is not None, subnets, outside)
+        serve_alone(files, addresses, metrics)
+        return
+    from gslb.daemon import Daemon
+
     if how is not None:
         serve_metrics(metrics)
     again = enrolled_anew(state, how)
-    daemon = Daemon(state, lines, anchors, again)
+    daemon = Daemon(state, lines, anchors, again, files)
     if how is None:
         serve_metrics(metrics)
     asyncio.run(daemon.run(addresses))
+
+
+def check_alone(zone_files: tuple[str, ...], enrols: bool, subnets: Path | None, outside: tuple[str, ...]) -> None:
+    """UsageError for what needs a federation."""
+    if not zone_files:
+        raise click.UsageError("give --state DIR, --zone-file FILE, or both")
+    if enrols or subnets or outside:
+        raise click.UsageError("--enroll, --subnets and --outside are for --state, which is not given")
+
+
+def serve_alone(files: ZoneFiles, addresses: list[tuple[str, int]], metrics: str | None) -> None:
+    """Serve the zones of files until stopped."""
+    import asyncio
+
+    from federation.telemetry import serve_metrics
+    from gslb.standalone import Standalone
+
+    serve_metrics(metrics)
+    asyncio.run(Standalone(files).run(addresses))
+
+
+@dns.command()
+@click.argument("zone_file", nargs=-1, required=True, metavar="[APEX=]FILE...")
+def check(zone_file: tuple[str, ...]) -> None:
+    """Check zone files as `serve` reads them, without serving. Exit status 2 when one is not good."""
+    from federation.model.errors import InputError
+    from gslb.files import parse_given
+    from gslb.master import load_zone
+
+    faults = []
+    for one in parse_given(zone_file):
+        try:
+            zone = load_zone(one.path.read_text(encoding="utf-8"), str(one.path), one.apex)
+        except InputError as error:
+            faults.append(error.text)
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else f"byte {error.start} is not UTF-8 text"
+            faults.append(f"{one.path}: {why}")
+        else:
+            records = sum(len(rows) for found in zone.names.values() for rows in found.values())
+            click.echo(f"{one.path}: zone {zone.apex}, {len(zone.names)} names, {records} records")
+    if faults:
+        raise InputError("; ".join(faults), "E125")
 
 
 @dns.command()

@@ -21,12 +21,14 @@ from gslb import metrics
 from gslb.checks import Address, evidence, problems, reports
 from gslb.control import Control, Question
 from gslb.explain import explain
+from gslb.files import ZoneFiles
 from gslb.locality import Line
 from gslb.probe import Watch
 from gslb.serve import Server
 from gslb.steer import Steering, client_of
 from gslb.table import Compiler, Table
 from gslb.wire import respond
+from gslb.zone import NO_ZONES
 
 log = logging.getLogger("dns")
 
@@ -46,15 +48,18 @@ class Daemon:
         lines: tuple[Line, ...] = (),
         outside: Sequence[Address] = (),
         again: Callable[[], Awaitable[None]] | None = None,
+        files: ZoneFiles | None = None,
     ) -> None:
-        """`again` enrols this server anew, where it can do that by itself. InputError when the folder was not enrolled
-        for a DNS server.
+        """`again` enrols this server anew, where it can do that by itself; `files` are zones to serve beside the
+        handout's. InputError when the folder was not enrolled for a DNS server.
         """
         self._feed = Feed.open(directory)
         self._feed.again = again
         if self._feed.enrolled.role != "dns":
             raise InputError(f"{directory}: enrolled as {self._feed.enrolled.role}, which is no DNS server")
         self._compiler = Compiler(lines)
+        self._files = files or ZoneFiles(())
+        self._zones = NO_ZONES
         self._watch = Watch(outside)
         self._moves = LocalMoves(directory)
         self._control = Control(directory, self._explained, self._obey)
@@ -96,7 +101,11 @@ class Daemon:
         """One pass: table, evidence, report. What is the same as before costs nothing of note."""
         over = self._moves.obey(self._feed.values.get("orders"))
         told = self._moves.drains
-        if self._feed.head is not None and (self._feed.tree.root != self._seen or told != self._told or over):
+        moved = self._files.look() is not self._zones
+        self._zones = self._files.look()
+        if self._feed.head is None and moved:
+            self._table = Table(dict(self._zones), 0, known=False)
+        if self._feed.head is not None and (self._feed.tree.root != self._seen or told != self._told or over or moved):
             self._told = told
             self._compile(self._feed.head.revision)
         if self._table is not None:
@@ -117,7 +126,7 @@ class Daemon:
         """Put the feed's handout into force; the last good one stays when it cannot be read."""
         self._seen = self._feed.tree.root
         try:
-            self._table = self._compiler.compile(self._moves.over_all(self._feed.values), revision)
+            self._table = self._compiler.compile(self._moves.over_all(self._feed.values), revision, self._zones)
         except ValueError as error:
             self._fault = (f"E114 handout {revision} cannot be read: {error}; the last good one stays in force",)
             return
@@ -135,7 +144,7 @@ class Daemon:
     def _report(self) -> None:
         table = self._table.problems if self._table is not None else ()
         disk = (*self._feed.disk.problems, *self._moves.problems)
-        found = (*self._fault, *table, *problems(self._watch.findings), *disk)
+        found = (*self._fault, *table, *self._files.problems, *problems(self._watch.findings), *disk)
         self._problems.say(found)
         node = NodeReport(
             node=self._feed.enrolled.node,

@@ -4,7 +4,7 @@ What one key of the handout gives is worked out once and kept while the key stay
 what changed, and one copy of the indexes.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from operator import is_
 
 from msgspec import Struct
@@ -16,13 +16,15 @@ from federation.model.standing import Standing
 from gslb.cluster import ZONE, Piece, cluster_zone, piece_of
 from gslb.headless import Headless
 from gslb.locality import Line, Subnets, compile_subnets
-from gslb.zone import Zone, enclosing, public_zones
+from gslb.zone import AAAA, CNAME, NO_ZONES, A, Zone, enclosing, parents, public_zones
 
 
 class Table(Struct, frozen=True):
     """What is answered. `zones` by apex; `steered` are the public names inside them, `headless` the headless services
     of clusterset.local by name; `ways` is what our own gateways find of the links to other members, `witnesses` the
-    other members whose record says that a member's target for a host is down; `problems` one line each."""
+    other members whose record says that a member's target for a host is down; `problems` one line each. `known` is
+    False while there are zone files alone because no handout ever came: then nothing is said not to exist.
+    """
 
     zones: dict[str, Zone]
     serial: int
@@ -35,6 +37,7 @@ class Table(Struct, frozen=True):
     key: bytes = b""
     witnesses: dict[tuple[str, str], frozenset[str]] = {}
     problems: tuple[str, ...] = ()
+    known: bool = True
 
     def zone_of(self, name: str) -> Zone | None:
         """The most specific zone that this lower-case name lies in; None when it is not ours to answer."""
@@ -52,18 +55,20 @@ class Compiler:
         self._pieces: dict[ServiceKey, tuple[_Told, Piece]] = {}
         self._mapped: tuple[object, Subnets] | None = None
 
-    def compile(self, values: Mapping[str, Struct], serial: int) -> Table:
-        """The table of this handout; `serial` is its revision."""
+    def compile(self, values: Mapping[str, Struct], serial: int, files: Mapping[str, Zone] = NO_ZONES) -> Table:
+        """The table of this handout; `serial` is its revision. `files` are zones from files, by apex: they stand beside
+        those of the handout, and one of these has the names of its file.
+        """
         site = values.get("site")
         own, domain = (site.member, site.domain) if isinstance(site, Site) else ("", "")
         places: dict[str, Place] = {value.member: value for value in values.values() if isinstance(value, Place)}
         public, problems = public_zones(own, places.values(), serial)
         pieces = self._imported(values.values())
         headless = {one.headless.item.service.host: one.headless for one in pieces if one.headless}
-        zones = {ZONE: cluster_zone(pieces, serial), **public}
+        zones = {ZONE: cluster_zone(pieces, serial), **public, **files}
         named = sorted((key, value) for key, value in values.items() if isinstance(value, Steered))
         steered = {value.name.host: value for _, value in reversed(named)}
-        served, shadowed = _served(zones, steered)
+        served, shadowed = _served(zones, public, files, steered)
         subnets = self._subnets(own, places.values())
         return Table(
             zones={apex: zone.with_names(served.get(apex, ())) for apex, zone in zones.items()},
@@ -138,16 +143,31 @@ def _witnesses(own: str, values: Iterable[Struct]) -> dict[tuple[str, str], froz
     return {key: frozenset(observers) for key, observers in found.items()}
 
 
-def _served(zones: Mapping[str, Zone], steered: Mapping[str, Steered]) -> tuple[dict[str, list[str]], list[str]]:
-    """The public names inside our public zones, by zone; and what stands in the way of others."""
+def _served(
+    zones: Mapping[str, Zone], granted: Collection[str], files: Collection[str], steered: Mapping[str, Steered]
+) -> tuple[dict[str, list[str]], list[str]]:
+    """The public names inside the zones granted to us, by zone; and what stands in the way of others."""
     found: dict[str, list[str]] = {}
     problems = []
     for host in steered:
         zone = enclosing(zones, host)
-        if zone is None or zone.apex == ZONE:
+        if zone is None or zone.apex not in granted:
             continue
-        if host in zone.names and host != zone.apex:
-            problems.append(f'GlobalName "{host}": is the name of a DNS server of zone {zone.apex}; choose another')
+        why = _taken(zone, host, zone.apex in files)
+        if why:
+            problems.append(f'GlobalName "{host}": {why}; choose another')
             continue
         found.setdefault(zone.apex, []).append(host)
     return found, problems
+
+
+def _taken(zone: Zone, host: str, file: bool) -> str:
+    """Why a steered name cannot stand there ("": it can): the zone has addresses for it, or leads elsewhere."""
+    if not file:
+        server = host in zone.names and host != zone.apex
+        return f"is the name of a DNS server of zone {zone.apex}" if server else ""
+    above = next((one for one in (host, *parents(host, zone.apex)) if one in zone.cuts or one in zone.dnames), None)
+    if above is not None:
+        return f"zone {zone.apex} leads elsewhere from {above}"
+    held = {A, AAAA, CNAME}.intersection(zone.names.get(host, {}))
+    return f"zone {zone.apex} has addresses of its own there" if held else ""

@@ -56,7 +56,7 @@ def respond(steering: Steering | None, data: bytes, client: Client, tcp: bool, n
     except MalformedError:
         return _bare(data, FORMERR)
     response, found = _answered(steering, query, client, now)
-    return Reply(_fit(response, _limit(query, tcp)), found.code, found.zone)
+    return Reply(_fit(response, _limit(query, tcp), bool(found.referral)), found.code, found.zone)
 
 
 def _answered(
@@ -115,12 +115,11 @@ def _fill(response: dns.message.Message, query: Query, found: Answered, options:
         flags = int(dns.flags.DO) if query.edns.do else 0
         response.use_edns(0, flags, UDP_MAX, options=options)
     response.set_rcode(dns.rcode.Rcode(found.code))
-    if found.zone:
+    if found.authoritative:
         response.flags |= dns.flags.AA
     _add(response, response.answer, found.records)
     _add(response, response.additional, found.additional)
-    if found.negative is not None:
-        _add(response, response.authority, (found.negative,))
+    _add(response, response.authority, found.referral if found.negative is None else (found.negative,))
     return found
 
 
@@ -154,16 +153,18 @@ def _limit(query: Query, tcp: bool) -> int:
     return UDP_PLAIN if query.edns is None else max(UDP_PLAIN, min(query.edns.payload, UDP_MAX))
 
 
-def _fit(response: dns.message.Message, limit: int) -> bytes:
-    """The whole response; else without its additional section; else empty with TC, so that the client comes by TCP."""
+def _fit(response: dns.message.Message, limit: int, glue: bool = False) -> bytes:
+    """The whole response; else without its additional section, where that is no glue (RFC 9471); else empty with TC, so
+    that the client comes by TCP.
+    """
     if RECORD_MIN * sum(map(len, response.answer)) < limit:
         with contextlib.suppress(dns.exception.TooBig):
             return response.to_wire(max_size=limit)
-    if response.additional:
+    if response.additional and not glue:
         response.additional.clear()
         return _fit(response, limit)
-    response.answer.clear()
-    response.authority.clear()
+    for section in (response.answer, response.authority, response.additional):
+        section.clear()
     response.flags |= dns.flags.TC
     return response.to_wire()
 

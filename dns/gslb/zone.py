@@ -7,7 +7,7 @@ from msgspec import Struct, structs
 
 from federation.model.handout import Place
 
-A, NS, SOA, TXT, AAAA, SRV = 1, 2, 6, 16, 28, 33
+A, NS, CNAME, SOA, TXT, AAAA, SRV, DNAME, DS = 1, 2, 5, 6, 16, 28, 33, 39, 43
 CLUSTER = "clusterset.local"
 NEGATIVE_TTL = 30
 """Seconds that a resolver may keep a negative answer of a public zone (RFC 2308 section 5), and the SOA."""
@@ -26,12 +26,16 @@ RRsets = Mapping[int, Rows]
 
 class Zone(Struct, frozen=True):
     """One zone: `names` with their fixed RRsets by type (lower case, no final dot), and `inner`, every empty
-    non-terminal and every name whose data is not fixed."""
+    non-terminal and every name whose data is not fixed. `cuts` are the names that are delegated, `dnames` those with a
+    DNAME.
+    """
 
     apex: str
     soa: Row
     names: dict[str, RRsets]
     inner: frozenset[str]
+    cuts: frozenset[str] = frozenset()
+    dnames: frozenset[str] = frozenset()
 
     def exists(self, name: str) -> bool:
         """True when the name has data or stands above one that has (RFC 8020)."""
@@ -41,6 +45,9 @@ class Zone(Struct, frozen=True):
         """The zone in which these names exist too."""
         more = {name for host in hosts for name in (host, *parents(host, self.apex))}
         return structs.replace(self, inner=self.inner | more) if more else self
+
+
+NO_ZONES: Mapping[str, Zone] = {}
 
 
 def make_zone(apex: str, soa: Row, names: dict[str, RRsets], inner: Iterable[str] = ()) -> Zone:
@@ -70,7 +77,7 @@ def public_zones(own: str, places: Iterable[Place], serial: int) -> tuple[dict[s
     """The zones granted to the member `own` by apex, and one line for each that cannot be served."""
     ranked = sorted(places, key=lambda place: place.number)
     granted = sorted(zone for place in ranked if place.member == own for zone in place.zones)
-    zones = {apex: _public(apex, ranked, serial) for apex in granted if not _inside_cluster(apex)}
+    zones = {apex: _public(apex, ranked, serial) for apex in granted if not lies_in(apex, CLUSTER)}
     return zones, [
         f'zone "{apex}": lies in {CLUSTER}, which has its own names' for apex in granted if apex not in zones
     ]
@@ -109,5 +116,11 @@ def _addresses(host: str, addresses: Iterable[str]) -> dict[int, Rows]:
     return found
 
 
-def _inside_cluster(apex: str) -> bool:
-    return apex == CLUSTER or apex.endswith("." + CLUSTER)
+def lies_in(name: str, apex: str) -> bool:
+    """True for the apex and for every name below it."""
+    return name == apex or name.endswith(f".{apex}")
+
+
+def serial_of(zone: Zone) -> int:
+    """The serial of its SOA."""
+    return int(zone.soa[3].split()[2])
