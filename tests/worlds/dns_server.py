@@ -12,8 +12,8 @@ from tests.worlds.public_cli import ISTHMUS
 
 
 @contextmanager
-def running(folder: Path, *options: str) -> Iterator[tuple[int, ...]]:
-    """The server on two ports, the second on IPv6, and a port for metrics."""
+def running(folder: Path, *options: str, alone: bool = False) -> Iterator[tuple[int, ...]]:
+    """The server on two ports, the second on IPv6, and a port for metrics. `alone`: the folder is no state of it."""
     ports = free_port(), free_port(), free_port()
     listen = (
         "--listen",
@@ -25,7 +25,8 @@ def running(folder: Path, *options: str) -> Iterator[tuple[int, ...]]:
     )
     log = folder / "log"
     with log.open("ab") as out:
-        started = subprocess.Popen([ISTHMUS, "dns", "serve", "--state", str(folder), *listen, *options], stderr=out)
+        state = () if alone else ("--state", str(folder))
+        started = subprocess.Popen([ISTHMUS, "dns", "serve", *state, *listen, *options], stderr=out)
     try:
         await_true("the server is up", lambda: "DNS server is up" in log.read_text() or started.poll() is not None)
         yield ports
