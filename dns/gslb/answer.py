@@ -51,6 +51,8 @@ def answer(steering: Steering, name: str, kind: int, client: Client, now: int) -
     seen = {name}
     while True:
         found, step = _one(steering, zone, at, kind, client, now)
+        if found.code == SERVFAIL:
+            return found
         rows += found.records
         if not (step.target and len(seen) < CHAIN_MAX) or step.target in seen:
             break

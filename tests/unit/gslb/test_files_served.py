@@ -79,6 +79,7 @@ def test_before_any_handout_what_is_in_files_is_answered_and_nothing_is_said_not
     assert ask(table, f"mail.{ZONE}", "A") == ("NOERROR", ["192.0.2.25"])
     assert ask(table, SHOP, "A") == ask(table, "nobody.test", "A") == ("SERVFAIL", [])
     assert ask(table, f"x.away.{ZONE}", "A") == ("NOERROR", [])
+    assert ask(table, f"www.{ZONE}", "A") == ("SERVFAIL", [])
 
 
 @pytest.fixture
