@@ -12,12 +12,14 @@ from federation.local.commands import add_commands
 
 if TYPE_CHECKING:
     from federation.link.enroll import How
-    from gslb.files import ZoneFiles
     from gslb.locality import Line
 
 STATE = click.option(
     "--state", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder made by `isthmus enroll`."
 )
+
+
+NSID_MAX = 64
 
 
 @click.group()
@@ -34,6 +36,12 @@ def dns() -> None:
     "--outside", multiple=True, help="ADDRESS:PORT (TCP) that answers when we reach the outside; may be repeated."
 )
 @click.option("--metrics", help="ADDRESS:PORT for Prometheus metrics.")
+@click.option(
+    "--nsid", default="", metavar="NAME", help="What this server is called, told to who asks (NSID, id.server)."
+)
+@click.option(
+    "--cookie-secrets", type=click.Path(path_type=Path), help="Of DNS cookies: one file for all servers of a zone."
+)
 @with_enrolling("dns")
 def serve(
     state: Path | None,
@@ -42,6 +50,8 @@ def serve(
     subnets: Path | None,
     outside: tuple[str, ...],
     metrics: str | None,
+    nsid: str,
+    cookie_secrets: Path | None,
     how: How | None,
 ) -> None:
     """Answer clusterset.local and public names from the controller's handout, or from the last good one on disk.
@@ -52,23 +62,28 @@ def serve(
 
     from federation.link.enroll_options import enrolled_anew
     from federation.telemetry import serve_metrics, setup_logging, split_address
+    from gslb.cookie_secrets import CookieSecrets
     from gslb.files import ZoneFiles, parse_given
 
-    files = ZoneFiles(parse_given(zone_file))
+    check_name(nsid)
+    files, secrets = ZoneFiles(parse_given(zone_file)), CookieSecrets(cookie_secrets)
     addresses = [split_address(text, "--listen") for text in listen]
     lines = read_subnets(subnets)
     anchors = [anchor(text) for text in outside]
     setup_logging("dns")
     if state is None:
+        from gslb.standalone import Standalone
+
         check_alone(zone_file, how is not None, subnets, outside)
-        serve_alone(files, addresses, metrics)
+        serve_metrics(metrics)
+        asyncio.run(Standalone(files, secrets, nsid).run(addresses))
         return
     from gslb.daemon import Daemon
 
     if how is not None:
         serve_metrics(metrics)
     again = enrolled_anew(state, how)
-    daemon = Daemon(state, lines, anchors, again, files)
+    daemon = Daemon(state, lines, anchors, again, files, secrets, nsid)
     if how is None:
         serve_metrics(metrics)
     asyncio.run(daemon.run(addresses))
@@ -82,15 +97,14 @@ def check_alone(zone_files: tuple[str, ...], enrols: bool, subnets: Path | None,
         raise click.UsageError("--enroll, --subnets and --outside are for --state, which is not given")
 
 
-def serve_alone(files: ZoneFiles, addresses: list[tuple[str, int]], metrics: str | None) -> None:
-    """Serve the zones of files until stopped."""
-    import asyncio
+def check_name(nsid: str) -> None:
+    """InputError for what cannot be told in an answer."""
+    from federation.model.errors import InputError
 
-    from federation.telemetry import serve_metrics
-    from gslb.standalone import Standalone
-
-    serve_metrics(metrics)
-    asyncio.run(Standalone(files).run(addresses))
+    if len(nsid) > NSID_MAX or not all("!" <= one <= "~" for one in nsid):
+        raise InputError(
+            f'--nsid "{nsid[:NSID_MAX]}": is not printable ASCII without spaces, {NSID_MAX} characters at most'
+        )
 
 
 @dns.command()

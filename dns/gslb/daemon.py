@@ -20,9 +20,11 @@ from federation.telemetry import Problems
 from gslb import metrics
 from gslb.checks import Address, evidence, problems, reports
 from gslb.control import Control, Question
+from gslb.cookie_secrets import CookieSecrets
 from gslb.explain import explain
 from gslb.files import ZoneFiles
 from gslb.locality import Line
+from gslb.options import Itself
 from gslb.probe import Watch
 from gslb.serve import Server
 from gslb.steer import Steering, client_of
@@ -49,9 +51,12 @@ class Daemon:
         outside: Sequence[Address] = (),
         again: Callable[[], Awaitable[None]] | None = None,
         files: ZoneFiles | None = None,
+        secrets: CookieSecrets | None = None,
+        name: str = "",
     ) -> None:
         """`again` enrols this server anew, where it can do that by itself; `files` are zones to serve beside the
-        handout's. InputError when the folder was not enrolled for a DNS server.
+        handout's, `name` is what this server is called (NSID). InputError when the folder was not enrolled for a DNS
+        server.
         """
         self._feed = Feed.open(directory)
         self._feed.again = again
@@ -60,6 +65,8 @@ class Daemon:
         self._compiler = Compiler(lines)
         self._files = files or ZoneFiles(())
         self._zones = NO_ZONES
+        self._secrets = secrets or CookieSecrets(None)
+        self._itself = Itself(name, self._secrets.now)
         self._watch = Watch(outside)
         self._moves = LocalMoves(directory)
         self._control = Control(directory, self._explained, self._obey)
@@ -101,6 +108,7 @@ class Daemon:
         """One pass: table, evidence, report. What is the same as before costs nothing of note."""
         over = self._moves.obey(self._feed.values.get("orders"))
         told = self._moves.drains
+        self._itself = Itself(self._itself.name, self._secrets.look())
         moved = self._files.look() is not self._zones
         self._zones = self._files.look()
         if self._feed.head is None and moved:
@@ -135,7 +143,7 @@ class Daemon:
         metrics.measure_table(self._table)
 
     def _respond(self, data: bytes, address: str, tcp: bool) -> bytes | None:
-        reply = respond(self._steering, data, client_of(address), tcp, _now())
+        reply = respond(self._steering, data, client_of(address), tcp, _now(), self._itself)
         if reply is None:
             return None
         metrics.count(reply)
@@ -143,8 +151,8 @@ class Daemon:
 
     def _report(self) -> None:
         table = self._table.problems if self._table is not None else ()
-        disk = (*self._feed.disk.problems, *self._moves.problems)
-        found = (*self._fault, *table, *self._files.problems, *problems(self._watch.findings), *disk)
+        disk = (*self._feed.disk.problems, *self._moves.problems, *self._files.problems, *self._secrets.problems)
+        found = (*self._fault, *table, *problems(self._watch.findings), *disk)
         self._problems.say(found)
         node = NodeReport(
             node=self._feed.enrolled.node,

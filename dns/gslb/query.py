@@ -9,7 +9,7 @@ from msgspec import Struct
 
 HEADER = 12
 OPT = 41
-OPTION_SUBNET = 8
+OPTION_SUBNET, OPTION_COOKIE = 8, 10
 _POINTER = 0xC0
 
 
@@ -18,16 +18,18 @@ class MalformedError(ValueError):
 
 
 class Edns(Struct, frozen=True):
-    """The OPT record: the payload size the client takes, its version, the DO bit, client subnet options as they are."""
+    """The OPT record: the payload size the client takes, its version, the DO bit, the options as they are."""
 
     payload: int
     version: int
     do: bool
-    subnets: tuple[bytes, ...] = ()
+    options: tuple[tuple[int, bytes], ...] = ()
 
 
 class Query(Struct, frozen=True):
-    """One question. `labels` keep the case of the client and end with the root's empty one."""
+    """One question. `labels` keep the case of the client and end with the root's empty one; none: nothing is asked but
+    a cookie (RFC 7873 section 5.4).
+    """
 
     ident: int
     flags: int
@@ -36,10 +38,20 @@ class Query(Struct, frozen=True):
     rdclass: int
     edns: Edns | None
 
+    def option(self, code: int) -> list[bytes]:
+        """The data of each option of this code; none of a version that we do not speak."""
+        if self.edns is None or self.edns.version > 0:
+            return []
+        return [data for one, data in self.edns.options if one == code]
+
 
 def parse_query(data: bytes) -> Query:
-    """The query in these bytes, at least a header. MalformedError unless there is exactly one question, whole."""
+    """The query in these bytes, at least a header. MalformedError unless there is exactly one question, whole, or none
+    and a cookie.
+    """
     ident, flags, questions, *others = struct.unpack_from("!6H", data)
+    if not questions:
+        return _cookie_alone(ident, flags, _records(data, HEADER, sum(others), others[2]))
     if questions != 1:
         raise MalformedError("not one question")
     labels, at = _name(data, HEADER)
@@ -48,6 +60,13 @@ def parse_query(data: bytes) -> Query:
     kind, rdclass = _unpack("!2H", data, at)
     edns = _records(data, at + 4, sum(others), others[2])
     return Query(ident, flags, labels, kind, rdclass, edns)
+
+
+def _cookie_alone(ident: int, flags: int, edns: Edns | None) -> Query:
+    query = Query(ident, flags, (), 0, 0, edns)
+    if not query.option(OPTION_COOKIE):
+        raise MalformedError("no question")
+    return query
 
 
 def _records(data: bytes, at: int, count: int, additional: int) -> Edns | None:
@@ -62,12 +81,12 @@ def _records(data: bytes, at: int, count: int, additional: int) -> Edns | None:
         if kind == OPT:
             if found is not None or owner != (b"",) or index < count - additional:
                 raise MalformedError("a second or misplaced OPT")
-            found = Edns(rdclass, ttl >> 16 & 0xFF, bool(ttl & 0x8000), _subnets(data[at : at + size]))
+            found = Edns(rdclass, ttl >> 16 & 0xFF, bool(ttl & 0x8000), _options(data[at : at + size]))
         at += size
     return found
 
 
-def _subnets(options: bytes) -> tuple[bytes, ...]:
+def _options(options: bytes) -> tuple[tuple[int, bytes], ...]:
     found = []
     at = 0
     while at < len(options):
@@ -75,8 +94,7 @@ def _subnets(options: bytes) -> tuple[bytes, ...]:
         at += 4 + size
         if at > len(options):
             raise MalformedError("an option is cut off")
-        if code == OPTION_SUBNET:
-            found.append(options[at - size : at])
+        found.append((code, options[at - size : at]))
     return tuple(found)
 
 

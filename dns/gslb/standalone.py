@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Sequence
 
 from federation.process import until_stopped
 from federation.telemetry import Problems
 from gslb import metrics
 from gslb.checks import Address
+from gslb.cookie_secrets import CookieSecrets
 from gslb.files import ZoneFiles
+from gslb.options import Itself
 from gslb.serve import Server
 from gslb.steer import Steering, client_of
 from gslb.table import Table
@@ -26,8 +29,11 @@ PERIOD = 1.0
 class Standalone:
     """Serves what the files say, and what they say later as soon as it is good."""
 
-    def __init__(self, files: ZoneFiles) -> None:
+    def __init__(self, files: ZoneFiles, secrets: CookieSecrets, name: str = "") -> None:
+        """`name` is what this server is called (NSID)."""
         self._files = files
+        self._secrets = secrets
+        self._itself = Itself(name, secrets.now)
         self._problems = Problems(log)
         self._steering = Steering(Table({}, 0), {})
         self.once()
@@ -51,11 +57,12 @@ class Standalone:
             table = Table(dict(zones), max((serial_of(zone) for zone in zones.values()), default=0))
             self._steering = Steering(table, {})
             metrics.measure_table(table)
-        self._problems.say(self._files.problems)
+        self._itself = Itself(self._itself.name, self._secrets.look())
+        self._problems.say((*self._files.problems, *self._secrets.problems))
 
     def answer(self, data: bytes, address: str, tcp: bool) -> bytes | None:
         """The response to these bytes from this address; None: silence."""
-        reply = respond(self._steering, data, client_of(address), tcp, 0)
+        reply = respond(self._steering, data, client_of(address), tcp, time.time_ns() // 1_000_000, self._itself)
         if reply is None:
             return None
         metrics.count(reply)

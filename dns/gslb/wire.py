@@ -19,11 +19,13 @@ import dns.rdatatype
 import dns.rrset
 from msgspec import Struct
 
-from gslb.answer import FORMERR, NOTIMP, REFUSED, SERVFAIL, Answered, answer
+from gslb.answer import FORMERR, NOERROR, NOTIMP, REFUSED, SERVFAIL, Answered, answer
 from gslb.ecs import Subnet, echo, parse_subnet
-from gslb.query import HEADER, MalformedError, Query, parse_query
+from gslb.lookup import ANY
+from gslb.options import CHAOS, Itself, Version, chaos, check_options, options_of
+from gslb.query import HEADER, OPTION_SUBNET, MalformedError, Query, parse_query
 from gslb.steer import Client, Steering
-from gslb.zone import Rows
+from gslb.zone import TXT, Rows, serial_of
 
 UDP_MAX = 1232
 UDP_PLAIN = 512
@@ -32,6 +34,7 @@ RECORD_MIN = 12
 """Bytes of the smallest record: what has more of them than fit need not be written to be known as too large."""
 
 BADVERS = 16
+NOBODY = Itself()
 NOT_READY = dns.edns.EDEOption(dns.edns.EDECode.NOT_READY, "no handout yet")
 NOT_AUTHORITATIVE = dns.edns.EDEOption(dns.edns.EDECode.NOT_AUTHORITATIVE)
 
@@ -44,9 +47,12 @@ class Reply(Struct, frozen=True):
     zone: str = ""
 
 
-def respond(steering: Steering | None, data: bytes, client: Client, tcp: bool, now: int) -> Reply | None:
+def respond(
+    steering: Steering | None, data: bytes, client: Client, tcp: bool, now: int, itself: Itself = NOBODY
+) -> Reply | None:
     """The response to these bytes from this client, at this Unix millisecond; None when silence is right (shorter than
-    a header, or itself a response). Without a handout every question is met with SERVFAIL: unknown is never empty."""
+    a header, or itself a response). Without a handout every question is met with SERVFAIL: unknown is never empty.
+    """
     if len(data) < HEADER or data[2] & 0x80:
         return None
     if (data[2] >> 3) & 0xF != dns.opcode.QUERY:
@@ -55,24 +61,26 @@ def respond(steering: Steering | None, data: bytes, client: Client, tcp: bool, n
         query = parse_query(data)
     except MalformedError:
         return _bare(data, FORMERR)
-    response, found = _answered(steering, query, client, now)
+    response, found = _answered(steering, query, client, tcp, now, itself)
     return Reply(_fit(response, _limit(query, tcp), bool(found.referral)), found.code, found.zone)
 
 
 def _answered(
-    steering: Steering | None, query: Query, client: Client, now: int
+    steering: Steering | None, query: Query, client: Client, tcp: bool, now: int, itself: Itself
 ) -> tuple[dns.message.Message, Answered]:
-    response = _start(query)
+    response, address = _start(query), client.address
     try:
         subnet = _subnet(query)
+        check_options(query, tcp)
     except MalformedError:
         return response, _fill(response, query, Answered(FORMERR), [])
     if query.edns is not None and query.edns.version > 0:
         return response, _fill(response, query, Answered(BADVERS), [])
     if subnet is not None and subnet.source:
         client = Client(subnet.address, subnet=True)
-    found = _found(steering, response, query, client, now)
-    options: list[dns.edns.Option] = []
+    found = _found(steering, response, query, client, now, itself)
+    asked = options_of(query, itself, _version(steering, found), address, tcp, now // 1_000)
+    options: list[dns.edns.Option] = [dns.edns.GenericOption(code, data) for code, data in asked]
     if subnet is not None:
         scope = found.scope if subnet.source else 0
         options.append(dns.edns.GenericOption(dns.edns.OptionType.ECS, echo(subnet, scope)))
@@ -81,22 +89,32 @@ def _answered(
     return response, _fill(response, query, found, options)
 
 
-def _subnet(query: Query) -> Subnet | None:
-    if query.edns is None or query.edns.version > 0 or not query.edns.subnets:
+def _version(steering: Steering | None, found: Answered) -> Version | None:
+    if steering is None or found.zone not in steering.table.zones:
         return None
-    if len(query.edns.subnets) > 1:
+    return Version(found.zone, serial_of(steering.table.zones[found.zone]))
+
+
+def _subnet(query: Query) -> Subnet | None:
+    given = query.option(OPTION_SUBNET)
+    if len(given) > 1:
         raise MalformedError("two client subnets")
-    return parse_subnet(query.edns.subnets[0])
+    return parse_subnet(given[0]) if given else None
 
 
 def _found(
-    steering: Steering | None, response: dns.message.Message, query: Query, client: Client, now: int
+    steering: Steering | None, response: dns.message.Message, query: Query, client: Client, now: int, itself: Itself
 ) -> Answered:
+    if not query.labels:
+        return Answered(NOERROR)
+    name = response.question[0].name.to_text(omit_final_dot=True).lower().replace("\\.", "\\046")
+    if query.rdclass == CHAOS and query.kind in (TXT, ANY):
+        text = chaos(itself, name)
+        return Answered(REFUSED) if text is None else Answered(NOERROR, records=((name, TXT, 0, quoted(text)),))
     if steering is None:
         return Answered(SERVFAIL)
     if query.rdclass != dns.rdataclass.IN:
         return Answered(REFUSED)
-    name = response.question[0].name.to_text(omit_final_dot=True).lower().replace("\\.", "\\046")
     return answer(steering, name, query.kind, client, now)
 
 
@@ -104,6 +122,8 @@ def _start(query: Query) -> dns.message.Message:
     """A response with the question as it came, case and all (RFC 4343)."""
     response = dns.message.QueryMessage(query.ident)
     response.flags = dns.flags.QR | dns.flags.Flag(query.flags & (dns.flags.RD | dns.flags.CD))
+    if not query.labels:
+        return response
     name = dns.name.Name(query.labels)
     kind, rdclass = dns.rdatatype.RdataType.make(query.kind), dns.rdataclass.RdataClass.make(query.rdclass)
     response.question.append(dns.rrset.RRset(name, rdclass, kind))
@@ -125,11 +145,13 @@ def _fill(response: dns.message.Message, query: Query, found: Answered, options:
 
 def _add(response: dns.message.Message, section: list[dns.rrset.RRset], rows: Rows) -> None:
     """One RRset for each run of rows of the same owner and type; the name that was asked for keeps its case."""
-    asked = response.question[0].name
+    if not rows:
+        return
+    asked, rdclass = response.question[0].name, response.question[0].rdclass
     for (name, kind), run in groupby(rows, key=itemgetter(0, 1)):
         text = _name(name)
         rdataset = _rdataset(kind, tuple((ttl, data) for _, _, ttl, data in run))
-        rrset = dns.rrset.RRset(asked if text == asked else text, dns.rdataclass.IN, rdataset.rdtype)
+        rrset = dns.rrset.RRset(asked if text == asked else text, rdclass, rdataset.rdtype)
         rrset.items, rrset.ttl = rdataset.items, rdataset.ttl
         section.append(rrset)
 
@@ -172,3 +194,9 @@ def _fit(response: dns.message.Message, limit: int, glue: bool = False) -> bytes
 def _bare(data: bytes, code: int) -> Reply:
     """A header-only response: id, opcode and RD copied, QR set (RFC 8906 section 3)."""
     return Reply(data[:2] + bytes([0x80 | (data[2] & 0x79), code]) + bytes(8), code)
+
+
+def quoted(text: str) -> str:
+    """A character string of record data (RFC 1035 section 5.1)."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
