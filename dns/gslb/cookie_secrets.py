@@ -21,7 +21,7 @@ class CookieSecrets:
         """Without a file: one that nobody else has. InputError."""
         self._path = path
         self._stamp: tuple[int, ...] = ()
-        self.now = (secrets.token_bytes(SECRET),)
+        self.now: tuple[bytes, ...] = (secrets.token_bytes(SECRET),)
         self.problems: tuple[str, ...] = ()
         if path is not None:
             self.now, self._stamp = read_secrets(path), _stamp(path)

@@ -50,10 +50,11 @@ def _server(client: bytes, address: str, at: int, secret: bytes) -> bytes:
 
 def siphash(key: bytes, data: bytes) -> int:
     """SipHash-2-4 (Aumasson and Bernstein, 2012)."""
-    low, high = struct.unpack("<2Q", key)
+    low, high = (int.from_bytes(part, "little") for part in (key[:8], key[8:]))
     state = [low ^ 0x736F6D6570736575, high ^ 0x646F72616E646F6D, low ^ 0x6C7967656E657261, high ^ 0x7465646279746573]
     padded = data + bytes(7 - len(data) % 8) + bytes([len(data) & 0xFF])
-    for (word,) in struct.iter_unpack("<Q", padded):
+    for at in range(0, len(padded), 8):
+        word = int.from_bytes(padded[at : at + 8], "little")
         state[3] ^= word
         _rounds(state, 2)
         state[0] ^= word

@@ -18,8 +18,8 @@ SOFTWARE = "isthmus"
 
 
 class Itself(Struct, frozen=True):
-    """`name` is what this server is called (RFC 5001; "": it does not say), `secrets` those of its cookies, of which the
-    first makes them; none: it takes no notice of cookies.
+    """`name` is what this server is called (RFC 5001; "": it does not say), `secrets` those of its cookies: the first
+    makes them; none: it takes no notice of cookies.
     """
 
     name: str = ""

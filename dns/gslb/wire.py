@@ -80,13 +80,17 @@ def _answered(
         client = Client(subnet.address, subnet=True)
     found = _found(steering, response, query, client, now, itself)
     asked = options_of(query, itself, _version(steering, found), address, tcp, now // 1_000)
-    options: list[dns.edns.Option] = [dns.edns.GenericOption(code, data) for code, data in asked]
+    options: list[dns.edns.Option] = [_option(code, data) for code, data in asked]
     if subnet is not None:
         scope = found.scope if subnet.source else 0
         options.append(dns.edns.GenericOption(dns.edns.OptionType.ECS, echo(subnet, scope)))
     if found.code in (SERVFAIL, REFUSED):
         options.append(NOT_READY if found.code == SERVFAIL else NOT_AUTHORITATIVE)
     return response, _fill(response, query, found, options)
+
+
+def _option(code: int, data: bytes) -> dns.edns.Option:
+    return dns.edns.GenericOption(dns.edns.OptionType.make(code), data)
 
 
 def _version(steering: Steering | None, found: Answered) -> Version | None:

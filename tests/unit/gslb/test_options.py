@@ -31,7 +31,7 @@ Told = list[tuple[int, bytes]]
 
 
 def ask(*options: tuple[int, bytes], tcp: bool = False, now: int = NOW, itself: Itself = ITSELF, name: str = "a.example.com", kind: str = "A", rdclass: str = "IN") -> dns.message.Message:  # fmt: skip
-    given = [dns.edns.GenericOption(code, data) for code, data in options]
+    given = [dns.edns.GenericOption(dns.edns.OptionType.make(code), data) for code, data in options]
     query = dns.message.make_query(name, kind, rdclass, use_edns=0, options=given)  # type: ignore[arg-type]
     reply = respond(SERVER, query.to_wire(), Client(ADDRESS), tcp, now * 1_000, itself)
     assert reply is not None
@@ -69,7 +69,7 @@ def test_a_cookie_for_an_ipv6_client_and_for_another_address_is_another() -> Non
 
 def test_who_asks_for_a_cookie_alone_gets_it() -> None:
     query = dns.message.Message(7)
-    query.use_edns(0, options=[dns.edns.GenericOption(COOKIE, CLIENT)])
+    query.use_edns(0, options=[dns.edns.GenericOption(dns.edns.OptionType.COOKIE, CLIENT)])
     reply = respond(SERVER, query.to_wire(), Client(ADDRESS), False, NOW * 1_000, ITSELF)
     assert reply is not None
     response = dns.message.from_wire(reply.data)
