@@ -137,7 +137,7 @@ def test_2_7_10_one_bad_cluster_is_quarantined_and_the_good_one_applied(
         bed.sent.clear()
         bed.server.offer({**both, EDS: {**both[EDS], "web": endpoints("web", locality([backends[0].port]))}})
         await bed.until(lambda: bed.server.holds(EDS))
-        assert bed.sent == [(EDS, ("web",))]
+        assert [one for one in bed.sent if one[0] in (CDS, EDS)] == [(EDS, ("web",))]
         bed.server.offer({**both, CDS: {**both[CDS], "bad": cluster("bad")}})
         await bed.until(bed.server.settled)
         assert bed.server.problems() == ()

@@ -24,9 +24,7 @@ class CalleeSpec(Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class EgressPolicySpec(Struct, frozen=True, kw_only=True, rename="camel"):
-    """These clients of the object's namespace may call at other members what is listed here, or in another such policy
-    for them, and nothing else. Endpoints of this cluster are no matter of it.
-    """
+    """What these clients may call at other members, with what other such policies for them add; nothing else there."""
 
     service_accounts: Annotated[
         list[Account],
