@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from itertools import islice
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from gslb.locality import SCOPE
 from gslb.lookup import ANY, Step, look_up, targets_of
@@ -15,6 +15,9 @@ NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED, YXDOMAIN = 0, 1, 2, 3, 4,
 TARGETS_MAX = 32
 """Hosts whose addresses an answer brings along; who wants those of more asks."""
 
+COMMON = 65
+"""The largest type that clients usually ask for (HTTPS); answers for others are not kept."""
+
 CHAIN_MAX = 16
 """CNAMEs of one answer; who would know where it goes on asks for that."""
 
@@ -22,7 +25,8 @@ CHAIN_MAX = 16
 class Answered(Struct, frozen=True):
     """`negative` is the SOA of the authority section; `scope` the bits of the client subnet that the answer is for.
     A referral is no word of authority: `referral` are the delegation's NS records, and without the addresses in
-    `additional` it is of no use.
+    `additional` it is of no use. `until` is the Unix millisecond from which age alone may make it another (0: it stays
+    as long as table and evidence), `exact` when the names asked and followed are held as they are, no wildcard's.
     """
 
     code: int
@@ -32,6 +36,8 @@ class Answered(Struct, frozen=True):
     negative: Row | None = None
     scope: int = 0
     referral: Rows = ()
+    until: int = 0
+    exact: bool = False
 
     @property
     def authoritative(self) -> bool:
@@ -48,12 +54,15 @@ def answer(steering: Steering, name: str, kind: int, client: Client, now: int) -
     if zone is None:
         return Answered(REFUSED if steering.table.known else SERVFAIL)
     first, rows, at = zone.apex, Rows(), name
+    until, exact = 0, kind <= COMMON
     seen = {name}
     while True:
         found, step = _one(steering, zone, at, kind, client, now)
         if found.code == SERVFAIL:
             return found
         rows += found.records
+        until = min(filter(None, (until, found.until)), default=0)
+        exact = exact and (at in steering.table.steered or at in zone.names)
         if not (step.target and len(seen) < CHAIN_MAX) or step.target in seen:
             break
         following = _zone_for(steering, step.target, kind)
@@ -61,7 +70,7 @@ def answer(steering: Steering, name: str, kind: int, client: Client, now: int) -
             break
         zone, at = following, step.target
         seen.add(at)
-    return Answered(found.code, first, rows, found.additional, found.negative, found.scope, found.referral)
+    return structs.replace(found, zone=first, records=rows, until=until, exact=exact)
 
 
 def _zone_for(steering: Steering, name: str, kind: int) -> Zone | None:
@@ -100,10 +109,11 @@ def _steered(steering: Steering, zone: Zone, name: str, kind: int, client: Clien
     """The picked member's addresses; for ANY those of one family (RFC 8482 section 4.1). None when there are none."""
     ttl = steering.table.steered[name].name.ttl
     for one in _families(kind):
-        addresses = steering.choose(name, one, client, now).addresses
-        if addresses:
-            rows = tuple((name, one, ttl, address) for address in addresses)
-            return Answered(NOERROR, zone.apex, rows, scope=SCOPE[version_of(client.address)])
+        choice = steering.choose(name, one, client, now)
+        if choice.addresses:
+            rows = tuple((name, one, ttl, address) for address in choice.addresses)
+            scope = SCOPE[version_of(client.address)]
+            return Answered(NOERROR, zone.apex, rows, scope=scope, until=choice.ruling.until)
     return None
 
 

@@ -23,13 +23,13 @@ from gslb.control import Control, Question
 from gslb.cookie_secrets import CookieSecrets
 from gslb.explain import explain
 from gslb.files import ZoneFiles
+from gslb.front import Front
 from gslb.locality import Line
 from gslb.options import Itself
 from gslb.probe import Watch
 from gslb.serve import Server
-from gslb.steer import Steering, client_of
+from gslb.steer import Steering
 from gslb.table import Compiler, Table
-from gslb.wire import respond
 from gslb.zone import NO_ZONES
 
 log = logging.getLogger("dns")
@@ -66,11 +66,11 @@ class Daemon:
         self._files = files or ZoneFiles(())
         self._zones = NO_ZONES
         self._secrets = secrets or CookieSecrets(None)
-        self._itself = Itself(name, self._secrets.now)
+        self._name = name
         self._watch = Watch(outside)
         self._moves = LocalMoves(directory)
         self._control = Control(directory, self._explained, self._obey)
-        self._steering: Steering | None = None
+        self._front = Front()
         self._table: Table | None = None
         self._seen = self._reached = b""
         self._told: dict[str, Order] = {}
@@ -81,7 +81,7 @@ class Daemon:
 
     async def run(self, addresses: Sequence[Address]) -> None:
         """Serve on these addresses until SIGTERM or SIGINT."""
-        servers = [Server(self._respond) for _ in addresses]
+        servers = [Server(self._front.answer) for _ in addresses]
         try:
             await self._control.start()
             self.once()
@@ -108,7 +108,6 @@ class Daemon:
         """One pass: table, evidence, report. What is the same as before costs nothing of note."""
         over = self._moves.obey(self._feed.values.get("orders"))
         told = self._moves.drains
-        self._itself = Itself(self._itself.name, self._secrets.look())
         moved = self._files.look() is not self._zones
         self._zones = self._files.look()
         if self._feed.head is None and moved:
@@ -118,8 +117,10 @@ class Daemon:
             self._compile(self._feed.head.revision)
         if self._table is not None:
             moved = self._watch.judge(self._table, _now(), self._heard())
-            if moved or self._steering is None or self._steering.table is not self._table:
-                self._steering = Steering(self._table, evidence(self._watch.findings))
+            steering = self._front.steering
+            if moved or steering is None or steering.table is not self._table:
+                steering = Steering(self._table, evidence(self._watch.findings))
+            self._front.put(steering, Itself(self._name, self._secrets.look()))
             metrics.measure_targets(self._watch.findings)
         self._report()
 
@@ -142,13 +143,6 @@ class Daemon:
         self._watch.want(self._table)
         metrics.measure_table(self._table)
 
-    def _respond(self, data: bytes, address: str, tcp: bool) -> bytes | None:
-        reply = respond(self._steering, data, client_of(address), tcp, _now(), self._itself)
-        if reply is None:
-            return None
-        metrics.count(reply)
-        return reply.data
-
     def _report(self) -> None:
         table = self._table.problems if self._table is not None else ()
         disk = (*self._feed.disk.problems, *self._moves.problems, *self._files.problems, *self._secrets.problems)
@@ -169,7 +163,7 @@ class Daemon:
 
     def _explained(self, question: Question) -> dict[str, Any]:
         asked = question.name, question.client, question.subnet
-        return explain(self._steering, self._watch.findings, *asked, _now())
+        return explain(self._front.steering, self._watch.findings, *asked, _now())
 
     def _obey(self, command: Command) -> dict[str, Any]:
         ways = {} if self._table is None else self._table.ways

@@ -22,7 +22,7 @@ _shown: set[tuple[str, str]] = set()
 
 def count(reply: Reply) -> None:
     """One more response."""
-    _responses.labels(reply.zone or "none", _text(reply.code)).inc()
+    _counter(reply.zone, reply.code).inc()
 
 
 def measure_table(table: Table) -> None:
@@ -45,6 +45,11 @@ def measure_targets(findings: Mapping[Check, Finding]) -> None:
         _gone.labels(*key).set(not all(one.way.up for one in held))
     _shown.clear()
     _shown.update(fresh)
+
+
+@lru_cache(1_024)
+def _counter(zone: str, code: int) -> Counter:
+    return _responses.labels(zone or "none", _text(code))
 
 
 @lru_cache

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Sequence
 
 from federation.process import until_stopped
@@ -13,12 +12,12 @@ from gslb import metrics
 from gslb.checks import Address
 from gslb.cookie_secrets import CookieSecrets
 from gslb.files import ZoneFiles
+from gslb.front import Front
 from gslb.options import Itself
 from gslb.serve import Server
-from gslb.steer import Steering, client_of
+from gslb.steer import Steering
 from gslb.table import Table
-from gslb.wire import respond
-from gslb.zone import serial_of
+from gslb.zone import NO_ZONES, serial_of
 
 log = logging.getLogger("dns")
 
@@ -33,14 +32,15 @@ class Standalone:
         """`name` is what this server is called (NSID)."""
         self._files = files
         self._secrets = secrets
-        self._itself = Itself(name, secrets.now)
+        self._name = name
+        self._zones = NO_ZONES
+        self._front = Front()
         self._problems = Problems(log)
-        self._steering = Steering(Table({}, 0), {})
         self.once()
 
     async def run(self, addresses: Sequence[Address]) -> None:
         """Serve on these addresses until SIGTERM or SIGINT. InputError (E122) when one cannot be bound."""
-        servers = [Server(self.answer) for _ in addresses]
+        servers = [Server(self._front.answer) for _ in addresses]
         try:
             for server, (host, port) in zip(servers, addresses, strict=True):
                 await server.start(host, port)
@@ -52,21 +52,14 @@ class Standalone:
 
     def once(self) -> None:
         """Put into force what the files say now."""
-        zones = self._files.look()
-        if zones is not self._steering.table.zones:
+        zones, steering = self._files.look(), self._front.steering
+        if steering is None or zones is not self._zones:
+            self._zones = zones
             table = Table(dict(zones), max((serial_of(zone) for zone in zones.values()), default=0))
-            self._steering = Steering(table, {})
+            steering = Steering(table, {})
             metrics.measure_table(table)
-        self._itself = Itself(self._itself.name, self._secrets.look())
+        self._front.put(steering, Itself(self._name, self._secrets.look()))
         self._problems.say((*self._files.problems, *self._secrets.problems))
-
-    def answer(self, data: bytes, address: str, tcp: bool) -> bytes | None:
-        """The response to these bytes from this address; None: silence."""
-        reply = respond(self._steering, data, client_of(address), tcp, time.time_ns() // 1_000_000, self._itself)
-        if reply is None:
-            return None
-        metrics.count(reply)
-        return reply.data
 
     async def _loop(self) -> None:
         while True:

@@ -40,11 +40,16 @@ NOT_AUTHORITATIVE = dns.edns.EDEOption(dns.edns.EDECode.NOT_AUTHORITATIVE)
 
 
 class Reply(Struct, frozen=True):
-    """A response: its bytes, its code, and the zone that answered ("" for none)."""
+    """A response: its bytes, its code, the zone that answered ("" for none), and the bits of the client's address that
+    it is for (0: for anybody). `keep` is the Unix millisecond until which it may be told again (0: as long as table and
+    evidence stand, -1: never).
+    """
 
     data: bytes
     code: int
     zone: str = ""
+    scope: int = 0
+    keep: int = -1
 
 
 def respond(
@@ -62,7 +67,8 @@ def respond(
     except MalformedError:
         return _bare(data, FORMERR)
     response, found = _answered(steering, query, client, tcp, now, itself)
-    return Reply(_fit(response, _limit(query, tcp), bool(found.referral)), found.code, found.zone)
+    data = _fit(response, _limit(query, tcp), bool(found.referral))
+    return Reply(data, found.code, found.zone, found.scope, found.until if found.exact else -1)
 
 
 def _answered(
