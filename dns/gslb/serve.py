@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import socket
+import time
 from collections import Counter
 from collections.abc import Callable
 
@@ -19,8 +20,8 @@ TCP_EACH = 32
 Respond = Callable[[bytes, str, bool], bytes | None]
 
 
-BATCH = 256
-"""Datagrams that are answered before anything else gets its turn."""
+TURN = 0.005
+"""Seconds for which datagrams are answered before anything else gets its turn."""
 
 DATAGRAM_MAX = 4_096
 RECEIVE_BUFFER = 4 * 1024 * 1024
@@ -51,8 +52,8 @@ class _Datagrams:
         self._socket.close()
 
     def _drain(self) -> None:
-        count = 0
-        while count < BATCH:
+        count, end = 0, time.monotonic() + TURN
+        while time.monotonic() < end:
             try:
                 data, address = self._socket.recvfrom(DATAGRAM_MAX)
             except OSError:
