@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from federation.files import write_private
+from federation.files import check_private, write_private
 from federation.model.cidr import parse_cidr
 from federation.model.errors import InputError, Unavailable
 from federation.model.handout import Role, Workload
@@ -234,10 +234,8 @@ class Enrolments:
 def private_text(path: Path) -> str:
     """A secret file's text. InputError when it is missing or others may read it (threat model C22)."""
     try:
-        mode = path.stat().st_mode & 0o777
-        text = path.read_text()
+        mode, text = path.stat().st_mode, path.read_text()
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from None
-    if mode & 0o077:
-        raise InputError(f"{path} has mode {mode:04o}: must be 0600, run `chmod 600 {path}`", "E122")
+    check_private(mode, path)
     return text

@@ -1,7 +1,12 @@
-"""Files that are replaced whole or not at all."""
+"""Files: replaced whole or not at all, readable by nobody else, read again when they changed."""
 
 import os
 from pathlib import Path
+
+from federation.model.errors import InputError
+
+Stamp = tuple[int, ...]
+"""What a file's inode says: another after each change of it."""
 
 
 def write_private(path: Path, data: bytes) -> None:
@@ -13,3 +18,16 @@ def write_private(path: Path, data: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
+
+
+def check_private(mode: int, path: Path, named: str = "") -> None:
+    """InputError (E122) for the mode of a file that others may read; `named` is how it was given."""
+    if mode & 0o077:
+        text = f"{named or path} has mode {mode & 0o777:04o}: must be 0600, run `chmod 600 {path}`"
+        raise InputError(text, "E122")
+
+
+def stamp_of(path: Path) -> Stamp:
+    """The stamp of this file. OSError."""
+    found = path.stat()
+    return found.st_ino, found.st_mode, found.st_size, found.st_mtime_ns, found.st_ctime_ns

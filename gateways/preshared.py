@@ -10,7 +10,7 @@ import os
 import secrets
 from pathlib import Path
 
-from federation.files import write_private
+from federation.files import check_private, write_private
 from federation.link.enrolled import load_enrolled
 from federation.model.errors import InputError
 from federation.model.names import is_label
@@ -70,11 +70,10 @@ class PresharedFolder:
 def read_key(path: Path) -> bytes:
     """The key in this file. InputError when it is none, or others may read it."""
     try:
-        mode, text = path.stat().st_mode & 0o777, path.read_bytes()
+        mode, text = path.stat().st_mode, path.read_bytes()
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}", "E122") from None
-    if mode & 0o077:
-        raise InputError(f"{path} has mode {mode:04o}: must be 0600, run `chmod 600 {path}`", "E122")
+    check_private(mode, path)
     return parse_key(text, str(path))
 
 

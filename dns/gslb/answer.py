@@ -62,7 +62,11 @@ def answer(steering: Steering, name: str, kind: int, client: Client, now: int) -
             return found
         rows += found.records
         until = min(filter(None, (until, found.until)), default=0)
-        exact = exact and (at in steering.table.steered or at in zone.names)
+        exact = (
+            exact
+            and (at in zone.names or at in steering.table.steered)
+            and not _hangs_on_client(steering, at, kind, found)
+        )
         if not (step.target and len(seen) < CHAIN_MAX) or step.target in seen:
             break
         following = _zone_for(steering, step.target, kind)
@@ -71,6 +75,11 @@ def answer(steering: Steering, name: str, kind: int, client: Client, now: int) -
         zone, at = following, step.target
         seen.add(at)
     return structs.replace(found, zone=first, records=rows, until=until, exact=exact)
+
+
+def _hangs_on_client(steering: Steering, name: str, kind: int, found: Answered) -> bool:
+    """True where a steered name has nothing for this client: what it has for another is not known by that."""
+    return name in steering.table.steered and kind in FAMILY and not found.scope
 
 
 def _zone_for(steering: Steering, name: str, kind: int) -> Zone | None:

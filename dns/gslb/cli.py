@@ -112,18 +112,16 @@ def check_name(nsid: str) -> None:
 def check(zone_file: tuple[str, ...]) -> None:
     """Check zone files as `serve` reads them, without serving. Exit status 2 when one is not good."""
     from federation.model.errors import InputError
-    from gslb.files import parse_given
-    from gslb.master import load_zone
+    from gslb.files import parse_given, read_zone
 
     faults = []
     for one in parse_given(zone_file):
         try:
-            zone = load_zone(one.path.read_text(encoding="utf-8"), str(one.path), one.apex)
+            zone = read_zone(one)
         except InputError as error:
             faults.append(error.text)
-        except (OSError, UnicodeDecodeError) as error:
-            why = error.strerror if isinstance(error, OSError) else f"byte {error.start} is not UTF-8 text"
-            faults.append(f"{one.path}: {why}")
+        except OSError as error:
+            faults.append(f"{one.path}: {error.strerror}")
         else:
             records = sum(len(rows) for found in zone.names.values() for rows in found.values())
             click.echo(f"{one.path}: zone {zone.apex}, {len(zone.names)} names, {records} records")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from pathlib import Path
 
+from federation.files import Stamp, check_private, stamp_of
 from federation.model.errors import InputError
 from gslb.cookies import SECRET
 
@@ -20,18 +21,18 @@ class CookieSecrets:
     def __init__(self, path: Path | None) -> None:
         """Without a file: one that nobody else has. InputError."""
         self._path = path
-        self._stamp: tuple[int, ...] = ()
+        self._stamp: Stamp = ()
         self.now: tuple[bytes, ...] = (secrets.token_bytes(SECRET),)
         self.problems: tuple[str, ...] = ()
         if path is not None:
-            self.now, self._stamp = read_secrets(path), _stamp(path)
+            self.now, self._stamp = read_secrets(path), stamp_of(path)
 
     def look(self) -> tuple[bytes, ...]:
         """The very same tuple while nothing changed."""
         if self._path is None:
             return self.now
         try:
-            stamp = _stamp(self._path)
+            stamp = stamp_of(self._path)
             if stamp != self._stamp:
                 self.now, self._stamp = read_secrets(self._path), stamp
             self.problems = ()
@@ -45,13 +46,12 @@ class CookieSecrets:
 def read_secrets(path: Path) -> tuple[bytes, ...]:
     """The secrets in this file. InputError when it holds something else, or others may read it (E122)."""
     try:
-        mode, text = path.stat().st_mode & 0o777, path.read_text(encoding="ascii")
+        mode, text = path.stat().st_mode, path.read_text(encoding="ascii")
     except OSError as error:
         raise InputError(f"--cookie-secrets {path}: {error.strerror}", "E122") from None
     except UnicodeDecodeError:
         raise InputError(f"--cookie-secrets {path}: {FORM}", "E125") from None
-    if mode & 0o077:
-        raise InputError(f"{path} has mode {mode:04o}: must be 0600, run `chmod 600 {path}`", "E122")
+    check_private(mode, path)
     try:
         found = tuple(bytes.fromhex(line) for line in text.split())
     except ValueError:
@@ -59,8 +59,3 @@ def read_secrets(path: Path) -> tuple[bytes, ...]:
     if not 1 <= len(found) <= MOST or any(len(one) != SECRET for one in found):
         raise InputError(f"--cookie-secrets {path}: {FORM}", "E125")
     return found
-
-
-def _stamp(path: Path) -> tuple[int, ...]:
-    found = path.stat()
-    return found.st_ino, found.st_mode, found.st_size, found.st_mtime_ns

@@ -108,8 +108,8 @@ class Daemon:
         """One pass: table, evidence, report. What is the same as before costs nothing of note."""
         over = self._moves.obey(self._feed.values.get("orders"))
         told = self._moves.drains
-        moved = self._files.look() is not self._zones
-        self._zones = self._files.look()
+        before, self._zones = self._zones, self._files.look()
+        moved = self._zones is not before
         if self._feed.head is None and moved:
             self._table = Table(dict(self._zones), 0, known=False)
         if self._feed.head is not None and (self._feed.tree.root != self._seen or told != self._told or over or moved):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from federation.files import Stamp, stamp_of
 from federation.model.errors import InputError
 from federation.model.names import is_host
 from gslb.master import load_zone
@@ -32,13 +33,22 @@ def parse_given(texts: Iterable[str]) -> tuple[Given, ...]:
     return tuple(found)
 
 
+def read_zone(one: Given) -> Zone:
+    """The zone in this file. InputError (E125), OSError."""
+    try:
+        text = one.path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{one.path}: byte {error.start} is not UTF-8 text", "E125") from None
+    return load_zone(text, str(one.path), one.apex)
+
+
 class ZoneFiles:
     """`problems` has a line for each file whose zone is not the one that serves."""
 
     def __init__(self, given: tuple[Given, ...]) -> None:
         """Reads them. InputError (E125) when one is not a zone, or two are the same."""
         self._given = given
-        self._stamps: dict[Path, tuple[int, ...]] = {}
+        self._stamps: dict[Path, Stamp] = {}
         self._zones: dict[Path, Zone] = {}
         self._faults: dict[Path, str] = {}
         self._by_apex: Mapping[str, Zone] = NO_ZONES
@@ -64,16 +74,14 @@ class ZoneFiles:
     def _read_one(self, one: Given) -> bool:
         """True when its zone is another now."""
         try:
-            stamp = _stamp(one.path)
+            stamp = stamp_of(one.path)
             if stamp == self._stamps.get(one.path):
                 return False
             self._stamps[one.path] = stamp
-            zone = load_zone(one.path.read_text(encoding="utf-8"), str(one.path), one.apex)
+            zone = read_zone(one)
             self._check(one.path, zone)
         except InputError as error:
             self._faults[one.path] = error.text
-        except UnicodeDecodeError as error:
-            self._faults[one.path] = f"{one.path}: byte {error.start} is not UTF-8 text"
         except OSError as error:
             self._stamps.pop(one.path, None)
             self._faults[one.path] = f"{one.path}: {error.strerror}"
@@ -89,8 +97,3 @@ class ZoneFiles:
         other = next((at for at, held in self._zones.items() if at != path and held.apex == zone.apex), None)
         if other is not None:
             raise InputError(f"{path}: zone {zone.apex} is in {other} already", "E125")
-
-
-def _stamp(path: Path) -> tuple[int, ...]:
-    found = path.stat()
-    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
+from federation.files import check_private
 from federation.model.errors import InputError
 
 ENDPOINT = "write it as https://HOST:PORT"
@@ -116,11 +117,9 @@ def _load(path: Path, option: str, load: Callable[[], None]) -> None:
 
 def _secret(path: Path, option: str) -> str:
     try:
-        mode = path.stat().st_mode & 0o777
-        text = path.read_text()
+        mode, text = path.stat().st_mode, path.read_text()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "is not text"
         raise InputError(f'{option} "{path}": {reason}') from None
-    if mode & 0o077:
-        raise InputError(f'{option} "{path}" has mode {mode:04o}: must be 0600, run `chmod 600 {path}`', "E122")
+    check_private(mode, path, f'{option} "{path}"')
     return text
