@@ -6,9 +6,8 @@ from itertools import islice
 
 from msgspec import Struct, structs
 
-from gslb.locality import SCOPE
 from gslb.lookup import ANY, Step, look_up, targets_of
-from gslb.steer import FAMILY, Client, Steering, version_of
+from gslb.steer import FAMILY, Client, Steering
 from gslb.zone import AAAA, DS, NS, A, Row, Rows, Zone, lies_in
 
 NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED, YXDOMAIN = 0, 1, 2, 3, 4, 5, 6
@@ -116,13 +115,11 @@ def _said(steering: Steering, zone: Zone, step: Step, now: int) -> Answered:
 
 def _steered(steering: Steering, zone: Zone, name: str, kind: int, client: Client, now: int) -> Answered | None:
     """The picked member's addresses; for ANY those of one family (RFC 8482 section 4.1). None when there are none."""
-    ttl = steering.table.steered[name].name.ttl
     for one in _families(kind):
         choice = steering.choose(name, one, client, now)
-        if choice.addresses:
-            rows = tuple((name, one, ttl, address) for address in choice.addresses)
-            scope = SCOPE[version_of(client.address)]
-            return Answered(NOERROR, zone.apex, rows, scope=scope, until=choice.ruling.until)
+        if choice.part is not None:
+            rows = tuple((name, one, choice.outcome.ttl, address) for address in choice.part.addresses)
+            return Answered(NOERROR, zone.apex, rows, scope=choice.scope, until=choice.outcome.until)
     return None
 
 

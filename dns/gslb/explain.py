@@ -6,7 +6,7 @@ from federation.law.words import percent, seconds
 from federation.model.errors import InputError
 from gslb.checks import Check, Finding, Findings
 from gslb.locality import SCOPE
-from gslb.steer import Choice, Client, Steering, client_of
+from gslb.steer import Choice, Client, Part, Steering, client_of
 from gslb.zone import AAAA, A
 
 KINDS = {"A": A, "AAAA": AAAA}
@@ -35,17 +35,17 @@ def explain(
         "locality": steering.locality(client),
         "steering": item.name.steering,
         "ttl": item.name.ttl,
-        "answers": {kind: _said(choice) for kind, choice in choices.items() if choice.addresses},
+        "answers": {kind: _said(choice, choice.part) for kind, choice in choices.items() if choice.part},
         "evidence": [_found(check, one, now) for check, one in findings.items() if check.host == host],
     }
 
 
-def _said(choice: Choice) -> dict[str, Any]:
+def _said(choice: Choice, part: Part) -> dict[str, Any]:
     return {
-        "rules": list(choice.ruling.rules),
-        "shares": {share.member: share.ppm for share in choice.ruling.shares},
-        "picked": choice.member,
-        "addresses": list(choice.addresses),
+        "rules": list(choice.outcome.ruling.rules),
+        "shares": {share.member: share.ppm for share in choice.outcome.ruling.shares},
+        "picked": ", ".join(part.members),
+        "addresses": list(part.addresses),
     }
 
 

@@ -11,7 +11,7 @@ from ipaddress import IPv6Address, ip_address
 from msgspec import Struct
 
 from federation.law.case import case_of
-from federation.law.pick import pick
+from federation.law.pick import bucket_of, pick
 from federation.law.places import policy_of, seen_from
 from federation.law.shares import Case, Paths, Ruling, rule_live
 from federation.model.handout import Candidate, Steered, Target
@@ -33,13 +33,38 @@ class Client(Struct, frozen=True):
     subnet: bool = False
 
 
+class Part(Struct, frozen=True):
+    """One of the answers that the clients of a place may get: the part of them that gets it in parts per million, whose
+    addresses it has, and those.
+    """
+
+    ppm: int
+    members: tuple[str, ...]
+    addresses: tuple[str, ...]
+
+
+class Outcome(Struct, frozen=True):
+    """What the clients of one place get for a name and type, and why. The parts sum to one million, or there are none
+    because no target has an address of the family. `ttl` is in seconds; from the Unix millisecond `until` on age alone
+    may make it another (0: never).
+    """
+
+    ruling: Ruling
+    parts: tuple[Part, ...]
+    ttl: int
+    until: int = 0
+
+
 class Choice(Struct, frozen=True):
-    """What one client gets: the member picked (None without any target of the family), its addresses, and why."""
+    """What one client gets: the outcome where it stands, and its part of that (None: nothing). `bucket` is where its
+    prefix of `scope` bits falls, of a million.
+    """
 
     locality: str
-    ruling: Ruling
-    member: str | None
-    addresses: tuple[str, ...]
+    outcome: Outcome
+    part: Part | None
+    scope: int
+    bucket: int
 
 
 @lru_cache(65_536)
@@ -61,7 +86,7 @@ class Steering:
     def __init__(self, table: Table, evidence: Evidence) -> None:
         self.table = table
         self._evidence = evidence
-        self._kept: dict[tuple[str, str, int], Ruling] = {}
+        self._kept: dict[tuple[str, str, int], Outcome] = {}
         self._headless: dict[str, tuple[int, RRsets]] = {}
 
     def fresh(self) -> "Steering":
@@ -71,12 +96,10 @@ class Steering:
     def choose(self, host: str, kind: int, client: Client, now: int) -> Choice:
         """What this client gets for a public name and A or AAAA, at this Unix millisecond."""
         locality = self.locality(client)
-        ruling = self._ruling(host, locality, kind, now)
-        version = version_of(client.address)
-        member = pick(ruling.shares, self.table.key, host, client.address, SCOPE[version])
-        targets = self.table.steered[host].targets
-        picked = next((target for target in targets if target.candidate.member == member), None)
-        return Choice(locality, ruling, member, addresses_of(picked, kind) if picked else ())
+        outcome = self.outcome(host, kind, locality, now)
+        scope = SCOPE[version_of(client.address)]
+        bucket = bucket_of(self.table.key, host, client.address, scope)
+        return Choice(locality, outcome, pick(outcome.parts, bucket), scope, bucket)
 
     def rrsets(self, zone: Zone, name: str, now: int) -> RRsets | None:
         """The data of a name in this zone, by type, but for that of steered names; None when it does not exist."""
@@ -104,11 +127,13 @@ class Steering:
             kept = self._headless[name] = (until, rrsets)
         return kept[1]
 
-    def _ruling(self, host: str, locality: str, kind: int, now: int) -> Ruling:
+    def outcome(self, host: str, kind: int, locality: str, now: int) -> Outcome:
+        """What the clients of a place get for a public name and A or AAAA; kept until age alone may move it."""
         key = (host, locality, kind)
         kept = self._kept.get(key)
         if kept is None or (kept.until and now >= kept.until):
-            kept = self._kept[key] = self._ruled(self.table.steered[host], locality, kind, now)
+            item = self.table.steered[host]
+            kept = self._kept[key] = _outcome(item, kind, self._ruled(item, locality, kind, now))
         return kept
 
     def _ruled(self, item: Steered, locality: str, kind: int, now: int) -> Ruling:
@@ -124,6 +149,12 @@ class Steering:
     def _seen_from(self, locality: str, candidate: Candidate) -> Candidate:
         place, there = self.table.places.get(locality), self.table.places.get(candidate.member)
         return seen_from(candidate, there.number if there else 0, locality, place.costs if place else {})
+
+
+def _outcome(item: Steered, kind: int, ruling: Ruling) -> Outcome:
+    addresses: dict[str, tuple[str, ...]] = {t.candidate.member: addresses_of(t, kind) for t in item.targets}
+    parts = tuple(Part(share.ppm, (share.member,), addresses[share.member]) for share in ruling.shares)
+    return Outcome(ruling, parts, item.name.ttl, ruling.until)
 
 
 def addresses_of(target: Target, kind: int) -> tuple[str, ...]:

@@ -5,11 +5,11 @@ the same client, in any language. The key follows from the federation's domain a
 federations differ.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from hashlib import sha256
 from ipaddress import ip_address, ip_network
+from typing import Protocol, TypeVar
 
-from federation.law.divide import Share
 from federation.law.room import PPM
 
 _MASK = (1 << 64) - 1
@@ -21,13 +21,28 @@ def pick_key(domain: str) -> bytes:
     return sha256(KEY_LABEL + domain.encode()).digest()[:16]
 
 
-def pick(shares: Sequence[Share], key: bytes, host: str, address: str, bits: int) -> str | None:
-    """The member for the client prefix of `bits` around `address`; None without shares."""
-    place = siphash(key, host.encode() + b"\0" + _prefix(address, bits)) * PPM >> 64
-    for share in shares:
-        place -= share.ppm
-        if place < 0:
-            return share.member
+class Weighed(Protocol):
+    """Something that gets its part of all clients, in parts per million."""
+
+    @property
+    def ppm(self) -> int:
+        """The part."""
+
+
+One = TypeVar("One", bound=Weighed)
+
+
+def bucket_of(key: bytes, host: str, address: str, bits: int) -> int:
+    """Where the client prefix of `bits` around `address` falls for this name: one of a million buckets."""
+    return siphash(key, host.encode() + b"\0" + _prefix(address, bits)) * PPM >> 64
+
+
+def pick(parts: Iterable[One], bucket: int) -> One | None:
+    """The part that this bucket falls into; None when there are none."""
+    for part in parts:
+        bucket -= part.ppm
+        if bucket < 0:
+            return part
     return None
 
 

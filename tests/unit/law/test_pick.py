@@ -1,6 +1,6 @@
 """The keyed hash against its published vectors, and what it is used for."""
 
-from federation.law.pick import pick, pick_key, siphash
+from federation.law.pick import bucket_of, pick, pick_key, siphash
 from federation.law.shares import Share
 
 KEY = bytes(range(16))
@@ -17,12 +17,12 @@ def test_siphash_answers_its_published_vectors() -> None:
     assert {size: siphash(KEY, bytes(range(size))) for size in VECTORS} == VECTORS
 
 
-def test_a_client_of_one_prefix_gets_one_member_and_prefixes_divide_by_share() -> None:
+def test_a_client_of_one_prefix_gets_one_part_and_prefixes_divide_by_share() -> None:
     shares = (Share("a", 700_000), Share("b", 300_000))
     key = pick_key("acme.mesh")
-    assert pick(shares, key, "shop.example.test", "192.0.2.1", 24) == pick(
-        shares, key, "shop.example.test", "192.0.2.200", 24
-    )
-    picked = [pick(shares, key, "shop.example.test", f"10.{n >> 8}.{n & 255}.9", 24) for n in range(10_000)]
-    assert abs(picked.count("a") - 7_000) < 150
-    assert pick((), key, "shop.example.test", "192.0.2.1", 24) is None
+    one, other = (bucket_of(key, "shop.example.test", f"192.0.2.{last}", 24) for last in (1, 200))
+    assert one == other
+    buckets = [bucket_of(key, "shop.example.test", f"10.{n >> 8}.{n & 255}.9", 24) for n in range(10_000)]
+    assert abs([pick(shares, bucket) for bucket in buckets].count(shares[0]) - 7_000) < 150
+    assert [pick(shares, bucket) for bucket in (0, 699_999, 700_000, 999_999)] == [shares[0]] * 2 + [shares[1]] * 2
+    assert pick((), one) is None
