@@ -12,6 +12,7 @@ from federation.local.commands import add_commands
 
 if TYPE_CHECKING:
     from federation.link.enroll import How
+    from gslb.front import Wanted
     from gslb.locality import Line
 
 STATE = click.option(
@@ -42,6 +43,13 @@ def dns() -> None:
 @click.option(
     "--cookie-secrets", type=click.Path(path_type=Path), help="Of DNS cookies: one file for all servers of a zone."
 )
+@click.option(
+    "--packet-path",
+    type=click.Choice(["auto", "python", "rust"]),
+    default="auto",
+    show_default=True,
+    help="What answers UDP: Rust where it is installed.",
+)
 @with_enrolling("dns")
 def serve(
     state: Path | None,
@@ -52,6 +60,7 @@ def serve(
     metrics: str | None,
     nsid: str,
     cookie_secrets: Path | None,
+    packet_path: Wanted,
     how: How | None,
 ) -> None:
     """Answer clusterset.local and public names from the controller's handout, or from the last good one on disk.
@@ -76,14 +85,14 @@ def serve(
 
         check_alone(zone_file, how is not None, subnets, outside)
         serve_metrics(metrics)
-        asyncio.run(Standalone(files, secrets, nsid).run(addresses))
+        asyncio.run(Standalone(files, secrets, nsid, packet_path).run(addresses))
         return
     from gslb.daemon import Daemon
 
     if how is not None:
         serve_metrics(metrics)
     again = enrolled_anew(state, how)
-    daemon = Daemon(state, lines, anchors, again, files, secrets, nsid)
+    daemon = Daemon(state, lines, anchors, again, files, secrets, nsid, packet_path)
     if how is None:
         serve_metrics(metrics)
     asyncio.run(daemon.run(addresses))

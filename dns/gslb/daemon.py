@@ -23,7 +23,7 @@ from gslb.control import Control, Question
 from gslb.cookie_secrets import CookieSecrets
 from gslb.explain import explain
 from gslb.files import ZoneFiles
-from gslb.front import Front
+from gslb.front import Front, Wanted
 from gslb.locality import Line
 from gslb.options import Itself
 from gslb.probe import Watch
@@ -53,10 +53,11 @@ class Daemon:
         files: ZoneFiles | None = None,
         secrets: CookieSecrets | None = None,
         name: str = "",
+        packet_path: Wanted = "auto",
     ) -> None:
         """`again` enrols this server anew, where it can do that by itself; `files` are zones to serve beside the
-        handout's, `name` is what this server is called (NSID). InputError when the folder was not enrolled for a DNS
-        server.
+        handout's, `name` is what this server is called (NSID), `packet_path` what answers datagrams. InputError when
+        the folder was not enrolled for a DNS server.
         """
         self._feed = Feed.open(directory)
         self._feed.again = again
@@ -70,7 +71,7 @@ class Daemon:
         self._watch = Watch(outside)
         self._moves = LocalMoves(directory)
         self._control = Control(directory, self._explained, self._obey)
-        self._front = Front()
+        self._front = Front(packet_path)
         self._table: Table | None = None
         self._seen = self._reached = b""
         self._told: dict[str, Order] = {}
@@ -81,19 +82,19 @@ class Daemon:
 
     async def run(self, addresses: Sequence[Address]) -> None:
         """Serve on these addresses until SIGTERM or SIGINT."""
-        servers = [Server(self._front.answer) for _ in addresses]
+        server = Server(self._front.answer, self._front.datagrams)
         try:
             await self._control.start()
             self.once()
-            for server, (host, port) in zip(servers, addresses, strict=True):
+            for host, port in addresses:
                 await server.start(host, port)
             self._watch.start()
-            log.info("DNS server is up", extra={"listen": [f"{host}:{port}" for host, port in addresses]})
+            listen = [f"{host}:{port}" for host, port in addresses]
+            log.info("DNS server is up", extra={"listen": listen, "packet_path": self._front.path})
             await until_stopped([self._feed.run(), self._loop()])
         finally:
             await self._watch.stop()
-            for server in servers:
-                await server.close()
+            await server.close()
             await self._control.close()
 
     async def _loop(self) -> None:
@@ -119,7 +120,7 @@ class Daemon:
             moved = self._watch.judge(self._table, _now(), self._heard())
             steering = self._front.steering
             if moved or steering is None or steering.table is not self._table:
-                steering = Steering(self._table, evidence(self._watch.findings))
+                steering = Steering(self._table, evidence(self._watch.findings)).after(steering)
             self._front.put(steering, Itself(self._name, self._secrets.look()))
             metrics.measure_targets(self._watch.findings)
         self._report()
@@ -157,6 +158,7 @@ class Daemon:
             issuers=(self._feed.issuer,),
             drains=self._moves.drains,
             frozen=self._moves.frozen,
+            packet_path=self._front.path,
         )
         said: dict[str, Struct] = {"node": node, **reports(self._watch.findings)}
         self._feed.report(said)

@@ -1,21 +1,43 @@
 """What the sockets ask: the answers of the steering that is in force, those over UDP kept as bytes."""
 
-import time
+from __future__ import annotations
 
+import time
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Literal
+
+from federation.model.errors import InputError
 from gslb import metrics
+from gslb.datagrams import Datagrams
 from gslb.options import Itself
 from gslb.packed import Packed
 from gslb.steer import Client, Steering, client_of
 from gslb.wire import Reply, respond
 
+if TYPE_CHECKING:
+    from gslb.packet import PacketPath
+
+Wanted = Literal["auto", "python", "rust"]
+
 
 class Front:
-    """Answers from the first moment: before there is a steering with SERVFAIL."""
+    """Answers from the first moment: before there is a steering with SERVFAIL. `path` is what serves UDP: rust or
+    python.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, wanted: Wanted = "auto") -> None:
+        """InputError (E125) when the packet path is wanted and not installed."""
         self.steering: Steering | None = None
         self._itself = Itself()
         self._packed: Packed | None = None
+        self._fast: PacketPath | None = None
+        self.path = _path(wanted)
+        if self.path == "rust":
+            from gslb.packet import PacketPath
+
+            self._fast = PacketPath(self.answer)
+        self.datagrams = self._fast or Datagrams(self.answer)
+        metrics.path.labels(self.path).set(1)
 
     def put(self, steering: Steering | None, itself: Itself) -> None:
         """From now on these are in force; what was kept stays while they are the same."""
@@ -23,6 +45,8 @@ class Front:
             return
         self.steering, self._itself = steering, itself
         self._packed = None if steering is None else Packed(steering, self._worked_out)
+        if self._fast is not None and steering is not None:
+            self._fast.put(steering, itself)
 
     def answer(self, data: bytes, address: str, tcp: bool) -> bytes | None:
         """The response to these bytes from this address; None: silence."""
@@ -39,3 +63,10 @@ class Front:
 
     def _worked_out(self, data: bytes, client: Client, now: int) -> Reply | None:
         return respond(self.steering, data, client, False, now, self._itself)
+
+
+def _path(wanted: Wanted) -> str:
+    there = find_spec("gslb_packet") is not None
+    if wanted == "rust" and not there:
+        raise InputError("--packet-path rust: it is not installed; install the package of dns/packet", "E125")
+    return "rust" if there and wanted != "python" else "python"

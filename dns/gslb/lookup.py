@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 from msgspec import Struct
 
-from gslb.zone import AAAA, CNAME, DNAME, DS, NS, SOA, SRV, TXT, A, Rows, RRsets, Zone, parents
+from gslb.zone import AAAA, CNAME, DNAME, DS, NS, SOA, SRV, TXT, A, Rows, RRsets, Zone, as_held, parents
 
 NAME_MAX = 253
 """Characters of a name as text without its final dot (RFC 1035 section 2.3.4)."""
@@ -57,7 +57,7 @@ def _at(found: RRsets, name: str, kind: int) -> Step:
         return Step(_owned(found[kind], name))
     if CNAME in found:
         rows = _owned(found[CNAME], name)
-        return Step(rows, target=host_of(rows[0][3]))
+        return Step(rows, target=as_held(rows[0][3]))
     return NOTHING
 
 
@@ -77,15 +77,10 @@ def _synthesised(data: Data, owner: str, name: str, kind: int) -> Step:
     """Who asks for a CNAME has it with that."""
     rows = (data(owner) or {})[DNAME]
     (_, _, ttl, text) = rows[0]
-    made = ".".join(filter(None, (name.removesuffix(f".{owner}"), host_of(text))))
+    made = ".".join(filter(None, (name.removesuffix(f".{owner}"), as_held(text))))
     if len(made) > NAME_MAX:
         return Step(rows, too_long=True)
     return Step((*rows, (name, CNAME, ttl, f"{made}.")), target="" if kind in (CNAME, ANY) else made)
-
-
-def host_of(text: str) -> str:
-    """A name in record data as names are held here."""
-    return text.rstrip(".").lower()
 
 
 def targets_of(rows: Rows) -> Iterator[str]:
@@ -93,7 +88,7 @@ def targets_of(rows: Rows) -> Iterator[str]:
     for owner, kind, _, text in rows:
         place = TARGETS.get(kind)
         if place is not None:
-            yield host_of(text.split()[place]) or owner
+            yield as_held(text.split()[place]) or owner
 
 
 TARGETS = {NS: 0, 15: 1, 33: 3, 64: 1, 65: 1}

@@ -15,8 +15,7 @@ import dns.zonefile
 from msgspec import Struct, structs
 
 from federation.model.errors import InputError
-from gslb.lookup import host_of
-from gslb.zone import CNAME, DNAME, NS, SOA, Row, RRsets, Zone, lies_in, make_zone, parents
+from gslb.zone import CNAME, DNAME, NS, SOA, Row, RRsets, Zone, as_held, lies_in, make_zone, parents
 
 SHOWN = 20
 """Faults of one file that are told."""
@@ -119,7 +118,7 @@ class _Reading:
 
 def text_of(name: dns.name.Name) -> str:
     """A name as tables have it: in lower case, without the final dot, with dots only between labels."""
-    return name.to_text(omit_final_dot=True).lower().replace("\\.", "\\046") if name != dns.name.root else ""
+    return as_held(name.to_text())
 
 
 def _by_name(lines: Iterable[Line]) -> dict[str, list[Line]]:
@@ -178,7 +177,7 @@ def _below_dname(name: str, held: list[Line], names: Mapping[str, list[Line]], a
 
 
 def _loops(names: Mapping[str, list[Line]]) -> Iterator[str]:
-    towards = {name: (held[0], host_of(held[0].row[3])) for name, held in names.items() if held[0].kind == CNAME}
+    towards = {name: (held[0], as_held(held[0].row[3])) for name, held in names.items() if held[0].kind == CNAME}
     told: set[str] = set()
     for first in towards:
         way = [first]

@@ -1,28 +1,89 @@
 """What Prometheus is told of a DNS server."""
 
-from collections.abc import Mapping
+from collections import Counter as Counted
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from typing import Any, Protocol
 
+import dns.name
 import dns.rcode
-from prometheus_client import Counter, Gauge
+from prometheus_client import REGISTRY, Gauge, Metric
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
 
 from gslb.checks import Check, Finding
+from gslb.master import text_of
 from gslb.table import Table
 from gslb.wire import Reply
 
-queries = Counter("isthmus_dns_queries_total", "Queries by transport", ["transport"])
 _names = Gauge("isthmus_dns_names", "Names with data in the table")
 age = Gauge("isthmus_handout_age_seconds", "Seconds since the handout in force was made")
-_responses = Counter("isthmus_dns_responses_total", "Responses by zone and code", ["zone", "rcode"])
+path = Gauge("isthmus_dns_packet_path", "1 for what answers datagrams: rust or python", ["path"])
 _TARGET = ["host", "member"]
 _up = Gauge("isthmus_dns_target_up", "1 when our probes reach the target over every family that it has", _TARGET)
 _gone = Gauge("isthmus_dns_target_gone", "1 when the target is taken out of the answers of a family", _TARGET)
 _shown: set[tuple[str, str]] = set()
 
 
+class Path(Protocol):
+    """A packet path that counts by itself."""
+
+    def responses(self) -> list[tuple[bytes, int, int]]:
+        """Responses by the apex of the zone in wire form (empty: none of ours) and code."""
+
+    def datagrams(self) -> tuple[int, int, int]:
+        """Datagrams received, handed over, and dropped because too many waited."""
+
+
+class _Traffic(Collector):
+    """Queries and responses, those counted here and those of packet paths."""
+
+    def __init__(self) -> None:
+        self.queries: Counted[str] = Counted()
+        self.responses: Counted[tuple[str, int]] = Counted()
+        self.paths: list[Path] = []
+
+    def collect(self) -> Iterator[Metric]:
+        """What Prometheus sees."""
+        queries, responses = Counted(dict(self.queries)), Counted(dict(self.responses))
+        handed = dropped = 0
+        for one in self.paths:
+            received, more, lost = one.datagrams()
+            queries["udp"] += received
+            handed, dropped = handed + more, dropped + lost
+            for apex, code, number in one.responses():
+                responses[text_of(dns.name.from_wire(apex, 0)[0]) if apex else "", code] += number
+        yield _family("queries", "Queries by transport", ["transport"], {(key,): n for key, n in queries.items()})
+        told = {(zone or "none", _text(code)): number for (zone, code), number in responses.items()}
+        yield _family("responses", "Responses by zone and code", ["zone", "rcode"], told)
+        yield _family("handed_over", "Datagrams that the packet path left to Python", [], {(): handed})
+        yield _family("dropped", "Datagrams dropped because too many waited for Python", [], {(): dropped})
+
+
+def _family(name: str, text: str, labels: list[str], values: Mapping[Any, int]) -> Metric:
+    found = CounterMetricFamily(f"isthmus_dns_{name}", text, labels=labels)
+    for key, value in values.items():
+        found.add_metric(key, value)
+    return found
+
+
+_traffic = _Traffic()
+REGISTRY.register(_traffic)
+
+
+def follow(one: Path) -> None:
+    """From now on what this packet path counts is told too."""
+    _traffic.paths.append(one)
+
+
+def count_queries(transport: str, number: int) -> None:
+    """So many more queries over `udp` or `tcp`."""
+    _traffic.queries[transport] += number
+
+
 def count(reply: Reply) -> None:
     """One more response."""
-    _counter(reply.zone, reply.code).inc()
+    _traffic.responses[reply.zone, reply.code] += 1
 
 
 def measure_table(table: Table) -> None:
@@ -45,11 +106,6 @@ def measure_targets(findings: Mapping[Check, Finding]) -> None:
         _gone.labels(*key).set(not all(one.way.up for one in held))
     _shown.clear()
     _shown.update(fresh)
-
-
-@lru_cache(1_024)
-def _counter(zone: str, code: int) -> Counter:
-    return _responses.labels(zone or "none", _text(code))
 
 
 @lru_cache

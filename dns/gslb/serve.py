@@ -1,87 +1,50 @@
-"""The sockets: UDP and TCP on one address. Thin: bytes and the client's address in, bytes out."""
+"""The sockets: UDP and TCP on each address. Thin: bytes and the client's address in, bytes out."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
-import socket
-import time
 from collections import Counter
-from collections.abc import Callable
+from typing import Protocol
 
 from federation.model.errors import InputError
-from gslb.metrics import queries
+from gslb import metrics
+from gslb.datagrams import Datagrams, Respond
 
 TCP_IDLE = 10.0
 TCP_MAX = 256
 TCP_EACH = 32
 
-Respond = Callable[[bytes, str, bool], bytes | None]
 
+class Udp(Protocol):
+    """What answers datagrams."""
 
-TURN = 0.005
-"""Seconds for which datagrams are answered before anything else gets its turn."""
-
-DATAGRAM_MAX = 4_096
-RECEIVE_BUFFER = 4 * 1024 * 1024
-"""Bytes that wait in the kernel (which may take less): 20,000 queries."""
-
-
-class _Datagrams:
-    """A UDP socket, emptied whenever it has something: one turn of the loop for many queries."""
-
-    def __init__(self, respond: Respond, host: str, port: int) -> None:
-        """OSError when the address cannot be bound."""
-        family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
-        self._respond = respond
-        self._count = queries.labels("udp")
-        self._socket = socket.socket(family, kind, proto)
-        try:
-            self._socket.setblocking(False)
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
-            self._socket.bind(address)
-        except OSError:
-            self._socket.close()
-            raise
-        asyncio.get_running_loop().add_reader(self._socket, self._drain)
+    def listen(self, host: str, port: int) -> None:
+        """Answer on this address. OSError when it cannot be bound."""
 
     def close(self) -> None:
         """Listen no more."""
-        asyncio.get_running_loop().remove_reader(self._socket)
-        self._socket.close()
-
-    def _drain(self) -> None:
-        count, end = 0, time.monotonic() + TURN
-        while time.monotonic() < end:
-            try:
-                data, address = self._socket.recvfrom(DATAGRAM_MAX)
-            except OSError:
-                break
-            count += 1
-            response = self._respond(data, address[0], False)
-            if response is not None:
-                with contextlib.suppress(OSError):
-                    self._socket.sendto(response, address)
-        self._count.inc(count)
 
 
 class Server:
-    """Answers on `host:port` until closed."""
+    """Answers on every address that it listens on until closed."""
 
-    def __init__(self, respond: Respond) -> None:
+    def __init__(self, respond: Respond, udp: Udp | None = None) -> None:
+        """`udp` answers datagrams: by default `respond`, too."""
         self._respond = respond
-        self._count = queries.labels("tcp")
+        self._udp = udp or Datagrams(respond)
         self._open = 0
         self._by_client: Counter[str] = Counter()
-        self._datagrams: _Datagrams | None = None
-        self._server: asyncio.Server | None = None
+        self._servers: list[asyncio.Server] = []
 
     async def start(self, host: str, port: int) -> None:
-        """Listen on both transports. InputError (E122) when the port is in use."""
+        """Listen on both transports. InputError (E122) when the port is in use.
+
+        TCP comes first: another server that has the address refuses it, where UDP may be shared.
+        """
         try:
-            self._datagrams = _Datagrams(self._respond, host, port)
-            self._server = await asyncio.start_server(self._connection, host, port)
+            self._servers.append(await asyncio.start_server(self._connection, host, port))
+            self._udp.listen(host, port)
         except OSError as error:
             await self.close()
             why = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
@@ -89,11 +52,9 @@ class Server:
 
     async def close(self) -> None:
         """Stop listening."""
-        if self._datagrams is not None:
-            self._datagrams.close()
-            self._datagrams = None
-        if self._server is not None:
-            self._server.close()
+        self._udp.close()
+        for server in self._servers:
+            server.close()
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         peer = writer.get_extra_info("peername")
@@ -122,7 +83,7 @@ class Server:
         async with asyncio.timeout(TCP_IDLE):
             size = int.from_bytes(await reader.readexactly(2), "big")
             query = await reader.readexactly(size)
-            self._count.inc()
+            metrics.count_queries("tcp", 1)
             response = self._respond(query, address, True)
             if response is None:
                 return False

@@ -12,7 +12,7 @@ from gslb import metrics
 from gslb.checks import Address
 from gslb.cookie_secrets import CookieSecrets
 from gslb.files import ZoneFiles
-from gslb.front import Front
+from gslb.front import Front, Wanted
 from gslb.options import Itself
 from gslb.serve import Server
 from gslb.steer import Steering
@@ -28,27 +28,27 @@ PERIOD = 1.0
 class Standalone:
     """Serves what the files say, and what they say later as soon as it is good."""
 
-    def __init__(self, files: ZoneFiles, secrets: CookieSecrets, name: str = "") -> None:
-        """`name` is what this server is called (NSID)."""
+    def __init__(self, files: ZoneFiles, secrets: CookieSecrets, name: str = "", packet_path: Wanted = "auto") -> None:
+        """`name` is what this server is called (NSID), `packet_path` what answers datagrams. InputError (E125)."""
         self._files = files
         self._secrets = secrets
         self._name = name
         self._zones = NO_ZONES
-        self._front = Front()
+        self._front = Front(packet_path)
         self._problems = Problems(log)
         self.once()
 
     async def run(self, addresses: Sequence[Address]) -> None:
         """Serve on these addresses until SIGTERM or SIGINT. InputError (E122) when one cannot be bound."""
-        servers = [Server(self._front.answer) for _ in addresses]
+        server = Server(self._front.answer, self._front.datagrams)
         try:
-            for server, (host, port) in zip(servers, addresses, strict=True):
+            for host, port in addresses:
                 await server.start(host, port)
-            log.info("DNS server is up", extra={"listen": [f"{host}:{port}" for host, port in addresses]})
+            listen = [f"{host}:{port}" for host, port in addresses]
+            log.info("DNS server is up", extra={"listen": listen, "packet_path": self._front.path})
             await until_stopped([self._loop()])
         finally:
-            for server in servers:
-                await server.close()
+            await server.close()
 
     def once(self) -> None:
         """Put into force what the files say now."""

@@ -93,6 +93,21 @@ class Steering:
         """The same without what was kept, so that rulings speak of ages as they are now."""
         return Steering(self.table, self._evidence)
 
+    def after(self, before: "Steering | None") -> "Steering":
+        """The same, with what was kept there of names of which nothing changed."""
+        if before is not None:
+            stands = self.standing(before)
+            self._kept = {key: outcome for key, outcome in before._kept.items() if key[0] in stands}
+        return self
+
+    def standing(self, before: "Steering") -> frozenset[str]:
+        """The public names of which nothing that the law asks for changed since then."""
+        if self.table.places != before.table.places:
+            return frozenset()
+        now, then, was = self._evidence, before._evidence, before.table.steered
+        moved = {key[0] for key in now.keys() | then.keys() if now.get(key) != then.get(key)}
+        return frozenset(host for host, item in self.table.steered.items() if was.get(host) is item) - moved
+
     def choose(self, host: str, kind: int, client: Client, now: int) -> Choice:
         """What this client gets for a public name and A or AAAA, at this Unix millisecond."""
         locality = self.locality(client)

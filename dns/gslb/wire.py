@@ -25,7 +25,7 @@ from gslb.lookup import ANY
 from gslb.options import CHAOS, Itself, Version, chaos, check_options, options_of
 from gslb.query import HEADER, OPTION_SUBNET, MalformedError, Query, parse_query
 from gslb.steer import Client, Steering
-from gslb.zone import TXT, Rows, serial_of
+from gslb.zone import TXT, Rows, as_held, serial_of
 
 UDP_MAX = 1232
 UDP_PLAIN = 512
@@ -117,7 +117,7 @@ def _found(
 ) -> Answered:
     if not query.labels:
         return Answered(NOERROR)
-    name = response.question[0].name.to_text(omit_final_dot=True).lower().replace("\\.", "\\046")
+    name = as_held(response.question[0].name.to_text())
     if query.rdclass == CHAOS and query.kind in (TXT, ANY):
         text = chaos(itself, name)
         return Answered(REFUSED) if text is None else Answered(NOERROR, records=((name, TXT, 0, quoted(text)),))
@@ -160,7 +160,7 @@ def _add(response: dns.message.Message, section: list[dns.rrset.RRset], rows: Ro
     asked, rdclass = response.question[0].name, response.question[0].rdclass
     for (name, kind), run in groupby(rows, key=itemgetter(0, 1)):
         text = _name(name)
-        rdataset = _rdataset(kind, tuple((ttl, data) for _, _, ttl, data in run))
+        rdataset = rdataset_of(kind, tuple((ttl, data) for _, _, ttl, data in run))
         rrset = dns.rrset.RRset(asked if text == asked else text, rdclass, rdataset.rdtype)
         rrset.items, rrset.ttl = rdataset.items, rdataset.ttl
         section.append(rrset)
@@ -172,7 +172,8 @@ def _name(text: str) -> dns.name.Name:
 
 
 @lru_cache(256)
-def _rdataset(kind: int, data: tuple[tuple[int, str], ...]) -> dns.rdataset.Rdataset:
+def rdataset_of(kind: int, data: tuple[tuple[int, str], ...]) -> dns.rdataset.Rdataset:
+    """The records of one type, from TTL in seconds and data as text."""
     made = dns.rdataset.Rdataset(dns.rdataclass.IN, dns.rdatatype.RdataType(kind))
     for ttl, text in data:
         made.add(dns.rdata.from_text(dns.rdataclass.IN, made.rdtype, text), ttl)

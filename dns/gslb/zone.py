@@ -1,5 +1,6 @@
 """Zones: their names with fixed data, and the public zones that the ledger grants our member. Pure."""
 
+import re
 from collections.abc import Iterable, Mapping
 from ipaddress import ip_address
 
@@ -114,6 +115,15 @@ def _addresses(host: str, addresses: Iterable[str]) -> dict[int, Rows]:
         kind = A if ip_address(text).version == 4 else AAAA
         found[kind] = (*found.get(kind, ()), (host, kind, SERVER_TTL, text))
     return found
+
+
+_ESCAPED = re.compile(r"(\\\\)|\\\.")
+
+
+def as_held(text: str) -> str:
+    """The text of a name as tables have it: in lower case, without the final dot, with dots only between labels."""
+    dotless = _ESCAPED.sub(lambda found: found[1] or "\\046", text) if "\\" in text else text
+    return dotless.rstrip(".").lower()
 
 
 def lies_in(name: str, apex: str) -> bool:

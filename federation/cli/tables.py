@@ -35,6 +35,12 @@ def print_replica(answer: dict[str, Any]) -> None:
         console.print(f"[yellow]! {escape(line)}[/]")
 
 
+def _role(row: dict[str, Any]) -> str:
+    """With what answers datagrams, of a DNS server."""
+    path = row.get("packet_path")
+    return f"{row['role']} ({path})" if path else str(row["role"])
+
+
 def print_status(answer: dict[str, Any]) -> None:
     """Print one controller's status."""
     from federation.cli.moves_tables import print_moves
@@ -51,7 +57,7 @@ def print_status(answer: dict[str, Any]) -> None:
     members = _members(answer)
     nodes = table("nodes", "node", "role", "session", "wanted", "reached")
     for row in answer["nodes"]:
-        nodes.add_row(row["node"], row["role"], row["session"], row["wanted"], row["reached"] or "-")
+        nodes.add_row(row["node"], _role(row), row["session"], row["wanted"], row["reached"] or "-")
     links = table("links", "from", "to", "state", "round trip", "packets", "handshake", "received", "sent")
     for row in answer["links"]:
         age = "never" if row["handshake_age"] < 0 else f"{row['handshake_age']} s ago"

@@ -18,7 +18,7 @@ class NodeReport(Struct, frozen=True, kw_only=True):
     slot, while there are two. `ledger` is the greatest ledger mark whose anchors are in force and on disk, `issuers`
     the key ids (hex) of the anchors that signed the leaves in use. `drains` are those that it was told on its own
     socket, by member, and `frozen` why it takes no more of them. `pods` are the ranges of the pods on a node, as the
-    node has them.
+    node has them. `packet_path` is what answers datagrams of a DNS server: rust or python.
     """
 
     node: str
@@ -41,6 +41,7 @@ class NodeReport(Struct, frozen=True, kw_only=True):
     drains: dict[str, Order] = {}
     frozen: str = ""
     pods: tuple[str, ...] = ()
+    packet_path: str = ""
 
 
 class LinkReport(Struct, frozen=True, kw_only=True):

@@ -109,6 +109,7 @@ def _nodes(loop: Loop) -> list[dict[str, Any]]:
             {
                 "node": name,
                 "role": enrolment.role,
+                "packet_path": node.packet_path if node else "",
                 "session": "up" if state and state.connected else "down",
                 "wanted": wanted.hex()[:12],
                 "reached": reached.hex()[:12],

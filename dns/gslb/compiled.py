@@ -1,0 +1,176 @@
+"""What the packet path (`dns/packet`) is told of a steering: what changed, in wire form. Pure."""
+
+from collections.abc import Collection, Iterable, Mapping
+from io import BytesIO
+from ipaddress import ip_address
+
+import dns.name
+import dns.rdata
+from msgspec import Struct
+
+from gslb.locality import SCOPE, Subnets
+from gslb.lookup import TARGETS
+from gslb.steer import FAMILY, Outcome, Steering
+from gslb.wire import rdataset_of
+from gslb.zone import CLUSTER, CNAME, DNAME, Rows, RRsets, Zone
+
+WireRRset = tuple[int, int, list[tuple[bytes, list[int]]]]
+"""Type, TTL in seconds, and the data of each record with where the names begin in it that may be compressed."""
+
+WireNode = tuple[bool, bool, bool, list[WireRRset]]
+"""Whether a name is delegated, has a DNAME, or is ours to answer with all names below it; and its data."""
+
+LEADING = frozenset((CNAME, DNAME, *TARGETS))
+"""Types whose data name a host that is looked up."""
+
+
+class ZoneChange(Struct, frozen=True):
+    """A zone's SOA of negative answers, and the names that changed (None: it is gone); all when it is `whole`."""
+
+    apex: bytes
+    soa: WireRRset
+    whole: bool
+    nodes: list[tuple[bytes, WireNode | None]]
+
+
+class WireMap(Struct, frozen=True):
+    """Where clients stand: names of places by number; ranges as (first address, length, place); the place of everybody
+    else; and the bits of an address that count, over IPv4 and IPv6.
+    """
+
+    names: list[str]
+    v4: list[tuple[int, int, int]]
+    v6: list[tuple[int, int, int]]
+    elsewhere: int
+    scopes: tuple[int, int]
+
+
+class Change(Struct, frozen=True):
+    """What the next table has other than the last. Of `steered` the text of the name and the number of its map (None:
+    it is gone); `maps` None: they stay. `known` is that of the table, `key` that of picks.
+    """
+
+    key: bytes
+    known: bool
+    zones: list[ZoneChange]
+    gone: list[bytes]
+    steered: list[tuple[bytes, tuple[str, int] | None]]
+    maps: list[WireMap] | None
+
+
+def change_of(steering: Steering, before: Steering | None) -> Change:
+    """What changed from one steering to the next; all of it when there was none."""
+    table, was = steering.table, before.table if before else None
+    mapped = was is not None and table.subnets is was.subnets and table.own == was.own
+    stands = steering.standing(before) if before is not None and mapped else frozenset()
+    steered: list[tuple[bytes, tuple[str, int] | None]] = [
+        (wire_of(host), (host, 0)) for host in table.steered if host not in stands
+    ]
+    if was is not None:
+        steered += [(wire_of(host), None) for host in was.steered.keys() - table.steered.keys()]
+    return Change(
+        key=table.key.ljust(16, b"\0"),
+        known=table.known,
+        zones=list(_zones(table.zones, was.zones if was else {}, table.headless, was.headless if was else {})),
+        gone=[wire_of(apex) for apex in was.zones.keys() - table.zones.keys()] if was else [],
+        steered=steered,
+        maps=None if mapped else [_map(table.subnets, table.own)],
+    )
+
+
+def parts_of(kind: int, outcome: Outcome) -> list[tuple[int, WireRRset]]:
+    """The parts of an outcome: parts per million and records."""
+    return [(part.ppm, (kind, outcome.ttl, [(data, []) for data in _packed(part.addresses)])) for part in outcome.parts]
+
+
+def wire_of(name: str) -> bytes:
+    """A name in wire form (RFC 1035 section 3.1)."""
+    if "\\" in name:
+        return dns.name.from_text(name).to_wire() or b""
+    return b"".join(bytes((len(label),)) + label for label in name.encode().split(b".")) + b"\0"
+
+
+def _zones(
+    zones: Mapping[str, Zone], was: Mapping[str, Zone], ours: Collection[str], ours_before: Collection[str]
+) -> Iterable[ZoneChange]:
+    for apex, zone in zones.items():
+        before = was.get(apex)
+        here, there = (set(ours), set(ours_before)) if apex == CLUSTER else (set(), set())
+        if zone is not before or here != there:
+            names = _touched(zone, before) | (here ^ there if before else here)
+            nodes = [(wire_of(name), _node(zone, name, name in here)) for name in names]
+            yield ZoneChange(wire_of(apex), _rrset(zone.soa[1], (zone.soa,)), before is None, nodes)
+
+
+def _touched(zone: Zone, before: Zone | None) -> set[str]:
+    """The names of which something is another than before."""
+    if before is None:
+        return {*zone.names, *zone.inner}
+    touched = set((zone.inner ^ before.inner) | (zone.cuts ^ before.cuts) | (zone.dnames ^ before.dnames))
+    if zone.names is before.names:
+        return touched
+    held = before.names.get
+    fresh = {name for name, rrsets in zone.names.items() if held(name) is not rrsets}
+    return touched | fresh | (before.names.keys() - zone.names.keys())
+
+
+def _node(zone: Zone, name: str, ours: bool) -> WireNode | None:
+    rrsets = zone.names.get(name, {})
+    if ours or not _is_plain(rrsets):
+        return False, False, True, []
+    if not zone.exists(name):
+        return None
+    data = [_rrset(kind, rows) for kind, rows in rrsets.items()]
+    return name in zone.cuts, name in zone.dnames, False, data
+
+
+def _is_plain(rrsets: RRsets) -> bool:
+    """False where a name that is looked up has escapes in it: one name has many forms then."""
+    return not any("\\" in text for kind in LEADING.intersection(rrsets) for _, _, _, text in rrsets[kind])
+
+
+def _rrset(kind: int, rows: Rows) -> WireRRset:
+    if kind in FAMILY:
+        data = _packed(text for _, _, _, text in rows)
+        return kind, min(ttl for _, _, ttl, _ in rows), [(one, []) for one in data]
+    made = rdataset_of(kind, tuple((ttl, text) for _, _, ttl, text in rows))
+    return kind, made.ttl, [_record(rdata) for rdata in made]
+
+
+def _packed(addresses: Iterable[str]) -> list[bytes]:
+    """Each address once."""
+    return list(dict.fromkeys(ip_address(text).packed for text in addresses))
+
+
+class _Begun(dict[dns.name.Name, int]):
+    """What dnspython takes for names that were written before: it finds none, and keeps where each begins."""
+
+    def __init__(self) -> None:
+        self.at: list[int] = []
+        self._end = 0
+
+    def __setitem__(self, name: dns.name.Name, at: int) -> None:
+        if at >= self._end:
+            self.at.append(at)
+            self._end = at + len(name.to_wire() or b"")
+
+
+def _record(rdata: dns.rdata.Rdata) -> tuple[bytes, list[int]]:
+    file, begun = BytesIO(), _Begun()
+    rdata.to_wire(file, begun)
+    return file.getvalue(), begun.at
+
+
+def _map(subnets: Subnets, own: str) -> WireMap:
+    tables = (*subnets.v4.values(), *subnets.v6.values())
+    names = sorted({own}.union(*(found.values() for found in tables)))
+    number = {name: at for at, name in enumerate(names)}
+
+    def ranges(found: Mapping[int, Mapping[int, str]], bits: int) -> list[tuple[int, int, int]]:
+        return [
+            (value << bits - length, length, number[member])
+            for length, networks in found.items()
+            for value, member in networks.items()
+        ]
+
+    return WireMap(names, ranges(subnets.v4, 32), ranges(subnets.v6, 128), number[own], (SCOPE[4], SCOPE[6]))

@@ -1,0 +1,173 @@
+//! The answer to one question: `gslb/answer.py` in Rust (RFC 1034 section 4.3.2, RFC 2308).
+#![forbid(unsafe_code)]
+
+use std::sync::Arc;
+
+use crate::client::Client;
+use crate::counts::{NOERROR, NXDOMAIN, REFUSED, YXDOMAIN};
+use crate::lookup::{look_up, Step};
+use crate::message::{Message, Section};
+use crate::name::Name;
+use crate::steer::{held, Steered};
+use crate::table::{Ours, RRset, Table, Zone, A, AAAA, ANY, CNAME};
+
+const CHAIN_MAX: usize = 16;
+
+/// Why Python has to answer; with `Outcome` what of this name, for a type and a place, is not held.
+pub enum Handed {
+    Ours,
+    Outcome(Arc<Steered>, u16, u32),
+}
+
+impl From<Ours> for Handed {
+    fn from(_: Ours) -> Handed {
+        Handed::Ours
+    }
+}
+
+/// A question of class IN: the name in lower case, who asks, and the Unix millisecond.
+pub struct Asked<'a> {
+    pub table: &'a Table,
+    pub name: Name,
+    pub kind: u16,
+    pub client: Client,
+    pub now: u64,
+    pub turn: usize,
+}
+
+/// `scope` are the bits of the client's address that the answer is for.
+pub struct Found<'t> {
+    pub code: u8,
+    pub zone: Option<&'t Zone>,
+    pub authoritative: bool,
+    pub glue: bool,
+    pub scope: u8,
+}
+
+impl Found<'_> {
+    /// What is not ours to answer.
+    pub fn refused() -> Self {
+        Found { code: REFUSED, zone: None, authoritative: false, glue: false, scope: 0 }
+    }
+}
+
+enum Next {
+    Done(u8),
+    Referral,
+    Follow(Box<Name>),
+}
+
+/// Write the answer. CNAMEs are followed within our zones; the code is that of the last name (RFC 6604 section 3).
+pub fn answer<'a>(asked: &Asked<'a>, out: &mut Message) -> Result<Found<'a>, Handed> {
+    let Some(first) = asked.table.zone_for(asked.name.wire(), asked.kind) else {
+        return if asked.table.known { Ok(Found::refused()) } else { Err(Handed::Ours) };
+    };
+    let (mut zone, mut at, mut seen) = (first, asked.name, Vec::new());
+    loop {
+        let (next, scope) = one(asked, zone, &at, out)?;
+        let followed = !seen.is_empty();
+        let found = |code, referral: bool| Found {
+            code,
+            zone: Some(first),
+            authoritative: !referral || followed,
+            glue: referral,
+            scope,
+        };
+        let target = match next {
+            Next::Done(code) => return Ok(found(code, false)),
+            Next::Referral => return Ok(found(NOERROR, true)),
+            Next::Follow(target) => target,
+        };
+        seen.push(at);
+        let met = seen.iter().any(|one| one.wire() == target.wire());
+        match asked.table.zone_for(target.wire(), asked.kind) {
+            Some(following) if seen.len() < CHAIN_MAX && !met => (zone, at) = (following, *target),
+            _ => return Ok(found(NOERROR, false)),
+        }
+    }
+}
+
+fn one(asked: &Asked<'_>, zone: &Zone, at: &Name, out: &mut Message) -> Result<(Next, u8), Handed> {
+    if let Some(steered) = asked.table.steered.get(at.wire()) {
+        if let Some(scope) = picked(asked, steered, at.wire(), out)? {
+            return Ok((Next::Done(NOERROR), scope));
+        }
+    }
+    Ok((said(asked, zone, at, look_up(zone, at.wire(), asked.kind)?, out)?, 0))
+}
+
+/// Write the part that the client falls into, and say for which bits of its address; for ANY that of one family.
+fn picked(asked: &Asked<'_>, name: &Arc<Steered>, owner: &[u8], out: &mut Message) -> Result<Option<u8>, Handed> {
+    let families: &[u16] = match asked.kind {
+        A => &[A],
+        AAAA => &[AAAA],
+        ANY => &[A, AAAA],
+        _ => return Ok(None),
+    };
+    let place = asked.table.maps.get(name.map).ok_or(Handed::Ours)?.locate(&asked.client);
+    let outcomes = name.outcomes();
+    for &kind in families {
+        let missing = || Handed::Outcome(name.clone(), kind, place.number);
+        let outcome = held(&outcomes, kind, place.number, asked.now).ok_or_else(missing)?;
+        if outcome.parts.is_empty() {
+            continue;
+        }
+        let bucket = name.bucket(&asked.table.key, &asked.client, place);
+        if let Some(rrset) = outcome.part(bucket) {
+            out.rrset(Section::Answer, owner, rrset, asked.turn);
+            return Ok(Some(place.scope));
+        }
+    }
+    Ok(None)
+}
+
+fn said(asked: &Asked<'_>, zone: &Zone, at: &Name, step: Step<'_>, out: &mut Message) -> Result<Next, Handed> {
+    let turn = asked.turn;
+    let above = |len: usize| &at.wire()[at.wire().len() - len..];
+    match step {
+        Step::Data(rrset) => {
+            out.rrset(Section::Answer, at.wire(), rrset, turn);
+            beside(zone, rrset, at.wire(), out, turn)?;
+        }
+        Step::Alias(rrset) => {
+            out.rrset(Section::Answer, at.wire(), rrset, turn);
+            return Ok(onwards(rrset.leads_to().into()));
+        }
+        Step::Made(rrset, len, made) => {
+            out.rrset(Section::Answer, above(len), rrset, turn);
+            let Some(made) = made else { return Ok(Next::Done(YXDOMAIN)) };
+            out.alias(at.wire(), rrset.ttl, made.wire());
+            return Ok(if matches!(asked.kind, CNAME | ANY) { Next::Done(NOERROR) } else { onwards(made) });
+        }
+        Step::Cut(rrset, len) => {
+            out.rrset(Section::Authority, above(len), rrset, turn);
+            beside(zone, rrset, above(len), out, turn)?;
+            return Ok(Next::Referral);
+        }
+        Step::Nothing | Step::Absent if !asked.table.known => return Err(Handed::Ours),
+        Step::Nothing => out.rrset(Section::Authority, &zone.apex, &zone.soa, 0),
+        Step::Absent => {
+            out.rrset(Section::Authority, &zone.apex, &zone.soa, 0);
+            return Ok(Next::Done(NXDOMAIN));
+        }
+    }
+    Ok(Next::Done(NOERROR))
+}
+
+/// The root leads nowhere.
+fn onwards(target: Box<Name>) -> Next {
+    if target.wire().len() > 1 {
+        Next::Follow(target)
+    } else {
+        Next::Done(NOERROR)
+    }
+}
+
+fn beside(zone: &Zone, rrset: &RRset, owner: &[u8], out: &mut Message, turn: usize) -> Result<(), Handed> {
+    if !rrset.targets.is_empty() {
+        for (host, addresses) in zone.addresses(rrset, owner)? {
+            out.rrset(Section::Additional, host, addresses, turn);
+        }
+    }
+    Ok(())
+}

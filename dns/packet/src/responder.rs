@@ -1,0 +1,186 @@
+//! What Python sees: the responder, and what it hands over.
+#![forbid(unsafe_code)]
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::net::IpAddr;
+use std::os::fd::RawFd;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+use crate::answer::Handed;
+use crate::batch::{own, send_one};
+use crate::change::{rrset, Change, RRsetSaid};
+use crate::client::unmapped;
+use crate::counts::Counts;
+use crate::message::Message;
+use crate::respond::{respond, Said, State};
+use crate::siphash::Key;
+use crate::steer::Outcome;
+use crate::table::Table;
+use crate::worker::{self, Shared, Worker};
+
+/// What the workers look at while an old table is still read.
+const READ: Duration = Duration::from_micros(100);
+
+/// A name, type and place whose outcome is missing.
+type Missing = (String, u16, String);
+
+/// Answers over UDP by its own threads; what it does not answer waits for Python.
+#[pyclass(frozen)]
+pub struct Responder {
+    shared: Arc<Shared>,
+    workers: usize,
+    counts: Mutex<HashMap<Box<[u8]>, Arc<Counts>>>,
+    threads: Mutex<Vec<JoinHandle<std::io::Result<()>>>>,
+}
+
+#[pymethods]
+impl Responder {
+    #[new]
+    fn new(workers: usize) -> Responder {
+        let shared = Arc::new(Shared::new(workers));
+        Responder { shared, workers, counts: Mutex::default(), threads: Mutex::default() }
+    }
+
+    /// Put another table into force: the one that is, with this change.
+    fn change(&self, py: Python<'_>, change: Change) {
+        py.detach(|| {
+            let before = self.shared.state.load_full();
+            let mut held = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+            let counts =
+                |apex: &[u8]| held.entry(apex.into()).or_insert_with(|| Arc::new(Counts::new(self.workers))).clone();
+            let table = Arc::new(change.applied(&before.table, counts));
+            self.swap(before, |before| State { table, secrets: before.secrets.clone() });
+        });
+    }
+
+    /// From now on these are the secrets of cookies.
+    fn secrets(&self, py: Python<'_>, secrets: Vec<Key>) {
+        py.detach(|| self.swap(self.shared.state.load_full(), |before| State { table: before.table.clone(), secrets }));
+    }
+
+    /// Put what the clients of a place get for a name and type: parts per million, addresses; until a Unix millisecond
+    /// (0: as long as the name is not put anew).
+    fn outcome(&self, name: &[u8], kind: u16, place: &str, until: u64, parts: Vec<(u32, RRsetSaid)>) {
+        let state = self.shared.state.load();
+        let Some(steered) = state.table.steered.get(name) else { return };
+        let numbered = state.table.maps.get(steered.map).and_then(|map| map.names.iter().position(|one| one == place));
+        if let Some(number) = numbered {
+            let parts = parts.into_iter().map(|(ppm, said)| (ppm, rrset(said, &[]))).collect();
+            steered.put(kind, number as u32, Outcome { until, parts });
+        }
+    }
+
+    /// The response to this datagram, empty where silence is right; what is missing for it; None: it is Python's.
+    fn respond<'py>(
+        &self,
+        py: Python<'py>,
+        data: &[u8],
+        address: IpAddr,
+        now: u64,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let (state, mut message) = (self.shared.state.load(), Message::default());
+        match respond(&state, data, unmapped(address), now, 0, &mut message) {
+            Said::Nothing => Ok(Some(PyBytes::new(py, b"").into_any())),
+            Said::Response(zone, code) => {
+                zone.map_or(&self.shared.nobody, |zone| &zone.counts).add(0, code);
+                Ok(Some(PyBytes::new(py, &message.bytes).into_any()))
+            }
+            Said::Handed(why) => {
+                missing(&state.table, why).map(|one| one.into_pyobject(py).map(Bound::into_any)).transpose()
+            }
+        }
+    }
+
+    /// Answer on these sockets, a thread for each; ring the eventfd `bell` when something waits.
+    fn start(&self, sockets: Vec<RawFd>, bell: RawFd) -> PyResult<()> {
+        let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        self.shared.stopping.store(false, Relaxed);
+        for fd in sockets {
+            let number = threads.len() % self.workers.max(1);
+            let (socket, bell) = (Arc::new(own(fd)?), File::from(own(bell)?));
+            let worker = Worker { number, socket, shared: self.shared.clone(), bell };
+            threads.push(thread::Builder::new().name(format!("dns-{number}")).spawn(|| worker.run())?);
+        }
+        Ok(())
+    }
+
+    /// Stop and wait for all threads; their sockets must be shut down, or they wait for a datagram.
+    fn stop(&self, py: Python<'_>) -> PyResult<()> {
+        self.shared.stopping.store(true, Relaxed);
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        py.detach(|| {
+            for thread in threads {
+                thread.join().map_err(|_| std::io::Error::other("a thread of the packet path failed"))??;
+            }
+            Ok(())
+        })
+    }
+
+    /// What waits for Python, the oldest first, so many at most.
+    fn take(&self, count: usize) -> Vec<Waiting> {
+        self.shared.take(count).into_iter().map(Waiting).collect()
+    }
+
+    /// Responses by the apex of the zone (empty: none of ours) and code.
+    fn responses(&self) -> Vec<(Vec<u8>, u8, u64)> {
+        let held = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = held.iter().map(|(apex, counts)| (apex.to_vec(), counts));
+        let all = all.chain([(Vec::new(), &self.shared.nobody)]);
+        all.flat_map(|(apex, counts)| counts.all().into_iter().map(move |(code, count)| (apex.clone(), code, count)))
+            .collect()
+    }
+
+    /// Datagrams received, handed over to Python, and dropped because too many waited.
+    fn datagrams(&self) -> (u64, u64, u64) {
+        let shared = &self.shared;
+        (shared.received.load(Relaxed), shared.handed.load(Relaxed), shared.dropped.load(Relaxed))
+    }
+}
+
+impl Responder {
+    /// The old state ends here, when no worker reads it any more: to free it takes longer than to answer.
+    fn swap(&self, before: Arc<State>, after: impl FnOnce(&State) -> State) {
+        let fresh = Arc::new(after(&before));
+        drop(before);
+        let old = self.shared.state.swap(fresh);
+        while Arc::strong_count(&old) > 1 {
+            thread::sleep(READ);
+        }
+    }
+}
+
+fn missing(table: &Table, why: Handed) -> Option<Missing> {
+    let Handed::Outcome(steered, kind, number) = why else { return None };
+    let place = table.maps.get(steered.map)?.names.get(number as usize)?;
+    Some((steered.host.to_string(), kind, place.clone()))
+}
+
+/// A datagram that waits for Python.
+#[pyclass(frozen)]
+pub struct Waiting(worker::Waiting);
+
+#[pymethods]
+impl Waiting {
+    #[getter]
+    fn data(&self) -> &[u8] {
+        &self.0.data
+    }
+
+    /// The address that asked.
+    #[getter]
+    fn address(&self) -> String {
+        unmapped(self.0.origin.address()).to_string()
+    }
+
+    /// Send the response from where the datagram came; False when it could not be sent.
+    fn answer(&self, data: &[u8]) -> bool {
+        send_one(&self.0.socket, &self.0.origin, data)
+    }
+}

@@ -1,0 +1,149 @@
+"""The packet path says what the Python responder says, byte for byte, but for the order of an RRset's records."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+
+import dns.message
+import dns.rdataset
+import dns.rdatatype
+import pytest
+from gslb.compiled import Change, WireRRset, change_of
+from gslb.steer import Steering
+from gslb.table import Table
+from msgspec import structs
+
+from tests.unit.gslb.test_lookup import ANSWERS
+from tests.worlds.busy_server import ITSELF, SECRETS, busy, names_of
+from tests.worlds.datagrams import Grammar
+
+pytest.importorskip("gslb_packet", reason="the package of dns/packet is not installed: it needs cargo and its registry")
+from tests.worlds.both_paths import BothPaths
+
+CLIENT = "198.18.3.9"
+COOKIES = (bytes(8), bytes(24))
+PER_MILLISECOND = 4
+DATAGRAMS = 60_000
+
+
+@pytest.fixture(autouse=True)
+def in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """dnspython draws the order of an RRset's records: here they stay as they are."""
+    monkeypatch.setattr(dns.rdataset, "random", SimpleNamespace(shuffle=lambda records: None))
+
+
+def query(name: str, kind: int) -> bytes:
+    return dns.message.make_query(name, kind, use_edns=0, id=7).to_wire()  # type: ignore[arg-type]
+
+
+def differences(both: BothPaths, seed: int, count: int) -> Iterator[str]:
+    grammar = Grammar(names_of(both.steering), COOKIES, seed)
+    drawn = (both.differs(*grammar.draw(), number // PER_MILLISECOND) for number in range(count))
+    return filter(None, drawn)
+
+
+@pytest.mark.parametrize("asked", ANSWERS, ids=" ".join)
+def test_answers_to_the_letter(asked: tuple[str, str]) -> None:
+    both = BothPaths(busy(), ITSELF)
+    assert both.differs(query(asked[0], dns.rdatatype.from_text(asked[1])), CLIENT, 0) == ""
+    assert not both.said["handed"]
+
+
+def test_datagrams_of_every_kind() -> None:
+    both = BothPaths(busy(), ITSELF)
+    assert list(differences(both, 1, DATAGRAMS)) == []
+    assert both.said["handed"] < DATAGRAMS * 0.4
+    for reached in ("code 0", "code 1", "code 3", "code 4", "code 5", "code 6", "code 0 cut", "silent"):
+        assert both.said[reached], f"no datagram came to {reached}"
+
+
+def without_inner(change: Change) -> Change:
+    """Empty non-terminals are forgotten."""
+    zones = [structs.replace(zone, nodes=[one for one in zone.nodes if one[1] and one[1][3]]) for zone in change.zones]
+    return structs.replace(change, zones=zones)
+
+
+def other_ttl(change: Change) -> Change:
+    """One RRset of some 300 lives a second longer."""
+    zones = list(change.zones)
+    at = next(at for at, zone in enumerate(zones) if zone.apex == b"\4rich\4test\0")
+    nodes = [(name, node and (*node[:3], [_older(one, name) for one in node[3]])) for name, node in zones[at].nodes]
+    zones[at] = structs.replace(zones[at], nodes=nodes)
+    return structs.replace(change, zones=zones)
+
+
+def _older(rrset: WireRRset, name: bytes) -> WireRRset:
+    return (rrset[0], rrset[1] + (name.startswith(b"\3ptr")), rrset[2])
+
+
+def uncompressed(change: Change) -> Change:
+    """Names in the SOA of negative answers are written whole."""
+    zones = [structs.replace(zone, soa=(*zone.soa[:2], [(zone.soa[2][0][0], [])])) for zone in change.zones]
+    return structs.replace(change, zones=zones)
+
+
+def elsewhere(change: Change) -> Change:
+    """A /24 of clients stands somewhere else."""
+    maps = [structs.replace(one, v4=one.v4[1:]) for one in change.maps or ()]
+    return structs.replace(change, maps=maps)
+
+
+@pytest.mark.parametrize("wrong", [without_inner, other_ttl, uncompressed, elsewhere])
+def test_a_fault_is_found(wrong: Callable[[Change], Change]) -> None:
+    both = BothPaths(busy(), ITSELF)
+    assert list(differences(both, 2, 1_000)) == []
+    both.fast.change(wrong(change_of(both.steering, None)))
+    assert next(differences(both, 2, DATAGRAMS), None)
+
+
+def test_cookies_of_other_secrets_are_found() -> None:
+    both = BothPaths(busy(), ITSELF)
+    both.fast.secrets(SECRETS[::-1])
+    assert next(differences(both, 2, DATAGRAMS), None)
+
+
+def changed(table: Table, seed: int) -> Table:
+    """Another table: zones go and come, names lose their data, are delegated, get other names beside them."""
+    rng = random.Random(seed)
+    zones = {apex: zone for apex, zone in table.zones.items() if rng.random() < 0.8}
+    for apex, zone in zones.items():
+        names = {name: data for name, data in zone.names.items() if name == apex or rng.random() < 0.7}
+        fresh = {f"fresh{seed}.{apex}": next(iter(zone.names.values()))}
+        inner = frozenset(name for name in zone.inner if rng.random() < 0.9)
+        zones[apex] = structs.replace(zone, names=names | fresh, inner=inner, cuts=zone.cuts & names.keys())
+    steered = {host: item for host, item in table.steered.items() if rng.random() < 0.6}
+    return structs.replace(table, zones=zones, steered=steered, headless={} if rng.random() < 0.5 else table.headless)
+
+
+def test_what_changed_makes_the_table_that_all_of_it_makes() -> None:
+    whole = busy()
+    both = BothPaths(whole, ITSELF)
+    for seed in range(30):
+        assert list(differences(both, seed, 300)) == []
+        before = both.steering
+        table = whole.table if seed % 5 == 4 else changed(before.table if seed % 2 else whole.table, seed)
+        both.put(Steering(table, {}).after(before), before)
+    assert both.said["code 0"] > 1_000
+
+
+def test_what_did_not_change_is_not_told() -> None:
+    one = busy()
+    before = Steering(one.table, {})
+    after = Steering(structs.replace(one.table, serial=8), {})
+    told = change_of(after, before)
+    assert (told.zones, told.gone, told.steered, told.maps) == ([], [], [], None)
+
+
+def test_outcomes_outlive_a_change_that_is_not_theirs() -> None:
+    both = BothPaths(busy(), ITSELF)
+    asked = query("shop.example.test", 1)
+    assert both.of_rust(asked, CLIENT, 0)
+    before = both.steering
+    table = structs.replace(
+        before.table, steered={**before.table.steered, "pay.example.test": before.table.steered["six.example.test"]}
+    )
+    both.put(Steering(table, before._evidence).after(before), before)
+    assert isinstance(both.fast.respond(asked, CLIENT, 0), bytes)
+    assert both.fast.respond(query("pay.example.test", 1), CLIENT, 0) == ("pay.example.test", 1, "eu-central")
