@@ -27,6 +27,9 @@ lint: setup  ## style, types, import contracts, libraries of each room
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 	.venv/bin/python scripts/check_libraries.py
+	@if command -v cargo-clippy >/dev/null && cargo fetch -q --manifest-path dns/packet/Cargo.toml 2>/dev/null; then \
+	  cd dns/packet && cargo fmt --check && cargo clippy -q --offline --all-targets -- -D warnings; \
+	else echo "lint: dns/packet is left out: cargo, clippy or the registry of crates is not at hand"; fi
 
 bench: setup  ## measure against the targets, writes build/bench.json; one row: make bench ROW=name
 	@$(AS_ROOT) .venv/bin/python tests/bench/run.py $(if $(ROW),--row $(ROW))
@@ -38,5 +41,5 @@ shares: setup  ## draw docs/shares.svg: shares over time when a service dies and
 	@PYTHONPATH=. .venv/bin/python scripts/draw_shares.py
 
 clean:  ## remove everything that setup, tests and benchmarks made
-	rm -rf .venv .uv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .uv build dist dns/packet/target dns/packet/Cargo.lock .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -8,7 +8,9 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 
 use libc::{c_int, c_uint, iovec, mmsghdr, sockaddr_in, sockaddr_in6, sockaddr_storage};
 
-pub const SIZE: usize = 64;
+/// Datagrams that are taken at once at most, and for how many there is room at least.
+const SIZE: usize = 64;
+const LEAST: usize = 8;
 const DATAGRAM: usize = 4_096;
 /// Apart by more than a page, so that their first lines do not meet in one set of the cache.
 const STRIDE: usize = DATAGRAM + 64;
@@ -106,6 +108,7 @@ pub struct Batch {
     sizes: [usize; SIZE],
     replies: Vec<(usize, Vec<u8>)>,
     count: usize,
+    room: usize,
 }
 
 impl Batch {
@@ -116,24 +119,32 @@ impl Batch {
             sizes: [0; SIZE],
             replies: (0..SIZE).map(|_| (0, Vec::with_capacity(DATAGRAM))).collect(),
             count: 0,
+            room: LEAST,
         }
     }
 
-    /// Wait for datagrams and take what is there; their number.
+    /// Wait for datagrams and take what is there; their number. There is room for twice as many as the last time: to
+    /// make room costs more than to take a datagram.
     pub fn receive(&mut self, socket: &OwnedFd) -> io::Result<usize> {
         let mut parts: [MaybeUninit<iovec>; SIZE] = [const { MaybeUninit::uninit() }; SIZE];
         let mut headers: [MaybeUninit<mmsghdr>; SIZE] = [const { MaybeUninit::uninit() }; SIZE];
-        let room = self.data.chunks_exact_mut(STRIDE).zip(&mut self.origins);
+        let room = self.data.chunks_exact_mut(STRIDE).zip(&mut self.origins).take(self.room);
         for (((data, origin), part), header) in room.zip(&mut parts).zip(&mut headers) {
             (origin.peer_len, origin.control_len) = (mem::size_of::<sockaddr_storage>() as u32, CONTROL);
             let part = part.write(iovec { iov_base: data.as_mut_ptr().cast(), iov_len: DATAGRAM });
             header.write(mmsghdr { msg_hdr: origin.header(part), msg_len: 0 });
         }
         let all = headers.as_mut_ptr().cast::<mmsghdr>();
-        // SAFETY: all SIZE headers and parts were written above; each points at DATAGRAM bytes of `data` and at one of
+        // SAFETY: `room` headers and parts were written above; each points at DATAGRAM bytes of `data` and at one of
         // `origins`, which are not moved before the call returns.
         let got = unsafe {
-            libc::recvmmsg(socket.as_raw_fd(), all, SIZE as c_uint, libc::MSG_WAITFORONE as _, std::ptr::null_mut())
+            libc::recvmmsg(
+                socket.as_raw_fd(),
+                all,
+                self.room as c_uint,
+                libc::MSG_WAITFORONE as _,
+                std::ptr::null_mut(),
+            )
         };
         let got = usize::try_from(got).map_err(|_| io::Error::last_os_error())?;
         for (at, header) in headers[..got].iter().enumerate() {
@@ -144,7 +155,7 @@ impl Batch {
             (origin.peer_len, origin.control_len) = (header.msg_hdr.msg_namelen, header.msg_hdr.msg_controllen);
             origin.turn_round();
         }
-        self.count = 0;
+        (self.count, self.room) = (0, (2 * got).clamp(LEAST, SIZE));
         Ok(got)
     }
 

@@ -1,7 +1,10 @@
 //! The packet path of the DNS server: what is asked often is answered here, over UDP; see README.md.
 
+#![cfg_attr(not(feature = "python"), allow(dead_code))]
+
 mod answer;
 mod batch;
+#[cfg(feature = "python")]
 mod change;
 mod client;
 mod cookies;
@@ -13,12 +16,14 @@ mod names;
 mod places;
 mod query;
 mod respond;
+#[cfg(feature = "python")]
 mod responder;
 mod siphash;
 mod steer;
 mod table;
 mod worker;
 
+#[cfg(feature = "python")]
 #[pyo3::pymodule]
 mod gslb_packet {
     #[pymodule_export]

@@ -12,7 +12,7 @@ pub fn siphash(key: &Key, pieces: &[&[u8]]) -> u64 {
     for byte in pieces.iter().flat_map(|piece| piece.iter()) {
         held |= u64::from(*byte) << (8 * (count % 8));
         count += 1;
-        if count.is_multiple_of(8) {
+        if count % 8 == 0 {
             mix(&mut state, held);
             held = 0;
         }
