@@ -2,10 +2,11 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from io import BytesIO
-from ipaddress import ip_address
 
 import dns.name
 import dns.rdata
+from dns.ipv4 import inet_aton
+from dns.ipv6 import inet_aton as inet_aton_v6
 from msgspec import Struct
 
 from gslb.locality import SCOPE, Subnets
@@ -22,6 +23,9 @@ WireNode = tuple[bool, bool, bool, list[WireRRset]]
 
 LEADING = frozenset((CNAME, DNAME, *TARGETS))
 """Types whose data name a host that is looked up."""
+
+
+_LENGTHS = [bytes((length,)) for length in range(64)]
 
 
 class ZoneChange(Struct, frozen=True):
@@ -87,7 +91,7 @@ def wire_of(name: str) -> bytes:
     """A name in wire form (RFC 1035 section 3.1)."""
     if "\\" in name:
         return dns.name.from_text(name).to_wire() or b""
-    return b"".join(bytes((len(label),)) + label for label in name.encode().split(b".")) + b"\0"
+    return b"".join([_LENGTHS[len(label)] + label for label in name.encode().split(b".")]) + b"\0"
 
 
 def _zones(
@@ -111,7 +115,7 @@ def _touched(zone: Zone, before: Zone | None) -> set[str]:
         return touched
     held = before.names.get
     fresh = {name for name, rrsets in zone.names.items() if held(name) is not rrsets}
-    return touched | fresh | (before.names.keys() - zone.names.keys())
+    return touched.union(fresh, (name for name in before.names if name not in zone.names))
 
 
 def _node(zone: Zone, name: str, ours: bool) -> WireNode | None:
@@ -126,7 +130,7 @@ def _node(zone: Zone, name: str, ours: bool) -> WireNode | None:
 
 def _is_plain(rrsets: RRsets) -> bool:
     """False where a name that is looked up has escapes in it: one name has many forms then."""
-    return not any("\\" in text for kind in LEADING.intersection(rrsets) for _, _, _, text in rrsets[kind])
+    return not any("\\" in text for kind, rows in rrsets.items() if kind in LEADING for _, _, _, text in rows)
 
 
 def _rrset(kind: int, rows: Rows) -> WireRRset:
@@ -139,7 +143,7 @@ def _rrset(kind: int, rows: Rows) -> WireRRset:
 
 def _packed(addresses: Iterable[str]) -> list[bytes]:
     """Each address once."""
-    return list(dict.fromkeys(ip_address(text).packed for text in addresses))
+    return list(dict.fromkeys(inet_aton_v6(text) if ":" in text else inet_aton(text) for text in addresses))
 
 
 class _Begun(dict[dns.name.Name, int]):

@@ -106,7 +106,8 @@ class Steering:
             return frozenset()
         now, then, was = self._evidence, before._evidence, before.table.steered
         moved = {key[0] for key in now.keys() | then.keys() if now.get(key) != then.get(key)}
-        return frozenset(host for host, item in self.table.steered.items() if was.get(host) is item) - moved
+        kept = (host for host, item in self.table.steered.items() if was.get(host) is item)
+        return frozenset(kept) - moved if moved else frozenset(kept)
 
     def choose(self, host: str, kind: int, client: Client, now: int) -> Choice:
         """What this client gets for a public name and A or AAAA, at this Unix millisecond."""

@@ -1,0 +1,182 @@
+"""The packet path behind sockets: what it answers, what it leaves to Python, how tables change under it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import subprocess
+import urllib.request
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+
+import dns.edns
+import dns.message
+import dns.query
+import pytest
+from gslb import front
+from gslb.front import Front
+from gslb.library import Responder as Library
+from gslb.options import Itself
+from gslb.steer import Steering
+
+from federation.model.errors import InputError
+from tests.netns.spaces import await_true
+from tests.worlds.dns_server import running
+from tests.worlds.ports import free_port
+from tests.worlds.public_cli import ISTHMUS
+
+ZONE = "$ORIGIN test.\n$TTL {ttl}\n@ SOA ns hostmaster 1 2 3 4 60\n@ NS ns\nns A 192.0.2.53\nwww A 192.0.2.7\n"
+NSID = dns.edns.GenericOption(dns.edns.OptionType.NSID, b"")
+SERVED = ("python", "rust")
+
+
+def steering(ttl: int = 300) -> Steering:
+    return Library({"test": ZONE.format(ttl=ttl)})._steering
+
+
+@pytest.fixture(params=SERVED)
+def path(request: pytest.FixtureRequest) -> str:
+    if request.param == "rust":
+        built()
+    return str(request.param)
+
+
+def built() -> None:
+    pytest.importorskip(
+        "gslb_packet", reason="the package of dns/packet is not installed: it needs cargo and its registry"
+    )
+
+
+def metrics(port: int) -> list[str]:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        return list(answer.read().decode().splitlines())
+
+
+def test_a_server_of_a_zone_file(path: str, tmp_path: Path) -> None:
+    (tmp_path / "test.zone").write_text(ZONE.format(ttl=300))
+    every = free_port()
+    more = ("--listen", f"0.0.0.0:{every}", "--nsid", "ams-1", "--packet-path", path)
+    with running(tmp_path, "--zone-file", str(tmp_path / "test.zone"), *more, alone=True) as (v4, v6, told):
+        assert f'"packet_path": "{path}"' in (tmp_path / "log").read_text()
+        query = dns.message.make_query("www.test", "A")
+        for where, port in (("127.0.0.1", v4), ("::1", v6), ("127.0.0.1", every)):
+            assert dns.query.udp(query, where, port=port, timeout=10).answer[0][0].to_text() == "192.0.2.7"
+        asked = dns.message.make_query("nobody.test", "A", use_edns=0, options=[NSID])
+        found = dns.query.udp(asked, "127.0.0.1", port=v4, timeout=10)
+        assert [one.to_wire() for one in found.options] == [b"ams-1"]
+        lines = metrics(told)
+        assert f'isthmus_dns_packet_path{{path="{path}"}} 1.0' in lines
+        assert 'isthmus_dns_queries_total{transport="udp"} 4.0' in lines
+        assert 'isthmus_dns_responses_total{rcode="NOERROR",zone="test"} 3.0' in lines
+        assert 'isthmus_dns_responses_total{rcode="NXDOMAIN",zone="test"} 1.0' in lines
+        assert f"isthmus_dns_handed_over_total {float(path == 'rust')}" in lines
+
+
+def test_who_listens_on_all_addresses_answers_from_the_one_that_was_asked(tmp_path: Path) -> None:
+    built()
+    (tmp_path / "test.zone").write_text(ZONE.format(ttl=300))
+    every, all_v6 = free_port(), free_port()
+    more = ("--listen", f"0.0.0.0:{every}", "--listen", f"[::]:{all_v6}")
+    with running(tmp_path, "--zone-file", str(tmp_path / "test.zone"), *more, alone=True):
+        for options in ([], [NSID]):
+            query = dns.message.make_query("www.test", "A", use_edns=0, options=[*options])
+            for where, port in (("127.0.0.9", every), ("127.0.0.9", all_v6), ("::1", all_v6)):
+                assert dns.query.udp(query, where, port=port, timeout=10).answer
+
+
+def test_a_second_server_on_the_port_is_refused_and_takes_no_query(path: str, tmp_path: Path) -> None:
+    (tmp_path / "test.zone").write_text(ZONE.format(ttl=300))
+    zone = ("--zone-file", str(tmp_path / "test.zone"), "--packet-path", path)
+    with running(tmp_path, *zone, alone=True) as (port, _, _):
+        command = [ISTHMUS, "dns", "serve", *zone, "--listen", f"127.0.0.1:{port}"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        why = f'E122 --listen "127.0.0.1:{port}": Address already in use; choose another address or port\n'
+        assert (done.returncode, done.stderr.splitlines()[-1]) == (2, f"isthmus: {why}".rstrip())
+
+
+def test_what_is_wanted_and_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(front, "find_spec", lambda name: None)
+    assert Front("auto").path == "python"
+    with pytest.raises(InputError) as caught:
+        Front("rust")
+    text = "E125 --packet-path rust: it is not installed; install the package of dns/packet"
+    assert str(caught.value) == text
+
+
+class Client:
+    """A resolver that waits for each response."""
+
+    def __init__(self, port: int) -> None:
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.connect(("127.0.0.1", port))
+        self._socket.settimeout(10)
+
+    def ask(self, query: dns.message.Message) -> dns.message.Message:
+        self._socket.send(query.to_wire())
+        return dns.message.from_wire(self._socket.recv(4_096))
+
+    def send(self, query: dns.message.Message, count: int) -> None:
+        for _ in range(count):
+            self._socket.send(query.to_wire())
+
+    def answers(self) -> Iterator[bytes]:
+        self._socket.setblocking(False)
+        try:
+            while True:
+                yield self._socket.recv(4_096)
+        except BlockingIOError:
+            return
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+def within(story: Callable[[Front, Client], Awaitable[None]]) -> None:
+    """The story on the thread of the event loop: while it does not wait Python answers nothing."""
+    built()
+
+    async def whole() -> None:
+        found, port = Front("rust"), free_port()
+        found.datagrams.listen("127.0.0.1", port)
+        client = Client(port)
+        try:
+            await story(found, client)
+        finally:
+            client.close()
+            found.datagrams.close()
+
+    asyncio.run(asyncio.wait_for(whole(), 60))
+
+
+def test_another_table_is_in_force_when_it_is_put_and_no_query_is_lost_meanwhile() -> None:
+    query = dns.message.make_query("www.test", "A")
+
+    async def story(found: Front, client: Client) -> None:
+        for ttl in range(1, 300):
+            found.put(steering(ttl), Itself())
+            assert client.ask(query).answer[0].ttl == ttl
+
+    within(story)
+
+
+def test_too_many_that_wait_for_python_are_dropped_and_the_others_are_answered() -> None:
+    plain = dns.message.make_query("www.test", "A")
+    slow = dns.message.make_query("www.test", "A", use_edns=0, options=[NSID])
+
+    async def story(found: Front, client: Client) -> None:
+        from gslb.packet import PacketPath
+
+        assert isinstance(found.datagrams, PacketPath)
+        found.put(steering(), Itself("ams-1"))
+        client.send(slow, 2_000)
+        assert client.ask(plain).answer[0].ttl == 300
+        fast = found.datagrams._fast
+        await_true("all were received", lambda: fast.datagrams()[0] == 2_001)
+        assert fast.datagrams()[1:] == (1_024, 976)
+        answered = 0
+        while answered < 1_024:
+            await asyncio.sleep(0)
+            answered += sum(b"ams-1" in one for one in client.answers())
+        assert answered == 1_024
+
+    within(story)
