@@ -190,3 +190,48 @@ impl Batch {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::UdpSocket;
+
+    #[test]
+    #[cfg_attr(miri, ignore)]
+    fn datagrams_come_and_replies_go() {
+        let (server, client) = (UdpSocket::bind("127.0.0.1:0").unwrap(), UdpSocket::bind("127.0.0.1:0").unwrap());
+        client.connect(server.local_addr().unwrap()).unwrap();
+        let (socket, mut batch) = (OwnedFd::from(server), Batch::new());
+        let mut left = 100;
+        (0..left).for_each(|at| assert_eq!(client.send(&[at; 600]).unwrap(), 600));
+        while left > 0 {
+            let got = batch.receive(&socket).unwrap();
+            for at in 0..got {
+                let (data, origin) = batch.datagram(at);
+                assert_eq!((data.len(), origin.address()), (600, client.local_addr().unwrap().ip()));
+                let mut reply = data[..300].to_vec();
+                batch.reply(at, &mut reply);
+            }
+            batch.send(&socket);
+            left -= got as u8;
+        }
+        let mut reply = [0; 1_000];
+        (0..100).for_each(|at| assert_eq!((client.recv(&mut reply).unwrap(), reply[299]), (300, at)));
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore)]
+    fn one_reply_goes_by_itself() {
+        let (server, client) = (UdpSocket::bind("[::1]:0").unwrap(), UdpSocket::bind("[::1]:0").unwrap());
+        client.connect(server.local_addr().unwrap()).unwrap();
+        let socket = own(server.as_raw_fd()).unwrap();
+        drop(server);
+        client.send(b"?").unwrap();
+        let mut batch = Batch::new();
+        assert_eq!(batch.receive(&socket).unwrap(), 1);
+        assert!(send_one(&socket, batch.datagram(0).1, b"!"));
+        let mut reply = [0; 10];
+        assert_eq!(client.recv(&mut reply).unwrap(), 1);
+        assert_eq!(own(-1).err().unwrap().raw_os_error(), Some(libc::EBADF));
+    }
+}

@@ -9,6 +9,8 @@ mod change;
 mod client;
 mod cookies;
 mod counts;
+#[cfg(test)]
+mod fuzzed;
 mod lookup;
 mod message;
 mod name;
