@@ -26,7 +26,7 @@ class Responder:
         """Answer on these sockets, a thread for each; ring the eventfd `bell` when something waits. OSError."""
 
     def stop(self) -> None:
-        """Stop and wait for all threads, whose sockets are shut down before. OSError when one failed."""
+        """Stop and wait for all threads, whose sockets are shut down before. RuntimeError when one failed."""
 
     def take(self, count: int) -> list[Waiting]:
         """What waits for Python, the oldest first, so many at most."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from gslb.cookies import answered
 from gslb.library import Responder
+from gslb.locality import parse_lines
 from gslb.options import Itself
-from gslb.steer import Steering
+from gslb.steer import Steering, client_of
 from gslb.table import Compiler
 from gslb.zone import AAAA, A
 
@@ -12,14 +14,23 @@ from federation.model.handout import Import, Listener
 from federation.model.names import ServiceKey
 from federation.model.standing import Standing
 from tests.unit.gslb.test_lookup import CHILD, MORE, ZONE
+from tests.worlds.datagrams import ADDRESSES
 from tests.worlds.headless import headless, part, pod
 from tests.worlds.public_names import FAST, NUMBERS, PAY, SHOP, handout, steered, target
 from tests.worlds.public_names import ZONE as FEDERATED
 
 SECRETS = (bytes(range(16)), bytes(16))
+COOKIES = (
+    bytes(8),
+    bytes(24),
+    *(answered(bytes(8), client_of(one).address, 1, SECRETS[at:]) for one in ADDRESSES for at in (0, 1)),
+)
+"""One of a client alone, one that nobody made, and those of every client, made with either secret."""
+
 ITSELF = Itself("ams-1", SECRETS)
 SIX, NONE, NEW = f"six.{FEDERATED}", f"none.{FEDERATED}", f"new.{FEDERATED}"
 MANY = "".join(f"many A 192.0.2.{n}\nmany MX {n} Mail{n}\nmail{n} A 198.51.100.{n}\n" for n in range(1, 60))
+SOME = "".join(f"some MX {n} mail{n}\n" for n in range(1, 20))
 CHAIN = "".join(f"c{n} CNAME C{n + 1}\n" for n in range(20))
 RICH = f"""$ORIGIN Rich.Test.
 $TTL 600
@@ -30,7 +41,7 @@ $TTL 600
 @ CAA 0 issue "ca.test"
 ns A 192.0.2.1
 ns AAAA 2001:db8::1
-{MANY}{CHAIN}c20 A 192.0.2.9
+{MANY}{SOME}{CHAIN}c20 A 192.0.2.9
 tenth 10 A 192.0.2.10
 tenth 20 A 192.0.2.11
 _sip._tcp SRV 1 2 5060 Mail1
@@ -74,6 +85,7 @@ none CNAME {NONE}.
 up CNAME web.shop.svc.clusterset.local.
 db CNAME db.shop.svc.clusterset.local.
 """
+SUBNETS = "198.18.1.7/32 eu-central\n198.18.0.0/16 us-west\n2001:db8:ff2:1::/64 us-east\n2001:db8::/32 eu-central\n"
 FILES = {"rich.test": RICH, "example": ZONE, "test": MORE, "zone.test": CHILD}
 IMPORTED = Import(
     service=ServiceKey("shop", "web"),
@@ -97,7 +109,9 @@ def busy() -> Steering:
     values = {**clusterset, "import/shop/web": IMPORTED, **handout("us-east", *names)}
     back = {"us-west": Standing(up=True, since=1_000)}
     evidence = {(NEW, kind): back for kind in (A, AAAA)}
-    return Steering(Compiler().compile(values, 7, Responder(FILES)._steering.table.zones), evidence)
+    return Steering(
+        Compiler(parse_lines(SUBNETS, "map")).compile(values, 7, Responder(FILES)._steering.table.zones), evidence
+    )
 
 
 def names_of(steering: Steering) -> list[str]:

@@ -38,7 +38,9 @@ class Grammar:
         question = self._name() + struct.pack("!2H", rng.choice(KINDS), rdclass)
         opt = self._opt() if rng.random() < 0.7 else b""
         before = b"\0" + struct.pack("!HHIH", 16, 1, 0, 2) + b"\1x" if rng.random() < 0.02 else b""
-        counts = struct.pack("!4H", 1, bool(before), 0, bool(opt))
+        if rng.random() < 0.01:
+            question = b""
+        counts = struct.pack("!4H", bool(question), bool(before), 0, bool(opt))
         return head + counts + question + before + opt
 
     def _name(self) -> bytes:
@@ -55,9 +57,10 @@ class Grammar:
     def _opt(self) -> bytes:
         rng = self._rng
         options = b"".join(self._option() for _ in range(rng.choice((0, 0, 1, 1, 1, 2))))
+        payload = rng.choice(PAYLOADS) if rng.random() < 0.4 else rng.randrange(500, 1_240)
         version = 0 if rng.random() < 0.97 else 1
         ttl = version << 16 | rng.choice((0, 0x8000, 0x4000))
-        return b"\0" + struct.pack("!HHIH", 41, rng.choice(PAYLOADS), ttl, len(options)) + options
+        return b"\0" + struct.pack("!HHIH", 41, payload, ttl, len(options)) + options
 
     def _option(self) -> bytes:
         rng = self._rng

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
@@ -37,7 +38,7 @@ pub struct Responder {
     shared: Arc<Shared>,
     workers: usize,
     counts: Mutex<HashMap<Box<[u8]>, Arc<Counts>>>,
-    threads: Mutex<Vec<JoinHandle<std::io::Result<()>>>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 #[pymethods]
@@ -117,7 +118,7 @@ impl Responder {
         let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
         py.detach(|| {
             for thread in threads {
-                thread.join().map_err(|_| std::io::Error::other("a thread of the packet path failed"))??;
+                thread.join().map_err(|_| PyRuntimeError::new_err("a thread of the packet path failed"))?;
             }
             Ok(())
         })

@@ -8,7 +8,8 @@ use std::os::fd::OwnedFd;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::thread;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
 
@@ -20,6 +21,9 @@ use crate::respond::{respond, Said, State};
 
 /// Datagrams that wait for Python at most.
 const WAITING_MAX: usize = 1_024;
+
+/// After what time it is tried again when the system has no room to receive.
+const AGAIN: Duration = Duration::from_millis(10);
 
 /// A datagram that Python has to answer over this socket.
 pub struct Waiting {
@@ -90,14 +94,13 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Answer until all stop, or the socket is of no more use.
-    pub fn run(self) -> std::io::Result<()> {
+    /// Answer until all stop.
+    pub fn run(self) {
         let (mut batch, mut message, mut turn) = (Batch::new(), Message::default(), 0);
         while !self.shared.stopping.load(Relaxed) {
-            let count = match batch.receive(&self.socket) {
-                Ok(count) => count,
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(error),
+            let Ok(count) = batch.receive(&self.socket) else {
+                thread::sleep(AGAIN);
+                continue;
             };
             self.shared.received.fetch_add(count as u64, Relaxed);
             let (state, now) = (self.shared.state.load(), now());
@@ -108,7 +111,6 @@ impl Worker {
             drop(state);
             batch.send(&self.socket);
         }
-        Ok(())
     }
 
     /// Python answers what it is given, and what Rust fails at.
