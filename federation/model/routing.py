@@ -157,65 +157,6 @@ def node_name(reference: str) -> str:
     return reference.removeprefix(NODE) if reference.startswith(NODE) else ""
 
 
-def shape_fault(routing: Routing) -> str:
-    """What keeps this from being a tree that answers every client, or ""."""
-    return _unknown(routing) or _circle(routing) or _unused(routing)
-
-
-def _below(routing: Routing, name: str) -> Iterator[str]:
-    return filter(None, map(node_name, branches_of(routing.nodes[name])))
-
-
-def _unknown(routing: Routing) -> str:
-    for name in routing.nodes:
-        missing = next((below for below in _below(routing, name) if below not in routing.nodes), None)
-        if missing is not None:
-            return f'policy "{name}": there is no policy "{missing}"; known: {", ".join(sorted(routing.nodes))}'
-    return ""
-
-
-def _circle(routing: Routing) -> str:
-    """Depth first from each node that was not seen yet, so that its cost is that of the tree."""
-    done: set[str] = set()
-    for name in routing.nodes:
-        way = _back(routing, name, (), done)
-        if way:
-            return f'policy "{name}": {" -> ".join(way)} leads back to itself'
-    return ""
-
-
-def _back(routing: Routing, name: str, above: tuple[str, ...], done: set[str]) -> tuple[str, ...]:
-    if name in above:
-        return (*above[above.index(name) :], name)
-    if name in done:
-        return ()
-    for below in _below(routing, name):
-        way = _back(routing, below, (*above, name), done)
-        if way:
-            return way
-    done.add(name)
-    return ()
-
-
-def _unused(routing: Routing) -> str:
-    reached, todo = {routing.root}, [routing.root]
-    while todo:
-        fresh = set(_below(routing, todo.pop())) - reached
-        reached |= fresh
-        todo += fresh
-    left = sorted(routing.nodes.keys() - reached)
-    return f'policy "{left[0]}": no other leads to it, and "{routing.root}" is the first' if left else ""
-
-
-def zero_weights(routing: Routing) -> str:
-    """A weighted node of which no branch has a weight, or ""."""
-    return next((name for name, node in routing.nodes.items() if _weightless(node)), "")
-
-
-def _weightless(node: AnyNode) -> bool:
-    return isinstance(node, Weighted) and not any(one.weight for one in node.to)
-
-
 def terms_of(routing: Routing) -> Iterator[tuple[str, str]]:
     """Each node's terms, by the node's name."""
     for name, node in routing.nodes.items():

@@ -12,7 +12,8 @@ from federation.law.shares import Case, Ruling, rule
 from federation.model.handout import Candidate, Import, Place, Steered, Target
 from federation.model.moves import Leaving, Shift
 from federation.model.names import MemberName
-from federation.model.policy import GlobalName, Policy, Portion, Price, Ramp
+from federation.model.policy import Policy, Portion, Price, Ramp
+from federation.model.public import GlobalName
 from federation.model.record import Endpoint
 from federation.model.standing import Standing
 from gateways.evidence import Evidence

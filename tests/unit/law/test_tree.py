@@ -28,9 +28,8 @@ from federation.model.routing import (
     Subnets,
     Weight,
     Weighted,
-    shape_fault,
-    zero_weights,
 )
+from federation.model.routing_faults import routing_fault
 from federation.model.standing import Standing
 
 NOW = 1_700_000_000_000
@@ -189,12 +188,7 @@ FAULTS = [
 
 @pytest.mark.parametrize(("nodes", "said"), FAULTS)
 def test_what_is_no_tree_is_told(nodes: dict[str, AnyNode], said: str) -> None:
-    assert shape_fault(Routing("a", nodes)) == said
-
-
-def test_weights_must_not_all_be_zero() -> None:
-    assert zero_weights(Routing("w", {"w": Weighted(to=(Weight("eu", 0),))})) == "w"
-    assert zero_weights(Routing("w", {"w": Weighted(to=(Weight("eu", 0), Weight("us", 1)))})) == ""
+    assert routing_fault(Routing("a", nodes)) == said
 
 
 terms = st.sampled_from(["eu", "us", "ap", "member/eu2", "*", "mars"])
