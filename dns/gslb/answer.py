@@ -6,8 +6,9 @@ from itertools import islice
 
 from msgspec import Struct, structs
 
+from gslb.client import Client
 from gslb.lookup import ANY, Step, look_up, targets_of
-from gslb.steer import FAMILY, Client, Steering
+from gslb.steer import FAMILY, Standpoint, Steering
 from gslb.zone import AAAA, DS, NS, A, Row, Rows, Zone, lies_in
 
 NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED, YXDOMAIN = 0, 1, 2, 3, 4, 5, 6
@@ -25,7 +26,8 @@ class Answered(Struct, frozen=True):
     """`negative` is the SOA of the authority section; `scope` the bits of the client subnet that the answer is for.
     A referral is no word of authority: `referral` are the delegation's NS records, and without the addresses in
     `additional` it is of no use. `until` is the Unix millisecond from which age alone may make it another (0: it stays
-    as long as table and evidence), `exact` when the names asked and followed are held as they are, no wildcard's.
+    as long as table and evidence); `stand` is where the client of a steered name stands; `exact` when the names asked
+    and followed are held as they are, no wildcard's.
     """
 
     code: int
@@ -37,6 +39,7 @@ class Answered(Struct, frozen=True):
     referral: Rows = ()
     until: int = 0
     exact: bool = False
+    stand: Standpoint | None = None
 
     @property
     def authoritative(self) -> bool:
@@ -54,12 +57,15 @@ def answer(steering: Steering, name: str, kind: int, client: Client, now: int) -
         return Answered(REFUSED if steering.table.known else SERVFAIL)
     first, rows, at = zone.apex, Rows(), name
     until, exact = 0, kind <= COMMON
+    stand: Standpoint | None = None
+    scope = 0
     seen = {name}
     while True:
         found, step = _one(steering, zone, at, kind, client, now)
         if found.code == SERVFAIL:
             return found
         rows += found.records
+        stand, scope = found.stand or stand, max(scope, found.scope)
         until = min(filter(None, (until, found.until)), default=0)
         exact = (
             exact
@@ -73,12 +79,12 @@ def answer(steering: Steering, name: str, kind: int, client: Client, now: int) -
             break
         zone, at = following, step.target
         seen.add(at)
-    return structs.replace(found, zone=first, records=rows, until=until, exact=exact)
+    return structs.replace(found, zone=first, records=rows, until=until, exact=exact, stand=stand, scope=scope)
 
 
 def _hangs_on_client(steering: Steering, name: str, kind: int, found: Answered) -> bool:
     """True where a steered name has nothing for this client: what it has for another is not known by that."""
-    return name in steering.table.steered and kind in FAMILY and not found.scope
+    return name in steering.table.steered and kind in FAMILY and found.stand is None
 
 
 def _zone_for(steering: Steering, name: str, kind: int) -> Zone | None:
@@ -114,13 +120,26 @@ def _said(steering: Steering, zone: Zone, step: Step, now: int) -> Answered:
 
 
 def _steered(steering: Steering, zone: Zone, name: str, kind: int, client: Client, now: int) -> Answered | None:
-    """The picked member's addresses; for ANY those of one family (RFC 8482 section 4.1). None when there are none."""
+    """The picked members' addresses; for ANY those of one family (RFC 8482 section 4.1). None where no target has any;
+    the negative answer where this client shall get none.
+    """
+    found = None
     for one in _families(kind):
         choice = steering.choose(name, one, client, now)
         if choice.part is not None:
             rows = tuple((name, one, choice.outcome.ttl, address) for address in choice.part.addresses)
-            return Answered(NOERROR, zone.apex, rows, scope=choice.scope, until=choice.outcome.until)
-    return None
+            found = Answered(
+                NOERROR,
+                zone.apex,
+                rows,
+                negative=None if rows else zone.soa,
+                scope=choice.scope,
+                until=choice.outcome.until,
+                stand=choice.stand,
+            )
+            if rows:
+                return found
+    return found
 
 
 def _families(kind: int) -> Sequence[int]:

@@ -32,6 +32,8 @@ def dns() -> None:
 @click.option("--zone-file", multiple=True, metavar="[APEX=]FILE", help="A zone to serve as well; may be repeated.")
 @click.option("--listen", required=True, multiple=True, help="ADDRESS:PORT for UDP and TCP; may be repeated.")
 @click.option("--subnets", type=click.Path(path_type=Path), help="Where clients stand: lines CIDR MEMBER-or-REGION.")
+@click.option("--geo", multiple=True, type=click.Path(path_type=Path), help="A MaxMind DB file; may be repeated.")
+@click.option("--latencies", type=click.Path(path_type=Path), help="Measured round trips: lines CIDR MEMBER=MS...")
 @click.option(
     "--outside", multiple=True, help="ADDRESS:PORT (TCP) that answers when we reach the outside; may be repeated."
 )
@@ -48,6 +50,8 @@ def serve(
     zone_file: tuple[str, ...],
     listen: tuple[str, ...],
     subnets: Path | None,
+    geo: tuple[Path, ...],
+    latencies: Path | None,
     outside: tuple[str, ...],
     metrics: str | None,
     nsid: str,
@@ -74,27 +78,29 @@ def serve(
     if state is None:
         from gslb.standalone import Standalone
 
-        check_alone(zone_file, how is not None, subnets, outside)
+        check_alone(zone_file, how is not None or bool(subnets or outside or geo or latencies))
         serve_metrics(metrics)
         asyncio.run(Standalone(files, secrets, nsid).run(addresses))
         return
+    from gslb.atlas_files import AtlasFiles
     from gslb.daemon import Daemon
 
     if how is not None:
         serve_metrics(metrics)
     again = enrolled_anew(state, how)
-    daemon = Daemon(state, lines, anchors, again, files, secrets, nsid)
+    daemon = Daemon(state, lines, anchors, again, files, secrets, nsid, AtlasFiles(geo, latencies))
     if how is None:
         serve_metrics(metrics)
     asyncio.run(daemon.run(addresses))
 
 
-def check_alone(zone_files: tuple[str, ...], enrols: bool, subnets: Path | None, outside: tuple[str, ...]) -> None:
+def check_alone(zone_files: tuple[str, ...], federated: bool) -> None:
     """UsageError for what needs a federation."""
     if not zone_files:
         raise click.UsageError("give --state DIR, --zone-file FILE, or both")
-    if enrols or subnets or outside:
-        raise click.UsageError("--enroll, --subnets and --outside are for --state, which is not given")
+    if federated:
+        options = "--enroll, --subnets, --geo, --latencies and --outside"
+        raise click.UsageError(f"{options} are for --state, which is not given")
 
 
 def check_name(nsid: str) -> None:
@@ -130,26 +136,43 @@ def check(zone_file: tuple[str, ...]) -> None:
 
 
 @dns.command()
+@click.argument("name")
 @STATE
-@click.option("--name", required=True, help="A public name.")
-@click.option("--client", required=True, help="The address of the resolver that asks.")
-@click.option("--subnet", is_flag=True, help="The address comes as a client subnet (ECS).")
+@click.option("--from", "client", required=True, metavar="ADDRESS", help="The address of the resolver that asks.")
+@click.option("--ecs", default="", metavar="CIDR", help="The client subnet that it sends (RFC 7871).")
+@click.option(
+    "--at", "revision", type=click.IntRange(1), help="Under an earlier handout, of the last 32 it answered from."
+)
 @click.option("--output", type=click.Choice(["text", "json"]), default="text")
-def explain(state: Path, name: str, client: str, subnet: bool, output: str) -> None:
-    """Explain what the running server answers a client: where it stands, the law's inputs, rules, shares, the pick."""
+def explain(name: str, state: Path, client: str, ecs: str, revision: int | None, output: str) -> None:
+    """Explain what the running server answers a client for a public name.
+
+    Where the client stands, the tree of policies, the law's inputs and rules, shares, bucket, TTL, the pick.
+    """
     import json
-    from ipaddress import ip_address
+
+    from gslb.control import ask
+    from gslb.explain import Question, lines
+
+    check_client(client, ecs)
+    found = ask(state, Question(name, client, ecs, revision or 0))
+    click.echo(json.dumps(found, indent=2) if output == "json" else "\n".join(lines(found)))
+
+
+def check_client(client: str, ecs: str) -> None:
+    """InputError for what is no address, or no subnet."""
+    from ipaddress import ip_address, ip_network
 
     from federation.model.errors import InputError
-    from gslb.control import Question, ask
-    from gslb.explain import lines
 
     try:
         ip_address(client)
     except ValueError:
-        raise InputError(f'--client "{client}": is not an IP address', "E122") from None
-    found = ask(state, Question(name, client, subnet))
-    click.echo(json.dumps(found, indent=2) if output == "json" else "\n".join(lines(found)))
+        raise InputError(f'--from "{client}": is not an IP address', "E122") from None
+    try:
+        ip_network(ecs or client, strict=False)
+    except ValueError:
+        raise InputError(f'--ecs "{ecs}": is not a range such as 192.0.2.0/24 or 2001:db8::/32', "E122") from None
 
 
 def _tell(state: Path, command: object) -> dict[str, Any]:

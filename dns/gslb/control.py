@@ -7,21 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from msgspec import Struct
 
 from federation.local.moves import Command
 from federation.local.socket import LineServer
 from federation.local.socket import ask as ask_socket
+from gslb.explain import Question
 
 SOCKET = "dns.sock"
-
-
-class Question(Struct, frozen=True, forbid_unknown_fields=True):
-    """What `isthmus dns explain` asks."""
-
-    name: str
-    client: str
-    subnet: bool = False
 
 
 Explain = Callable[[Question], dict[str, Any]]

@@ -18,10 +18,11 @@ from federation.model.report import NodeReport
 from federation.process import until_stopped
 from federation.telemetry import Problems
 from gslb import metrics
+from gslb.atlas_files import AtlasFiles
 from gslb.checks import Address, evidence, problems, reports
-from gslb.control import Control, Question
+from gslb.control import Control
 from gslb.cookie_secrets import CookieSecrets
-from gslb.explain import explain
+from gslb.explain import Moment, Question, explain
 from gslb.files import ZoneFiles
 from gslb.front import Front
 from gslb.locality import Line
@@ -36,6 +37,9 @@ log = logging.getLogger("dns")
 
 WORDS_SECONDS = 60.0
 """Seconds without a controller after which other members' words about targets are too old to count."""
+
+REMEMBERED = 8
+"""Handouts of which is remembered what was answered from."""
 
 PERIOD = 3.0
 """Seconds after which everything is looked at again, even when no event said so."""
@@ -53,10 +57,11 @@ class Daemon:
         files: ZoneFiles | None = None,
         secrets: CookieSecrets | None = None,
         name: str = "",
+        atlas: AtlasFiles | None = None,
     ) -> None:
         """`again` enrols this server anew, where it can do that by itself; `files` are zones to serve beside the
-        handout's, `name` is what this server is called (NSID). InputError when the folder was not enrolled for a DNS
-        server.
+        handout's, `name` is what this server is called (NSID), `atlas` says where clients are. InputError when the
+        folder was not enrolled for a DNS server.
         """
         self._feed = Feed.open(directory)
         self._feed.again = again
@@ -67,6 +72,8 @@ class Daemon:
         self._zones = NO_ZONES
         self._secrets = secrets or CookieSecrets(None)
         self._name = name
+        self._atlas = atlas or AtlasFiles()
+        self._history: dict[int, Moment] = {}
         self._watch = Watch(outside)
         self._moves = LocalMoves(directory)
         self._control = Control(directory, self._explained, self._obey)
@@ -109,7 +116,8 @@ class Daemon:
         over = self._moves.obey(self._feed.values.get("orders"))
         told = self._moves.drains
         before, self._zones = self._zones, self._files.look()
-        moved = self._zones is not before
+        drawn = self._compiler.draw(self._atlas.look())
+        moved = self._zones is not before or drawn
         if self._feed.head is None and moved:
             self._table = Table(dict(self._zones), 0, known=False)
         if self._feed.head is not None and (self._feed.tree.root != self._seen or told != self._told or over or moved):
@@ -121,8 +129,16 @@ class Daemon:
             if moved or steering is None or steering.table is not self._table:
                 steering = Steering(self._table, evidence(self._watch.findings))
             self._front.put(steering, Itself(self._name, self._secrets.look()))
+            self._remember(Moment(steering, self._watch.findings))
             metrics.measure_targets(self._watch.findings)
         self._report()
+
+    def _remember(self, moment: Moment) -> None:
+        """The last that was answered from under each handout, of the newest few."""
+        self._history.pop(moment.steering.table.serial, None)
+        self._history[moment.steering.table.serial] = moment
+        if len(self._history) > REMEMBERED:
+            del self._history[next(iter(self._history))]
 
     def _heard(self) -> bool:
         """True while other members' words count: our controllers were heard of late."""
@@ -146,6 +162,7 @@ class Daemon:
     def _report(self) -> None:
         table = self._table.problems if self._table is not None else ()
         disk = (*self._feed.disk.problems, *self._moves.problems, *self._files.problems, *self._secrets.problems)
+        disk = (*disk, *self._atlas.problems)
         found = (*self._fault, *table, *problems(self._watch.findings), *disk)
         self._problems.say(found)
         node = NodeReport(
@@ -162,8 +179,12 @@ class Daemon:
         self._feed.report(said)
 
     def _explained(self, question: Question) -> dict[str, Any]:
-        asked = question.name, question.client, question.subnet
-        return explain(self._front.steering, self._watch.findings, *asked, _now())
+        last = next(reversed(self._history.values()), None)
+        found = self._history.get(question.at) if question.at else last
+        if found is None and question.at:
+            known = ", ".join(map(str, self._history)) or "none"
+            raise InputError(f"--at {question.at}: this server holds no such revision; it holds {known}", "E104")
+        return explain(found, question, _now())
 
     def _obey(self, command: Command) -> dict[str, Any]:
         ways = {} if self._table is None else self._table.ways

@@ -3,9 +3,10 @@
 import time
 
 from gslb import metrics
+from gslb.client import Client, client_of
 from gslb.options import Itself
 from gslb.packed import Packed
-from gslb.steer import Client, Steering, client_of
+from gslb.steer import Steering
 from gslb.wire import Reply, respond
 
 

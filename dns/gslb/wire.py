@@ -20,11 +20,12 @@ import dns.rrset
 from msgspec import Struct
 
 from gslb.answer import FORMERR, NOERROR, NOTIMP, REFUSED, SERVFAIL, Answered, answer
+from gslb.client import Client, behind
 from gslb.ecs import Subnet, echo, parse_subnet
 from gslb.lookup import ANY
 from gslb.options import CHAOS, Itself, Version, chaos, check_options, options_of
 from gslb.query import HEADER, OPTION_SUBNET, MalformedError, Query, parse_query
-from gslb.steer import Client, Steering
+from gslb.steer import Standpoint, Steering
 from gslb.zone import TXT, Rows, serial_of
 
 UDP_MAX = 1232
@@ -42,7 +43,7 @@ NOT_AUTHORITATIVE = dns.edns.EDEOption(dns.edns.EDECode.NOT_AUTHORITATIVE)
 class Reply(Struct, frozen=True):
     """A response: its bytes, its code, the zone that answered ("" for none), and the bits of the client's address that
     it is for (0: for anybody). `keep` is the Unix millisecond until which it may be told again (0: as long as table and
-    evidence stand, -1: never).
+    evidence stand, -1: never); `stand` is where the client of a steered name stands.
     """
 
     data: bytes
@@ -50,6 +51,7 @@ class Reply(Struct, frozen=True):
     zone: str = ""
     scope: int = 0
     keep: int = -1
+    stand: Standpoint | None = None
 
 
 def respond(
@@ -68,7 +70,7 @@ def respond(
         return _bare(data, FORMERR)
     response, found = _answered(steering, query, client, tcp, now, itself)
     data = _fit(response, _limit(query, tcp), bool(found.referral))
-    return Reply(data, found.code, found.zone, found.scope, found.until if found.exact else -1)
+    return Reply(data, found.code, found.zone, found.scope, found.until if found.exact else -1, found.stand)
 
 
 def _answered(
@@ -83,7 +85,7 @@ def _answered(
     if query.edns is not None and query.edns.version > 0:
         return response, _fill(response, query, Answered(BADVERS), [])
     if subnet is not None and subnet.source:
-        client = Client(subnet.address, subnet=True)
+        client = behind(subnet.address, address)
     found = _found(steering, response, query, client, now, itself)
     asked = options_of(query, itself, _version(steering, found), address, tcp, now // 1_000)
     options: list[dns.edns.Option] = [_option(code, data) for code, data in asked]

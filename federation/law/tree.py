@@ -32,6 +32,7 @@ from federation.model.routing import (
     Static,
     Subnets,
     Weighted,
+    branches_of,
     node_name,
 )
 
@@ -128,7 +129,7 @@ class _Walk:
             return Branch(PPM, {NOBODY: PPM}, until=found.until)
         if node.down == "up" or self._opened:
             return Branch(until=found.until)
-        reached = self._reached(name, set())
+        reached = members_of(self._routing, NODE + name, self._every, self._case)
         below = [c for c in self._every if c.member in reached]
         kept = below if node.down == "open" else _last(below, self._case)
         blind = structs.replace(self._case, paths={}, policy=structs.replace(self._case.policy, drain=()))
@@ -136,14 +137,6 @@ class _Walk:
         opened = again._divided(name, node)
         self.rules += again.rules
         return structs.replace(opened, room=PPM if opened.parts else 0)
-
-    def _reached(self, name: str, seen: set[str]) -> set[str]:
-        """The members that this node's terms name for this place, and those of the nodes below it."""
-        order = [one for one in self._order(name, self._routing.nodes[name]) if one not in seen]
-        seen.update(order)
-        terms = [one for one in order if not node_name(one)]
-        found: set[str] = {c.member for c in _named(terms, self._every, self._case)}
-        return found.union(*(self._reached(node_name(one), seen) for one in order if node_name(one)))
 
     def _divided(self, name: str, node: AnyNode) -> Branch:
         match node:
@@ -173,6 +166,20 @@ class _Walk:
                 return (node.to, *node.otherwise)
             case Static():
                 return ()
+
+
+def members_of(routing: Routing, reference: str, candidates: Iterable[Candidate], case: Case) -> set[str]:
+    """The members that may get something of this branch, wherever clients stand."""
+    terms, todo, seen = [], [reference], {reference}
+    while todo:
+        name = node_name(last := todo.pop())
+        if not name:
+            terms.append(last)
+            continue
+        below = [one for one in branches_of(routing.nodes[name]) if one not in seen]
+        seen.update(below)
+        todo += below
+    return {c.member for c in _named(terms, candidates, case)}
 
 
 def _named(terms: Sequence[str], candidates: Iterable[Candidate], case: Case) -> list[Candidate]:
