@@ -44,6 +44,21 @@ def dns() -> None:
 @click.option(
     "--cookie-secrets", type=click.Path(path_type=Path), help="Of DNS cookies: one file for all servers of a zone."
 )
+@click.option(
+    "--rate-limit",
+    type=click.IntRange(0, 1_000_000),
+    default=0,
+    metavar="N",
+    help="Responses over UDP a second of one kind to one network (/24, /56); 0: no limit.",
+)
+@click.option(
+    "--rate-slip",
+    type=click.IntRange(0, 10),
+    default=2,
+    metavar="N",
+    help="Of those over the limit one in N is answered with TC, so that who is real comes by TCP; 0: none.",
+)
+@click.option("--rate-dry-run", is_flag=True, help="Count what is over the limit, and limit nothing.")
 @with_enrolling("dns")
 def serve(
     state: Path | None,
@@ -56,6 +71,9 @@ def serve(
     metrics: str | None,
     nsid: str,
     cookie_secrets: Path | None,
+    rate_limit: int,
+    rate_slip: int,
+    rate_dry_run: bool,
     how: How | None,
 ) -> None:
     """Answer clusterset.local and public names from the controller's handout, or from the last good one on disk.
@@ -68,8 +86,10 @@ def serve(
     from federation.telemetry import serve_metrics, setup_logging, split_address
     from gslb.cookie_secrets import CookieSecrets
     from gslb.files import ZoneFiles, parse_given
+    from gslb.rrl import Limits
 
     check_name(nsid)
+    limits = Limits(rate_limit, rate_slip, rate_dry_run)
     files, secrets = ZoneFiles(parse_given(zone_file)), CookieSecrets(cookie_secrets)
     addresses = [split_address(text, "--listen") for text in listen]
     lines = read_subnets(subnets)
@@ -80,7 +100,7 @@ def serve(
 
         check_alone(zone_file, how is not None or bool(subnets or outside or geo or latencies))
         serve_metrics(metrics)
-        asyncio.run(Standalone(files, secrets, nsid).run(addresses))
+        asyncio.run(Standalone(files, secrets, nsid, limits).run(addresses))
         return
     from gslb.atlas_files import AtlasFiles
     from gslb.daemon import Daemon
@@ -88,7 +108,7 @@ def serve(
     if how is not None:
         serve_metrics(metrics)
     again = enrolled_anew(state, how)
-    daemon = Daemon(state, lines, anchors, again, files, secrets, nsid, AtlasFiles(geo, latencies))
+    daemon = Daemon(state, lines, anchors, again, files, secrets, nsid, AtlasFiles(geo, latencies), limits)
     if how is None:
         serve_metrics(metrics)
     asyncio.run(daemon.run(addresses))

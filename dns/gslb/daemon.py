@@ -28,6 +28,7 @@ from gslb.front import Front
 from gslb.locality import Line
 from gslb.options import Itself
 from gslb.probe import Watch
+from gslb.rrl import NO_LIMITS, Limits
 from gslb.serve import Server
 from gslb.steer import Steering
 from gslb.table import Compiler, Table
@@ -58,6 +59,7 @@ class Daemon:
         secrets: CookieSecrets | None = None,
         name: str = "",
         atlas: AtlasFiles | None = None,
+        limits: Limits = NO_LIMITS,
     ) -> None:
         """`again` enrols this server anew, where it can do that by itself; `files` are zones to serve beside the
         handout's, `name` is what this server is called (NSID), `atlas` says where clients are. InputError when the
@@ -77,7 +79,7 @@ class Daemon:
         self._watch = Watch(outside)
         self._moves = LocalMoves(directory)
         self._control = Control(directory, self._explained, self._obey)
-        self._front = Front()
+        self._front = Front(limits)
         self._table: Table | None = None
         self._seen = self._reached = b""
         self._told: dict[str, Order] = {}

@@ -1,6 +1,7 @@
 """Responses as bytes (RFC 1035, EDNS by RFC 6891); dnspython writes them."""
 
 import contextlib
+from collections.abc import Iterable
 from functools import lru_cache
 from itertools import groupby
 from operator import itemgetter
@@ -21,10 +22,11 @@ from msgspec import Struct
 
 from gslb.answer import FORMERR, NOERROR, NOTIMP, REFUSED, SERVFAIL, Answered, answer
 from gslb.client import Client, behind
+from gslb.cookies import CLIENT
 from gslb.ecs import Subnet, echo, parse_subnet
 from gslb.lookup import ANY
 from gslb.options import CHAOS, Itself, Version, chaos, check_options, options_of
-from gslb.query import HEADER, OPTION_SUBNET, MalformedError, Query, parse_query
+from gslb.query import HEADER, OPTION_COOKIE, OPTION_SUBNET, MalformedError, Query, parse_query
 from gslb.steer import Standpoint, Steering
 from gslb.zone import TXT, Rows, serial_of
 
@@ -43,7 +45,8 @@ NOT_AUTHORITATIVE = dns.edns.EDEOption(dns.edns.EDECode.NOT_AUTHORITATIVE)
 class Reply(Struct, frozen=True):
     """A response: its bytes, its code, the zone that answered ("" for none), and the bits of the client's address that
     it is for (0: for anybody). `keep` is the Unix millisecond until which it may be told again (0: as long as table and
-    evidence stand, -1: never); `stand` is where the client of a steered name stands.
+    evidence stand, -1: never); `stand` is where the client of a steered name stands. `known`: by a cookie that we made
+    for it, its address is no other's.
     """
 
     data: bytes
@@ -52,6 +55,7 @@ class Reply(Struct, frozen=True):
     scope: int = 0
     keep: int = -1
     stand: Standpoint | None = None
+    known: bool = False
 
 
 def respond(
@@ -70,7 +74,8 @@ def respond(
         return _bare(data, FORMERR)
     response, found = _answered(steering, query, client, tcp, now, itself)
     data = _fit(response, _limit(query, tcp), bool(found.referral))
-    return Reply(data, found.code, found.zone, found.scope, found.until if found.exact else -1, found.stand)
+    keep = found.until if found.exact else -1
+    return Reply(data, found.code, found.zone, found.scope, keep, found.stand, is_known(query, response.options))
 
 
 def _answered(
@@ -95,6 +100,14 @@ def _answered(
     if found.code in (SERVFAIL, REFUSED):
         options.append(NOT_READY if found.code == SERVFAIL else NOT_AUTHORITATIVE)
     return response, _fill(response, query, found, options)
+
+
+def is_known(query: Query, told: Iterable[dns.edns.Option]) -> bool:
+    """True when the cookie that came is the one that goes back (RFC 7873 section 5.2.3)."""
+    given = query.option(OPTION_COOKIE)
+    return bool(given) and any(
+        one.otype == OPTION_COOKIE and len(given[0]) > CLIENT and one.to_wire() == given[0] for one in told
+    )
 
 
 def _option(code: int, data: bytes) -> dns.edns.Option:
