@@ -79,7 +79,8 @@ class Packed:
         reply = self._whole(data, client, now)
         if reply is None:
             return None
-        if reply.keep >= 0 and end and len(data) - end in (PLAIN, EDNS) and len(data) > HEADER + PLAIN:
+        of_one_place = reply.stand is not None or not reply.scope
+        if reply.keep >= 0 and of_one_place and end and len(data) - end in (PLAIN, EDNS) and len(data) > HEADER + PLAIN:
             self._keep(data, end, key, address, client, reply)
         return reply.data, reply
 

@@ -14,7 +14,7 @@ from typing import Literal
 from msgspec import Struct
 
 from federation.model.policy import Range
-from gslb.answer import NOERROR, NXDOMAIN
+from gslb.answered import NOERROR, NXDOMAIN
 from gslb.wire import Reply
 
 RATE, SLIP = Range(0, 1_000_000), Range(0, 10)

@@ -18,7 +18,7 @@ from gslb.guides import NO_ATLAS, Atlas, Guides, Guiding
 from gslb.headless import Headless
 from gslb.latencies import NO_LATENCIES, Latencies
 from gslb.locality import Line, Subnets, compile_subnets
-from gslb.zone import AAAA, CNAME, NO_ZONES, A, Zone, enclosing, parents, public_zones
+from gslb.zone import AAAA, ALIAS, CNAME, NO_ZONES, A, Zone, enclosing, parents, public_zones
 
 
 class Table(Struct, frozen=True):
@@ -187,5 +187,5 @@ def _taken(zone: Zone, host: str, file: bool) -> str:
     above = next((one for one in (host, *parents(host, zone.apex)) if one in zone.cuts or one in zone.dnames), None)
     if above is not None:
         return f"zone {zone.apex} leads elsewhere from {above}"
-    held = {A, AAAA, CNAME}.intersection(zone.names.get(host, {}))
+    held = {A, AAAA, CNAME, ALIAS}.intersection(zone.names.get(host, {}))
     return f"zone {zone.apex} has addresses of its own there" if held else ""

@@ -20,7 +20,8 @@ import dns.rdatatype
 import dns.rrset
 from msgspec import Struct
 
-from gslb.answer import FORMERR, NOERROR, NOTIMP, REFUSED, SERVFAIL, Answered, answer
+from gslb.answer import answer
+from gslb.answered import FORMERR, NOERROR, NOTIMP, REFUSED, SERVFAIL, Answered
 from gslb.client import Client, behind
 from gslb.cookies import CLIENT
 from gslb.ecs import Subnet, echo, parse_subnet

@@ -6,7 +6,7 @@ from itertools import chain
 from federation.model import policy as limits
 from federation.model.errors import Refused
 from federation.model.policy import Policy, Probe
-from federation.model.public import GlobalName
+from federation.model.public import ALPN, GlobalName
 from federation.model.routing import ANSWERS
 from federation.model.routing_faults import routing_fault
 
@@ -49,6 +49,9 @@ def check_name_policy(name: GlobalName, where: str) -> None:
             raise Refused(f"{where}: {what} {value} is not {allowed.low} to {allowed.high}; last good kept", "E120")
     if probe.path and not limits.is_path(probe.path):
         raise Refused(f"{where}: probe path {probe.path[:80]!r} is no path; last good kept", "E120")
+    strange = next((one for one in name.alpn if one not in ALPN), "")
+    if strange or len(name.alpn) > len(ALPN):
+        raise Refused(f"{where}: {strange[:80] or name.alpn!r} is no protocol of HTTPS; last good kept", "E114")
     crooked = routing_fault(name.routing) if name.routing else ""
     if crooked:
         raise Refused(f"{where}: {crooked}; last good kept", "E120")

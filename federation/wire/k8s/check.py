@@ -120,6 +120,9 @@ def _name_fault(spec: GlobalNameSpec) -> str | None:
         return 'field "spec.weights": only used with policy weighted; remove it or set spec.policy to weighted'
     if spec.min_ttl is not None and spec.min_ttl > spec.ttl:
         return f'field "spec.minTTL": {spec.min_ttl} is more than spec.ttl ({spec.ttl})'
+    twice = next((one for one in spec.alpn if spec.alpn.count(one) > 1), None)
+    if twice is not None:
+        return f'field "spec.alpn": "{twice}" stands there twice'
     return steering_fault(spec) or specs_fault(spec.routing)
 
 

@@ -18,6 +18,7 @@ ApiVersion = Literal["isthmus.dev/v1alpha1"]
 REASON_MAX = 1_024
 """Characters of the reason of a Drain."""
 _MIN_TTL = "The same while shares move or a target is newly down; unset: ttl."
+_ALPN = "Protocols that the name's HTTPS record tells, preferred first; none: it has no such record."
 _ROUTING = "A tree of policies, the first one first; none: the law over all members."
 _OVER = "How long it takes, in ten steps: a duration such as 10m, at most 24h (none: at once)."
 
@@ -76,6 +77,7 @@ class GlobalNameSpec(SteeringSpec, frozen=True, kw_only=True, rename=spoken):
     ignore_subnet: Annotated[
         bool, Meta(description="Steer by the resolver's address alone, not by client subnets.")
     ] = False
+    alpn: Annotated[list[public.Protocol], Meta(max_length=3, description=_ALPN)] = field(default_factory=list)
     routing: Annotated[list[RoutingSpec], Meta(max_length=routes.NODES_MAX, description=_ROUTING)] = field(
         default_factory=list
     )

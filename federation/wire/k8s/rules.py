@@ -110,6 +110,7 @@ FIELDS: dict[str, dict[str, tuple[Rule, ...]]] = {
             ),
         ),
         "service": (Rule(check=IS_LABEL, message="is not a DNS label"),),
+        "alpn": (_once(),),
         "routing": (
             Rule(
                 check="self.all(one, self.exists_one(other, other.name == one.name))",

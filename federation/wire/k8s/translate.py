@@ -154,4 +154,5 @@ def global_name(value: GlobalName) -> public.GlobalName:
         answers=spec.answers,
         apart=spec.apart,
         ignore_subnet=spec.ignore_subnet,
+        alpn=tuple(spec.alpn),
     )

@@ -3,7 +3,7 @@
 import dns.flags
 import dns.message
 import pytest
-from gslb.answer import NOERROR, NXDOMAIN, REFUSED
+from gslb.answered import NOERROR, NXDOMAIN, REFUSED
 from gslb.front import Front
 from gslb.options import Itself
 from gslb.rrl import NO_LIMITS, Limiter, Limits, truncated
