@@ -12,6 +12,7 @@ from federation.local.commands import add_commands
 
 if TYPE_CHECKING:
     from federation.link.enroll import How
+    from gslb.delegation import Delegation
     from gslb.locality import Line
 
 STATE = click.option(
@@ -179,6 +180,48 @@ def explain(name: str, state: Path, client: str, ecs: str, revision: int | None,
     click.echo(json.dumps(found, indent=2) if output == "json" else "\n".join(lines(found)))
 
 
+@dns.command()
+@click.argument("zone")
+@click.option("--state", type=click.Path(path_type=Path, file_okay=False), help="Folder of the running server.")
+@click.option("--zone-file", metavar="[APEX=]FILE", help="The zone's file, instead of a running server.")
+@click.option("--check", "checks", is_flag=True, help="Ask the parent's servers, and those of the zone.")
+@click.option("--parent", multiple=True, metavar="ADDRESS:PORT", help="A server of the parent; may be repeated.")
+@click.option("--port", type=click.IntRange(1, 65_535), default=53, help="Of the zone's own servers, for --check.")
+def delegation(
+    zone: str, state: Path | None, zone_file: str | None, checks: bool, parent: tuple[str, ...], port: int
+) -> None:
+    """Print what to put at the parent of a zone: NS records and glue. With --check: whether it is there.
+
+    Exit status 1 when something is wrong: a line says what, and of whom.
+    """
+    import sys
+
+    from gslb import parent as asking
+    from gslb.delegation import lines
+
+    if (state is None) == (zone_file is None):
+        raise click.UsageError("give one of --state DIR and --zone-file FILE")
+    if parent and not checks:
+        raise click.UsageError("--parent is for --check")
+    found = _delegation(zone.rstrip(".").lower(), state, zone_file)
+    click.echo("\n".join(lines(found)))
+    if not checks:
+        return
+    wrong = asking.check(found, [anchor(text, "--parent") for text in parent], port)
+    click.echo("\n".join(f"; {line}" for line in wrong or ["the parent and every server of the zone say so"]))
+    sys.exit(bool(wrong))
+
+
+def _delegation(zone: str, state: Path | None, zone_file: str | None) -> Delegation:
+    from gslb.control import OfZone, ask
+    from gslb.delegation import Delegation, delegation_of
+    from gslb.files import ZoneFiles, parse_given
+
+    if state is None:
+        return delegation_of(ZoneFiles(parse_given([zone_file or ""])).look(), zone)
+    return Delegation(zone, tuple((one[0], one[1], one[2], one[3]) for one in ask(state, OfZone(zone))["rows"]))
+
+
 def check_client(client: str, ecs: str) -> None:
     """InputError for what is no address, or no subnet."""
     from ipaddress import ip_address, ip_network
@@ -204,18 +247,18 @@ def _tell(state: Path, command: object) -> dict[str, Any]:
 add_commands(dns, _tell)
 
 
-def anchor(text: str) -> tuple[str, int]:
-    """An address of `--outside`. InputError when it is a name: who is cut off cannot resolve it."""
+def anchor(text: str, option: str = "--outside") -> tuple[str, int]:
+    """An address of an option. InputError when it is a name: who is cut off cannot resolve it."""
     from ipaddress import ip_address
 
     from federation.model.errors import InputError
     from federation.telemetry import split_address
 
-    host, port = split_address(text, "--outside")
+    host, port = split_address(text, option)
     try:
         return str(ip_address(host)), port
     except ValueError:
-        raise InputError(f'--outside "{text}": "{host}" is not an IP address', "E122") from None
+        raise InputError(f'{option} "{text}": "{host}" is not an IP address', "E122") from None
 
 
 def read_subnets(path: Path | None) -> tuple[Line, ...]:

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from federation.local.moves import Command
 from federation.local.socket import LineServer
 from federation.local.socket import ask as ask_socket
+from gslb.delegation import Delegation
 from gslb.explain import Question
 
 SOCKET = "dns.sock"
@@ -20,11 +22,21 @@ Explain = Callable[[Question], dict[str, Any]]
 Obey = Callable[[Command], dict[str, Any]]
 
 
+Delegated = Callable[[str], Delegation]
+
+
+class OfZone(Struct, frozen=True, forbid_unknown_fields=True):
+    """What `isthmus dns delegation` asks."""
+
+    zone: str
+
+
 class Control:
     """Answers on the socket until closed."""
 
-    def __init__(self, directory: Path, explain: Explain, obey: Obey) -> None:
+    def __init__(self, directory: Path, explain: Explain, obey: Obey, delegated: Delegated) -> None:
         self._explain = explain
+        self._delegated = delegated
         self._obey = obey
         self._server = LineServer(directory / SOCKET, "DNS server", self._answer)
 
@@ -37,8 +49,11 @@ class Control:
         await self._server.close()
 
     def _answer(self, line: bytes) -> dict[str, Any]:
-        if "do" in msgspec.json.decode(line, type=dict[str, Any]):
+        found = msgspec.json.decode(line, type=dict[str, Any])
+        if "do" in found:
             return self._obey(msgspec.json.decode(line, type=Command))
+        if "zone" in found:
+            return {"rows": self._delegated(msgspec.json.decode(line, type=OfZone).zone).rows}
         return self._explain(msgspec.json.decode(line, type=Question))
 
 

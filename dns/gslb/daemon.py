@@ -22,6 +22,7 @@ from gslb.atlas_files import AtlasFiles
 from gslb.checks import Address, evidence, problems, reports
 from gslb.control import Control
 from gslb.cookie_secrets import CookieSecrets
+from gslb.delegation import Delegation, delegation_of
 from gslb.explain import Moment, Question, explain
 from gslb.files import ZoneFiles
 from gslb.front import Front
@@ -78,7 +79,7 @@ class Daemon:
         self._history: dict[int, Moment] = {}
         self._watch = Watch(outside)
         self._moves = LocalMoves(directory)
-        self._control = Control(directory, self._explained, self._obey)
+        self._control = Control(directory, self._explained, self._obey, self._delegated)
         self._front = Front(limits)
         self._table: Table | None = None
         self._seen = self._reached = b""
@@ -187,6 +188,9 @@ class Daemon:
             known = ", ".join(map(str, self._history)) or "none"
             raise InputError(f"--at {question.at}: this server holds no such revision; it holds {known}", "E104")
         return explain(found, question, _now())
+
+    def _delegated(self, zone: str) -> Delegation:
+        return delegation_of(self._table.zones if self._table else {}, zone)
 
     def _obey(self, command: Command) -> dict[str, Any]:
         ways = {} if self._table is None else self._table.ways
