@@ -247,6 +247,53 @@ def _tell(state: Path, command: object) -> dict[str, Any]:
 add_commands(dns, _tell)
 
 
+@dns.command()
+@click.argument("to", type=click.Choice(["up", "down", "clear"]))
+@click.argument("name")
+@click.argument("member")
+@STATE
+@click.option("--for", "lasts", default="0s", help="How long, such as 10m; at most 720h; 0s: until it is cleared.")
+@click.option("--reason", default="", help="Why, for people who look at it later.")
+def override(to: str, name: str, member: str, state: Path, lasts: str, reason: str) -> None:
+    """Say that targets of MEMBER for NAME, globs both, are up or down whatever probes find; or clear that.
+
+    What a member says of itself stays, and a name is never answered empty for it.
+    """
+    from federation.model.duration import parse_seconds
+    from gslb.overrides import LASTS, Change
+
+    seconds = parse_seconds(lasts, "--for", LASTS.high)
+    show(_tell(state, Change(to, name, member, seconds, reason)))  # type: ignore[arg-type]
+
+
+@dns.command()
+@STATE
+@click.option("--output", type=click.Choice(["text", "json"]), default="text")
+def overrides(state: Path, output: str) -> None:
+    """Show the overrides in force."""
+    import json
+
+    from gslb.overrides import Change
+
+    found = _tell(state, Change("show"))
+    if output == "json":
+        click.echo(json.dumps(found, indent=2))
+    else:
+        show(found)
+
+
+def show(found: dict[str, Any]) -> None:
+    """Print the overrides in force."""
+    from datetime import UTC, datetime
+
+    for one in found["overrides"]:
+        end = datetime.fromtimestamp(one["until"] / 1_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if one["until"] else ""
+        until, why = f" until {end}" if end else "", f": {one['reason']}" if one["reason"] else ""
+        click.echo(f"{one['name']} {one['member']} is {one['state']}{until}{why}")
+    if not found["overrides"]:
+        click.echo("nothing is overridden here")
+
+
 def anchor(text: str, option: str = "--outside") -> tuple[str, int]:
     """An address of an option. InputError when it is a name: who is cut off cannot resolve it."""
     from ipaddress import ip_address

@@ -14,6 +14,7 @@ from federation.local.socket import LineServer
 from federation.local.socket import ask as ask_socket
 from gslb.delegation import Delegation
 from gslb.explain import Question
+from gslb.overrides import Change
 
 SOCKET = "dns.sock"
 
@@ -22,6 +23,7 @@ Explain = Callable[[Question], dict[str, Any]]
 Obey = Callable[[Command], dict[str, Any]]
 
 
+Override = Callable[[Change], dict[str, Any]]
 Delegated = Callable[[str], Delegation]
 
 
@@ -34,8 +36,9 @@ class OfZone(Struct, frozen=True, forbid_unknown_fields=True):
 class Control:
     """Answers on the socket until closed."""
 
-    def __init__(self, directory: Path, explain: Explain, obey: Obey, delegated: Delegated) -> None:
+    def __init__(self, directory: Path, explain: Explain, obey: Obey, delegated: Delegated, override: Override) -> None:
         self._explain = explain
+        self._override = override
         self._delegated = delegated
         self._obey = obey
         self._server = LineServer(directory / SOCKET, "DNS server", self._answer)
@@ -52,6 +55,8 @@ class Control:
         found = msgspec.json.decode(line, type=dict[str, Any])
         if "do" in found:
             return self._obey(msgspec.json.decode(line, type=Command))
+        if "override" in found:
+            return self._override(msgspec.json.decode(line, type=Change))
         if "zone" in found:
             return {"rows": self._delegated(msgspec.json.decode(line, type=OfZone).zone).rows}
         return self._explain(msgspec.json.decode(line, type=Question))

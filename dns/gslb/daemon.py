@@ -28,6 +28,7 @@ from gslb.files import ZoneFiles
 from gslb.front import Front
 from gslb.locality import Line
 from gslb.options import Itself
+from gslb.overrides import Change, Override, Overrides, applied
 from gslb.probe import Watch
 from gslb.rrl import NO_LIMITS, Limits
 from gslb.serve import Server
@@ -79,7 +80,9 @@ class Daemon:
         self._history: dict[int, Moment] = {}
         self._watch = Watch(outside)
         self._moves = LocalMoves(directory)
-        self._control = Control(directory, self._explained, self._obey, self._delegated)
+        self._overrides = Overrides(directory)
+        self._overridden: tuple[Override, ...] = ()
+        self._control = Control(directory, self._explained, self._obey, self._delegated, self._override)
         self._front = Front(limits)
         self._table: Table | None = None
         self._seen = self._reached = b""
@@ -116,25 +119,36 @@ class Daemon:
 
     def once(self) -> None:
         """One pass: table, evidence, report. What is the same as before costs nothing of note."""
-        over = self._moves.obey(self._feed.values.get("orders"))
-        told = self._moves.drains
-        before, self._zones = self._zones, self._files.look()
-        drawn = self._compiler.draw(self._atlas.look())
-        moved = self._zones is not before or drawn
-        if self._feed.head is None and moved:
-            self._table = Table(dict(self._zones), 0, known=False)
-        if self._feed.head is not None and (self._feed.tree.root != self._seen or told != self._told or over or moved):
-            self._told = told
-            self._compile(self._feed.head.revision)
+        self._table_now()
         if self._table is not None:
-            moved = self._watch.judge(self._table, _now(), self._heard())
-            steering = self._front.steering
-            if moved or steering is None or steering.table is not self._table:
-                steering = Steering(self._table, evidence(self._watch.findings))
-            self._front.put(steering, Itself(self._name, self._secrets.look()))
-            self._remember(Moment(steering, self._watch.findings))
-            metrics.measure_targets(self._watch.findings)
+            self._steer(self._table)
         self._report()
+
+    def _table_now(self) -> None:
+        """The table of the handout, the files, the atlas and the drains as they are now."""
+        over = self._moves.obey(self._feed.values.get("orders"))
+        drains, zones = self._moves.drains, self._files.look()
+        drawn = self._compiler.draw(self._atlas.look())
+        same = zones is self._zones and drains == self._told and not over and not drawn
+        moved = zones is not self._zones
+        self._zones = zones
+        if self._feed.head is None:
+            if moved:
+                self._table = Table(dict(zones), 0, known=False)
+        elif self._feed.tree.root != self._seen or not same:
+            self._told = drains
+            self._compile(self._feed.head.revision)
+
+    def _steer(self, table: Table) -> None:
+        """Answer by this table under what is found and overridden now."""
+        told, self._overridden = self._overridden, self._overrides.now(_now())
+        moved = self._watch.judge(table, _now(), self._heard()) or told is not self._overridden
+        steering = self._front.steering
+        if moved or steering is None or steering.table is not table:
+            steering = Steering(table, applied(evidence(self._watch.findings), table.steered, self._overridden))
+        self._front.put(steering, Itself(self._name, self._secrets.look()))
+        self._remember(Moment(steering, self._watch.findings))
+        metrics.measure_targets(self._watch.findings)
 
     def _remember(self, moment: Moment) -> None:
         """The last that was answered from under each handout, of the newest few."""
@@ -165,7 +179,7 @@ class Daemon:
     def _report(self) -> None:
         table = self._table.problems if self._table is not None else ()
         disk = (*self._feed.disk.problems, *self._moves.problems, *self._files.problems, *self._secrets.problems)
-        disk = (*disk, *self._atlas.problems)
+        disk = (*disk, *self._atlas.problems, *self._overrides.problems)
         found = (*self._fault, *table, *problems(self._watch.findings), *disk)
         self._problems.say(found)
         node = NodeReport(
@@ -188,6 +202,11 @@ class Daemon:
             known = ", ".join(map(str, self._history)) or "none"
             raise InputError(f"--at {question.at}: this server holds no such revision; it holds {known}", "E104")
         return explain(found, question, _now())
+
+    def _override(self, change: Change) -> dict[str, Any]:
+        found = self._overrides.answer(change)
+        self._moves.changed.set()
+        return found
 
     def _delegated(self, zone: str) -> Delegation:
         return delegation_of(self._table.zones if self._table else {}, zone)
