@@ -39,6 +39,10 @@ RECORD_MIN = 12
 
 BADVERS = 16
 NOBODY = Itself()
+TRANSFERS = (251, 252)
+"""IXFR and AXFR (RFC 1995, RFC 5936): nobody gets one."""
+
+PROHIBITED = dns.edns.EDEOption(dns.edns.EDECode.PROHIBITED)
 NOT_READY = dns.edns.EDEOption(dns.edns.EDECode.NOT_READY, "no handout yet")
 NOT_AUTHORITATIVE = dns.edns.EDEOption(dns.edns.EDECode.NOT_AUTHORITATIVE)
 
@@ -99,8 +103,15 @@ def _answered(
         scope = found.scope if subnet.source else 0
         options.append(dns.edns.GenericOption(dns.edns.OptionType.ECS, echo(subnet, scope)))
     if found.code in (SERVFAIL, REFUSED):
-        options.append(NOT_READY if found.code == SERVFAIL else NOT_AUTHORITATIVE)
+        options.append(_why(query, found))
     return response, _fill(response, query, found, options)
+
+
+def _why(query: Query, found: Answered) -> dns.edns.Option:
+    """The extended error (RFC 8914) of what is not answered."""
+    if query.kind in TRANSFERS:
+        return PROHIBITED
+    return NOT_READY if found.code == SERVFAIL else NOT_AUTHORITATIVE
 
 
 def is_known(query: Query, told: Iterable[dns.edns.Option]) -> bool:
@@ -137,6 +148,8 @@ def _found(
     if query.rdclass == CHAOS and query.kind in (TXT, ANY):
         text = chaos(itself, name)
         return Answered(REFUSED) if text is None else Answered(NOERROR, records=((name, TXT, 0, quoted(text)),))
+    if query.kind in TRANSFERS:
+        return Answered(REFUSED)
     if steering is None:
         return Answered(SERVFAIL)
     if query.rdclass != dns.rdataclass.IN:
