@@ -1,6 +1,6 @@
 """What the packet path (`dns/packet`) is told of a steering: what changed, in wire form. Pure."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from io import BytesIO
 
 import dns.name
@@ -9,11 +9,14 @@ from dns.ipv4 import inet_aton
 from dns.ipv6 import inet_aton as inet_aton_v6
 from msgspec import Struct
 
-from gslb.locality import SCOPE, Subnets
+from gslb.guides import NO_GUIDES
+from gslb.hints import SVCB_KINDS
 from gslb.lookup import TARGETS
-from gslb.steer import FAMILY, Outcome, Steering
+from gslb.ranges import NONE, ByClient, Mapped
+from gslb.steer import FAMILY, Outcome, Standpoint, Steering
+from gslb.table import Table
 from gslb.wire import rdataset_of
-from gslb.zone import CLUSTER, CNAME, DNAME, Rows, RRsets, Zone
+from gslb.zone import ALIAS, CLUSTER, CNAME, DNAME, Rows, RRsets, Zone
 
 WireRRset = tuple[int, int, list[tuple[bytes, list[int]]]]
 """Type, TTL in seconds, and the data of each record with where the names begin in it that may be compressed."""
@@ -37,29 +40,30 @@ class ZoneChange(Struct, frozen=True):
     nodes: list[tuple[bytes, WireNode | None]]
 
 
-class WireMap(Struct, frozen=True):
-    """Where clients stand: names of places by number; ranges as (first address, length, place); the place of everybody
-    else; and the bits of an address that count, over IPv4 and IPv6.
-    """
+Side = tuple[Sequence[int], Sequence[int], int, Sequence[int], Sequence[int]]
+"""Starts and values of ranges of IPv4; the bits that count, starts and values of IPv6."""
 
-    names: list[str]
-    v4: list[tuple[int, int, int]]
-    v6: list[tuple[int, int, int]]
-    elsewhere: int
-    scopes: tuple[int, int]
+WireMap = tuple[Side, Side | None]
+"""Values by whole addresses, and by client subnets (None: the same)."""
+
+WireSteered = tuple[str, list[list[int]], bool, bool]
+"""The text of a name; its guides, each of the maps whose smallest value counts; whether it ignores client subnets, and
+has HTTPS records of its own.
+"""
 
 
 class Change(Struct, frozen=True):
-    """What the next table has other than the last. Of `steered` the text of the name and the number of its map (None:
-    it is gone); `maps` None: they stay. `known` is that of the table, `key` that of picks.
+    """What the next table has other than the last. `steered` are by name (None: it is gone). `maps` are the new ones by
+    number, and `held` the numbers of all. `known` is that of the table, `key` that of picks.
     """
 
     key: bytes
     known: bool
     zones: list[ZoneChange]
     gone: list[bytes]
-    steered: list[tuple[bytes, tuple[str, int] | None]]
-    maps: list[WireMap] | None
+    steered: list[tuple[bytes, WireSteered | None]]
+    maps: list[tuple[int, WireMap]]
+    held: list[int]
 
 
 def change_of(steering: Steering, before: Steering | None) -> Change:
@@ -67,8 +71,9 @@ def change_of(steering: Steering, before: Steering | None) -> Change:
     table, was = steering.table, before.table if before else None
     mapped = was is not None and table.subnets is was.subnets and table.own == was.own
     stands = steering.standing(before) if before is not None and mapped else frozenset()
-    steered: list[tuple[bytes, tuple[str, int] | None]] = [
-        (wire_of(host), (host, 0)) for host in table.steered if host not in stands
+    maps, maps_before = _maps(table), _maps(was) if was else {}
+    steered: list[tuple[bytes, WireSteered | None]] = [
+        (wire_of(host), _steered(table, host)) for host in table.steered if host not in stands
     ]
     if was is not None:
         steered += [(wire_of(host), None) for host in was.steered.keys() - table.steered.keys()]
@@ -78,7 +83,8 @@ def change_of(steering: Steering, before: Steering | None) -> Change:
         zones=list(_zones(table.zones, was.zones if was else {}, table.headless, was.headless if was else {})),
         gone=[wire_of(apex) for apex in was.zones.keys() - table.zones.keys()] if was else [],
         steered=steered,
-        maps=None if mapped else [_map(table.subnets, table.own)],
+        maps=[(number, _map(one)) for number, one in maps.items() if number not in maps_before],
+        held=list(maps),
     )
 
 
@@ -124,8 +130,14 @@ def _node(zone: Zone, name: str, ours: bool) -> WireNode | None:
         return False, False, True, []
     if not zone.exists(name):
         return None
-    data = [_rrset(kind, rows) for kind, rows in rrsets.items()]
+    data = [_steerable(kind, rows) or _rrset(kind, rows) for kind, rows in rrsets.items()]
     return name in zone.cuts, name in zone.dnames, False, data
+
+
+def _steerable(kind: int, rows: Rows) -> WireRRset | None:
+    """Without records, where they may hang on the law: an ALIAS, and hints of addresses."""
+    hints = kind in SVCB_KINDS and any("hint=" in text for _, _, _, text in rows)
+    return (kind, 0, []) if kind == ALIAS or hints else None
 
 
 def _is_plain(rrsets: RRsets) -> bool:
@@ -165,16 +177,32 @@ def _record(rdata: dns.rdata.Rdata) -> tuple[bytes, list[int]]:
     return file.getvalue(), begun.at
 
 
-def _map(subnets: Subnets, own: str) -> WireMap:
-    tables = (*subnets.v4.values(), *subnets.v6.values())
-    names = sorted({own}.union(*(found.values() for found in tables)))
-    number = {name: at for at, name in enumerate(names)}
+def stand_of(table: Table, values: Sequence[int]) -> Standpoint:
+    """Where a client stands for whom the guides of a name have these values; the first is that of its locality."""
+    near, *marks = values
+    return Standpoint(table.own if near == NONE else table.subnets.members[near], tuple(marks))
 
-    def ranges(found: Mapping[int, Mapping[int, str]], bits: int) -> list[tuple[int, int, int]]:
-        return [
-            (value << bits - length, length, number[member])
-            for length, networks in found.items()
-            for value, member in networks.items()
-        ]
 
-    return WireMap(names, ranges(subnets.v4, 32), ranges(subnets.v6, 128), number[own], (SCOPE[4], SCOPE[6]))
+def _guides(table: Table, host: str) -> list[tuple[Mapped | ByClient, ...]]:
+    return [(table.subnets.by_client,), *(guide.maps for guide in table.guides.get(host, NO_GUIDES).guides)]
+
+
+def _steered(table: Table, host: str) -> WireSteered:
+    name = table.steered[host].name
+    guides = [[id(one) for one in maps] for maps in _guides(table, host)]
+    return host, guides, name.ignore_subnet, bool(name.alpn)
+
+
+def _maps(table: Table) -> dict[int, Mapped | ByClient]:
+    """Every map that a name is steered by, under a number that no other has while either is there."""
+    guides = [guide for one in table.guides.values() for guide in one.guides]
+    found = [table.subnets.by_client, *(one for guide in guides for one in guide.maps)]
+    return {id(one): one for one in found}
+
+
+def _map(one: Mapped | ByClient) -> WireMap:
+    return (_side(one.whole), _side(one.shared)) if isinstance(one, ByClient) else (_side(one), None)
+
+
+def _side(one: Mapped) -> Side:
+    return one.v4.starts, one.v4.values, one.v6.bits, one.v6.starts, one.v6.values

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Literal
 
 from federation.model.errors import InputError
 from gslb import metrics
+from gslb.client import Client, client_of
 from gslb.datagrams import Datagrams
 from gslb.options import Itself
 from gslb.packed import Packed
-from gslb.steer import Client, Steering, client_of
+from gslb.query import HEADER
+from gslb.rrl import NO_LIMITS, QUESTION, Limiter, Limits, truncated
+from gslb.steer import Steering
 from gslb.wire import Reply, respond
 
 if TYPE_CHECKING:
@@ -25,13 +28,14 @@ class Front:
     python.
     """
 
-    def __init__(self, wanted: Wanted = "auto") -> None:
+    def __init__(self, limits: Limits = NO_LIMITS, wanted: Wanted = "auto") -> None:
         """InputError (E125) when the packet path is wanted and not installed."""
         self.steering: Steering | None = None
+        self._limiter = Limiter(limits) if limits.rate else None
         self._itself = Itself()
         self._packed: Packed | None = None
         self._fast: PacketPath | None = None
-        self.path = _path(wanted)
+        self.path = _path(wanted, limits)
         if self.path == "rust":
             from gslb.packet import PacketPath
 
@@ -59,14 +63,29 @@ class Front:
         if found is None:
             return None
         metrics.count(found[1])
-        return found[0]
+        return found[0] if tcp or self._limiter is None else self._limited(self._limiter, data, address, found, now)
+
+    def _limited(
+        self, limiter: Limiter, data: bytes, address: str, found: tuple[bytes, Reply], now: int
+    ) -> bytes | None:
+        end = data.find(b"\0", HEADER) + 1 + QUESTION
+        verdict = limiter.judge(address, data[HEADER:end].lower(), found[1], now)
+        if verdict == "answer":
+            return found[0]
+        metrics.limited.labels("dry" if limiter.limits.dry else verdict).inc()
+        if limiter.limits.dry:
+            return found[0]
+        return truncated(data, end) if verdict == "slip" else None
 
     def _worked_out(self, data: bytes, client: Client, now: int) -> Reply | None:
         return respond(self.steering, data, client, False, now, self._itself)
 
 
-def _path(wanted: Wanted) -> str:
+def _path(wanted: Wanted, limits: Limits) -> str:
+    """Rates are limited in Python."""
     there = find_spec("gslb_packet") is not None
+    if limits.rate and wanted == "rust":
+        raise InputError("--packet-path rust: limits no rates; leave out --rate-limit or the path", "E125")
     if wanted == "rust" and not there:
         raise InputError("--packet-path rust: it is not installed; install the package of dns/packet", "E125")
-    return "rust" if there and wanted != "python" else "python"
+    return "rust" if there and wanted != "python" and not limits.rate else "python"

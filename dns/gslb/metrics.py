@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import dns.name
 import dns.rcode
-from prometheus_client import REGISTRY, Gauge, Metric
+from prometheus_client import REGISTRY, Counter, Gauge, Metric
 from prometheus_client.core import CounterMetricFamily
 from prometheus_client.registry import Collector
 
@@ -19,6 +19,7 @@ from gslb.wire import Reply
 _names = Gauge("isthmus_dns_names", "Names with data in the table")
 age = Gauge("isthmus_handout_age_seconds", "Seconds since the handout in force was made")
 path = Gauge("isthmus_dns_packet_path", "1 for what answers datagrams: rust or python", ["path"])
+limited = Counter("isthmus_dns_limited_total", "Responses over the rate limit, by what was done", ["done"])
 _TARGET = ["host", "member"]
 _up = Gauge("isthmus_dns_target_up", "1 when our probes reach the target over every family that it has", _TARGET)
 _gone = Gauge("isthmus_dns_target_gone", "1 when the target is taken out of the answers of a family", _TARGET)

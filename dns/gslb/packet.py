@@ -11,7 +11,7 @@ import time
 from gslb_packet import Responder
 
 from gslb import metrics
-from gslb.compiled import change_of, parts_of, wire_of
+from gslb.compiled import change_of, parts_of, stand_of, wire_of
 from gslb.datagrams import TURN, Respond, bound
 from gslb.options import Itself
 from gslb.steer import Steering
@@ -82,11 +82,11 @@ class PacketPath:
             self._tell(*found, now)
         return self._respond(data, address, False)
 
-    def _tell(self, host: str, kind: int, place: str, now: int) -> None:
-        """What the packet path misses: what the clients of this place get."""
+    def _tell(self, host: str, kind: int, stand: list[int], now: int) -> None:
+        """What the packet path misses: what the clients who stand there get."""
         if self._steering is not None:
-            outcome = self._steering.outcome(host, kind, place, now)
-            self._fast.outcome(wire_of(host), kind, place, outcome.until, parts_of(kind, outcome))
+            outcome = self._steering.outcome(host, kind, stand_of(self._steering.table, stand), now)
+            self._fast.outcome(wire_of(host), kind, stand, outcome.until, parts_of(kind, outcome))
 
     def _drain(self) -> None:
         os.eventfd_read(self._bell)

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 WireRRset = tuple[int, int, Sequence[tuple[bytes, Sequence[int]]]]
 
+WirePart = tuple[int, WireRRset]
+
 class Responder:
     """Answers over UDP by its own threads; what it does not answer waits for Python."""
 
@@ -14,12 +16,12 @@ class Responder:
     def secrets(self, secrets: Sequence[bytes]) -> None:
         """From now on these are the secrets of cookies, 16 bytes each; the first makes them."""
 
-    def outcome(self, name: bytes, kind: int, place: str, until: int, parts: Sequence[tuple[int, WireRRset]]) -> None:
-        """Put what the clients of a place get for a name and type, until this Unix millisecond (0: for good)."""
+    def outcome(self, name: bytes, kind: int, stand: Sequence[int], until: int, parts: Sequence[WirePart]) -> None:
+        """Put what the clients who stand there get for a name and type, until this Unix millisecond (0: for good)."""
 
-    def respond(self, data: bytes, address: str, now: int) -> bytes | tuple[str, int, str] | None:
+    def respond(self, data: bytes, address: str, now: int) -> bytes | tuple[str, int, list[int]] | None:
         """The response to this datagram from this address, at this Unix millisecond, empty where silence is
-        right; or the host, type and place whose outcome is missing for it; None: it is Python's to answer.
+        right; or the host, type and standpoint whose outcome is missing for it; None: it is Python's to answer.
         """
 
     def start(self, sockets: Sequence[int], bell: int) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 
-from gslb.compiled import change_of, parts_of, wire_of
+from gslb.client import Client
+from gslb.compiled import change_of, parts_of, stand_of, wire_of
 from gslb.options import Itself
 from gslb.packed import Packed
-from gslb.steer import Client, Steering
+from gslb.steer import Steering
 from gslb.wire import Reply, respond
 from gslb_packet import Responder
 
@@ -38,9 +39,9 @@ class BothPaths:
             found = self.fast.respond(data, address, now)
             if not isinstance(found, tuple):
                 return found
-            host, kind, place = found
-            outcome = self.steering.outcome(host, kind, place, now)
-            self.fast.outcome(wire_of(host), kind, place, outcome.until, parts_of(kind, outcome))
+            host, kind, stand = found
+            outcome = self.steering.outcome(host, kind, stand_of(self.steering.table, stand), now)
+            self.fast.outcome(wire_of(host), kind, stand, outcome.until, parts_of(kind, outcome))
         raise AssertionError(f"still misses {found!r}")
 
     def differs(self, data: bytes, address: str, now: int) -> str:

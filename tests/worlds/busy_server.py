@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from gslb.client import client_of
 from gslb.cookies import answered
 from gslb.library import Responder
 from gslb.locality import parse_lines
 from gslb.options import Itself
-from gslb.steer import Steering, client_of
+from gslb.steer import Steering
 from gslb.table import Compiler
 from gslb.zone import AAAA, A
 
@@ -18,6 +19,7 @@ from tests.worlds.datagrams import ADDRESSES
 from tests.worlds.headless import headless, part, pod
 from tests.worlds.public_names import FAST, NUMBERS, PAY, SHOP, handout, steered, target
 from tests.worlds.public_names import ZONE as FEDERATED
+from tests.worlds.routed_names import atlas, lost, routed
 
 SECRETS = (bytes(range(16)), bytes(16))
 COOKIES = (
@@ -56,6 +58,12 @@ long TXT {" ".join('"' + "x" * 250 + '"' for _ in range(6))}
 svc 60 HTTPS 1 mail1 alpn=h2 ipv4hint=192.0.2.1
 svc 60 HTTPS 2 .
 svc A 192.0.2.33
+hint HTTPS 1 shop.{FEDERATED}. alpn=h2 ipv4hint=192.0.2.1
+to HTTPS 1 shop.{FEDERATED}. alpn=h2
+ali ALIAS shop.{FEDERATED}.
+ali TXT "beside"
+below.ali A 192.0.2.34
+*.wali ALIAS mail1
 *.svc SVCB 1 . port=8443
 odd TYPE999 \\# 4 01020304
 odd LOC 52 22 23 N 4 53 32 E -2m
@@ -106,11 +114,12 @@ def busy() -> Steering:
         steered(NEW, target("us-west"), target("us-east"), policy=FAST, steering="weighted"),
     )
     clusterset = headless(part("us-east", pod("10.1.0.1"), pod("10.1.0.2", "db-0")))
-    values = {**clusterset, "import/shop/web": IMPORTED, **handout("us-east", *names)}
+    values = {**clusterset, "import/shop/web": IMPORTED, **handout("us-east", *names, *routed())}
     back = {"us-west": Standing(up=True, since=1_000)}
-    evidence = {(NEW, kind): back for kind in (A, AAAA)}
+    evidence = {**lost(), **{(NEW, kind): back for kind in (A, AAAA)}}
     return Steering(
-        Compiler(parse_lines(SUBNETS, "map")).compile(values, 7, Responder(FILES)._steering.table.zones), evidence
+        Compiler(parse_lines(SUBNETS, "map"), atlas()).compile(values, 7, Responder(FILES)._steering.table.zones),
+        evidence,
     )
 
 

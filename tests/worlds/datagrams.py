@@ -8,11 +8,42 @@ from collections.abc import Sequence
 
 from gslb.compiled import wire_of
 
-KINDS = (1, 1, 1, 28, 28, 2, 5, 6, 12, 15, 16, 17, 18, 29, 33, 35, 36, 39, 43, 64, 65, 255, 255, 257, 999, 0, 41, 252)
+KINDS = (
+    1,
+    1,
+    1,
+    28,
+    28,
+    2,
+    5,
+    6,
+    12,
+    15,
+    16,
+    17,
+    18,
+    29,
+    33,
+    35,
+    36,
+    39,
+    43,
+    64,
+    65,
+    255,
+    255,
+    257,
+    999,
+    0,
+    41,
+    251,
+    252,
+    65_401,
+)
 FLAGS = (0, 0x0100, 0x0110, 0x0010, 0x0120, 0x0200, 0x0400, 0x7F0, 0x000F)
 PAYLOADS = (0, 511, 512, 600, 800, 1232, 4096, 65_535)
 LABELS = ("a", "x", "www", "ns1", "*", "_tcp", "_sip", "deep", "host1", "kid", "zz-9", "a" * 63, "q\\.", "\x01", "B")
-ADDRESSES = ("198.18.1.7", "198.18.1.200", "198.18.2.2", "198.18.3.9", "203.0.113.200", "2001:db8:ff2::5", "2001:db8::1", "::ffff:198.18.3.1")  # fmt: skip
+ADDRESSES = ("198.18.1.7", "198.18.1.200", "198.18.2.2", "198.18.3.9", "203.0.113.200", "2001:db8:ff2::5", "2001:db8::1", "::ffff:198.18.3.1", "10.1.2.3", "10.1.2.200", "10.3.1.1", "10.5.0.9", "2001:db8:b::9")  # fmt: skip
 
 
 class Grammar:
@@ -78,7 +109,7 @@ class Grammar:
         family, bits = rng.choice(((1, 32), (1, 32), (2, 128)))
         source = rng.choice((0, 8, 16, 20, 23, 24, 25, 32, 48, 56, 64, 128))
         source = min(source, bits)
-        text = rng.choice((b"\xc6\x12\x01\x07", b"\xc6\x12\x03\x09", b"\xcb\0\x71\xff")) if family == 1 else bytes.fromhex("20010db80ff20001ffffffffffffffff")  # fmt: skip
+        text = rng.choice((b"\xc6\x12\x01\x07", b"\xc6\x12\x03\x09", b"\xcb\0\x71\xff", b"\x0a\x01\x02\x09", b"\x0a\x01\x02\xc8", b"\x0a\x05\0\x01")) if family == 1 else bytes.fromhex("20010db80ff20001ffffffffffffffff")  # fmt: skip
         size = (source + 7) // 8
         data = bytearray(text[:size])
         if source % 8:

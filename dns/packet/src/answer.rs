@@ -1,9 +1,10 @@
 //! The answer to one question: `gslb/answer.py` in Rust (RFC 1034 section 4.3.2, RFC 2308).
 #![forbid(unsafe_code)]
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::client::Client;
+use crate::client::{Client, SCOPE_V4, SCOPE_V6};
 use crate::counts::{NOERROR, NXDOMAIN, REFUSED, YXDOMAIN};
 use crate::lookup::{look_up, Step};
 use crate::message::{Message, Section};
@@ -12,11 +13,12 @@ use crate::steer::{held, Steered};
 use crate::table::{Ours, RRset, Table, Zone, A, AAAA, ANY, CNAME};
 
 const CHAIN_MAX: usize = 16;
+const HTTPS: u16 = 65;
 
-/// Why Python has to answer; with `Outcome` what of this name, for a type and a place, is not held.
+/// Why Python has to answer; with `Outcome` what of this name, for a type and a standpoint, is not held.
 pub enum Handed {
     Ours,
-    Outcome(Arc<Steered>, u16, u32),
+    Outcome(Arc<Steered>, u16, Box<[i32]>),
 }
 
 impl From<Ours> for Handed {
@@ -31,6 +33,7 @@ pub struct Asked<'a> {
     pub name: Name,
     pub kind: u16,
     pub client: Client,
+    pub resolver: IpAddr,
     pub now: u64,
     pub turn: usize,
 }
@@ -89,42 +92,58 @@ pub fn answer<'a>(asked: &Asked<'a>, out: &mut Message) -> Result<Found<'a>, Han
 
 fn one(asked: &Asked<'_>, zone: &Zone, at: &Name, out: &mut Message) -> Result<(Next, u8), Handed> {
     if let Some(steered) = asked.table.steered.get(at.wire()) {
-        if let Some(scope) = picked(asked, steered, at.wire(), out)? {
+        if let Some(scope) = picked(asked, zone, steered, at.wire(), out)? {
             return Ok((Next::Done(NOERROR), scope));
         }
     }
     Ok((said(asked, zone, at, look_up(zone, at.wire(), asked.kind)?, out)?, 0))
 }
 
-/// Write the part that the client falls into, and say for which bits of its address; for ANY that of one family.
-fn picked(asked: &Asked<'_>, name: &Arc<Steered>, owner: &[u8], out: &mut Message) -> Result<Option<u8>, Handed> {
+/// Write the part that the client falls into, or that there is none for it, and say for which bits of its address; for
+/// ANY that of one family.
+fn picked(
+    asked: &Asked<'_>,
+    zone: &Zone,
+    name: &Arc<Steered>,
+    owner: &[u8],
+    out: &mut Message,
+) -> Result<Option<u8>, Handed> {
     let families: &[u16] = match asked.kind {
         A => &[A],
         AAAA => &[AAAA],
         ANY => &[A, AAAA],
+        HTTPS if name.hinted => return Err(Handed::Ours),
         _ => return Ok(None),
     };
-    let place = asked.table.maps.get(name.map).ok_or(Handed::Ours)?.locate(&asked.client);
-    let outcomes = name.outcomes();
+    let ignored = name.ignores && asked.client.subnet;
+    let client = if ignored { Client { address: asked.resolver, subnet: false } } else { asked.client };
+    let most = if client.address.is_ipv4() { SCOPE_V4 } else { SCOPE_V6 };
+    let stand = name.stand(&client).ok_or(Handed::Ours)?;
+    let (outcomes, mut negative) = (name.outcomes(), None);
     for &kind in families {
-        let missing = || Handed::Outcome(name.clone(), kind, place.number);
-        let outcome = held(&outcomes, kind, place.number, asked.now).ok_or_else(missing)?;
-        if outcome.parts.is_empty() {
-            continue;
-        }
-        let bucket = name.bucket(&asked.table.key, &asked.client, place);
-        if let Some(rrset) = outcome.part(bucket) {
-            out.rrset(Section::Answer, owner, rrset, asked.turn);
-            return Ok(Some(place.scope));
+        let missing = || Handed::Outcome(name.clone(), kind, stand.values().into());
+        let outcome = held(&outcomes, kind, stand.values(), asked.now).ok_or_else(missing)?;
+        let scope = if ignored { 0 } else { most.min(if outcome.parts.len() > 1 { most } else { stand.bits }) };
+        match outcome.part(name.bucket(&asked.table.key, &client, most)) {
+            Some(rrset) if !rrset.records.is_empty() => {
+                out.rrset(Section::Answer, owner, rrset, asked.turn);
+                return Ok(Some(scope));
+            }
+            Some(_) => negative = Some(scope),
+            None => {}
         }
     }
-    Ok(None)
+    if negative.is_some() {
+        out.rrset(Section::Authority, &zone.apex, &zone.soa, 0);
+    }
+    Ok(negative)
 }
 
 fn said(asked: &Asked<'_>, zone: &Zone, at: &Name, step: Step<'_>, out: &mut Message) -> Result<Next, Handed> {
     let turn = asked.turn;
     let above = |len: usize| &at.wire()[at.wire().len() - len..];
     match step {
+        Step::Data(rrset) if rrset.records.is_empty() => return Err(Handed::Ours),
         Step::Data(rrset) => {
             out.rrset(Section::Answer, at.wire(), rrset, turn);
             beside(zone, rrset, at.wire(), out, turn)?;

@@ -4,13 +4,17 @@
 use std::sync::Arc;
 
 use pyo3::prelude::*;
+use rustc_hash::FxHashMap;
 
 use crate::counts::Counts;
 use crate::names::Names;
-use crate::places::{Map, Place, Prefix};
+use crate::places::{Map, Ranges, Side};
 use crate::siphash::Key;
 use crate::steer::Steered;
 use crate::table::{Node, RRset, Record, Table, Zone};
+
+/// ALIAS in `gslb/zone.py`: a private number, never on the wire.
+const ALIAS: u16 = 65_401;
 
 /// Type, TTL, and each record's data with where names begin in it that may be compressed.
 pub type RRsetSaid = (u16, u32, Vec<(Vec<u8>, Vec<u16>)>);
@@ -27,21 +31,17 @@ pub struct ZoneSaid {
     nodes: Vec<NodeSaid>,
 }
 
-/// A map of clients: names of places by number, ranges as (address, length, place), the place of everybody else, and the
-/// bits that count over IPv4 and IPv6.
-#[derive(FromPyObject)]
-pub struct MapSaid {
-    names: Vec<String>,
-    v4: Vec<(u128, u8, u32)>,
-    v6: Vec<(u128, u8, u32)>,
-    elsewhere: u32,
-    scopes: (u8, u8),
-}
+/// Starts and values of ranges of IPv4; the bits that count, starts and values of IPv6.
+type SideSaid = (Vec<u32>, Vec<i32>, u8, Vec<u128>, Vec<i32>);
 
-/// A public name, its text and the number of its map; None: it is gone.
-type SteeredSaid = (Vec<u8>, Option<(String, usize)>);
+/// By its number a map: values by whole addresses, and by client subnets (None: the same).
+type MapSaid = (u64, (SideSaid, Option<SideSaid>));
 
-/// `gone` are apexes of zones that are no more; without `maps` they stay.
+/// A public name: its text, the maps of each guide, whether it ignores client subnets, and has HTTPS records of its own;
+/// None: it is gone.
+type SteeredSaid = (Vec<u8>, Option<(String, Vec<Vec<u64>>, bool, bool)>);
+
+/// `gone` are apexes of zones that are no more; `maps` the new ones, `held` the numbers of all.
 #[derive(FromPyObject)]
 pub struct Change {
     key: Key,
@@ -49,7 +49,8 @@ pub struct Change {
     zones: Vec<ZoneSaid>,
     gone: Vec<Vec<u8>>,
     steered: Vec<SteeredSaid>,
-    maps: Option<Vec<MapSaid>>,
+    maps: Vec<MapSaid>,
+    held: Vec<u64>,
 }
 
 pub fn rrset((kind, ttl, records): RRsetSaid, apex: &[u8]) -> RRset {
@@ -66,26 +67,37 @@ impl Change {
             (fresh.apex.clone(), Some(Arc::new(fresh)))
         });
         let gone = self.gone.into_iter().map(|apex| (apex.into(), None));
-        let steered = self.steered.into_iter().map(|(name, said)| {
-            let fresh = said.map(|(host, map)| Arc::new(Steered::new(host.into(), map)));
-            (name.into(), fresh)
-        });
+        let mut maps = before.maps.clone();
+        maps.extend(self.maps.into_iter().map(|(number, said)| (number, Arc::new(map(said)))));
+        maps.retain(|number, _| self.held.contains(number));
+        let steered = self.steered.into_iter().map(|(name, said)| (name.into(), said.map(|said| steered(said, &maps))));
         Table {
             zones: before.zones.changed(gone.chain(zones).collect()),
             steered: before.steered.changed(steered.collect()),
-            maps: self.maps.map_or_else(|| before.maps.clone(), |maps| maps.into_iter().map(map).collect()),
             key: self.key,
             known: self.known,
+            maps,
         }
     }
+}
+
+/// A guide whose maps are not there says nothing of anybody.
+fn steered(
+    (host, guides, ignores, hinted): (String, Vec<Vec<u64>>, bool, bool),
+    maps: &FxHashMap<u64, Arc<Map>>,
+) -> Arc<Steered> {
+    let guide = |numbers: Vec<u64>| numbers.iter().filter_map(|number| maps.get(number).cloned()).collect();
+    Arc::new(Steered::new(host.into(), guides.into_iter().map(guide).collect(), ignores, hinted))
 }
 
 fn zone(said: ZoneSaid, before: Option<&Arc<Zone>>, counts: impl FnOnce(&[u8]) -> Arc<Counts>) -> Zone {
     let apex: Box<[u8]> = said.apex.into();
     let nodes = said.nodes.into_iter().map(|(name, node)| {
         let node = node.map(|(cut, dname, ours, rrsets)| {
-            let rrsets = rrsets.into_iter().map(|one| rrset(one, &apex)).collect();
-            Arc::new(Node { rrsets, cut, dname, ours })
+            let rrsets = rrsets.into_iter().map(|one| rrset(one, &apex)).collect::<Vec<_>>();
+            let alias = rrsets.iter().any(|one: &RRset| one.kind == ALIAS);
+            let rrsets = rrsets.into_iter().filter(|one| one.kind != ALIAS).collect();
+            Arc::new(Node { rrsets, cut, dname, ours, alias })
         });
         (name.into(), node)
     });
@@ -97,11 +109,10 @@ fn zone(said: ZoneSaid, before: Option<&Arc<Zone>>, counts: impl FnOnce(&[u8]) -
     Zone { soa: rrset(said.soa, &apex), names, leads, counts: counts(&apex), apex }
 }
 
-fn map(said: MapSaid) -> Arc<Map> {
-    let prefixes = |of: Vec<(u128, u8, u32)>, scope: u8| {
-        of.into_iter().map(|(first, length, number)| Prefix { first, length, place: Place { number, scope } }).collect()
+fn map((whole, shared): (SideSaid, Option<SideSaid>)) -> Map {
+    let side = |(v4, v4_values, bits, v6, v6_values): SideSaid| Side {
+        v4: Ranges::new(32, v4, v4_values),
+        v6: Ranges::new(bits.clamp(1, 128), v6, v6_values),
     };
-    let elsewhere = [said.scopes.0, said.scopes.1].map(|scope| Place { number: said.elsewhere, scope });
-    let (v4, v6) = (prefixes(said.v4, said.scopes.0), prefixes(said.v6, said.scopes.1));
-    Arc::new(Map::new(said.names, v4, v6, elsewhere))
+    Map { whole: side(whole), shared: shared.map(side) }
 }

@@ -5,6 +5,10 @@ use std::net::IpAddr;
 
 use crate::query::Malformed;
 
+/// The bits of a client subnet that count.
+pub const SCOPE_V4: u8 = 24;
+pub const SCOPE_V6: u8 = 48;
+
 /// An address, and whether it came as a client subnet.
 #[derive(Clone, Copy)]
 pub struct Client {
@@ -20,7 +24,7 @@ pub fn unmapped(address: IpAddr) -> IpAddr {
     }
 }
 
-/// The address of the client subnet in this option; None when it asks not to be located.
+/// The address of the client subnet in this option, of which SCOPE bits count; None when it asks not to be located.
 pub fn subnet(option: &[u8]) -> Result<Option<IpAddr>, Malformed> {
     let &[f0, f1, source, scope, ref given @ ..] = option else {
         return Err(Malformed);
@@ -41,11 +45,9 @@ pub fn subnet(option: &[u8]) -> Result<Option<IpAddr>, Malformed> {
     }
     let mut whole = [0; 16];
     whole[..given.len()].copy_from_slice(given);
-    Ok(Some(if bits == 32 {
-        IpAddr::from(<[u8; 4]>::try_from(&whole[..4]).unwrap_or_default())
-    } else {
-        IpAddr::from(whole)
-    }))
+    let counted = usize::from(if bits == 32 { SCOPE_V4 } else { SCOPE_V6 }) / 8;
+    whole[counted..].fill(0);
+    Ok(Some(if bits == 32 { IpAddr::from([whole[0], whole[1], whole[2], whole[3]]) } else { IpAddr::from(whole) }))
 }
 
 /// The address without the bits behind the first `bits`, in front of it the IP version and that number.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::counts::Counts;
 use crate::message::Message;
 use crate::names::Names;
-use crate::places::{Map, Place};
+use crate::places::{Map, Ranges, Side};
 use crate::respond::{respond, Said, State};
 use crate::steer::{Outcome, Steered};
 use crate::table::{Node, RRset, Record, Table, Zone, A, CNAME, DNAME, NS, SOA};
@@ -27,7 +27,7 @@ fn soa() -> RRset {
 }
 
 fn zone() -> Zone {
-    let node = |rrsets, cut, dname| Some(Arc::new(Node { rrsets, cut, dname, ours: false }));
+    let node = |rrsets, cut, dname| Some(Arc::new(Node { rrsets, cut, dname, ours: false, alias: false }));
     let held = vec![
         (APEX.into(), node(vec![soa(), rrset(NS, &[&name("ns")], &[0])], false, false)),
         (name("ns"), node(vec![rrset(A, &[&[192, 0, 2, 1], &[192, 0, 2, 2]], &[])], false, false)),
@@ -41,15 +41,17 @@ fn zone() -> Zone {
 }
 
 fn state() -> State {
-    let here = Place { number: 0, scope: 24 };
-    let steered = Arc::new(Steered::new("s.test".into(), 0));
-    steered.put(A, 0, Outcome { until: 0, parts: vec![(1_000_000, rrset(A, &[&[192, 0, 2, 3]], &[]))] });
+    let side = Side { v4: Ranges::new(32, vec![0], vec![0]), v6: Ranges::new(64, vec![0], vec![0]) };
+    let map = Arc::new(Map { whole: side, shared: None });
+    let steered = Arc::new(Steered::new("s.test".into(), vec![vec![map]], false, false));
+    let parts = [3, 4].map(|last| (500_000, rrset(A, &[&[192, 0, 2, last]], &[]))).into();
+    steered.put(A, &[0], Outcome { until: 0, parts });
     let table = Table {
         zones: Names::default().changed(vec![(APEX.into(), Some(Arc::new(zone())))]),
         steered: Names::default().changed(vec![(name("s"), Some(steered))]),
-        maps: vec![Arc::new(Map::new(vec!["us-east".into()], vec![], vec![], [here, here]))],
         key: [7; 16],
         known: true,
+        ..Table::default()
     };
     State { table: Arc::new(table), secrets: vec![[1; 16]] }
 }

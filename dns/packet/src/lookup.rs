@@ -30,7 +30,7 @@ pub fn look_up<'t>(zone: &'t Zone, name: &[u8], kind: u16) -> Result<Step<'t>, O
         }
     }
     match zone.names.get(name) {
-        Some(node) => Ok(at(node, kind)),
+        Some(node) => at(node, kind),
         None => wild(zone, name, kind),
     }
 }
@@ -67,17 +67,20 @@ fn made(rrset: &RRset, head: &[u8]) -> Result<Option<Box<Name>>, Ours> {
     Ok(Name::joined(head, target.wire()).map(Box::new))
 }
 
-fn at(node: &Node, kind: u16) -> Step<'_> {
+fn at(node: &Node, kind: u16) -> Result<Step<'_>, Ours> {
+    if node.alias && matches!(kind, A | AAAA) {
+        return Err(Ours);
+    }
     let kind = match kind {
         ANY => {
             FIRST_OF_ANY.into_iter().find(|one| node.rrset(*one).is_some()).or(node.rrsets.first().map(|one| one.kind))
         }
         _ => Some(kind),
     };
-    match kind.and_then(|kind| node.rrset(kind)) {
+    Ok(match kind.and_then(|kind| node.rrset(kind)) {
         Some(rrset) => Step::Data(rrset),
         None => node.rrset(CNAME).map_or(Step::Nothing, Step::Alias),
-    }
+    })
 }
 
 /// The wildcard below the closest name that exists, which every name between blocks.
@@ -87,6 +90,6 @@ fn wild<'t>(zone: &'t Zone, name: &[u8], kind: u16) -> Result<Step<'t>, Ours> {
     let star = closest.and_then(|one| Name::joined(b"\x01*", one)).and_then(|star| zone.names.get(star.wire()));
     match star {
         Some(node) if node.ours => Err(Ours),
-        found => Ok(found.map_or(Step::Absent, |node| at(node, kind))),
+        found => found.map_or(Ok(Step::Absent), |node| at(node, kind)),
     }
 }

@@ -1,92 +1,101 @@
-//! Where a client stands: the longest prefix that contains its address, by halving sorted ranges.
+//! Where a client stands: values by address, in sorted ranges, as `gslb/ranges.py` makes them.
 #![forbid(unsafe_code)]
 
 use std::net::IpAddr;
 
 use crate::client::Client;
 
-/// The number of a place in its map, and the bits of a client's address that count there.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub struct Place {
-    pub number: u32,
-    pub scope: u8,
+/// The value of addresses that no prefix holds.
+pub const NONE: i32 = -1;
+
+/// Guides of one name at most.
+const GUIDES: usize = 16;
+
+/// Of one family: `values[i]` holds from `starts[i]` to before the next start. The first is 0; neighbours differ.
+pub struct Ranges<T> {
+    bits: u8,
+    starts: Vec<T>,
+    values: Vec<i32>,
 }
 
-/// One prefix: its first address as a number, its length, and the place of the clients in it.
-#[derive(Clone, Copy)]
-pub struct Prefix {
-    pub first: u128,
-    pub length: u8,
-    pub place: Place,
-}
+impl<T: Copy + Into<u128>> Ranges<T> {
+    pub fn new(bits: u8, starts: Vec<T>, values: Vec<i32>) -> Ranges<T> {
+        Ranges { bits, starts, values }
+    }
 
-/// Ranges that do not overlap: where each begins, and its place, in the order of addresses.
-struct Ranges(Vec<(u128, Place)>);
-
-impl Ranges {
-    fn of(mut prefixes: Vec<Prefix>, bits: u8, elsewhere: Place) -> Ranges {
-        prefixes.sort_by_key(|one| (one.first, one.length));
-        let mut found = vec![(0, elsewhere)];
-        let mut open: Vec<(u128, Place)> = Vec::new();
-        let top = if bits == 128 { u128::MAX } else { (1 << bits) - 1 };
-        for one in prefixes {
-            close(&mut open, &mut found, Some(one.first), elsewhere);
-            begin(&mut found, one.first, one.place);
-            let size = (top >> 1 >> (one.length.max(1) - 1)).min(top);
-            let last = if one.length == 0 { top } else { one.first + size };
-            open.push((last, one.place));
+    /// The value at an address, and the length of the widest prefix around it in which it is the same.
+    fn find(&self, address: u128) -> (i32, u8) {
+        let behind = self.starts.partition_point(|one| (*one).into() <= address);
+        let Some((low, value)) = behind.checked_sub(1).map(|at| (self.starts[at].into(), self.values[at])) else {
+            return (NONE, 0);
+        };
+        let mut wide = if low == 0 { self.bits } else { shared(address, low - 1) };
+        if let Some(next) = self.starts.get(behind) {
+            wide = wide.min(shared(address, (*next).into()));
         }
-        close(&mut open, &mut found, None, elsewhere);
-        found.retain(|(first, _)| *first <= top);
-        Ranges(found)
-    }
-
-    fn locate(&self, address: u128) -> Place {
-        self.0[self.0.partition_point(|(first, _)| *first <= address) - 1].1
+        (value, self.bits - wide)
     }
 }
 
-/// End the prefixes that end before this address: behind each stands what it lies in.
-fn close(open: &mut Vec<(u128, Place)>, found: &mut Vec<(u128, Place)>, before: Option<u128>, elsewhere: Place) {
-    while let Some(&(last, _)) = open.last().filter(|(last, _)| before.is_none_or(|before| *last < before)) {
-        open.pop();
-        if last < u128::MAX {
-            begin(found, last + 1, open.last().map_or(elsewhere, |(_, place)| *place));
+/// The last bits in which two addresses may differ, but for the first of these, in which they do.
+fn shared(one: u128, other: u128) -> u8 {
+    (127 - (one ^ other).leading_zeros()) as u8
+}
+
+/// Both families; of IPv6 the first bits alone may count.
+pub struct Side {
+    pub v4: Ranges<u32>,
+    pub v6: Ranges<u128>,
+}
+
+impl Side {
+    fn find(&self, address: IpAddr) -> (i32, u8) {
+        match address {
+            IpAddr::V4(v4) => self.v4.find(u128::from(v4.to_bits())),
+            IpAddr::V6(v6) => self.v6.find(v6.to_bits() >> (128 - self.v6.bits)),
         }
     }
 }
 
-fn begin(found: &mut Vec<(u128, Place)>, first: u128, place: Place) {
-    if found.last().is_some_and(|(last, _)| *last == first) {
-        found.pop();
-    }
-    if found.last().is_none_or(|(_, last)| *last != place) {
-        found.push((first, place));
-    }
-}
-
-/// A map of clients to places. Client subnets are put by prefixes that are no longer than the scope; resolvers by all.
+/// Values by whole addresses, and by what a client subnet tells of one (None: the same).
 pub struct Map {
-    pub names: Vec<String>,
-    resolvers: [Ranges; 2],
-    subnets: [Ranges; 2],
+    pub whole: Side,
+    pub shared: Option<Side>,
 }
 
 impl Map {
-    /// `names` by the numbers of places; `elsewhere` are those of clients in no prefix, over IPv4 and over IPv6.
-    pub fn new(names: Vec<String>, v4: Vec<Prefix>, v6: Vec<Prefix>, elsewhere: [Place; 2]) -> Map {
-        let short = |of: &[Prefix]| of.iter().copied().filter(|one| one.length <= one.place.scope).collect();
-        let subnets = [Ranges::of(short(&v4), 32, elsewhere[0]), Ranges::of(short(&v6), 128, elsewhere[1])];
-        let resolvers = [Ranges::of(v4, 32, elsewhere[0]), Ranges::of(v6, 128, elsewhere[1])];
-        Map { names, resolvers, subnets }
+    pub fn find(&self, client: &Client) -> (i32, u8) {
+        let shared = self.shared.as_ref().filter(|_| client.subnet);
+        shared.unwrap_or(&self.whole).find(client.address)
+    }
+}
+
+/// What each guide of a name makes of a client, and how many bits of its address say so.
+pub struct Stand {
+    values: [i32; GUIDES],
+    count: usize,
+    pub bits: u8,
+}
+
+impl Stand {
+    /// By each guide the smallest value that any of its maps has; None for more guides than there may be.
+    pub fn of<'m>(guides: impl Iterator<Item = &'m [std::sync::Arc<Map>]>, client: &Client) -> Option<Stand> {
+        let mut found = Stand { values: [NONE; GUIDES], count: 0, bits: 0 };
+        for maps in guides {
+            let slot = found.values.get_mut(found.count)?;
+            for (value, bits) in maps.iter().map(|map| map.find(client)) {
+                found.bits = found.bits.max(bits);
+                if value != NONE && (*slot == NONE || value < *slot) {
+                    *slot = value;
+                }
+            }
+            found.count += 1;
+        }
+        Some(found)
     }
 
-    pub fn locate(&self, client: &Client) -> Place {
-        let ranges = if client.subnet { &self.subnets } else { &self.resolvers };
-        match client.address {
-            IpAddr::V4(v4) => ranges[0].locate(u128::from(v4.to_bits())),
-            IpAddr::V6(v6) => ranges[1].locate(v6.to_bits()),
-        }
+    pub fn values(&self) -> &[i32] {
+        &self.values[..self.count]
     }
 }
 
@@ -94,46 +103,46 @@ impl Map {
 mod tests {
     use super::*;
 
-    fn place(number: u32) -> Place {
-        Place { number, scope: 24 }
+    #[test]
+    fn the_value_and_its_widest_prefix_are_found() {
+        let ranges = Ranges::new(8, vec![0_u32, 64, 96, 128, 255], vec![NONE, 3, NONE, 5, 7]);
+        assert_eq!([0, 63, 64, 100, 200, 254, 255].map(|at| ranges.find(at).0), [NONE, NONE, 3, NONE, 5, 5, 7]);
+        assert_eq!([0, 64, 100, 254, 255].map(|at| ranges.find(at).1), [2, 3, 3, 8, 8]);
+        assert_eq!(Ranges::new(32, vec![0_u32], vec![4]).find(9), (4, 0));
+        assert_eq!(Ranges::<u128>::new(128, vec![], vec![]).find(9), (NONE, 0));
+        assert_eq!(Ranges::new(128, vec![0, u128::MAX], vec![1, 2]).find(u128::MAX), (2, 128));
     }
 
-    /// Every address of a small space, against every prefix of a random set.
     #[test]
-    fn it_is_the_longest_prefix() {
-        let mut state = 3_u64;
-        let mut draw = |below: u64| {
-            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-            (state >> 33) % below
+    fn every_address_of_a_widest_prefix_has_the_same_value() {
+        let ranges = Ranges::new(8, vec![0_u32, 3, 17, 40, 41, 200], vec![1, 2, NONE, 4, 5, 6]);
+        for address in 0..256_u128 {
+            let (value, bits) = ranges.find(address);
+            let same = |length: u8| {
+                let first = address >> (8 - length) << (8 - length);
+                (first..first + (1 << (8 - length))).all(|one| ranges.find(one).0 == value)
+            };
+            assert!(same(bits) && (bits == 0 || !same(bits - 1)), "{address}");
+        }
+    }
+
+    #[test]
+    fn the_smallest_value_counts_that_any_map_has() {
+        let map = |value| {
+            let side = Side {
+                v4: Ranges::new(32, vec![0, 1 << 31], vec![value, NONE]),
+                v6: Ranges::new(64, vec![0], vec![9]),
+            };
+            std::sync::Arc::new(Map { whole: side, shared: None })
         };
-        for _ in 0..if cfg!(miri) { 5 } else { 300 } {
-            let count = draw(12);
-            let mut prefixes: Vec<Prefix> = Vec::new();
-            for number in 0..count {
-                let length = draw(9) as u8;
-                let first = u128::from(draw(256)) >> (8 - length) << (8 - length);
-                if prefixes.iter().all(|one| (one.first, one.length) != (first, length)) {
-                    prefixes.push(Prefix { first, length, place: place(number as u32 % 4) });
-                }
-            }
-            let ranges = Ranges::of(prefixes.clone(), 8, place(99));
-            for address in 0..256_u128 {
-                let within = prefixes.iter().filter(|one| address >> (8 - one.length) == one.first >> (8 - one.length));
-                let wanted = within.max_by_key(|one| one.length).map_or(place(99), |one| one.place);
-                assert_eq!(ranges.locate(address), wanted, "{address}");
-            }
-        }
-    }
-
-    #[test]
-    fn the_whole_space_and_its_last_address_have_a_place() {
-        for bits in [32, 128] {
-            let whole = Prefix { first: 0, length: 0, place: place(1) };
-            let top = if bits == 128 { u128::MAX } else { (1 << bits) - 1 };
-            let last = Prefix { first: top, length: bits, place: place(2) };
-            let ranges = Ranges::of(vec![whole, last], bits, place(9));
-            assert_eq!((ranges.locate(top), ranges.locate(top - 1), ranges.locate(0)), (place(2), place(1), place(1)));
-            assert_eq!(Ranges::of(vec![], bits, place(9)).locate(top), place(9));
-        }
+        let guides = [vec![map(7), map(4)], vec![]];
+        let stand = |address: &str| {
+            let client = Client { address: address.parse().unwrap(), subnet: true };
+            let found = Stand::of(guides.iter().map(Vec::as_slice), &client).unwrap();
+            (found.values().to_vec(), found.bits)
+        };
+        assert_eq!(stand("1.2.3.4"), (vec![4, NONE], 1));
+        assert_eq!(stand("192.0.2.1"), (vec![NONE, NONE], 1));
+        assert_eq!(stand("2001:db8::1"), (vec![9, NONE], 0));
     }
 }

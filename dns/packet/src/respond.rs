@@ -22,6 +22,9 @@ const ZONEVERSION: u16 = 19;
 const IN: u16 = 1;
 const CHAOS: u16 = 3;
 const NOT_AUTHORITATIVE: [u8; 2] = [0, 20];
+const PROHIBITED: [u8; 2] = [0, 18];
+/// IXFR and AXFR (RFC 1995, RFC 5936): nobody gets one.
+const TRANSFERS: [u16; 2] = [251, 252];
 
 /// What is in force: the table, and the secrets of cookies, the first of which makes them.
 #[derive(Default)]
@@ -102,8 +105,9 @@ fn one<'t>(
         _ => Client { address, subnet: false },
     };
     let name = Name::lower(&data[HEADER..query.end]);
-    let asked = Asked { table: &state.table, name, kind: query.kind, client, now, turn };
-    let found = if query.class == IN { answer(&asked, out) } else { Ok(Found::refused()) };
+    let asked = Asked { table: &state.table, name, kind: query.kind, client, now, turn, resolver: address };
+    let refused = query.class != IN || TRANSFERS.contains(&query.kind);
+    let found = if refused { Ok(Found::refused()) } else { answer(&asked, out) };
     let found = match found {
         Ok(found) => found,
         Err(handed) => return Said::Handed(handed),
@@ -111,7 +115,8 @@ fn one<'t>(
     out.finish(found.code, found.authoritative, found.glue);
     if let Some(edns) = query.edns {
         let made = cookie.map(|one| cookies::answered(one, address, (now / 1_000) as u32, &state.secrets));
-        close(out, &edns, &given, made, &found);
+        let why = if TRANSFERS.contains(&query.kind) { &PROHIBITED } else { &NOT_AUTHORITATIVE };
+        close(out, &edns, &given, made, &found, why);
     }
     Said::Response(found.zone, found.code)
 }
@@ -144,6 +149,7 @@ fn close(
     given: &Options<'_>,
     cookie: Option<[u8; cookies::WHOLE]>,
     found: &Found<'_>,
+    why: &[u8],
 ) {
     let mut echoed = [0; 20];
     let mut said: [(u16, &[u8]); 3] = [(0, &[]); 3];
@@ -162,7 +168,7 @@ fn close(
         say(SUBNET, echoed);
     }
     if found.code == REFUSED {
-        say(EDE, &NOT_AUTHORITATIVE);
+        say(EDE, why);
     }
     out.opt(edns, found.code, &said[..count]);
 }

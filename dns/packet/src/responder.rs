@@ -23,14 +23,13 @@ use crate::message::Message;
 use crate::respond::{respond, Said, State};
 use crate::siphash::Key;
 use crate::steer::Outcome;
-use crate::table::Table;
 use crate::worker::{self, Shared, Worker};
 
 /// What the workers look at while an old table is still read.
 const READ: Duration = Duration::from_micros(100);
 
-/// A name, type and place whose outcome is missing.
-type Missing = (String, u16, String);
+/// A name, type and standpoint whose outcome is missing.
+type Missing = (String, u16, Vec<i32>);
 
 /// Answers over UDP by its own threads; what it does not answer waits for Python.
 #[pyclass(frozen)]
@@ -66,15 +65,12 @@ impl Responder {
         py.detach(|| self.swap(self.shared.state.load_full(), |before| State { table: before.table.clone(), secrets }));
     }
 
-    /// Put what the clients of a place get for a name and type: parts per million, addresses; until a Unix millisecond
-    /// (0: as long as the name is not put anew).
-    fn outcome(&self, name: &[u8], kind: u16, place: &str, until: u64, parts: Vec<(u32, RRsetSaid)>) {
-        let state = self.shared.state.load();
-        let Some(steered) = state.table.steered.get(name) else { return };
-        let numbered = state.table.maps.get(steered.map).and_then(|map| map.names.iter().position(|one| one == place));
-        if let Some(number) = numbered {
+    /// Put what the clients who stand there get for a name and type: parts per million, records; until a Unix
+    /// millisecond (0: as long as the name is not put anew).
+    fn outcome(&self, name: &[u8], kind: u16, stand: Vec<i32>, until: u64, parts: Vec<(u32, RRsetSaid)>) {
+        if let Some(steered) = self.shared.state.load().table.steered.get(name) {
             let parts = parts.into_iter().map(|(ppm, said)| (ppm, rrset(said, &[]))).collect();
-            steered.put(kind, number as u32, Outcome { until, parts });
+            steered.put(kind, &stand, Outcome { until, parts });
         }
     }
 
@@ -93,9 +89,7 @@ impl Responder {
                 zone.map_or(&self.shared.nobody, |zone| &zone.counts).add(0, code);
                 Ok(Some(PyBytes::new(py, &message.bytes).into_any()))
             }
-            Said::Handed(why) => {
-                missing(&state.table, why).map(|one| one.into_pyobject(py).map(Bound::into_any)).transpose()
-            }
+            Said::Handed(why) => missing(why).map(|one| one.into_pyobject(py).map(Bound::into_any)).transpose(),
         }
     }
 
@@ -157,10 +151,11 @@ impl Responder {
     }
 }
 
-fn missing(table: &Table, why: Handed) -> Option<Missing> {
-    let Handed::Outcome(steered, kind, number) = why else { return None };
-    let place = table.maps.get(steered.map)?.names.get(number as usize)?;
-    Some((steered.host.to_string(), kind, place.clone()))
+fn missing(why: Handed) -> Option<Missing> {
+    match why {
+        Handed::Outcome(steered, kind, stand) => Some((steered.host.to_string(), kind, stand.into())),
+        Handed::Ours => None,
+    }
 }
 
 /// A datagram that waits for Python.

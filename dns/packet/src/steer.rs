@@ -6,13 +6,14 @@ use std::sync::Arc;
 use arc_swap::{ArcSwap, Guard};
 
 use crate::client::{prefix, Client};
-use crate::places::Place;
+use crate::places::{Map, Stand};
 use crate::siphash::{siphash, Key};
 use crate::table::RRset;
 
 const PPM: u128 = 1_000_000;
 
-/// What the clients of a place get: the RRset of each part, and its parts per million; none when there is nothing.
+/// What the clients of a place get: the RRset of each part (without records: none), and its parts per million; none when
+/// no target has any.
 /// From the Unix millisecond `until` on it may be another (0: never).
 pub struct Outcome {
     pub until: u64,
@@ -35,48 +36,64 @@ impl Outcome {
     }
 }
 
-type Held = Vec<((u16, u32), Arc<Outcome>)>;
+type Held = Vec<((u16, Box<[i32]>), Arc<Outcome>)>;
 
-/// A public name: its text, the map of its clients, and the outcomes by type and place, sorted.
+/// Outcomes of one name at most; a full house is cleared.
+const HELD_MAX: usize = 4_096;
+
+/// A public name: its text, and by each guide the maps that say where a client stands. `ignores` client subnets; `hinted`
+/// has HTTPS records of its own. Of outcomes those by type and standpoint, sorted.
+#[derive(Default)]
 pub struct Steered {
     pub host: Box<str>,
-    pub map: usize,
+    pub guides: Vec<Vec<Arc<Map>>>,
+    pub ignores: bool,
+    pub hinted: bool,
     outcomes: ArcSwap<Held>,
 }
 
 impl Steered {
-    pub fn new(host: Box<str>, map: usize) -> Steered {
-        Steered { host, map, outcomes: ArcSwap::default() }
+    pub fn new(host: Box<str>, guides: Vec<Vec<Arc<Map>>>, ignores: bool, hinted: bool) -> Steered {
+        Steered { host, guides, ignores, hinted, outcomes: ArcSwap::default() }
     }
 
     pub fn outcomes(&self) -> Guard<Arc<Held>> {
         self.outcomes.load()
     }
 
-    /// From now on the clients of this place get that.
-    pub fn put(&self, kind: u16, place: u32, outcome: Outcome) {
+    /// Where this client stands.
+    pub fn stand(&self, client: &Client) -> Option<Stand> {
+        Stand::of(self.guides.iter().map(Vec::as_slice), client)
+    }
+
+    /// From now on the clients who stand there get that.
+    pub fn put(&self, kind: u16, stand: &[i32], outcome: Outcome) {
         let outcome = Arc::new(outcome);
         self.outcomes.rcu(|held| {
-            let mut fresh = Held::clone(held);
-            match fresh.binary_search_by_key(&(kind, place), |one| one.0) {
+            let mut fresh = if held.len() < HELD_MAX { Held::clone(held) } else { Held::new() };
+            match place(&fresh, kind, stand) {
                 Ok(at) => fresh[at].1 = outcome.clone(),
-                Err(at) => fresh.insert(at, ((kind, place), outcome.clone())),
+                Err(at) => fresh.insert(at, ((kind, stand.into()), outcome.clone())),
             }
             fresh
         });
     }
 
-    /// Which of a million buckets the client's prefix falls into for this name.
-    pub fn bucket(&self, key: &Key, client: &Client, place: Place) -> u32 {
-        let (prefix, len) = prefix(client.address, place.scope);
+    /// Which of a million buckets the client's prefix of these bits falls into for this name.
+    pub fn bucket(&self, key: &Key, client: &Client, bits: u8) -> u32 {
+        let (prefix, len) = prefix(client.address, bits);
         let hash = siphash(key, &[self.host.as_bytes(), &[0], &prefix[..len]]);
         ((u128::from(hash) * PPM) >> 64) as u32
     }
 }
 
-/// The outcome for this type and place that is held and not over.
-pub fn held(held: &Held, kind: u16, place: u32, now: u64) -> Option<&Outcome> {
-    let at = held.binary_search_by_key(&(kind, place), |one| one.0).ok()?;
+fn place(held: &Held, kind: u16, stand: &[i32]) -> Result<usize, usize> {
+    held.binary_search_by(|((of, at), _)| (*of, &**at).cmp(&(kind, stand)))
+}
+
+/// The outcome for this type and standpoint that is held and not over.
+pub fn held<'h>(held: &'h Held, kind: u16, stand: &[i32], now: u64) -> Option<&'h Outcome> {
+    let at = place(held, kind, stand).ok()?;
     Some(&*held[at].1).filter(|outcome| !outcome.is_over(now))
 }
 
@@ -98,11 +115,20 @@ mod tests {
 
     #[test]
     fn an_outcome_is_held_until_its_time_is_over() {
-        let name = Steered::new("a.test".into(), 0);
-        name.put(1, 2, Outcome { until: 50, parts: vec![] });
-        name.put(1, 1, Outcome { until: 0, parts: vec![] });
+        let name = Steered::default();
+        name.put(1, &[2], Outcome { until: 50, parts: vec![] });
+        name.put(1, &[1, 0], Outcome { until: 0, parts: vec![] });
         let outcomes = name.outcomes();
-        assert!(held(&outcomes, 1, 2, 49).is_some() && held(&outcomes, 1, 2, 50).is_none());
-        assert!(held(&outcomes, 1, 1, 50).is_some() && held(&outcomes, 28, 1, 50).is_none());
+        assert!(held(&outcomes, 1, &[2], 49).is_some() && held(&outcomes, 1, &[2], 50).is_none());
+        assert!(held(&outcomes, 1, &[1, 0], 50).is_some() && held(&outcomes, 28, &[1, 0], 50).is_none());
+    }
+
+    #[test]
+    fn outcomes_do_not_grow_without_end() {
+        let name = Steered::default();
+        for at in 0..if cfg!(miri) { 10 } else { 5_000 } {
+            name.put(1, &[at], Outcome { until: 0, parts: vec![] });
+        }
+        assert!(name.outcomes().len() <= HELD_MAX);
     }
 }

@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use rustc_hash::FxHashMap;
+
 use crate::counts::Counts;
 use crate::name::{self, upwards};
 use crate::names::Names;
@@ -79,13 +81,15 @@ fn targets(records: &[Record], at: usize, apex: &[u8]) -> Vec<Box<[u8]>> {
     found
 }
 
-/// What a zone has of one name. `cut`: it is delegated; `ours`: it and all names below are Python's to answer.
+/// What a zone has of one name. `cut`: it is delegated; `ours`: it and all names below are Python's to answer; `alias`: its
+/// addresses are.
 #[derive(Default)]
 pub struct Node {
     pub rrsets: Vec<RRset>,
     pub cut: bool,
     pub dname: bool,
     pub ours: bool,
+    pub alias: bool,
 }
 
 impl Node {
@@ -143,7 +147,7 @@ impl Zone {
 pub struct Table {
     pub zones: Names<Arc<Zone>>,
     pub steered: Names<Arc<Steered>>,
-    pub maps: Vec<Arc<Map>>,
+    pub maps: FxHashMap<u64, Arc<Map>>,
     pub key: Key,
     pub known: bool,
 }

@@ -20,6 +20,7 @@ _WORDS = {
     "most": "maxShare",
     "source": "from",
     "per_gb": "perGB",
+    "min_ttl": "minTTL",
     "breakers": "circuitBreakers",
     "outlier": "outlierDetection",
 }

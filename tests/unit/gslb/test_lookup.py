@@ -97,6 +97,11 @@ ANSWERS: dict[tuple[str, str], tuple[str, bool, list[str], list[str]]] = {
     ("alias.test", "CNAME"): ("NOERROR", True, ["alias.test. CNAME www.test."], []),
     ("alias.test", "ANY"): ("NOERROR", True, ["alias.test. CNAME www.test."], []),
     ("alias.test", "TXT"): ("NOERROR", True, ["alias.test. CNAME www.test."], [SOA_TEST]),
+    ("alias.test", "HTTPS"): ("NOERROR", True, ["alias.test. CNAME www.test."], [SOA_TEST]),
+    ("x.old.test", "HTTPS"): ("NXDOMAIN", True, ["old.test. DNAME www.test.", "x.old.test. CNAME x.www.test."], [SOA_TEST]),
+    # a label that is a backslash is not a dot's escape
+    ("\\\\.test", "A"): ("NXDOMAIN", True, [], [SOA_TEST]),
+    ("\\\\.example", "TXT"): ("NOERROR", True, [f'\\\\.example. TXT "{WILD[0]}"'], []),
     ("lost.test", "A"): ("NXDOMAIN", True, ["lost.test. CNAME nobody.test."], [SOA_TEST]),
     ("away.test", "A"): ("NOERROR", True, ["away.test. CNAME www.elsewhere.net."], []),
     ("there.test", "A"): ("NOERROR", True, ["host1.example. A 192.0.2.1", "there.test. CNAME host1.example."], []),

@@ -96,9 +96,9 @@ def test_a_second_server_on_the_port_is_refused_and_takes_no_query(path: str, tm
 
 def test_what_is_wanted_and_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(front, "find_spec", lambda name: None)
-    assert Front("auto").path == "python"
+    assert Front().path == "python"
     with pytest.raises(InputError) as caught:
-        Front("rust")
+        Front(wanted="rust")
     text = "E125 --packet-path rust: it is not installed; install the package of dns/packet"
     assert str(caught.value) == text
 
@@ -136,7 +136,7 @@ def within(story: Callable[[Front, Client], Awaitable[None]]) -> None:
     built()
 
     async def whole() -> None:
-        found, port = Front("rust"), free_port()
+        found, port = Front(wanted="rust"), free_port()
         found.datagrams.listen("127.0.0.1", port)
         client = Client(port)
         try:
