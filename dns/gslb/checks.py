@@ -47,15 +47,24 @@ class Finding(Struct, frozen=True):
 Findings = Mapping[Check, Finding]
 
 
-def checks_of(table: Table) -> dict[Check, tuple[str, Probe]]:
+class Asked(Struct, frozen=True):
+    """How a target is probed: at this address, at least `need` of the probes must pass (0: all)."""
+
+    address: str
+    probes: tuple[Probe, ...]
+    need: int = 0
+
+
+def checks_of(table: Table) -> dict[Check, Asked]:
     """What to probe and how: of every name, each target's first address of each family; in order."""
-    found: dict[Check, tuple[str, Probe]] = {}
+    found: dict[Check, Asked] = {}
     for host, item in table.steered.items():
         probe = item.name.policy.probe or DEFAULT
         for target in item.targets:
             for kind in FAMILY:
                 for address in addresses_of(target, kind)[:1]:
-                    found[Check(host, kind, target.candidate.member)] = (address, probe)
+                    check = Check(host, kind, target.candidate.member)
+                    found[check] = Asked(address, probe.each, probe.need)
     return dict(sorted(found.items()))
 
 

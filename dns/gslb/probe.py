@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from federation.model.policy import Probe
-from federation.probing import Prober, Target
-from gslb.checks import Address, Check, Finding, Reach, Server, checks_of, due, judge, servers_of
+from federation.model.policy import Kind, Probe
+from federation.probing.prober import Prober
+from federation.probing.target import Composite, Target
+from gslb.checks import Address, Asked, Check, Finding, Reach, Server, checks_of, due, judge, servers_of
 from gslb.table import Table
 
 DNS, HTTP, HTTPS = 53, 80, 443
+PORTS: dict[Kind, int] = {"http": HTTP, "https": HTTPS, "grpc": HTTP, "grpcs": HTTPS, "icmp": 0, "exec": 0}
 
 
 class Watch:
@@ -28,7 +30,7 @@ class Watch:
     def start(self) -> None:
         """Begin to probe the anchors; needs a running loop."""
         self._anchors.changed = self._servers.changed = self.changed
-        self._anchors.want({one: Target(*one, host="", probe=Probe()) for one in self._outside})
+        self._anchors.want({one: _connection(*one) for one in self._outside})
 
     async def stop(self) -> None:
         """Probe nothing any more."""
@@ -39,12 +41,10 @@ class Watch:
     def want(self, table: Table) -> None:
         """Probe what this table asks for, from now on."""
         checks = checks_of(table)
-        self._servers.want({one: Target(one[1], DNS, host="", probe=Probe()) for one in servers_of(table)})
+        self._servers.want({one: _connection(one[1], DNS) for one in servers_of(table)})
         self._checks = tuple(checks)
         owners = {host: item.owner for host, item in table.steered.items()}
-        self._targets.want(
-            {check: _target(where, check.host, probe, owners[check.host]) for check, (where, probe) in checks.items()}
-        )
+        self._targets.want({check: _wanted(check, asked, owners[check.host]) for check, asked in checks.items()})
 
     def judge(self, table: Table, now: int, words: bool = True) -> bool:
         """Take stock at this Unix millisecond; True when the law is to be told something new.
@@ -72,8 +72,16 @@ class Watch:
                 wait.cancel()
 
 
+def _connection(address: str, port: int) -> Composite:
+    return Composite((Target(address, port, host="", probe=Probe()),))
+
+
+def _wanted(check: Check, asked: Asked, owner: str) -> Composite:
+    return Composite(tuple(_target(asked.address, check.host, one, owner) for one in asked.probes), asked.need)
+
+
 def _target(address: str, host: str, probe: Probe, owner: str) -> Target:
-    """Without a port: HTTP's for a path, and for a mere connection either of HTTPS's and HTTP's."""
-    if probe.port or probe.path:
-        return Target(address, probe.port or HTTP, host, probe, group=owner)
-    return Target(address, HTTPS, host, probe, also=HTTP, group=owner)
+    """Without a port: the usual one, and for a mere connection either of HTTPS's and HTTP's."""
+    if probe.way == "tcp" and not probe.port:
+        return Target(address, HTTPS, host, probe, also=HTTP, group=owner)
+    return Target(address, probe.port or PORTS[probe.way], host, probe, group=owner)

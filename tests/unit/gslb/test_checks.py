@@ -4,6 +4,7 @@ import pytest
 from gslb.checks import (
     DEFAULT,
     Address,
+    Asked,
     Check,
     Finding,
     Reach,
@@ -186,14 +187,14 @@ def test_a_server_without_ipv6_still_speaks_of_ipv4() -> None:
 def test_every_first_address_is_probed_by_the_names_probe_or_the_usual_one() -> None:
     more = target("us-west", addresses=("203.0.113.2", "203.0.113.22", "2001:db8:2::1"))
     values = handout("us-east", steered(SHOP, target("us-east"), more, policy=PROBED), steered(PAY, target("us-east")))
-    probe = PROBED.probe
+    probes = (Probe(path="/health"),)
     assert checks_of(table(values)) == {
-        EAST: (v4("us-east"), probe),
-        Check(SHOP, AAAA, "us-east"): (v6("us-east"), probe),
-        WEST: ("203.0.113.2", probe),
-        Check(SHOP, AAAA, "us-west"): ("2001:db8:2::1", probe),
-        Check(PAY, A, "us-east"): (v4("us-east"), DEFAULT),
-        Check(PAY, AAAA, "us-east"): (v6("us-east"), DEFAULT),
+        EAST: Asked(v4("us-east"), probes),
+        Check(SHOP, AAAA, "us-east"): Asked(v6("us-east"), probes),
+        WEST: Asked("203.0.113.2", probes),
+        Check(SHOP, AAAA, "us-west"): Asked("2001:db8:2::1", probes),
+        Check(PAY, A, "us-east"): Asked(v4("us-east"), (DEFAULT,)),
+        Check(PAY, AAAA, "us-east"): Asked(v6("us-east"), (DEFAULT,)),
     }
 
 
