@@ -42,6 +42,13 @@ def dns() -> None:
 @click.option(
     "--cookie-secrets", type=click.Path(path_type=Path), help="Of DNS cookies: one file for all servers of a zone."
 )
+@click.option(
+    "--probe-command", multiple=True, metavar="NAME=PROGRAM", help="What probes of kind exec may run; may be repeated."
+)
+@click.option("--probe-ports", default="", help="Ports that probes may go to; unset: 80,443,1024-65535.")
+@click.option(
+    "--probe-allow", multiple=True, metavar="CIDR", help="May be probed though it is our own; may be repeated."
+)
 @with_enrolling("dns")
 def serve(
     state: Path | None,
@@ -52,6 +59,9 @@ def serve(
     metrics: str | None,
     nsid: str,
     cookie_secrets: Path | None,
+    probe_command: tuple[str, ...],
+    probe_ports: str,
+    probe_allow: tuple[str, ...],
     how: How | None,
 ) -> None:
     """Answer clusterset.local and public names from the controller's handout, or from the last good one on disk.
@@ -61,20 +71,23 @@ def serve(
     import asyncio
 
     from federation.link.enroll_options import enrolled_anew
+    from federation.process import raise_open_files
     from federation.telemetry import serve_metrics, setup_logging, split_address
     from gslb.cookie_secrets import CookieSecrets
     from gslb.files import ZoneFiles, parse_given
+    from gslb.probe_options import parse_probes
 
     check_name(nsid)
     files, secrets = ZoneFiles(parse_given(zone_file)), CookieSecrets(cookie_secrets)
     addresses = [split_address(text, "--listen") for text in listen]
     lines = read_subnets(subnets)
     anchors = [anchor(text) for text in outside]
+    probes = parse_probes(probe_command, probe_ports, probe_allow)
     setup_logging("dns")
     if state is None:
         from gslb.standalone import Standalone
 
-        check_alone(zone_file, how is not None, subnets, outside)
+        check_alone(zone_file, how is not None or any((subnets, outside, probe_command, probe_ports, probe_allow)))
         serve_metrics(metrics)
         asyncio.run(Standalone(files, secrets, nsid).run(addresses))
         return
@@ -82,19 +95,19 @@ def serve(
 
     if how is not None:
         serve_metrics(metrics)
-    again = enrolled_anew(state, how)
-    daemon = Daemon(state, lines, anchors, again, files, secrets, nsid)
+    raise_open_files()
+    daemon = Daemon(state, lines, anchors, enrolled_anew(state, how), files, secrets, nsid, probes)
     if how is None:
         serve_metrics(metrics)
     asyncio.run(daemon.run(addresses))
 
 
-def check_alone(zone_files: tuple[str, ...], enrols: bool, subnets: Path | None, outside: tuple[str, ...]) -> None:
+def check_alone(zone_files: tuple[str, ...], federated: bool) -> None:
     """UsageError for what needs a federation."""
     if not zone_files:
         raise click.UsageError("give --state DIR, --zone-file FILE, or both")
-    if enrols or subnets or outside:
-        raise click.UsageError("--enroll, --subnets and --outside are for --state, which is not given")
+    if federated:
+        raise click.UsageError("--enroll, --subnets, --outside and --probe-... are for --state, which is not given")
 
 
 def check_name(nsid: str) -> None:

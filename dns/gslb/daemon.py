@@ -18,6 +18,7 @@ from federation.model.report import NodeReport
 from federation.process import until_stopped
 from federation.telemetry import Problems
 from gslb import metrics
+from gslb.bounds import own_ranges
 from gslb.checks import Address, evidence, problems, reports
 from gslb.control import Control, Question
 from gslb.cookie_secrets import CookieSecrets
@@ -26,7 +27,8 @@ from gslb.files import ZoneFiles
 from gslb.front import Front
 from gslb.locality import Line
 from gslb.options import Itself
-from gslb.probe import Watch
+from gslb.probe import NO_OPTIONS, Watch
+from gslb.probe_options import ProbeOptions
 from gslb.serve import Server
 from gslb.steer import Steering
 from gslb.table import Compiler, Table
@@ -53,10 +55,11 @@ class Daemon:
         files: ZoneFiles | None = None,
         secrets: CookieSecrets | None = None,
         name: str = "",
+        probes: ProbeOptions = NO_OPTIONS,
     ) -> None:
         """`again` enrols this server anew, where it can do that by itself; `files` are zones to serve beside the
-        handout's, `name` is what this server is called (NSID). InputError when the folder was not enrolled for a DNS
-        server.
+        handout's, `name` is what this server is called (NSID), `probes` what its operator says of probes. InputError
+        when the folder was not enrolled for a DNS server.
         """
         self._feed = Feed.open(directory)
         self._feed.again = again
@@ -67,7 +70,7 @@ class Daemon:
         self._zones = NO_ZONES
         self._secrets = secrets or CookieSecrets(None)
         self._name = name
-        self._watch = Watch(outside)
+        self._watch = Watch(outside, probes)
         self._moves = LocalMoves(directory)
         self._control = Control(directory, self._explained, self._obey)
         self._front = Front()
@@ -140,13 +143,13 @@ class Daemon:
             self._fault = (f"E114 handout {revision} cannot be read: {error}; the last good one stays in force",)
             return
         self._reached, self._fault = self._seen, ()
-        self._watch.want(self._table)
+        self._watch.want(self._table, own_ranges(self._feed.values.get("site")))
         metrics.measure_table(self._table)
 
     def _report(self) -> None:
         table = self._table.problems if self._table is not None else ()
         disk = (*self._feed.disk.problems, *self._moves.problems, *self._files.problems, *self._secrets.problems)
-        found = (*self._fault, *table, *problems(self._watch.findings), *disk)
+        found = (*self._fault, *table, *problems(self._watch.findings), *self._watch.problems(), *disk)
         self._problems.say(found)
         node = NodeReport(
             node=self._feed.enrolled.node,
@@ -163,7 +166,7 @@ class Daemon:
 
     def _explained(self, question: Question) -> dict[str, Any]:
         asked = question.name, question.client, question.subnet
-        return explain(self._front.steering, self._watch.findings, *asked, _now())
+        return explain(self._front.steering, self._watch.findings, self._watch.parts, *asked, _now())
 
     def _obey(self, command: Command) -> dict[str, Any]:
         ways = {} if self._table is None else self._table.ways

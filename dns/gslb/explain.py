@@ -1,5 +1,6 @@
 """Why one client gets what it gets: the same choice that a query makes, said in words. Pure."""
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from federation.law.words import percent, seconds
@@ -10,10 +11,15 @@ from gslb.steer import Choice, Client, Part, Steering, client_of
 from gslb.zone import AAAA, A
 
 KINDS = {"A": A, "AAAA": AAAA}
+WORDS = {True: "up", False: "down", None: "unknown"}
+
+
+Parts = Callable[[Check], Sequence[tuple[str, bool | None]]]
+"""What each probe of a target is, and what it finds (None: nothing yet)."""
 
 
 def explain(
-    steering: Steering | None, findings: Findings, name: str, address: str, subnet: bool, now: int
+    steering: Steering | None, findings: Findings, parts: Parts, name: str, address: str, subnet: bool, now: int
 ) -> dict[str, Any]:
     """Inputs, rules, shares and the picked member for a public name and a client, by type, and what our probes and
     other members say. InputError (E104) when the name is not steered here, E190 before the first handout."""
@@ -36,7 +42,7 @@ def explain(
         "steering": item.name.steering,
         "ttl": item.name.ttl,
         "answers": {kind: _said(choice, choice.part) for kind, choice in choices.items() if choice.part},
-        "evidence": [_found(check, one, now) for check, one in findings.items() if check.host == host],
+        "evidence": [_found(check, one, parts(check), now) for check, one in findings.items() if check.host == host],
     }
 
 
@@ -49,14 +55,16 @@ def _said(choice: Choice, part: Part) -> dict[str, Any]:
     }
 
 
-def _found(check: Check, one: Finding, now: int) -> dict[str, Any]:
+def _found(check: Check, one: Finding, parts: Sequence[tuple[str, bool | None]], now: int) -> dict[str, Any]:
     return {
         "member": check.member,
         "type": next(kind for kind, number in KINDS.items() if number == check.kind),
-        "probes": ("up" if one.own.up else "down") if one.known else "unknown",
+        "probes": WORDS[one.own.up if one.known else None],
+        "parts": [{"probe": words, "says": WORDS[up]} for words, up in parts],
         "for_ms": now - one.own.since if one.own.since else 0,
         "others": one.others,
         "cut_off": one.isolated,
+        "held_ms": max(0, one.held - now),
         "gone": not one.way.up,
     }
 
@@ -75,5 +83,15 @@ def lines(found: dict[str, Any]) -> list[str]:
 def _line(one: dict[str, Any]) -> str:
     since = f" since {seconds(one['for_ms'])}" if one["for_ms"] else ""
     others = f"{one['others']} other member{'s' * (one['others'] != 1)} find it down"
-    fate = "taken out of answers" if one["gone"] else "we are cut off" if one["cut_off"] else "answered"
-    return f"evidence: {one['member']} {one['type']}: our probes say {one['probes']}{since}; {others}; {fate}"
+    parts = ", ".join(f"{part['probe']} {part['says']}" for part in one["parts"])
+    own = f"our probes say {one['probes']}{since}" + (f" ({parts})" if parts else "")
+    return f"evidence: {one['member']} {one['type']}: {own}; {others}; {_fate(one)}"
+
+
+def _fate(one: dict[str, Any]) -> str:
+    if one["gone"]:
+        return "taken out of answers"
+    if one["cut_off"]:
+        return "we are cut off"
+    held = one["held_ms"]
+    return f"held back for {seconds(held)}: so much of the name went of late" if held else "answered"
