@@ -18,6 +18,9 @@ from h2.exceptions import H2Error
 from federation.probing.target import Talk, Target
 
 STREAM = 1
+CAME_MAX = 65_536
+"""Bytes of all frames together."""
+
 ANSWER_MAX = 1_024
 SERVING = b"\x08\x01"
 """HealthCheckResponse (health/v1/health.proto): field 1, an enumeration, is SERVING."""
@@ -34,10 +37,11 @@ def check(target: Target) -> Talk:
     connection.initiate_connection()
     connection.send_headers(STREAM, _headers(target))
     connection.send_data(STREAM, _question(target.probe.service), end_stream=True)
-    answer = _Answer()
+    answer, came = _Answer(), 0
     while not answer.over:
         data = yield connection.data_to_send()
-        if not data:
+        came += len(data)
+        if not data or came > CAME_MAX:
             return False
         try:
             for event in connection.receive_data(data):

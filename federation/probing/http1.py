@@ -70,14 +70,14 @@ def _content(inbox: "_Inbox", status: int) -> Generator[bytes, bytes, bytes]:
 
 
 def _chunks(inbox: "_Inbox") -> Generator[bytes, bytes, bytes]:
-    content = b""
+    content = bytearray()
     while size := _number((yield from inbox.upto(LINE)).partition(b";")[0].strip(), 16):
         left = BODY_MAX - len(content)
         content += yield from inbox.take(min(size, left))
         if size >= left:
             break
         yield from inbox.upto(LINE)
-    return content
+    return bytes(content)
 
 
 def _number(text: bytes, base: int) -> int:
@@ -108,10 +108,12 @@ class _Inbox:
         self.take_in((yield b""))
 
     def upto(self, mark: bytes) -> Generator[bytes, bytes, bytes]:
-        """What stands before the mark, which is read too."""
-        while (end := self._held.find(mark)) < 0:
+        """What stands before the mark, which is read too; what dribbles in is looked at once."""
+        seen = 0
+        while (end := self._held.find(mark, seen)) < 0:
             if len(self._held) > HEAD_MAX:
                 raise ValueError("too long")
+            seen = max(0, len(self._held) - len(mark) + 1)
             yield from self._more()
         found = bytes(self._held[:end])
         del self._held[: end + len(mark)]

@@ -1,9 +1,11 @@
 """What is asked and what passes, byte for byte; however the answer is cut."""
 
+import time
+
 import pytest
 
 from federation.model.policy import Probe, Range
-from federation.probing.http1 import BODY_MAX, exchange, request
+from federation.probing.http1 import BODY_MAX, HEAD_MAX, exchange, request
 from federation.probing.target import Target
 
 
@@ -88,3 +90,14 @@ def test_the_request_is_for_the_name() -> None:
     ]
     other = request(target(method="HEAD", host="other.example.test")).decode().split("\r\n")
     assert other[:2] == ["HEAD / HTTP/1.1", "Host: other.example.test"]
+
+
+def test_who_dribbles_costs_no_more_than_who_pours() -> None:
+    """A status line that never ends, byte by byte: each byte is looked at once, not as often as one comes."""
+    talk, begin, sent = exchange(target()), time.process_time(), 0
+    next(talk)
+    with pytest.raises(ValueError, match="too long"):
+        while True:
+            talk.send(b"x")
+            sent += 1
+    assert sent == HEAD_MAX and time.process_time() - begin < 1
