@@ -23,8 +23,8 @@ def write_private(path: Path, data: bytes) -> None:
 def check_private(mode: int, path: Path, named: str = "") -> None:
     """InputError (E122) for the mode of a file that others may read; `named` is how it was given."""
     if mode & 0o077:
-        text = f"{named or path} has mode {mode & 0o777:04o}: must be 0600, run `chmod 600 {path}`"
-        raise InputError(text, "E122")
+        who, octal = named or path, f"{mode & 0o777:04o}"
+        raise InputError(f"{who} has mode {octal}: must be 0600, run `chmod 600 {path}`", "E122")
 
 
 def stamp_of(path: Path) -> Stamp:

@@ -4,47 +4,30 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from itertools import islice
 
-from msgspec import Struct, structs
+from msgspec import structs
 
-from gslb.lookup import ANY, Step, look_up, targets_of
-from gslb.steer import FAMILY, Client, Steering
-from gslb.zone import AAAA, DS, NS, A, Row, Rows, Zone, lies_in
+from gslb.alias import aliased
+from gslb.answered import NOERROR, NXDOMAIN, REFUSED, SERVFAIL, YXDOMAIN, Answered
+from gslb.client import Client
+from gslb.hints import SVCB_KINDS, hinted, https_row
+from gslb.lookup import ANY, Step, host_of, look_up, targets_of
+from gslb.steer import FAMILY, Standpoint, Steering
+from gslb.zone import AAAA, DS, HTTPS, NS, A, Row, Rows, Zone, lies_in
 
-NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED, YXDOMAIN = 0, 1, 2, 3, 4, 5, 6
 TARGETS_MAX = 32
 """Hosts whose addresses an answer brings along; who wants those of more asks."""
 
 COMMON = 65
 """The largest type that clients usually ask for (HTTPS); answers for others are not kept."""
 
+ALIAS_MAX = 8
+"""Of an ALIAS that leads to another."""
+
 CHAIN_MAX = 16
 """CNAMEs of one answer; who would know where it goes on asks for that."""
 
 
-class Answered(Struct, frozen=True):
-    """`negative` is the SOA of the authority section; `scope` the bits of the client subnet that the answer is for.
-    A referral is no word of authority: `referral` are the delegation's NS records, and without the addresses in
-    `additional` it is of no use. `until` is the Unix millisecond from which age alone may make it another (0: it stays
-    as long as table and evidence), `exact` when the names asked and followed are held as they are, no wildcard's.
-    """
-
-    code: int
-    zone: str = ""
-    records: Rows = ()
-    additional: Rows = ()
-    negative: Row | None = None
-    scope: int = 0
-    referral: Rows = ()
-    until: int = 0
-    exact: bool = False
-
-    @property
-    def authoritative(self) -> bool:
-        """True when it is this server's own word."""
-        return bool(self.zone) and not (self.referral and not self.records)
-
-
-def answer(steering: Steering, name: str, kind: int, client: Client, now: int) -> Answered:
+def answer(steering: Steering, name: str, kind: int, client: Client, now: int, depth: int = 0) -> Answered:
     """Answer for a lower-case name without its final dot and a query type of class IN, at this Unix millisecond.
 
     CNAMEs are followed within our own zones; the code is that of the last name (RFC 6604 section 3).
@@ -54,16 +37,24 @@ def answer(steering: Steering, name: str, kind: int, client: Client, now: int) -
         return Answered(REFUSED if steering.table.known else SERVFAIL)
     first, rows, at = zone.apex, Rows(), name
     until, exact = 0, kind <= COMMON
+    stand: Standpoint | None = None
+    scope = 0
     seen = {name}
     while True:
         found, step = _one(steering, zone, at, kind, client, now)
+        if step.alias:
+            target = host_of(step.alias[3])
+            behind = answer(steering, target, kind, client, now, depth + 1) if depth < ALIAS_MAX else Answered(SERVFAIL)
+            found = aliased(zone, step.alias, kind, behind)
         if found.code == SERVFAIL:
             return found
         rows += found.records
+        stand, scope = found.stand or stand, max(scope, found.scope)
         until = min(filter(None, (until, found.until)), default=0)
         exact = (
             exact
             and (at in zone.names or at in steering.table.steered)
+            and (not step.alias or found.exact)
             and not _hangs_on_client(steering, at, kind, found)
         )
         if not (step.target and len(seen) < CHAIN_MAX) or step.target in seen:
@@ -73,12 +64,12 @@ def answer(steering: Steering, name: str, kind: int, client: Client, now: int) -
             break
         zone, at = following, step.target
         seen.add(at)
-    return structs.replace(found, zone=first, records=rows, until=until, exact=exact)
+    return structs.replace(found, zone=first, records=rows, until=until, exact=exact, stand=stand, scope=scope)
 
 
 def _hangs_on_client(steering: Steering, name: str, kind: int, found: Answered) -> bool:
     """True where a steered name has nothing for this client: what it has for another is not known by that."""
-    return name in steering.table.steered and kind in FAMILY and not found.scope
+    return name in steering.table.steered and kind in FAMILY and found.stand is None
 
 
 def _zone_for(steering: Steering, name: str, kind: int) -> Zone | None:
@@ -96,7 +87,8 @@ def _one(steering: Steering, zone: Zone, name: str, kind: int, client: Client, n
             return found, Step()
     data = partial(steering.rrsets, zone, now=now)
     step = look_up(zone, data, name, kind)
-    return _said(steering, zone, step, now), step
+    found = _said(steering, zone, step, now)
+    return (hinted(steering, found, client, now) if kind in SVCB_KINDS and found.records else found), step
 
 
 def _said(steering: Steering, zone: Zone, step: Step, now: int) -> Answered:
@@ -105,6 +97,8 @@ def _said(steering: Steering, zone: Zone, step: Step, now: int) -> Answered:
         return Answered(NOERROR, zone.apex, additional=_targets(steering, zone, rows, now), referral=rows)
     if step.too_long:
         return Answered(YXDOMAIN, zone.apex, step.records)
+    if step.alias:
+        return Answered(NOERROR, zone.apex)
     if step.records:
         more = () if step.target else _targets(steering, zone, step.records, now)
         return Answered(NOERROR, zone.apex, step.records, more)
@@ -114,13 +108,29 @@ def _said(steering: Steering, zone: Zone, step: Step, now: int) -> Answered:
 
 
 def _steered(steering: Steering, zone: Zone, name: str, kind: int, client: Client, now: int) -> Answered | None:
-    """The picked member's addresses; for ANY those of one family (RFC 8482 section 4.1). None when there are none."""
+    """The picked members' addresses; for ANY those of one family (RFC 8482 section 4.1). None where no target has any;
+    the negative answer where this client shall get none.
+    """
+    if kind == HTTPS and steering.table.steered[name].name.alpn:
+        row = https_row(steering.table.steered[name].name)
+        return hinted(steering, Answered(NOERROR, zone.apex, (row,)), client, now)
+    found = None
     for one in _families(kind):
         choice = steering.choose(name, one, client, now)
         if choice.part is not None:
             rows = tuple((name, one, choice.outcome.ttl, address) for address in choice.part.addresses)
-            return Answered(NOERROR, zone.apex, rows, scope=choice.scope, until=choice.outcome.until)
-    return None
+            found = Answered(
+                NOERROR,
+                zone.apex,
+                rows,
+                negative=None if rows else zone.soa,
+                scope=choice.scope,
+                until=choice.outcome.until,
+                stand=choice.stand,
+            )
+            if rows:
+                return found
+    return found
 
 
 def _families(kind: int) -> Sequence[int]:

@@ -12,7 +12,8 @@ from federation.model.names import MemberName
 from federation.model.policy import Probe
 from federation.model.report import TargetReport
 from federation.model.standing import UNKNOWN, Standing
-from gslb.steer import FAMILY, Evidence, addresses_of, version_of
+from gslb.client import version_of
+from gslb.steer import FAMILY, Evidence, addresses_of
 from gslb.table import Table
 
 DEFAULT = Probe()

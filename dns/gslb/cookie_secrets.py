@@ -5,9 +5,10 @@ from __future__ import annotations
 import secrets
 from pathlib import Path
 
-from federation.files import Stamp, check_private, stamp_of
+from federation.files import check_private
 from federation.model.errors import InputError
 from gslb.cookies import SECRET
+from gslb.followed import Followed
 
 MOST = 2
 """The one that makes cookies, and the one of before or of next (RFC 9018 section 5)."""
@@ -16,31 +17,21 @@ FORM = f"lines of {2 * SECRET} hexadecimal digits, {MOST} at most: the first mak
 
 
 class CookieSecrets:
-    """`now` are those in force: read again when the file changes; of one that went bad the last good ones stay."""
+    """Those in force: read again when the file changes; of one that went bad the last good ones stay."""
 
     def __init__(self, path: Path | None) -> None:
         """Without a file: one that nobody else has. InputError."""
-        self._path = path
-        self._stamp: Stamp = ()
-        self.now: tuple[bytes, ...] = (secrets.token_bytes(SECRET),)
-        self.problems: tuple[str, ...] = ()
-        if path is not None:
-            self.now, self._stamp = read_secrets(path), stamp_of(path)
+        self._made = (secrets.token_bytes(SECRET),)
+        self._file = None if path is None else Followed(path, read_secrets)
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What keeps them from being what the file says."""
+        return self._file.problems if self._file else ()
 
     def look(self) -> tuple[bytes, ...]:
         """The very same tuple while nothing changed."""
-        if self._path is None:
-            return self.now
-        try:
-            stamp = stamp_of(self._path)
-            if stamp != self._stamp:
-                self.now, self._stamp = read_secrets(self._path), stamp
-            self.problems = ()
-        except InputError as error:
-            self.problems = (f"{error.code} {error.text}; the secrets stay as they are",)
-        except OSError as error:
-            self.problems = (f"E122 {self._path}: {error.strerror}; the secrets stay as they are",)
-        return self.now
+        return self._file.look() if self._file else self._made
 
 
 def read_secrets(path: Path) -> tuple[bytes, ...]:

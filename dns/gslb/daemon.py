@@ -18,17 +18,21 @@ from federation.model.report import NodeReport
 from federation.process import until_stopped
 from federation.telemetry import Problems
 from gslb import metrics
+from gslb.atlas_files import AtlasFiles
 from gslb.bounds import own_ranges
 from gslb.checks import Address, evidence, problems, reports
-from gslb.control import Control, Question
+from gslb.control import Control
 from gslb.cookie_secrets import CookieSecrets
-from gslb.explain import explain
+from gslb.delegation import Delegation, delegation_of
+from gslb.explain import Moment, Question, explain
 from gslb.files import ZoneFiles
 from gslb.front import Front
 from gslb.locality import Line
 from gslb.options import Itself
+from gslb.overrides import Change, Override, Overrides, applied
 from gslb.probe import NO_OPTIONS, Watch
 from gslb.probe_options import ProbeOptions
+from gslb.rrl import NO_LIMITS, Limits
 from gslb.serve import Server
 from gslb.steer import Steering
 from gslb.table import Compiler, Table
@@ -38,6 +42,9 @@ log = logging.getLogger("dns")
 
 WORDS_SECONDS = 60.0
 """Seconds without a controller after which other members' words about targets are too old to count."""
+
+REMEMBERED = 8
+"""Handouts of which is remembered what was answered from."""
 
 PERIOD = 3.0
 """Seconds after which everything is looked at again, even when no event said so."""
@@ -55,11 +62,13 @@ class Daemon:
         files: ZoneFiles | None = None,
         secrets: CookieSecrets | None = None,
         name: str = "",
+        atlas: AtlasFiles | None = None,
+        limits: Limits = NO_LIMITS,
         probes: ProbeOptions = NO_OPTIONS,
     ) -> None:
         """`again` enrols this server anew, where it can do that by itself; `files` are zones to serve beside the
-        handout's, `name` is what this server is called (NSID), `probes` what its operator says of probes. InputError
-        when the folder was not enrolled for a DNS server.
+        handout's, `name` is what this server is called (NSID), `atlas` says where clients are, `probes` what its
+        operator says of probes. InputError when the folder was not enrolled for a DNS server.
         """
         self._feed = Feed.open(directory)
         self._feed.again = again
@@ -70,10 +79,14 @@ class Daemon:
         self._zones = NO_ZONES
         self._secrets = secrets or CookieSecrets(None)
         self._name = name
+        self._atlas = atlas or AtlasFiles()
+        self._history: dict[int, Moment] = {}
         self._watch = Watch(outside, probes)
         self._moves = LocalMoves(directory)
-        self._control = Control(directory, self._explained, self._obey)
-        self._front = Front()
+        self._overrides = Overrides(directory)
+        self._overridden: tuple[Override, ...] = ()
+        self._control = Control(directory, self._explained, self._obey, self._delegated, self._override)
+        self._front = Front(limits)
         self._table: Table | None = None
         self._seen = self._reached = b""
         self._told: dict[str, Order] = {}
@@ -109,23 +122,43 @@ class Daemon:
 
     def once(self) -> None:
         """One pass: table, evidence, report. What is the same as before costs nothing of note."""
-        over = self._moves.obey(self._feed.values.get("orders"))
-        told = self._moves.drains
-        before, self._zones = self._zones, self._files.look()
-        moved = self._zones is not before
-        if self._feed.head is None and moved:
-            self._table = Table(dict(self._zones), 0, known=False)
-        if self._feed.head is not None and (self._feed.tree.root != self._seen or told != self._told or over or moved):
-            self._told = told
-            self._compile(self._feed.head.revision)
+        self._table_now()
         if self._table is not None:
-            moved = self._watch.judge(self._table, _now(), self._heard())
-            steering = self._front.steering
-            if moved or steering is None or steering.table is not self._table:
-                steering = Steering(self._table, evidence(self._watch.findings))
-            self._front.put(steering, Itself(self._name, self._secrets.look()))
-            metrics.measure_targets(self._watch.findings)
+            self._steer(self._table)
         self._report()
+
+    def _table_now(self) -> None:
+        """The table of the handout, the files, the atlas and the drains as they are now."""
+        over = self._moves.obey(self._feed.values.get("orders"))
+        drains, zones = self._moves.drains, self._files.look()
+        drawn = self._compiler.draw(self._atlas.look())
+        same = zones is self._zones and drains == self._told and not over and not drawn
+        moved = zones is not self._zones
+        self._zones = zones
+        if self._feed.head is None:
+            if moved:
+                self._table = Table(dict(zones), 0, known=False)
+        elif self._feed.tree.root != self._seen or not same:
+            self._told = drains
+            self._compile(self._feed.head.revision)
+
+    def _steer(self, table: Table) -> None:
+        """Answer by this table under what is found and overridden now."""
+        told, self._overridden = self._overridden, self._overrides.now(_now())
+        moved = self._watch.judge(table, _now(), self._heard()) or told is not self._overridden
+        steering = self._front.steering
+        if moved or steering is None or steering.table is not table:
+            steering = Steering(table, applied(evidence(self._watch.findings), table.steered, self._overridden))
+        self._front.put(steering, Itself(self._name, self._secrets.look()))
+        self._remember(Moment(steering, self._watch.findings))
+        metrics.measure_targets(self._watch.findings)
+
+    def _remember(self, moment: Moment) -> None:
+        """The last that was answered from under each handout, of the newest few."""
+        self._history.pop(moment.steering.table.serial, None)
+        self._history[moment.steering.table.serial] = moment
+        if len(self._history) > REMEMBERED:
+            del self._history[next(iter(self._history))]
 
     def _heard(self) -> bool:
         """True while other members' words count: our controllers were heard of late."""
@@ -149,6 +182,7 @@ class Daemon:
     def _report(self) -> None:
         table = self._table.problems if self._table is not None else ()
         disk = (*self._feed.disk.problems, *self._moves.problems, *self._files.problems, *self._secrets.problems)
+        disk = (*disk, *self._atlas.problems, *self._overrides.problems)
         found = (*self._fault, *table, *problems(self._watch.findings), *self._watch.problems(), *disk)
         self._problems.say(found)
         node = NodeReport(
@@ -165,8 +199,20 @@ class Daemon:
         self._feed.report(said)
 
     def _explained(self, question: Question) -> dict[str, Any]:
-        asked = question.name, question.client, question.subnet
-        return explain(self._front.steering, self._watch.findings, self._watch.parts, *asked, _now())
+        last = next(reversed(self._history.values()), None)
+        found = self._history.get(question.at) if question.at else last
+        if found is None and question.at:
+            known = ", ".join(map(str, self._history)) or "none"
+            raise InputError(f"--at {question.at}: this server holds no such revision; it holds {known}", "E104")
+        return explain(found, question, _now(), None if question.at else self._watch.parts)
+
+    def _override(self, change: Change) -> dict[str, Any]:
+        found = self._overrides.answer(change)
+        self._moves.changed.set()
+        return found
+
+    def _delegated(self, zone: str) -> Delegation:
+        return delegation_of(self._table.zones if self._table else {}, zone)
 
     def _obey(self, command: Command) -> dict[str, Any]:
         ways = {} if self._table is None else self._table.ways

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
+from gslb.client import client_of
 from gslb.master import load_zone
-from gslb.steer import Steering, client_of
+from gslb.steer import Steering
 from gslb.table import Table
 from gslb.wire import respond
 

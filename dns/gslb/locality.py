@@ -1,7 +1,7 @@
 """Where a client of public names stands: the member whose subnets contain its address, longest prefix first. Pure."""
 
 from collections.abc import Iterable, Mapping
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import ip_network
 
 from msgspec import Struct
 
@@ -9,9 +9,8 @@ from federation.model.cidr import Network
 from federation.model.errors import InputError
 from federation.model.handout import Place
 from federation.model.names import is_label
-
-SCOPE = {4: 24, 6: 48}
-"""The bits of a client subnet (RFC 7871) that count, by IP version: never more, so that scopes never overlap."""
+from gslb.client import Client
+from gslb.ranges import NONE, ByClient, by_client
 
 
 class Line(Struct, frozen=True):
@@ -23,22 +22,16 @@ class Line(Struct, frozen=True):
 
 
 class Subnets(Struct, frozen=True):
-    """Members by prefix length and by network, for IPv4 and IPv6; `problems` are lines that name nobody."""
+    """Which member a client stands near: `members` by value. `problems` are lines that name nobody."""
 
-    v4: dict[int, dict[int, str]]
-    v6: dict[int, dict[int, str]]
+    by_client: ByClient = ByClient()
+    members: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
 
-    def locate(self, address: str, longest: int = 128) -> str | None:
-        """The member by the longest prefix of at most `longest` bits; None when no subnet contains the address."""
-        parsed = ip_address(address)
-        value, bits = int(parsed), parsed.max_prefixlen
-        for length, networks in (self.v4 if parsed.version == 4 else self.v6).items():
-            if length <= longest:
-                member = networks.get(value >> (bits - length))
-                if member is not None:
-                    return member
-        return None
+    def locate(self, client: Client) -> tuple[str | None, int]:
+        """The member by the longest prefix around the client (None when there is none), and the bits that say so."""
+        value, bits = self.by_client.find(client)
+        return (None if value == NONE else self.members[value]), bits
 
 
 def parse_lines(text: str, path: str) -> tuple[Line, ...]:
@@ -90,22 +83,13 @@ def compile_subnets(own: str, places: Iterable[Place], lines: Iterable[Line]) ->
         else:
             known = ", ".join(sorted(names))
             problems.append(f'--subnets {line.where}: no member or region "{line.name}"; known: {known}')
-    return Subnets(_by_length(networks, 4), _by_length(networks, 6), tuple(problems))
+    members = tuple(dict.fromkeys(networks.values()))
+    values = {member: at for at, member in enumerate(members)}
+    found = by_client((network, values[member]) for network, member in networks.items())
+    return Subnets(found, members, tuple(problems))
 
 
 def _names(places: Iterable[Place]) -> Mapping[str, str]:
     """Members and regions: a region means its member with the lowest number, a member's own name goes first."""
     ranked = sorted(places, key=lambda place: -place.number)
     return {place.region: place.member for place in ranked} | {place.member: place.member for place in ranked}
-
-
-def _by_length(networks: Mapping[Network, str], version: int) -> dict[int, dict[int, str]]:
-    found: dict[int, dict[int, str]] = {}
-    for network, member in networks.items():
-        if network.version == version:
-            found.setdefault(network.prefixlen, {})[_bits(network)] = member
-    return dict(sorted(found.items(), reverse=True))
-
-
-def _bits(network: IPv4Network | IPv6Network) -> int:
-    return int(network.network_address) >> (network.max_prefixlen - network.prefixlen)

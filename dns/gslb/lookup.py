@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 from msgspec import Struct
 
-from gslb.zone import AAAA, CNAME, DNAME, DS, NS, SOA, SRV, TXT, A, Rows, RRsets, Zone, parents
+from gslb.zone import AAAA, ALIAS, CNAME, DNAME, DS, NS, SOA, SRV, TXT, A, Row, Rows, RRsets, Zone, parents
 
 NAME_MAX = 253
 """Characters of a name as text without its final dot (RFC 1035 section 2.3.4)."""
@@ -20,11 +20,12 @@ FIRST_OF_ANY = (A, AAAA, CNAME, SRV, SOA, NS, TXT)
 
 class Step(Struct, frozen=True):
     """What the zone says of a name: its `records` of the type; or what leads on: a CNAME, or a DNAME and the CNAME made
-    of it, to `target` ("": nowhere). `cut` is a delegation above or at the name. `exists` is False for NXDOMAIN,
-    `too_long` when a DNAME makes a name that cannot be.
+    of it, to `target` ("": nowhere). `alias` is an ALIAS whose target has the addresses. `cut` is a delegation above or
+    at the name. `exists` is False for NXDOMAIN, `too_long` when a DNAME makes a name that cannot be.
     """
 
     records: Rows = ()
+    alias: Row | None = None
     target: str = ""
     cut: str = ""
     exists: bool = True
@@ -51,6 +52,10 @@ def look_up(zone: Zone, data: Data, name: str, kind: int) -> Step:
 
 
 def _at(found: RRsets, name: str, kind: int) -> Step:
+    if ALIAS in found:
+        if kind in (A, AAAA):
+            return Step(alias=_owned(found[ALIAS], name)[0])
+        found = {one: rows for one, rows in found.items() if one != ALIAS}
     if kind == ANY and found:
         kind = next((one for one in FIRST_OF_ANY if one in found), next(iter(found)))
     if kind in found:

@@ -1,22 +1,24 @@
 """Zone files: text in the master format (RFC 1035 section 5, RFC 2308 $TTL, RFC 3597) -> a zone, or why it is none.
 
-dnspython reads the records. What they must be together is said here, each fault with its line.
+dnspython reads the records, ALIAS among them. What they must be together is said here, each fault with its line.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import dns.exception
+import dns.immutable
 import dns.name
 import dns.rdata
 import dns.rdataclass
+import dns.rdtypes.nsbase
 import dns.tokenizer
 import dns.zonefile
 from msgspec import Struct, structs
 
 from federation.model.errors import InputError
 from gslb.lookup import host_of
-from gslb.zone import CNAME, DNAME, NS, SOA, Row, RRsets, Zone, lies_in, make_zone, parents
+from gslb.zone import AAAA, ALIAS, CNAME, DNAME, NS, SOA, A, Row, RRsets, Zone, lies_in, make_zone, parents
 
 SHOWN = 20
 """Faults of one file that are told."""
@@ -27,6 +29,14 @@ BESIDE_CNAME = frozenset((CNAME, 46, 47))
 """What may stand at a name with a CNAME: RRSIG and NSEC (RFC 4034) as well."""
 
 UNNAMED = "give the zone's name: $ORIGIN, or APEX=FILE"
+
+
+@dns.immutable.immutable
+class Alias(dns.rdtypes.nsbase.NSBase):
+    """The data of an ALIAS record: the target's name."""
+
+
+dns.rdata.register_type(Alias, ALIAS, "ALIAS", is_singleton=True)
 
 
 class Line(Struct, frozen=True):
@@ -161,10 +171,14 @@ def _faults(lines: list[Line], apex: str, where: str) -> Iterator[str]:
 
 def _at_name(name: str, held: list[Line]) -> Iterator[str]:
     """What cannot stand twice, or not beside something else."""
-    for kind, word in ((SOA, "SOA"), (CNAME, "CNAME"), (DNAME, "DNAME")):
+    for kind, word in ((SOA, "SOA"), (CNAME, "CNAME"), (DNAME, "DNAME"), (ALIAS, "ALIAS")):
         found = {one.row[3]: one for one in held if one.kind == kind}
         if len(found) > 1:
             yield f"{list(found.values())[1].at}: {name} has a second {word} record"
+    if any(one.kind == ALIAS for one in held):
+        other = next((one for one in held if one.kind in (A, AAAA)), None)
+        if other is not None:
+            yield f"{other.at}: {name} has an ALIAS record and addresses of its own"
     if any(one.kind == CNAME for one in held):
         other = next((one for one in held if one.kind not in BESIDE_CNAME), None)
         if other is not None:

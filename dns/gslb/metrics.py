@@ -14,6 +14,7 @@ queries = Counter("isthmus_dns_queries_total", "Queries by transport", ["transpo
 _names = Gauge("isthmus_dns_names", "Names with data in the table")
 age = Gauge("isthmus_handout_age_seconds", "Seconds since the handout in force was made")
 _responses = Counter("isthmus_dns_responses_total", "Responses by zone and code", ["zone", "rcode"])
+limited = Counter("isthmus_dns_limited_total", "Responses over the rate limit, by what was done", ["done"])
 _TARGET = ["host", "member"]
 _up = Gauge("isthmus_dns_target_up", "1 when our probes reach the target over every family that it has", _TARGET)
 _gone = Gauge("isthmus_dns_target_gone", "1 when the target is taken out of the answers of a family", _TARGET)

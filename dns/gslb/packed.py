@@ -9,9 +9,9 @@ from ipaddress import ip_network
 
 from msgspec import Struct
 
-from gslb.locality import SCOPE
+from gslb.client import SCOPE, Client, client_of, version_of
 from gslb.query import HEADER
-from gslb.steer import Client, Steering, client_of, version_of
+from gslb.steer import Standpoint, Steering
 from gslb.wire import Reply
 
 KEPT = 65_536
@@ -53,7 +53,7 @@ class Packed:
         self.steering = steering
         self._whole = whole
         self._kept: dict[bytes | tuple[bytes, str], _Kept] = {}
-        self._places: dict[str, str] = {}
+        self._places: dict[str | tuple[str, bytes], str] = {}
 
     def __len__(self) -> int:
         """How many answers are kept."""
@@ -63,19 +63,24 @@ class Packed:
         """The response to this datagram, and what it is a copy of; None where silence is right."""
         end = data.find(b"\0", HEADER) + 1
         key = data[11:12] + data[HEADER:end].lower() + data[end:]
-        kept = self._kept.get(key) or self._kept.get((key, self._places.get(address, "")))
+        kept = self._kept.get(key) or self._kept.get((key, self._places.get(address, ""))) or self._guided(key, address)
         if kept is None or data[4:11] != ONE_QUESTION or data[2] & 0xFE or not kept.serves(now):
             return self._worked_out(data, end, key, address, now)
         kept.turn = turn = (kept.turn + 1) % len(kept.tails)
         head = bytes((kept.flags | data[2] & 1, kept.code | data[3] & 0x10))
         return data[:2] + head + kept.counts + data[HEADER : end + PLAIN] + kept.tails[turn], kept.reply
 
+    def _guided(self, key: bytes, address: str) -> _Kept | None:
+        """Of names whose tree of policies looks at the client, each address has a place by name."""
+        return self._kept.get((key, self._places.get((address, key), "")))
+
     def _worked_out(self, data: bytes, end: int, key: bytes, address: str, now: int) -> tuple[bytes, Reply] | None:
         client = client_of(address)
         reply = self._whole(data, client, now)
         if reply is None:
             return None
-        if reply.keep >= 0 and end and len(data) - end in (PLAIN, EDNS) and len(data) > HEADER + PLAIN:
+        of_one_place = reply.stand is not None or not reply.scope
+        if reply.keep >= 0 and of_one_place and end and len(data) - end in (PLAIN, EDNS) and len(data) > HEADER + PLAIN:
             self._keep(data, end, key, address, client, reply)
         return reply.data, reply
 
@@ -83,8 +88,9 @@ class Packed:
         if max(len(self._kept), len(self._places)) >= KEPT:
             self._kept, self._places = {}, {}
         at: bytes | tuple[bytes, str] = key
-        if reply.scope:
-            place = self._places[address] = _place(self.steering, client)
+        if reply.stand is not None:
+            who = address if not reply.stand.marks else (address, key)
+            place = self._places[who] = _place(reply.stand, client)
             at = (key, place)
         kept, tail = self._kept.get(at), reply.data[end + PLAIN :]
         if kept is None or kept.until != reply.keep:
@@ -99,8 +105,8 @@ def _kept(reply: Reply, tail: bytes, variants: int) -> _Kept:
     return _Kept(flags, code, reply.data[4:HEADER], [tail], reply.keep, reply, variants)
 
 
-def _place(steering: Steering, client: Client) -> str:
-    """Clients of one place get the same: near one member, in one subnet of the scope of steered answers."""
+def _place(stand: Standpoint, client: Client) -> str:
+    """Clients of one place get the same: of one standpoint, in one subnet of the scope of steered answers."""
     bits = SCOPE[version_of(client.address)]
     subnet = ip_network(f"{client.address}/{bits}", strict=False)
-    return f"{steering.locality(client)} {subnet}"
+    return f"{stand.locality} {stand.marks} {subnet}"

@@ -7,13 +7,16 @@ import contextlib
 import os
 import socket
 import time
-from collections import Counter
 from collections.abc import Callable
+
+from msgspec import Struct
 
 from federation.model.errors import InputError
 from gslb.metrics import queries
 
 TCP_IDLE = 10.0
+"""Seconds."""
+
 TCP_MAX = 256
 TCP_EACH = 32
 
@@ -66,14 +69,22 @@ class _Datagrams:
         self._count.inc(count)
 
 
-class Server:
-    """Answers on `host:port` until closed."""
+class _Connection(Struct):
+    """One client over TCP, and when it last did something."""
 
-    def __init__(self, respond: Respond) -> None:
+    address: str
+    writer: asyncio.StreamWriter
+    active: float
+
+
+class Server:
+    """Answers on `host:port` until closed. Over TCP a client may be silent, slow or deaf for `idle` seconds."""
+
+    def __init__(self, respond: Respond, idle: float = TCP_IDLE) -> None:
         self._respond = respond
+        self._idle = idle
         self._count = queries.labels("tcp")
-        self._open = 0
-        self._by_client: Counter[str] = Counter()
+        self._connections: list[_Connection] = []
         self._datagrams: _Datagrams | None = None
         self._server: asyncio.Server | None = None
 
@@ -97,35 +108,43 @@ class Server:
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         peer = writer.get_extra_info("peername")
-        address: str = peer[0] if peer else ""
-        self._open += 1
+        one = _Connection(peer[0] if peer else "", writer, time.monotonic())
+        room = self._make_room(one.address)
+        self._connections.append(one)
         try:
-            self._by_client[address] += 1
-            room = self._open <= TCP_MAX and self._by_client[address] <= TCP_EACH
-            while room and await self._one(reader, writer, address):
+            while room and await self._one(reader, one):
                 pass
-        except (OSError, TimeoutError, asyncio.IncompleteReadError):
+        except (TimeoutError, OSError, asyncio.IncompleteReadError):
             pass
         finally:
-            self._open -= 1
-            self._by_client[address] -= 1
-            if not self._by_client[address]:
-                del self._by_client[address]
+            self._connections.remove(one)
             writer.close()
+            asyncio.get_running_loop().call_later(self._idle, writer.transport.abort)
 
-    async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, address: str) -> bool:
+    def _make_room(self, address: str) -> bool:
+        """False when this client has as many connections as one may; when all are taken, the longest idle one goes (RFC
+        7766 section 6.2.3).
+        """
+        if sum(one.address == address for one in self._connections) >= TCP_EACH:
+            return False
+        if len(self._connections) >= TCP_MAX:
+            min(self._connections, key=lambda one: one.active).writer.transport.abort()
+        return True
+
+    async def _one(self, reader: asyncio.StreamReader, one: _Connection) -> bool:
         """One framed query (RFC 1035 section 4.2.2); False when the connection should close.
 
         It yields once, so that a client that pipelines does not keep the others waiting.
         """
         await asyncio.sleep(0)
-        async with asyncio.timeout(TCP_IDLE):
+        async with asyncio.timeout(self._idle):
             size = int.from_bytes(await reader.readexactly(2), "big")
             query = await reader.readexactly(size)
+            one.active = time.monotonic()
             self._count.inc()
-            response = self._respond(query, address, True)
+            response = self._respond(query, one.address, True)
             if response is None:
                 return False
-            writer.write(len(response).to_bytes(2, "big") + response)
-            await writer.drain()
+            one.writer.write(len(response).to_bytes(2, "big") + response)
+            await one.writer.drain()
         return True

@@ -14,6 +14,7 @@ from gslb.cookie_secrets import CookieSecrets
 from gslb.files import ZoneFiles
 from gslb.front import Front
 from gslb.options import Itself
+from gslb.rrl import NO_LIMITS, Limits
 from gslb.serve import Server
 from gslb.steer import Steering
 from gslb.table import Table
@@ -28,13 +29,13 @@ PERIOD = 1.0
 class Standalone:
     """Serves what the files say, and what they say later as soon as it is good."""
 
-    def __init__(self, files: ZoneFiles, secrets: CookieSecrets, name: str = "") -> None:
+    def __init__(self, files: ZoneFiles, secrets: CookieSecrets, name: str = "", limits: Limits = NO_LIMITS) -> None:
         """`name` is what this server is called (NSID)."""
         self._files = files
         self._secrets = secrets
         self._name = name
         self._zones = NO_ZONES
-        self._front = Front()
+        self._front = Front(limits)
         self._problems = Problems(log)
         self.once()
 

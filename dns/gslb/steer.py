@@ -4,33 +4,38 @@ own member's clients. Pure.
 For a public name the law is asked about the targets that have the asked family; a live one is never answered empty.
 """
 
-from collections.abc import Mapping
-from functools import lru_cache
-from ipaddress import IPv6Address, ip_address
+from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
 from federation.law.case import case_of
 from federation.law.pick import bucket_of, pick
 from federation.law.places import policy_of, seen_from
+from federation.law.room import soonest
+from federation.law.several import several
 from federation.law.shares import Case, Paths, Ruling, rule_live
+from federation.law.tree import STATIC, members_of, route
 from federation.model.handout import Candidate, Steered, Target
+from federation.model.public import GlobalName
+from federation.model.routing import Static
+from federation.model.standing import Standing
+from gslb.client import SCOPE, Client, client_of, version_of
+from gslb.guides import NO_GUIDES, Nearest
 from gslb.headless import Headless, address_rrsets, choose, port_rrsets, service_host, service_rrsets
-from gslb.locality import SCOPE
+from gslb.ranges import NONE
 from gslb.table import Table
 from gslb.zone import AAAA, CLUSTER, A, RRsets, Zone
 
 FAMILY = {A: 4, AAAA: 6}
 
+UNSETTLED = 60_000
+"""Milliseconds after a way went down in which answers are given for a short time only."""
+
+FAR = 1_000_000
+"""Milliseconds to a member to which nobody measured any."""
+
 Evidence = Mapping[tuple[str, int], Paths]
 """By host and type (A or AAAA): what this server holds of the way to each target."""
-
-
-class Client(Struct, frozen=True):
-    """Who asks: an address without scope id, and whether it came as a client subnet."""
-
-    address: str
-    subnet: bool = False
 
 
 class Part(Struct, frozen=True):
@@ -55,29 +60,23 @@ class Outcome(Struct, frozen=True):
     until: int = 0
 
 
-class Choice(Struct, frozen=True):
-    """What one client gets: the outcome where it stands, and its part of that (None: nothing). `bucket` is where its
-    prefix of `scope` bits falls, of a million.
-    """
+class Standpoint(Struct, frozen=True):
+    """Where a client stands: near which member, and what the guides of a name's tree make of it."""
 
     locality: str
+    marks: tuple[int, ...] = ()
+
+
+class Choice(Struct, frozen=True):
+    """What one client gets: the outcome where it stands, and its part of that (None: nothing). `bucket` is where it
+    falls, of a million; all addresses with the same first `scope` bits get the same.
+    """
+
+    stand: Standpoint
     outcome: Outcome
     part: Part | None
     scope: int
     bucket: int
-
-
-@lru_cache(65_536)
-def version_of(address: str) -> int:
-    """4 or 6."""
-    return ip_address(address).version
-
-
-def client_of(address: str) -> Client:
-    """The client behind a socket's address; IPv4 that came over an IPv6 socket is IPv4."""
-    parsed = ip_address(address.partition("%")[0])
-    mapped = parsed.ipv4_mapped if isinstance(parsed, IPv6Address) else None
-    return Client(str(mapped or parsed))
 
 
 class Steering:
@@ -86,7 +85,7 @@ class Steering:
     def __init__(self, table: Table, evidence: Evidence) -> None:
         self.table = table
         self._evidence = evidence
-        self._kept: dict[tuple[str, str, int], Outcome] = {}
+        self._kept: dict[tuple[str, Standpoint, int], Outcome] = {}
         self._headless: dict[str, tuple[int, RRsets]] = {}
 
     def fresh(self) -> "Steering":
@@ -95,11 +94,29 @@ class Steering:
 
     def choose(self, host: str, kind: int, client: Client, now: int) -> Choice:
         """What this client gets for a public name and A or AAAA, at this Unix millisecond."""
-        locality = self.locality(client)
-        outcome = self.outcome(host, kind, locality, now)
-        scope = SCOPE[version_of(client.address)]
-        bucket = bucket_of(self.table.key, host, client.address, scope)
-        return Choice(locality, outcome, pick(outcome.parts, bucket), scope, bucket)
+        ignored = client.subnet and self.table.steered[host].name.ignore_subnet
+        if ignored:
+            client = client_of(client.resolver)
+        stand, bits = self.stand(host, client)
+        outcome = self.outcome(host, kind, stand, now)
+        most = SCOPE[version_of(client.address)]
+        bucket = bucket_of(self.table.key, host, client.address, most)
+        scope = 0 if ignored else most if len(outcome.parts) > 1 else min(most, bits)
+        return Choice(stand, outcome, pick(outcome.parts, bucket), scope, bucket)
+
+    def stand(self, host: str, client: Client) -> tuple[Standpoint, int]:
+        """Where this client stands for a name, and how many bits of its address say so."""
+        near, bits = self.table.subnets.locate(client)
+        marks, more = self.table.guides.get(host, NO_GUIDES).marks(client)
+        return Standpoint(near or self.table.own, marks), max(bits, more)
+
+    def said(self, host: str, stand: Standpoint) -> tuple[str, ...]:
+        """What the guides of the name's tree say of who stands there."""
+        name = self.table.steered[host].name
+        if name.routing is None:
+            return ()
+        guides = self.table.guides.get(host, NO_GUIDES)
+        return guides.said(name.routing, guides.chosen(stand.marks, name.routing, self._nearest(name, stand)))
 
     def rrsets(self, zone: Zone, name: str, now: int) -> RRsets | None:
         """The data of a name in this zone, by type, but for that of steered names; None when it does not exist."""
@@ -107,11 +124,6 @@ class Steering:
         if found is not None:
             return self._of_headless(found, name, now) if found.exists(name) else None
         return zone.names.get(name, {}) if zone.exists(name) else None
-
-    def locality(self, client: Client) -> str:
-        """The member near which this client stands; our own when no subnet contains it."""
-        longest = SCOPE[version_of(client.address)] if client.subnet else 128
-        return self.table.subnets.locate(client.address, longest) or self.table.own
 
     def _of_headless(self, found: Headless, name: str, now: int) -> RRsets:
         if name in found.hosts:
@@ -127,20 +139,46 @@ class Steering:
             kept = self._headless[name] = (until, rrsets)
         return kept[1]
 
-    def outcome(self, host: str, kind: int, locality: str, now: int) -> Outcome:
-        """What the clients of a place get for a public name and A or AAAA; kept until age alone may move it."""
-        key = (host, locality, kind)
+    def outcome(self, host: str, kind: int, stand: Standpoint, now: int) -> Outcome:
+        """What the clients who stand there get for a public name and A or AAAA; kept until age alone may move it."""
+        key = (host, stand, kind)
         kept = self._kept.get(key)
         if kept is None or (kept.until and now >= kept.until):
-            item = self.table.steered[host]
-            kept = self._kept[key] = _outcome(item, kind, self._ruled(item, locality, kind, now))
+            kept = self._kept[key] = self._outcome(self.table.steered[host], stand, kind, now)
         return kept
 
-    def _ruled(self, item: Steered, locality: str, kind: int, now: int) -> Ruling:
-        ways, region = self._evidence.get((item.name.host, kind), {}), self._region(locality)
-        case = Case(locality, policy_of(item.name), ways, now, region=region)
+    def _outcome(self, item: Steered, stand: Standpoint, kind: int, now: int) -> Outcome:
+        name, ways = item.name, self._evidence.get((item.name.host, kind), {})
+        case = Case(stand.locality, policy_of(name), ways, now, region=self._region(stand.locality))
         targets = [target for target in item.targets if addresses_of(target, kind)]
-        return rule_live([self._seen_from(locality, target.candidate) for target in targets], case)
+        seen = [self._seen_from(stand.locality, target.candidate) for target in targets]
+        ruling = self._ruled(name, seen, case, stand)
+        domains: dict[str, str] = {c.member: c.region for c in seen} if name.apart == "region" else {}
+        addresses = known_addresses(item, kind)
+        parts = tuple(
+            Part(one.ppm, one.members, tuple(text for member in one.members for text in addresses[member]))
+            for one in several(ruling.shares, ruling.standby, name.answers, domains)
+        )
+        return Outcome(ruling, parts, *lifetime(name, ruling, ways.values(), now))
+
+    def _ruled(self, name: GlobalName, seen: Sequence[Candidate], case: Case, stand: Standpoint) -> Ruling:
+        if name.routing is None:
+            return rule_live(seen, case)
+        guides = self.table.guides.get(name.host, NO_GUIDES)
+        return route(name.routing, seen, case, guides.chosen(stand.marks, name.routing, self._nearest(name, stand)))
+
+    def _nearest(self, name: GlobalName, stand: Standpoint) -> Nearest:
+        """The milliseconds to a branch of the name's tree from there: measured ones, else those between members."""
+        case = Case(stand.locality, region=self._region(stand.locality))
+        seen = [self._seen_from(stand.locality, target.candidate) for target in self.table.steered[name.host].targets]
+
+        def nearest(branch: str, line: int) -> int:
+            measured = self.table.latencies.lines[line] if line != NONE else {}
+            inside = members_of(name.routing, branch, seen, case) if name.routing else set()
+            away = [measured.get(c.member, FAR) if measured else c.cost for c in seen if c.member in inside]
+            return min(away, default=FAR)
+
+        return nearest
 
     def _region(self, locality: str) -> str:
         place = self.table.places.get(locality)
@@ -151,12 +189,31 @@ class Steering:
         return seen_from(candidate, there.number if there else 0, locality, place.costs if place else {})
 
 
-def _outcome(item: Steered, kind: int, ruling: Ruling) -> Outcome:
-    addresses: dict[str, tuple[str, ...]] = {t.candidate.member: addresses_of(t, kind) for t in item.targets}
-    parts = tuple(Part(share.ppm, (share.member,), addresses[share.member]) for share in ruling.shares)
-    return Outcome(ruling, parts, item.name.ttl, ruling.until)
+def lifetime(name: GlobalName, ruling: Ruling, ways: Iterable[Standing], now: int) -> tuple[int, int]:
+    """The TTL of these answers in seconds, and the Unix millisecond until which they stand (0: for good).
+
+    The least while shares move, and for a while after a way went down; else the whole.
+    """
+    settled = [way.since + UNSETTLED for way in ways if not way.up and way.since <= now < way.since + UNSETTLED]
+    until = soonest([ruling.until, *settled])
+    return (name.least_ttl or name.ttl) if until else name.ttl, until
+
+
+def known_addresses(item: Steered, kind: int) -> dict[str, tuple[str, ...]]:
+    """The addresses of a family of each member, and of each node that has its own."""
+    found: dict[str, tuple[str, ...]] = {t.candidate.member: addresses_of(t, kind) for t in item.targets}
+    nodes = item.name.routing.nodes if item.name.routing else {}
+    for name, node in nodes.items():
+        if isinstance(node, Static):
+            found[STATIC + name] = of_family(node.addresses, kind)
+    return found
 
 
 def addresses_of(target: Target, kind: int) -> tuple[str, ...]:
     """The target's addresses of a family."""
-    return tuple(text for text in target.addresses if version_of(text) == FAMILY[kind])
+    return of_family(target.addresses, kind)
+
+
+def of_family(addresses: Iterable[str], kind: int) -> tuple[str, ...]:
+    """Those that records of this type, A or AAAA, can hold."""
+    return tuple(text for text in addresses if version_of(text) == FAMILY[kind])

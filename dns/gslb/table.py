@@ -14,16 +14,19 @@ from federation.model.handout import HeadlessSlice, Import, Place, Site, Steered
 from federation.model.names import ServiceKey
 from federation.model.standing import Standing
 from gslb.cluster import ZONE, Piece, cluster_zone, piece_of
+from gslb.guides import NO_ATLAS, Atlas, Guides, Guiding
 from gslb.headless import Headless
+from gslb.latencies import NO_LATENCIES, Latencies
 from gslb.locality import Line, Subnets, compile_subnets
-from gslb.zone import AAAA, CNAME, NO_ZONES, A, Zone, enclosing, parents, public_zones
+from gslb.zone import AAAA, ALIAS, CNAME, NO_ZONES, A, Zone, enclosing, parents, public_zones
 
 
 class Table(Struct, frozen=True):
     """What is answered. `zones` by apex; `steered` are the public names inside them, `headless` the headless services
     of clusterset.local by name; `ways` is what our own gateways find of the links to other members, `witnesses` the
-    other members whose record says that a member's target for a host is down; `problems` one line each. `known` is
-    False while there are zone files alone because no handout ever came: then nothing is said not to exist.
+    other members whose record says that a member's target for a host is down; `guides` are those of hosts with a
+    tree of policies; `problems` one line each. `known` is False while there are zone files alone because no handout
+    ever came: then nothing is said not to exist.
     """
 
     zones: dict[str, Zone]
@@ -32,10 +35,12 @@ class Table(Struct, frozen=True):
     headless: dict[str, Headless] = {}
     ways: dict[str, Standing] = {}
     places: dict[str, Place] = {}
-    subnets: Subnets = Subnets({}, {})
+    subnets: Subnets = Subnets()
     own: str = ""
     key: bytes = b""
     witnesses: dict[tuple[str, str], frozenset[str]] = {}
+    guides: dict[str, Guides] = {}
+    latencies: Latencies = NO_LATENCIES
     problems: tuple[str, ...] = ()
     known: bool = True
 
@@ -48,10 +53,11 @@ _Told = tuple[Import, *tuple[HeadlessSlice, ...]]
 
 
 class Compiler:
-    """Makes tables from handouts and the operator's lines of `--subnets`."""
+    """Makes tables from handouts, and from the operator's lines of `--subnets` and his atlas."""
 
-    def __init__(self, lines: tuple[Line, ...] = ()) -> None:
+    def __init__(self, lines: tuple[Line, ...] = (), atlas: Atlas = NO_ATLAS) -> None:
         self._lines = lines
+        self._guiding = Guiding(atlas)
         self._pieces: dict[ServiceKey, tuple[_Told, Piece]] = {}
         self._mapped: tuple[object, Subnets] | None = None
 
@@ -70,10 +76,13 @@ class Compiler:
         steered = {value.name.host: value for _, value in reversed(named)}
         served, shadowed = _served(zones, public, files, steered)
         subnets = self._subnets(own, places.values())
+        ours = {host: steered[host] for hosts in served.values() for host in hosts}
+        guides = self._guiding.of({host: item.name.routing for host, item in ours.items() if item.name.routing})
+        blind = [f'name "{host}": {line}' for host, one in guides.items() for line in one.problems]
         return Table(
             zones={apex: zone.with_names(served.get(apex, ())) for apex, zone in zones.items()},
             serial=serial,
-            steered={host: steered[host] for hosts in served.values() for host in hosts},
+            steered=ours,
             headless=headless,
             ways=_ways(own, values.values()),
             places=places,
@@ -81,7 +90,9 @@ class Compiler:
             own=own,
             key=pick_key(domain),
             witnesses=_witnesses(own, values.values()),
-            problems=(*problems, *shadowed, *subnets.problems, *_of_headless(headless.values())),
+            guides=guides,
+            latencies=self._guiding.atlas.latencies,
+            problems=(*problems, *shadowed, *subnets.problems, *blind, *_of_headless(headless.values())),
         )
 
     def _imported(self, values: Iterable[Struct]) -> list[Piece]:
@@ -94,6 +105,13 @@ class Compiler:
                 kept[service] = (told, piece_of(told[0], told[1:]))
         self._pieces = kept
         return [piece for _, piece in kept.values()]
+
+    def draw(self, atlas: Atlas) -> bool:
+        """From the next table on by this atlas; True when it is another."""
+        fresh = atlas is not self._guiding.atlas
+        if fresh:
+            self._guiding = Guiding(atlas)
+        return fresh
 
     def _subnets(self, own: str, places: Iterable[Place]) -> Subnets:
         ranges = [(place.member, place.number, place.region, place.subnets) for place in places]
@@ -169,5 +187,5 @@ def _taken(zone: Zone, host: str, file: bool) -> str:
     above = next((one for one in (host, *parents(host, zone.apex)) if one in zone.cuts or one in zone.dnames), None)
     if above is not None:
         return f"zone {zone.apex} leads elsewhere from {above}"
-    held = {A, AAAA, CNAME}.intersection(zone.names.get(host, {}))
+    held = {A, AAAA, CNAME, ALIAS}.intersection(zone.names.get(host, {}))
     return f"zone {zone.apex} has addresses of its own there" if held else ""

@@ -1,6 +1,7 @@
 """Responses as bytes (RFC 1035, EDNS by RFC 6891); dnspython writes them."""
 
 import contextlib
+from collections.abc import Iterable
 from functools import lru_cache
 from itertools import groupby
 from operator import itemgetter
@@ -19,12 +20,15 @@ import dns.rdatatype
 import dns.rrset
 from msgspec import Struct
 
-from gslb.answer import FORMERR, NOERROR, NOTIMP, REFUSED, SERVFAIL, Answered, answer
+from gslb.answer import answer
+from gslb.answered import FORMERR, NOERROR, NOTIMP, REFUSED, SERVFAIL, Answered
+from gslb.client import Client, behind
+from gslb.cookies import CLIENT
 from gslb.ecs import Subnet, echo, parse_subnet
 from gslb.lookup import ANY
 from gslb.options import CHAOS, Itself, Version, chaos, check_options, options_of
-from gslb.query import HEADER, OPTION_SUBNET, MalformedError, Query, parse_query
-from gslb.steer import Client, Steering
+from gslb.query import HEADER, OPTION_COOKIE, OPTION_SUBNET, MalformedError, Query, parse_query
+from gslb.steer import Standpoint, Steering
 from gslb.zone import TXT, Rows, serial_of
 
 UDP_MAX = 1232
@@ -35,6 +39,10 @@ RECORD_MIN = 12
 
 BADVERS = 16
 NOBODY = Itself()
+TRANSFERS = (251, 252)
+"""IXFR and AXFR (RFC 1995, RFC 5936): nobody gets one."""
+
+PROHIBITED = dns.edns.EDEOption(dns.edns.EDECode.PROHIBITED)
 NOT_READY = dns.edns.EDEOption(dns.edns.EDECode.NOT_READY, "no handout yet")
 NOT_AUTHORITATIVE = dns.edns.EDEOption(dns.edns.EDECode.NOT_AUTHORITATIVE)
 
@@ -42,7 +50,8 @@ NOT_AUTHORITATIVE = dns.edns.EDEOption(dns.edns.EDECode.NOT_AUTHORITATIVE)
 class Reply(Struct, frozen=True):
     """A response: its bytes, its code, the zone that answered ("" for none), and the bits of the client's address that
     it is for (0: for anybody). `keep` is the Unix millisecond until which it may be told again (0: as long as table and
-    evidence stand, -1: never).
+    evidence stand, -1: never); `stand` is where the client of a steered name stands. `known`: by a cookie that we made
+    for it, its address is no other's.
     """
 
     data: bytes
@@ -50,6 +59,8 @@ class Reply(Struct, frozen=True):
     zone: str = ""
     scope: int = 0
     keep: int = -1
+    stand: Standpoint | None = None
+    known: bool = False
 
 
 def respond(
@@ -68,7 +79,8 @@ def respond(
         return _bare(data, FORMERR)
     response, found = _answered(steering, query, client, tcp, now, itself)
     data = _fit(response, _limit(query, tcp), bool(found.referral))
-    return Reply(data, found.code, found.zone, found.scope, found.until if found.exact else -1)
+    keep = found.until if found.exact else -1
+    return Reply(data, found.code, found.zone, found.scope, keep, found.stand, is_known(query, response.options))
 
 
 def _answered(
@@ -83,7 +95,7 @@ def _answered(
     if query.edns is not None and query.edns.version > 0:
         return response, _fill(response, query, Answered(BADVERS), [])
     if subnet is not None and subnet.source:
-        client = Client(subnet.address, subnet=True)
+        client = behind(subnet.address, address)
     found = _found(steering, response, query, client, now, itself)
     asked = options_of(query, itself, _version(steering, found), address, tcp, now // 1_000)
     options: list[dns.edns.Option] = [_option(code, data) for code, data in asked]
@@ -91,8 +103,23 @@ def _answered(
         scope = found.scope if subnet.source else 0
         options.append(dns.edns.GenericOption(dns.edns.OptionType.ECS, echo(subnet, scope)))
     if found.code in (SERVFAIL, REFUSED):
-        options.append(NOT_READY if found.code == SERVFAIL else NOT_AUTHORITATIVE)
+        options.append(_why(query, found))
     return response, _fill(response, query, found, options)
+
+
+def _why(query: Query, found: Answered) -> dns.edns.Option:
+    """The extended error (RFC 8914) of what is not answered."""
+    if query.kind in TRANSFERS:
+        return PROHIBITED
+    return NOT_READY if found.code == SERVFAIL else NOT_AUTHORITATIVE
+
+
+def is_known(query: Query, told: Iterable[dns.edns.Option]) -> bool:
+    """True when the cookie that came is the one that goes back (RFC 7873 section 5.2.3)."""
+    given = query.option(OPTION_COOKIE)
+    return bool(given) and any(
+        one.otype == OPTION_COOKIE and len(given[0]) > CLIENT and one.to_wire() == given[0] for one in told
+    )
 
 
 def _option(code: int, data: bytes) -> dns.edns.Option:
@@ -121,6 +148,8 @@ def _found(
     if query.rdclass == CHAOS and query.kind in (TXT, ANY):
         text = chaos(itself, name)
         return Answered(REFUSED) if text is None else Answered(NOERROR, records=((name, TXT, 0, quoted(text)),))
+    if query.kind in TRANSFERS:
+        return Answered(REFUSED)
     if steering is None:
         return Answered(SERVFAIL)
     if query.rdclass != dns.rdataclass.IN:

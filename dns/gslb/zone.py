@@ -7,7 +7,10 @@ from msgspec import Struct, structs
 
 from federation.model.handout import Place
 
-A, NS, CNAME, SOA, TXT, AAAA, SRV, DNAME, DS = 1, 2, 5, 6, 16, 28, 33, 39, 43
+A, NS, CNAME, SOA, TXT, AAAA, SRV, DNAME, DS, SVCB, HTTPS = 1, 2, 5, 6, 16, 28, 33, 39, 43, 64, 65
+ALIAS = 65_401
+"""A private number (RFC 6895 section 3.1); never on the wire."""
+
 CLUSTER = "clusterset.local"
 NEGATIVE_TTL = 30
 """Seconds that a resolver may keep a negative answer of a public zone (RFC 2308 section 5), and the SOA."""

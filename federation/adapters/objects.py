@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from federation.adapters.outside import Outsides
 from federation.adapters.pods import Pods
 from federation.adapters.policies import Policies, spoken_by, whole
-from federation.model import policy as model
+from federation.model import public
 from federation.model.cidr import is_network
 from federation.model.confine import Confined
 from federation.model.handout import Workload
@@ -126,7 +126,7 @@ class Objects:
         self._exports: dict[ServiceKey, ServiceExport] = {}
         self._slices: dict[ServiceKey, dict[ObjectKey, EndpointSlice]] = {}
         self._policies = Policies()
-        self._names: dict[ServiceKey, dict[str, model.GlobalName]] = {}
+        self._names: dict[ServiceKey, dict[str, public.GlobalName]] = {}
         self._all: dict[ObjectKey, K8sObject] = {}
         self._faults: dict[ServiceKey, dict[tuple[str, str], str]] = {}
         self.drains: dict[str, Drained] = {}

@@ -6,7 +6,8 @@ from msgspec import structs
 
 from federation.model.handout import Candidate
 from federation.model.names import MemberName
-from federation.model.policy import GlobalName, Policy
+from federation.model.policy import Policy
+from federation.model.public import GlobalName
 
 UNMEASURED = 1_000
 """Milliseconds; what it costs to reach a member that nobody measured, raised by its number."""

@@ -14,8 +14,8 @@ from federation.law import words
 from federation.law.adjust import bounded, canary, shifted, without
 from federation.law.case import Case, Paths, placed
 from federation.law.divide import Parts, Rooms, Share, divide, rooms_of, shares_of
-from federation.law.eligible import Chosen, eligible
-from federation.law.room import PPM, next_move, next_step, soonest
+from federation.law.eligible import eligible
+from federation.law.room import PPM, next_move, next_step, room_now, soonest
 from federation.law.terms import rank
 from federation.model.handout import Candidate
 from federation.model.policy import Panic
@@ -50,13 +50,12 @@ def rule(candidates: Sequence[Candidate], case: Case) -> Ruling:
     order = sorted(candidates, key=lambda c: rank(c, case))
     chosen = eligible(order, case)
     rules = [*(words.inputs(c, case) for c in order), *chosen.rules]
-    until = _until(order, chosen, case)
+    until = until_of(order, chosen.candidates, case)
     if not chosen.candidates:
         return Ruling((), tuple(rules), until=until, fallback=chosen.fallback)
-    parts, why = _divided(chosen.candidates, case)
-    shares = shares_of(parts)
-    standby = tuple(c.member for c in chosen.candidates if not parts[c.member])
-    return Ruling(shares, (*rules, *why), standby, until, opened=chosen.opened)
+    found = divided(chosen.candidates, case)
+    standby = tuple(c.member for c in chosen.candidates if not found.parts[c.member])
+    return Ruling(shares_of(found.parts), (*rules, *found.rules), standby, until, opened=chosen.opened)
 
 
 def rule_live(candidates: Sequence[Candidate], case: Case) -> Ruling:
@@ -73,16 +72,26 @@ def rule_live(candidates: Sequence[Candidate], case: Case) -> Ruling:
     return structs.replace(ruled, rules=(*ruling.rules, "fail open: each target as if ready", *ruled.rules))
 
 
-def _divided(chosen: Sequence[Candidate], case: Case) -> tuple[Parts, list[str]]:
+class Divided(Struct, frozen=True):
+    """The parts of those who may get requests, why, and how much they all are given together, of one million."""
+
+    parts: Parts
+    rules: tuple[str, ...]
+    room: int
+
+
+def divided(chosen: Sequence[Candidate], case: Case) -> Divided:
+    """One million over these, nearest first."""
     rooms, rules = rooms_of(chosen, case, structs.replace(case, demand=0))
-    first, why = canary(chosen, rooms, case)
+    taken, why = canary(chosen, rooms, case)
     rules += why
-    parts, why = _with_rest(chosen, without(rooms, first), case, first)
+    parts, why = _with_rest(chosen, without(rooms, taken), case, taken)
     rules += why
     parts, why = bounded(parts, chosen, rooms, case)
     rules += why
     parts, why = shifted(parts, rooms, case)
-    return parts, [*rules, *why]
+    room = min(PPM, sum(room_now(c, case) for c in chosen))
+    return Divided(parts, (*rules, *why), room)
 
 
 def _with_rest(chosen: Sequence[Candidate], rooms: Rooms, case: Case, first: Parts) -> tuple[Parts, list[str]]:
@@ -94,12 +103,14 @@ def _with_rest(chosen: Sequence[Candidate], rooms: Rooms, case: Case, first: Par
     return {member: part + first.get(member, 0) for member, part in parts.items()}, why
 
 
-def _until(order: Sequence[Candidate], chosen: Chosen, case: Case) -> int:
-    """Whoever leaves can change at its end who may get requests at all, chosen now or not. Weights and canaries follow
+def until_of(order: Sequence[Candidate], chosen: Sequence[Candidate], case: Case) -> int:
+    """The Unix millisecond at which age alone can change this division; 0 when it cannot.
+
+    Whoever leaves can change at its end who may get requests at all, chosen now or not. Weights and canaries follow
     readiness whatever the demand is.
     """
     cases = [case, structs.replace(case, demand=0)] if case.demand else [case]
-    steps = [next_step(c, one) for one in cases for c in chosen.candidates]
+    steps = [next_step(c, one) for one in cases for c in chosen]
     leaving = [next_move(c.leaving.since, c.leaving.seconds, case.now) for c in order if c.leaving]
     shifts = [next_move(s.since, s.seconds, case.now) for s in case.shifts]
     return soonest([*steps, *leaving, *shifts])

@@ -124,3 +124,22 @@ def shifted(shift: Shift, asked: int, part: int, eligible: bool) -> str:
         return said
     why = "has no room for more" if eligible else "may not get requests now"
     return f"{said} of {percent(asked)}; {shift.to} {why}"
+
+
+def policy(name: str, parts: Mapping[str, int]) -> str:
+    """What a node of a tree makes of its branches."""
+    said = ", ".join(f"{member or 'no address'} {percent(ppm)}" for member, ppm in parts.items())
+    return f"policy {name}: {said}"
+
+
+_DOWN = {
+    "up": "the one above decides",
+    "open": "open, as if ready",
+    "closed": "closed, no address",
+    "last": "last good",
+}
+
+
+def too_few(name: str, up: int, least: int, down: str) -> str:
+    """A node that counts as down."""
+    return f"policy {name}: {up} can take requests, {least} must: {_DOWN[down]}"

@@ -12,7 +12,8 @@ from federation.model.confine import Confined
 from federation.model.flat import Image
 from federation.model.moves import Leaving, Orders, Shift
 from federation.model.names import MemberName, ServiceKey
-from federation.model.policy import GlobalName, Policy
+from federation.model.policy import Policy
+from federation.model.public import GlobalName
 from federation.model.record import Endpoint, Evidence, Port, Protocol, ServiceKind, Signed, Spare
 from federation.model.sighting import Sighted
 from federation.model.tokens import JwtKey

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from federation.model.access import AccessRule
 from federation.model.names import ServiceKey
-from federation.model.policy import GlobalName
+from federation.model.public import GlobalName
 from federation.model.record import Port, ServiceKind, Slice, Traits
 from federation.model.wish import Wish
 

@@ -9,10 +9,9 @@ from typing import Literal, get_args
 from msgspec import Struct
 
 from federation.model.metadata import is_key, is_value
-from federation.model.names import ServiceKey, is_label
+from federation.model.names import is_label
 from federation.model.resilience import NO_RESILIENCE, Resilience
 
-Steering = Literal["steered", "weighted"]
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
@@ -206,16 +205,3 @@ class Policy(Struct, frozen=True, kw_only=True):
     ramp: Ramp = Ramp()
     probe: Probe | None = None
     resilience: Resilience = NO_RESILIENCE
-
-
-class GlobalName(Struct, frozen=True, kw_only=True):
-    """A public name: `host` answers with the public addresses of the members that offer `service`.
-
-    `ttl` in seconds. `policy.weights` are used when `steering` is `weighted`.
-    """
-
-    host: str
-    service: ServiceKey
-    steering: Steering = "steered"
-    ttl: int = 30
-    policy: Policy = Policy()

@@ -8,7 +8,7 @@ from msgspec import Struct, structs
 from federation.model.flat import Egress, Flat
 from federation.model.moves import Leaving, Shift
 from federation.model.names import MemberName, ServiceKey
-from federation.model.policy import GlobalName
+from federation.model.public import GlobalName
 from federation.model.sighting import Sighting
 from federation.model.wish import Wish
 

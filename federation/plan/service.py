@@ -13,7 +13,8 @@ from federation.model.imported import ClusterObject, Said
 from federation.model.local import LocalFacts
 from federation.model.moves import Leaving, Shift
 from federation.model.names import MemberName, ServiceKey
-from federation.model.policy import GlobalName, Policy
+from federation.model.policy import Policy
+from federation.model.public import GlobalName
 from federation.model.record import (
     Export,
     Numbers,

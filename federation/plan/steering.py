@@ -8,7 +8,9 @@ from msgspec import Struct, structs
 from federation.law.recovery import follow
 from federation.model.handout import Candidate, Steered, Target
 from federation.model.names import MemberName, zone_of
-from federation.model.policy import GlobalName, Policy, is_region
+from federation.model.policy import Policy, is_region
+from federation.model.public import GlobalName
+from federation.model.routing import terms_of
 from federation.model.wish import Wish
 
 ADDRESSES_KEPT_MS = 24 * 3_600_000
@@ -83,7 +85,7 @@ def accept_names(
     accepted: dict[str, GlobalName] = {}
     refused: dict[str, str] = {}
     for label, name in asked.items():
-        wrong = _zone_fault(name.host, bounds.zones) or known_fault(name.policy, bounds)
+        wrong = _zone_fault(name.host, bounds.zones) or known_fault(name.policy, bounds) or _tree_fault(name, bounds)
         if not wrong:
             accepted[label] = name
             continue
@@ -103,7 +105,16 @@ def _zone_fault(host: str, zones: tuple[str, ...]) -> str:
 
 def known_fault(policy: Policy | Wish, bounds: Bounds) -> str:
     """What of it names a region, member or label that nobody has, or ""."""
-    for field, term in _terms(policy):
+    return _terms_fault(_terms(policy), bounds)
+
+
+def _tree_fault(name: GlobalName, bounds: Bounds) -> str:
+    found = terms_of(name.routing) if name.routing else ()
+    return _terms_fault(((f"routing ({node})", term) for node, term in found), bounds)
+
+
+def _terms_fault(terms: Iterable[tuple[str, str]], bounds: Bounds) -> str:
+    for field, term in terms:
         kind, _, rest = term.partition("/")
         if kind == "member" and rest and rest not in bounds.members:
             return f'field "spec.{field}": there is no member "{rest}"; {_known(rest, bounds.members)}'
@@ -114,9 +125,12 @@ def known_fault(policy: Policy | Wish, bounds: Bounds) -> str:
     return ""
 
 
-def names_label(policy: Policy | Wish) -> bool:
+def names_label(asked: Policy | Wish | GlobalName) -> bool:
     """True when a term of it names a label."""
-    return any(term.startswith("label/") for _, term in _terms(policy))
+    if not isinstance(asked, GlobalName):
+        return any(term.startswith("label/") for _, term in _terms(asked))
+    tree = terms_of(asked.routing) if asked.routing else ()
+    return names_label(asked.policy) or any(term.startswith("label/") for _, term in tree)
 
 
 def _terms(policy: Policy | Wish) -> Iterator[tuple[str, str]]:

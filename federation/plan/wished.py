@@ -7,7 +7,8 @@ from msgspec import Struct, structs
 from federation.model.imported import Condition, Said
 from federation.model.local import LocalFacts
 from federation.model.names import MemberName
-from federation.model.policy import Affinity, GlobalName
+from federation.model.policy import Affinity
+from federation.model.public import GlobalName
 from federation.model.record import Export, Traits
 from federation.model.wish import Wish, hint_of, over
 from federation.plan.conditions import ACCESS, NAME, POLICY, accepted, known_callers, merged

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from federation.model.ledger import Member
 from federation.model.names import MemberName, ServiceKey, zone_of
-from federation.model.policy import GlobalName
+from federation.model.public import GlobalName
 from federation.model.record import PublicName, Resource
 from federation.plan.steering import Definition
 

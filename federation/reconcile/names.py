@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from federation.model.local import LocalFacts
 from federation.model.names import MemberName, ServiceKey
-from federation.model.policy import GlobalName, Policy
+from federation.model.public import GlobalName
 from federation.model.wish import Wish
 from federation.plan.steering import Bounds, accept_names, names_label
 from federation.ports import ClusterApi, LedgerSource
@@ -91,6 +91,6 @@ class OwnNames:
             self._accepted[local.key], self._refused[local.key] = accept_names(local.names, kept, bounds)
 
 
-def _asked(local: LocalFacts) -> Iterable[Policy | Wish]:
+def _asked(local: LocalFacts) -> Iterable[Wish | GlobalName]:
     policies = (local.policy, local.namespace_policy)
-    return [*filter(None, policies), *(name.policy for name in local.names.values())]
+    return [*filter(None, policies), *local.names.values()]

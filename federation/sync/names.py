@@ -5,8 +5,11 @@ from itertools import chain
 
 from federation.model import policy as limits
 from federation.model.errors import Refused
-from federation.model.policy import GlobalName, Policy, Probe
+from federation.model.policy import Policy, Probe
 from federation.model.probes import probe_fault
+from federation.model.public import ALPN, GlobalName
+from federation.model.routing import ANSWERS
+from federation.model.routing_faults import routing_fault
 
 REGIONS_MAX = 100
 PLAIN = Policy()
@@ -25,6 +28,8 @@ def check_name_policy(name: GlobalName, where: str) -> None:
     bounds = (*policy.least.items(), *policy.most.items())
     ranges = (
         ("ttl", name.ttl, limits.TTL),
+        ("least ttl", name.least_ttl, limits.Range(0, name.ttl)),
+        ("answers", name.answers, ANSWERS),
         ("threshold", policy.threshold, limits.Range(0, limits.THRESHOLD.high)),
         ("return percent", policy.ramp.percent, limits.RETURN_PERCENT),
         ("return seconds", policy.ramp.seconds, limits.RETURN_SECONDS),
@@ -42,6 +47,12 @@ def check_name_policy(name: GlobalName, where: str) -> None:
     fault = probe_fault(probe)
     if fault is not None:
         raise Refused(f"{where}: probe {fault[0]}: {fault[1]}; last good kept", "E120")
+    strange = next((one for one in name.alpn if one not in ALPN), "")
+    if strange or len(name.alpn) > len(ALPN):
+        raise Refused(f"{where}: {strange[:80] or name.alpn!r} is no protocol of HTTPS; last good kept", "E114")
+    crooked = routing_fault(name.routing) if name.routing else ""
+    if crooked:
+        raise Refused(f"{where}: {crooked}; last good kept", "E120")
     wrong = next((term for term in _terms(policy) if not limits.is_term(term)), None)
     if wrong is not None:
         raise Refused(f"{where}: {wrong[:80]!r} is no region, member or label; last good kept", "E114")

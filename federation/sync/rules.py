@@ -17,7 +17,7 @@ from federation.model.ledger import Member
 from federation.model.metadata import annotation_fault, is_key, is_value, label_fault
 from federation.model.moves import SECONDS_MAX, Shift
 from federation.model.names import ServiceKey, is_host, is_label, zone_of
-from federation.model.policy import GlobalName
+from federation.model.public import GlobalName
 from federation.model.record import (
     BEHIND_MAX,
     SLICE_ENDPOINTS_MAX,

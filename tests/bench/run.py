@@ -19,6 +19,7 @@ from tests.bench import (  # noqa: E402
     agents,
     answer_time,
     compromised,
+    dns_speed,
     failover,
     false_alarms,
     flat_speed,
@@ -52,6 +53,7 @@ from tests.bench.row import Row, table, void  # noqa: E402
 
 MODULES: tuple[ModuleType, ...] = (
     answer_time,
+    dns_speed,
     failover,
     false_alarms,
     resident,

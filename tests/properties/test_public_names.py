@@ -7,9 +7,9 @@ import dns.edns
 import dns.exception
 import dns.message
 import dns.rcode
-from gslb.locality import SCOPE
+from gslb.client import SCOPE, Client
 from gslb.query import MalformedError, parse_query
-from gslb.steer import Client, Evidence, Steering
+from gslb.steer import Evidence, Steering
 from gslb.wire import respond
 from gslb.zone import AAAA, A
 from hypothesis import given, settings
@@ -98,20 +98,32 @@ ranges = st.lists(
 
 
 @settings(derandomize=True, deadline=None)
-@given(ranges, st.data())
-def test_all_of_one_scope_get_the_same_answer(found: list[tuple[int, int, str]], data: st.DataObject) -> None:
-    """Whatever the map: scopes are of one size, so they never overlap, and nothing longer is ever looked at."""
+@given(ranges, st.booleans(), st.data())
+def test_all_of_one_scope_get_the_same_answer(
+    found: list[tuple[int, int, str]], weighted: bool, data: st.DataObject
+) -> None:
+    """Whatever the map: whoever lies in the scope of an answer gets the same one, with the same scope. So scopes never
+    overlap; none is longer than 24 bits, and of those to whom shares give one answer it is as wide as the map allows.
+    """
     lines = {
         f"{number >> 24}.{number >> 16 & 255}.{number >> 8 & 255}.0/{min(bits, 24)}": m for number, bits, m in found
     }
     networks = {_network(text): member for text, member in lines.items()}
     networks |= {f"{_dotted(number)}/32": member for number, _, member in found}
     text = "\n".join(f"{network} {member}" for network, member in networks.items())
-    server = Steering(table(handout(), text), {})
-    number = data.draw(st.sampled_from([number for number, _, _ in found])) & ~255
-    asked = [_ask(server, number | last, source) for last in (0, 77, 255) for source in (24, 32)]
-    assert {answer for answer, _ in asked} == {asked[0][0]}
-    assert {scope for _, scope in asked} == {SCOPE[4]}
+    values = handout()
+    if weighted:
+        half = Policy(weights=dict.fromkeys(MEMBERS, 1))
+        values = handout("us-east", steered(SHOP, *map(target, MEMBERS), policy=half, steering="weighted"))
+    server = Steering(table(values, text), {})
+    number = data.draw(st.sampled_from([number for number, _, _ in found]))
+    answer, scope = _ask(server, number, 24)
+    assert scope == SCOPE[4] if weighted else scope <= SCOPE[4]
+    inside = number >> 32 - scope << 32 - scope
+    for _ in range(5):
+        other = inside + data.draw(st.integers(0, (1 << 32 - scope) - 1))
+        for source in (24, 32):
+            assert _ask(server, other, source) == (answer, scope)
 
 
 def _network(text: str) -> str:

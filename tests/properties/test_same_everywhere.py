@@ -1,6 +1,6 @@
 """The same inputs give the same shares by the law itself, in a node's Envoy weights and in a DNS server."""
 
-from gslb.steer import Steering
+from gslb.steer import Standpoint, Steering
 from gslb.table import Compiler
 from gslb.zone import A
 from hypothesis import given, settings
@@ -12,7 +12,8 @@ from federation.law.shares import Case, Ruling, rule
 from federation.model.handout import Candidate, Import, Place, Steered, Target
 from federation.model.moves import Leaving, Shift
 from federation.model.names import MemberName
-from federation.model.policy import GlobalName, Policy, Portion, Price, Ramp
+from federation.model.policy import Policy, Portion, Price, Ramp
+from federation.model.public import GlobalName
 from federation.model.record import Endpoint
 from federation.model.standing import Standing
 from gateways.evidence import Evidence
@@ -84,7 +85,7 @@ def at_dns(item: Import, paths: dict[str, Standing]) -> Ruling:
         member=OWN, number=1, region="us", costs=dict(COST), zones=("example.test",), nameservers=("192.0.2.1",)
     )
     table = Compiler().compile(keyed(site(US), near, Steered(name, "example.test", OWN, targets)), 1)
-    return Steering(table, {(HOST, A): paths}).outcome(HOST, A, OWN, T).ruling
+    return Steering(table, {(HOST, A): paths}).outcome(HOST, A, Standpoint(OWN), T).ruling
 
 
 @settings(derandomize=True, deadline=None, max_examples=150)

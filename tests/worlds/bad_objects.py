@@ -5,6 +5,7 @@ from typing import Any
 
 from tests.worlds.bad_accesses import ACCESS, EGRESS
 from tests.worlds.bad_policies import PROXIED, STEERING
+from tests.worlds.bad_routing import ROUTING
 
 Spec = dict[str, Any]
 LABEL = "a" * 64
@@ -135,6 +136,12 @@ BAD = {
         'field "spec.weights": only used with policy weighted; remove it or set spec.policy to weighted',
         "spec: Invalid value: weights: only used with policy weighted; remove it or set spec.policy to weighted",
     ),
+    "a least time to live above the time to live": Bad(
+        "GlobalName",
+        _name(ttl=10, minTTL=20),
+        'field "spec.minTTL": 20 is more than spec.ttl (10)',
+        "spec: Invalid value: minTTL: is more than ttl",
+    ),
     "a time to live of 0": Bad(
         "GlobalName",
         _name(ttl=0),
@@ -160,5 +167,6 @@ BAD |= {
     for what, (spec, ours, server) in STEERING.items()
     if "weights" not in spec
 }
+BAD |= {what: Bad("GlobalName", _name(routing=nodes), *said) for what, (nodes, *said) in ROUTING.items()}
 BAD |= {what: Bad("AccessPolicy", *found) for what, found in ACCESS.items()}
 BAD |= {what: Bad("EgressPolicy", *found) for what, found in EGRESS.items()}

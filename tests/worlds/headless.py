@@ -1,7 +1,8 @@
 """A DNS server's handout with the headless import shop/db of three members, as seen from us-east."""
 
 import dns.message
-from gslb.steer import Client, Steering
+from gslb.client import Client
+from gslb.steer import Steering
 from gslb.table import Compiler
 from gslb.wire import UDP_MAX, respond
 from msgspec import Struct

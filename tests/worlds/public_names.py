@@ -10,7 +10,8 @@ from msgspec import Struct
 
 from federation.model.handout import Candidate, Place, Site, Steered, Target
 from federation.model.names import MemberName, ServiceKey
-from federation.model.policy import GlobalName, Policy, Probe, Ramp
+from federation.model.policy import Policy, Probe, Ramp
+from federation.model.public import GlobalName
 from federation.model.standing import Standing
 
 NUMBERS = {"us-east": 1, "us-west": 2, "eu-central": 3}

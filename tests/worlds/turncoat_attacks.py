@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from federation.link.dial import MESSAGE_MAX
 from federation.model.names import MemberName, ServiceKey
-from federation.model.policy import GlobalName, Policy, Probe
+from federation.model.policy import Policy, Probe
+from federation.model.public import GlobalName
 from federation.model.record import (
     Demand,
     Distance,

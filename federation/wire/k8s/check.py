@@ -12,6 +12,7 @@ from federation.model.names import LABEL_MAX, NAME_MAX, is_host, is_label
 from federation.wire.k8s.accesses import access_fault
 from federation.wire.k8s.egress import egress_fault
 from federation.wire.k8s.mcs import ServiceExportSpec
+from federation.wire.k8s.routing import specs_fault
 from federation.wire.k8s.steering import policy_fault, steering_fault
 from federation.wire.k8s.types import (
     AccessPolicy,
@@ -117,7 +118,12 @@ def _name_fault(spec: GlobalNameSpec) -> str | None:
         return 'field "spec.weights": policy weighted needs a weight for at least one region'
     if spec.policy == "steered" and spec.weights:
         return 'field "spec.weights": only used with policy weighted; remove it or set spec.policy to weighted'
-    return steering_fault(spec)
+    if spec.min_ttl is not None and spec.min_ttl > spec.ttl:
+        return f'field "spec.minTTL": {spec.min_ttl} is more than spec.ttl ({spec.ttl})'
+    twice = next((one for one in spec.alpn if spec.alpn.count(one) > 1), None)
+    if twice is not None:
+        return f'field "spec.alpn": "{twice}" stands there twice'
+    return steering_fault(spec) or specs_fault(spec.routing)
 
 
 def _slice_fault(value: EndpointSlice) -> str | None:

@@ -2,18 +2,24 @@
 
 from typing import Annotated, Any, Literal
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from federation.model import policy as model
+from federation.model import public
+from federation.model import routing as routes
 from federation.model.names import LABEL_MAX, NAME_MAX
 from federation.wire.k8s.accesses import AccessPolicySpec
 from federation.wire.k8s.egress import EgressPolicySpec
 from federation.wire.k8s.meta import Conditions, Count64, ObjectMeta, Time
 from federation.wire.k8s.policies import SteeringSpec, TrafficPolicySpec, spoken, within
+from federation.wire.k8s.routing import RoutingSpec
 
 ApiVersion = Literal["isthmus.dev/v1alpha1"]
 REASON_MAX = 1_024
 """Characters of the reason of a Drain."""
+_MIN_TTL = "The same while shares move or a target is newly down; unset: ttl."
+_ALPN = "Protocols that the name's HTTPS record tells, preferred first; none: it has no such record."
+_ROUTING = "A tree of policies, the first one first; none: the law over all members."
 _OVER = "How long it takes, in ten steps: a duration such as 10m, at most 24h (none: at once)."
 
 
@@ -62,9 +68,19 @@ class GlobalNameSpec(SteeringSpec, frozen=True, kw_only=True, rename=spoken):
     host: Annotated[str, Meta(max_length=NAME_MAX, description="The public name, such as shop.example.com.")]
     service: Annotated[str, Meta(max_length=LABEL_MAX, description="The service, in the object's namespace.")]
     policy: Annotated[
-        model.Steering, Meta(description="steered: by the law, for each client's place; weighted: by weights.")
+        public.Steering, Meta(description="steered: by the law, for each client's place; weighted: by weights.")
     ] = "steered"
     ttl: Annotated[int, within(model.TTL, "Seconds that resolvers may keep an answer.")] = 30
+    min_ttl: Annotated[int, within(model.TTL, _MIN_TTL)] | None = None
+    answers: Annotated[int, within(routes.ANSWERS, "Members whose addresses are in one answer.")] = 1
+    apart: Annotated[public.Apart, Meta(description="What no two members of one answer share.")] = "member"
+    ignore_subnet: Annotated[
+        bool, Meta(description="Steer by the resolver's address alone, not by client subnets.")
+    ] = False
+    alpn: Annotated[list[public.Protocol], Meta(max_length=3, description=_ALPN)] = field(default_factory=list)
+    routing: Annotated[list[RoutingSpec], Meta(max_length=routes.NODES_MAX, description=_ROUTING)] = field(
+        default_factory=list
+    )
 
 
 class GlobalName(Struct, frozen=True, kw_only=True, rename="camel"):

@@ -21,6 +21,7 @@ _WORDS = {
     "most": "maxShare",
     "source": "from",
     "per_gb": "perGB",
+    "min_ttl": "minTTL",
     "breakers": "circuitBreakers",
     "outlier": "outlierDetection",
 }

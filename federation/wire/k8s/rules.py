@@ -4,6 +4,7 @@ from msgspec import Struct
 
 from federation.model.duration import FORM
 from federation.model.policy import PROBES_MAX
+from federation.wire.k8s.routing import KINDS, WITH_OTHERWISE
 
 _LABEL = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 IS_LABEL = f"self.matches('^{_LABEL}$')"
@@ -116,7 +117,15 @@ FIELDS: dict[str, dict[str, tuple[Rule, ...]]] = {
             ),
         ),
         "service": (Rule(check=IS_LABEL, message="is not a DNS label"),),
+        "alpn": (_once(),),
+        "routing": (
+            Rule(
+                check="self.all(one, self.exists_one(other, other.name == one.name))",
+                message="a policy stands there twice",
+            ),
+        ),
     },
+    "RoutingSpec": {"name": (Rule(check=IS_LABEL, message="is not a DNS label"),)},
     "ProbeSpec": {
         "path": (
             Rule(
@@ -196,6 +205,12 @@ FIELDS: dict[str, dict[str, tuple[Rule, ...]]] = {
 }
 """By type and field."""
 
+
+def _has(kind: str) -> str:
+    """CEL: this field of a policy says something."""
+    return f"has(self.{kind})" if kind == "canary" else f"(has(self.{kind}) && size(self.{kind}) > 0)"
+
+
 _FALLS_BACK = "has(self.panic) && self.panic.action == 'fallback'"
 TYPES: dict[str, tuple[Rule, ...]] = {
     "TrafficPolicySpec": (
@@ -256,8 +271,22 @@ TYPES: dict[str, tuple[Rule, ...]] = {
             message="weights: policy weighted needs a weight for at least one region",
         ),
         Rule(
+            check="!has(self.minTTL) || self.minTTL <= self.ttl",
+            message="minTTL: is more than ttl",
+        ),
+        Rule(
             check="self.policy != 'steered' || !has(self.weights) || size(self.weights) == 0",
             message="weights: only used with policy weighted; remove it or set spec.policy to weighted",
+        ),
+    ),
+    "RoutingSpec": (
+        Rule(
+            check=f"[{', '.join(map(_has, KINDS))}].filter(one, one).size() == 1",
+            message=f"write exactly one of {', '.join(KINDS)}",
+        ),
+        Rule(
+            check=f"{_has('otherwise')} == ({' || '.join(map(_has, WITH_OTHERWISE))})",
+            message=f"otherwise: goes with {', '.join(WITH_OTHERWISE)}, and with these alone",
         ),
     ),
     "DrainSpec": (

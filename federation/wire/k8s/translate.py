@@ -6,13 +6,14 @@ from typing import Literal
 
 from msgspec import Struct, structs
 
-from federation.model import policy as model
+from federation.model import public
 from federation.model.duration import seconds_of
 from federation.model.local import Drained
 from federation.model.names import LABEL_MAX, ServiceKey
 from federation.model.record import Endpoint, EndpointState, Port, ServiceKind, Slice, Traits
 from federation.model.wish import in_force
 from federation.wire.k8s.naming import derived_name
+from federation.wire.k8s.routing import routing_of
 from federation.wire.k8s.types import (
     Drain,
     EndpointConditions,
@@ -137,9 +138,21 @@ def drained(value: Drain) -> Drained:
     return Drained(spec.member, meta.generation, seconds_of(spec.over) or 0, spec.reason, meta.uid)
 
 
-def global_name(value: GlobalName) -> model.GlobalName:
+def global_name(value: GlobalName) -> public.GlobalName:
     """The public name in the model's words; its service lies in the object's namespace."""
     spec = value.spec
     service = ServiceKey(value.metadata.namespace, spec.service)
     policy = in_force([("", wish_of(spec))]).policy
-    return model.GlobalName(host=spec.host, service=service, steering=spec.policy, ttl=spec.ttl, policy=policy)
+    return public.GlobalName(
+        host=spec.host,
+        service=service,
+        steering=spec.policy,
+        ttl=spec.ttl,
+        least_ttl=spec.min_ttl or 0,
+        policy=policy,
+        routing=routing_of(spec.routing),
+        answers=spec.answers,
+        apart=spec.apart,
+        ignore_subnet=spec.ignore_subnet,
+        alpn=tuple(spec.alpn),
+    )

@@ -6,7 +6,8 @@ import dns.opcode
 import dns.rcode
 import dns.rdatatype
 import pytest
-from gslb.steer import Client, Steering
+from gslb.client import Client
+from gslb.steer import Steering
 from gslb.table import Compiler
 from gslb.wire import UDP_MAX
 from gslb.wire import respond as reply_to

@@ -8,7 +8,7 @@ import pytest
 from tests.worlds.command_line import inside, prepare, said
 
 SERVE = ("dns", "serve", "--state", "dns", "--listen", "127.0.0.1:1")
-EXPLAIN = ("dns", "explain", "--state", "dns", "--name", "shop.example.test", "--client")
+EXPLAIN = ("dns", "explain", "shop.example.test", "--state", "dns", "--from")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -32,12 +32,22 @@ BAD = {
         (*SERVE, "--subnets", "twice.map"),
         'E122 --subnets twice.map:2: "10.0.0.0/8" stands at twice.map:1 already',
     ),
+    "no file of places": ((*SERVE, "--geo", "none"), "E122 --geo none: No such file or directory"),
+    "no file of latencies": ((*SERVE, "--latencies", "none"), "E122 --latencies none: No such file or directory"),
+    "latencies that are no text": (
+        (*SERVE, "--latencies", "latin.map"),
+        "E122 --latencies latin.map: byte 22 is not UTF-8 text",
+    ),
     "an anchor without a port": ((*SERVE, "--outside", "192.0.2.1"), f'E122 --outside "192.0.2.1": {PORT}'),
     "an anchor by name": (
         (*SERVE, "--outside", "one.example:53"),
         'E122 --outside "one.example:53": "one.example" is not an IP address',
     ),
-    "a client that is no address": ((*EXPLAIN, "here"), 'E122 --client "here": is not an IP address'),
+    "a client that is no address": ((*EXPLAIN, "here"), 'E122 --from "here": is not an IP address'),
+    "a client subnet that is none": (
+        (*EXPLAIN, "192.0.2.1", "--ecs", "net"),
+        'E122 --ecs "net": is not a range such as 192.0.2.0/24 or 2001:db8::/32',
+    ),
     "no server to ask": (
         (*EXPLAIN, "192.0.2.1"),
         "E190 dns/dns.sock: nothing answers (No such file or directory); is `isthmus dns serve` running?",

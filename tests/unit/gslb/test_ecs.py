@@ -7,8 +7,9 @@ import dns.flags
 import dns.message
 import dns.rcode
 import pytest
+from gslb.client import Client
 from gslb.ecs import echo, parse_subnet
-from gslb.steer import Client, Steering
+from gslb.steer import Steering
 from gslb.wire import respond
 
 from tests.worlds.public_names import SHOP, ZONE, handout, place, steering, v4

@@ -99,7 +99,7 @@ class World:
 
     def explained(self, member: str) -> dict[str, object]:
         """What `isthmus dns explain` says of the evidence on a member's target."""
-        command = [ISTHMUS, "dns", "explain", "--state", str(self.folder), "--name", PAY, "--client", "100.64.0.1"]
+        command = [ISTHMUS, "dns", "explain", PAY, "--state", str(self.folder), "--from", "100.64.0.1"]
         done = subprocess.run([*command, "--output", "json"], capture_output=True, text=True, timeout=60, check=True)
         found: list[dict[str, object]] = json.loads(done.stdout)["evidence"]
         return next(one for one in found if one["member"] == member)

@@ -8,9 +8,10 @@ import dns.message
 import dns.query
 import dns.rcode
 import pytest
+from gslb.client import Client
 from gslb.locality import parse_lines
 from gslb.master import load_zone
-from gslb.steer import Client, Steering
+from gslb.steer import Steering
 from gslb.table import Compiler, Table
 from gslb.wire import respond
 

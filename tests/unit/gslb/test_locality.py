@@ -1,6 +1,7 @@
 """Where clients stand, and every fault of a file of subnets."""
 
 import pytest
+from gslb.client import Client, behind
 from gslb.locality import parse_lines
 
 from federation.model.errors import InputError
@@ -16,46 +17,46 @@ LINES = """
 """
 
 PLACES = {
-    "the longest prefix": ("192.0.2.200", 128, "eu-central"),
-    "the shorter one where the longest does not reach": ("192.0.2.3", 128, "us-west"),
-    "not beyond the bits of a client subnet": ("192.0.2.200", 24, "us-west"),
-    "IPv6": ("2001:db8:77::1", 128, "eu-central"),
-    "a member's own subnet": ("198.18.3.1", 128, "eu-central"),
-    "a default": ("8.8.8.8", 128, "us-west"),
-    "no default of IPv6": ("2001:db8:99::1", 128, None),
+    "the longest prefix": (Client("192.0.2.200"), "eu-central", 25),
+    "the shorter one where the longest does not reach": (Client("192.0.2.3"), "us-west", 25),
+    "not beyond the bits of a client subnet": (behind("192.0.2.200"), "us-west", 6),
+    "IPv6": (Client("2001:db8:77::1"), "eu-central", 48),
+    "a member's own subnet": (Client("198.18.3.1"), "eu-central", 24),
+    "a default": (Client("8.8.8.8"), "us-west", 1),
+    "no default of IPv6": (Client("2001:db8:99::1"), None, 41),
 }
 
 
 @pytest.mark.parametrize("case", PLACES)
 def test_a_client_stands_where_the_longest_prefix_says(case: str) -> None:
-    address, longest, member = PLACES[case]
-    assert table(handout(), LINES).subnets.locate(address, longest) == member
+    client, member, bits = PLACES[case]
+    assert table(handout(), LINES).subnets.locate(client) == (member, bits)
 
 
 def test_the_operators_line_goes_before_a_members_range() -> None:
-    assert table(handout(), "198.18.3.0/24 us-west").subnets.locate("198.18.3.1") == "us-west"
+    assert table(handout(), "198.18.3.0/24 us-west").subnets.locate(Client("198.18.3.1"))[0] == "us-west"
 
 
 def test_of_equal_ranges_our_own_counts_then_the_lowest_number() -> None:
     values = handout("us-west")
     for member in ("us-east", "us-west", "eu-central"):
         values[f"place/{member}"] = place(member, subnets=("10.0.0.0/8",))
-    assert table(values).subnets.locate("10.1.1.1") == "us-west"
+    assert table(values).subnets.locate(Client("10.1.1.1"))[0] == "us-west"
     values["place/us-west"] = place("us-west", subnets=())
-    assert table(values).subnets.locate("10.1.1.1") == "us-east"
+    assert table(values).subnets.locate(Client("10.1.1.1"))[0] == "us-east"
 
 
 def test_a_region_means_its_member_with_the_lowest_number() -> None:
     values = handout()
     values["place/us-west"] = place("us-west", region="us")
     values["place/us-east"] = place("us-east", region="us")
-    assert table(values, "192.0.2.0/24 us").subnets.locate("192.0.2.1") == "us-east"
+    assert table(values, "192.0.2.0/24 us").subnets.locate(Client("192.0.2.1"))[0] == "us-east"
 
 
 def test_a_line_that_names_nobody_is_a_problem_of_the_running_server() -> None:
     found = table(handout(), "192.0.2.0/24 us-west\n192.0.3.0/24 mars\n")
     assert found.problems == ('--subnets map:2: no member or region "mars"; known: eu-central, us-east, us-west',)
-    assert found.subnets.locate("192.0.2.1") == "us-west"
+    assert found.subnets.locate(Client("192.0.2.1"))[0] == "us-west"
 
 
 BAD = {

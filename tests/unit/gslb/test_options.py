@@ -7,10 +7,11 @@ import dns.message
 import dns.rcode
 import pytest
 from gslb import cookies
+from gslb.client import Client
 from gslb.cookie_secrets import CookieSecrets
 from gslb.master import load_zone
 from gslb.options import COOKIE, KEEPALIVE, NSID, ZONEVERSION, Itself
-from gslb.steer import Client, Steering
+from gslb.steer import Steering
 from gslb.table import Table
 from gslb.wire import respond
 
@@ -154,10 +155,10 @@ def test_secrets_roll_and_the_last_good_ones_stay(tmp_path: Path) -> None:
     assert held.look() == (b"\x11" * 16, bytes(16))
     path.write_text("oops")
     assert held.look() == (b"\x11" * 16, bytes(16))
-    assert held.problems == (f"E125 --cookie-secrets {path}: {FORM}; the secrets stay as they are",)
+    assert held.problems == (f"E125 --cookie-secrets {path}: {FORM}; the last good content stays",)
     path.unlink()
     assert held.look() == (b"\x11" * 16, bytes(16))
-    assert held.problems == (f"E122 {path}: No such file or directory; the secrets stay as they are",)
+    assert held.problems == (f"E122 {path}: No such file or directory; the last good content stays",)
     assert CookieSecrets(None).look() != CookieSecrets(None).look()
 
 

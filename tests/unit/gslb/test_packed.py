@@ -4,9 +4,10 @@ import random
 
 import dns.message
 import pytest
+from gslb.client import Client, client_of
 from gslb.library import Responder
 from gslb.packed import Packed
-from gslb.steer import Client, Steering, client_of
+from gslb.steer import Steering
 from gslb.wire import Reply, respond
 
 from tests.unit.gslb.test_lookup import CHILD, MORE, ZONE

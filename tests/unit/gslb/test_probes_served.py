@@ -29,7 +29,7 @@ def folder(tmp_path: Path, probe: Probe) -> Path:
 
 
 def explained(state: Path, *options: str) -> str:
-    command = [ISTHMUS, "dns", "explain", "--state", str(state), "--name", PAY, "--client", "100.64.0.1", *options]
+    command = [ISTHMUS, "dns", "explain", "--state", str(state), PAY, "--from", "100.64.0.1", *options]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
 
 

@@ -6,7 +6,8 @@ import dns.message
 import dns.rcode
 import dns.rdatatype
 import pytest
-from gslb.steer import Client, Steering
+from gslb.client import Client
+from gslb.steer import Steering
 from gslb.wire import UDP_MAX, respond
 from msgspec import structs
 

@@ -69,9 +69,9 @@ def test_a_client_subnet_goes_before_the_resolver(server: tuple[int, ...]) -> No
 
 
 def test_explain_says_what_the_server_answers(server: tuple[int, ...], folder: Path) -> None:
-    done = explained(folder, "--name", PAY, "--client", "198.18.3.7", "--output", "json")
+    done = explained(folder, PAY, "--from", "198.18.3.7", "--output", "json")
     found = json.loads(done.stdout)
-    assert (found["locality"], found["client"]) == ("eu-central", "198.18.3.7/24")
+    assert (found["locality"], found["client"]) == ("eu-central", "198.18.3.7")
     assert found["answers"]["A"]["picked"] == "eu-central"
     assert found["answers"]["A"]["shares"] == {"eu-central": 1_000_000}
     assert found["answers"]["A"]["rules"] == [
@@ -82,18 +82,31 @@ def test_explain_says_what_the_server_answers(server: tuple[int, ...], folder: P
 
 
 def test_explain_for_people(server: tuple[int, ...], folder: Path) -> None:
-    done = explained(folder, "--name", SHOP, "--client", "198.18.2.7", "--subnet")
-    assert done.stdout.splitlines()[:4] == [
-        "shop.example.test for 198.18.2.7/24 (client subnet), which stands at us-west",
-        "steered, TTL 5 s",
+    done = explained(folder, SHOP, "--from", "192.0.2.53", "--ecs", "198.18.2.7/24")
+    assert done.stdout.splitlines()[:9] == [
+        "shop.example.test for 198.18.2.0 (client subnet), which stands at us-west",
+        "steered, revision 1",
         "A:",
         "  us-west: 4 of 4 ready, cost 0, room for 100 %",
+        "  us-east: 4 of 4 ready, cost 60, room for 100 %",
+        "  eu-central: 4 of 4 ready, cost 140, room for 100 %",
+        "  us-west takes 100 % (local first)",
+        "  shares: us-west 100 %",
+        "  TTL 5 s (nothing moves), scope /24",
     ]
 
 
+def test_explain_of_a_revision(server: tuple[int, ...], folder: Path) -> None:
+    one = explained(folder, SHOP, "--from", "192.0.2.53", "--at", "1")
+    assert "steered, revision 1" in one.stdout.splitlines()
+    done = explained(folder, SHOP, "--from", "192.0.2.53", "--at", "99")
+    text = "isthmus: E104 --at 99: this server holds no such revision; it holds 1\n"
+    assert (done.returncode, done.stderr) == (2, text)
+
+
 def test_explain_of_a_name_that_is_not_served(server: tuple[int, ...], folder: Path) -> None:
-    done = explained(folder, "--name", "x.example.test", "--client", "198.18.2.7")
-    text = f'isthmus: E104 --name "x.example.test": no public name of this server; known: {PAY}, {SHOP}\n'
+    done = explained(folder, "x.example.test", "--from", "198.18.2.7")
+    text = f'isthmus: E104 name "x.example.test": no public name of this server; known: {PAY}, {SHOP}\n'
     assert (done.returncode, done.stderr) == (2, text)
 
 

@@ -7,7 +7,7 @@ import pytest
 from federation.model.imported import Said
 from federation.model.local import LocalFacts
 from federation.model.names import MemberName, ServiceKey
-from federation.model.policy import GlobalName
+from federation.model.public import GlobalName
 from federation.model.record import Port
 from federation.model.wish import Wish
 from federation.plan.service import ServiceInputs, plan_service

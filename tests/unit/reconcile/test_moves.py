@@ -13,7 +13,7 @@ from federation.model.errors import IsthmusError
 from federation.model.ledger import Settings
 from federation.model.moves import Leaving, Manner, Order, Orders, Shift
 from federation.model.names import MemberName, ServiceKey
-from federation.model.policy import GlobalName
+from federation.model.public import GlobalName
 from federation.model.record import About, Endpoint, Export, Port, PublicName, Resource, Slice
 from federation.model.report import NodeReport
 from federation.model.wish import Wish

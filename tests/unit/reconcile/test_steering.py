@@ -9,7 +9,8 @@ from federation.config import Enrolment
 from federation.model.errors import InputError
 from federation.model.handout import Place, Role, Steered, Witness
 from federation.model.names import MemberName, ServiceKey
-from federation.model.policy import GlobalName, Policy, Ramp
+from federation.model.policy import Policy, Ramp
+from federation.model.public import GlobalName
 from federation.model.record import Distance, Endpoint, Evidence, Export, Port, PublicName, Resource, Slice
 from federation.model.report import EndpointReport, LinkReport, NodeReport, TargetReport
 from federation.plan.guard import CONFIRMED_AFTER

@@ -18,7 +18,7 @@ from federation.model.errors import IsthmusError
 from federation.model.ledger import Member
 from federation.model.local import LocalFacts
 from federation.model.names import MemberName, ServiceKey
-from federation.model.policy import GlobalName
+from federation.model.public import GlobalName
 from federation.model.record import (
     Export,
     Gateway,

@@ -8,19 +8,21 @@ from msgspec import structs
 from federation.model.errors import Refused
 from federation.model.flat import Flat
 from federation.model.names import MemberName, ServiceKey
-from federation.model.policy import GlobalName, Panic, Policy, Portion, Price, Probe, Ramp
+from federation.model.policy import Panic, Policy, Portion, Price, Probe, Ramp
+from federation.model.public import GlobalName
 from federation.model.record import Distance, Evidence, PublicName, Resource, key_of
+from federation.model.routing import Failover, Routing
 from federation.sync.held import HeldRecord
 from tests.unit.sync.test_gateway_refusals import gateway
 from tests.worlds.acme import Acme, content
 
 HOST = "shop.example.test"
+SERVICE = ServiceKey("shop", "web")
 WHERE = f'name "{HOST}" of member "eu-central"'
 
 
 def named(host: str = HOST, ttl: int = 30, **policy: object) -> PublicName:
-    service = ServiceKey("shop", "web")
-    return PublicName(GlobalName(host=host, service=service, ttl=ttl, policy=Policy(**policy)))  # type: ignore[arg-type]
+    return PublicName(GlobalName(host=host, service=SERVICE, ttl=ttl, policy=Policy(**policy)))  # type: ignore[arg-type]
 
 
 def take(*resources: Resource) -> HeldRecord:
@@ -43,6 +45,22 @@ BAD: dict[str, tuple[Resource, str]] = {
         'E102 name "badexample.test" of member "eu-central": lies in no zone granted to it [example.test]; last good kept',
     ),
     "ttl 0": (named(ttl=0), f"E120 {WHERE}: ttl 0 is not 1 to 86400; last good kept"),
+    "a least ttl above the ttl": (
+        PublicName(GlobalName(host=HOST, service=SERVICE, ttl=30, least_ttl=31)),
+        f"E120 {WHERE}: least ttl 31 is not 0 to 30; last good kept",
+    ),
+    "answers of nobody": (
+        PublicName(GlobalName(host=HOST, service=SERVICE, answers=0)),
+        f"E120 {WHERE}: answers 0 is not 1 to 8; last good kept",
+    ),
+    "a tree with a circle": (
+        PublicName(GlobalName(host=HOST, service=SERVICE, routing=Routing("a", {"a": Failover(to=("policy/a",))}))),
+        f'E120 {WHERE}: policy "a": a -> a leads back to itself; last good kept',
+    ),
+    "a tree that is none": (
+        PublicName(GlobalName(host=HOST, service=SERVICE, routing=Routing("a", {}))),
+        f"E120 {WHERE}: 0 policies, write 1 to 32; last good kept",
+    ),
     "a weight below 0": (
         named(weights={"eu": -1}),
         f"E120 {WHERE}: weight of 'eu' -1 is not 0 to 1000000; last good kept",

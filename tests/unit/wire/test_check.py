@@ -8,6 +8,7 @@ import pytest
 from federation.wire.k8s.check import fault
 from federation.wire.k8s.types import CLUSTER_KINDS
 from tests.worlds.bad_objects import BAD, Bad
+from tests.worlds.bad_routing import ONLY_HERE, Nodes
 
 
 def said(kind: str, content: dict[str, Any]) -> str | None:
@@ -21,6 +22,12 @@ def said(kind: str, content: dict[str, Any]) -> str | None:
 def test_a_bad_object_of_our_kinds(bad: Bad) -> None:
     content = {"kind": bad.kind, "metadata": {"name": bad.name, "namespace": "shop"}, "spec": bad.spec}
     assert said(bad.kind, content) == bad.ours
+
+
+@pytest.mark.parametrize(("nodes", "text"), ONLY_HERE.values(), ids=ONLY_HERE)
+def test_a_tree_that_does_not_answer_every_client(nodes: Nodes, text: str) -> None:
+    spec = {"host": "shop.example.com", "service": "web", "routing": nodes}
+    assert said("GlobalName", {"metadata": {"name": "web"}, "spec": spec}) == f'field "spec.routing": {text}'
 
 
 BEHIND = {  # key -> what is said of it

@@ -4,8 +4,9 @@ import pytest
 
 from federation.model.errors import InputError, Refused
 from federation.model.names import ServiceKey
-from federation.model.policy import GlobalName, Policy, Probe, Range
+from federation.model.policy import Policy, Probe, Range
 from federation.model.probes import probe_fault
+from federation.model.public import GlobalName
 from federation.sync.names import check_name_policy
 from federation.wire.k8s.strict import read_manifest
 
