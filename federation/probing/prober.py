@@ -32,21 +32,26 @@ UNKNOWN = Verdict()
 
 
 class Prober(Generic[Key]):
-    """`verdicts` by key, of whom there is a first one. `changed` is set when one changed.
-
-    `failing` are those that are down: the same object until one of them falls or rises.
-    """
+    """`verdicts` by key, of whom there is a first one. `changed` is set when one changed."""
 
     def __init__(self, commands: Mapping[str, Path] = NO_COMMANDS, at_once: int = 0) -> None:
         """`commands` are the programs that probes may name, `at_once` another number than AT_ONCE."""
         self.verdicts: dict[Key, Verdict] = {}
-        self.failing: frozenset[Key] = frozenset()
         self.changed = asyncio.Event()
         self._kept: dict[Key, _Kept] = {}
+        self._down: set[Key] = set()
+        self._failing: frozenset[Key] | None = frozenset()
         self._ways = _Ways(commands)
         self._pacer = Pacer(self._ways.of, _clock, at_once or _room(), self._wind, secrets.randbits(32))
         self._timer: asyncio.TimerHandle | None = None
         self._wound = 0
+
+    @property
+    def failing(self) -> frozenset[Key]:
+        """Those that are down: the same object until one of them falls or rises."""
+        if self._failing is None:
+            self._failing = frozenset(self._down)
+        return self._failing
 
     def want(self, targets: Mapping[Key, Composite]) -> None:
         """Probe these from now on, and nothing else; a target that changed begins anew with what was believed."""
@@ -64,7 +69,7 @@ class Prober(Generic[Key]):
             if wanted is None:
                 del self._kept[key]
                 self.verdicts.pop(key, None)
-                self.failing -= {key}
+                self._note(key, True)
             else:
                 self._kept[key] = self._begun(key, wanted, before)
         self._wind()
@@ -105,9 +110,15 @@ class Prober(Generic[Key]):
             self.verdicts[key] = verdict
         if verdict.up != before.up:
             log.info("verdict", extra={"target": str(key), "address": kept.wanted.parts[0].address, "up": verdict.up})
-            self.failing = self.failing - {key} if verdict.up else self.failing | {key}
+            self._note(key, verdict.up is not False)
         if verdict.up != before.up or fresh.up != seen.up:
             self.changed.set()
+
+    def _note(self, key: Key, up: bool) -> None:
+        """Copied only when somebody looks: very many may fall at once."""
+        if up == (key in self._down):
+            self._down.symmetric_difference_update((key,))
+            self._failing = None
 
     def _turn(self) -> None:
         self._timer = None

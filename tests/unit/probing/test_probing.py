@@ -109,7 +109,7 @@ def test_who_fails_is_told_and_one_target_is_changed_without_the_others() -> Non
             while prober.failing != {"a", "b", "c"}:
                 await prober.changed.wait()
                 prober.changed.clear()
-        assert nobody == frozenset()
+        assert nobody == frozenset() and prober.failing is prober.failing
         prober.adjust({"a": None, "b": target, "unknown": None})
         assert prober.failing == {"b", "c"} and prober.verdicts.keys() == {"b", "c"}
         server.answer = b"HTTP/1.1 200 OK\r\n\r\n"
