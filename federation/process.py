@@ -1,6 +1,7 @@
 """A long-running process among others: is another one there already, and how it ends."""
 
 import asyncio
+import resource
 import signal
 from collections.abc import Awaitable, Sequence
 from pathlib import Path
@@ -30,6 +31,12 @@ async def until_one_ends(work: Sequence[Awaitable[None]]) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def raise_open_files() -> None:
+    """Let this process open as many files as it may raise its limit to: each probe that is out takes one."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 async def answers(socket: Path) -> bool:

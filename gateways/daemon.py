@@ -20,12 +20,13 @@ from federation.link.enrolled import Enrolled
 from federation.lkg.disk import Disk
 from federation.model.report import NodeReport
 from federation.model.standing import UNKNOWN, Standing
-from federation.probing import Prober, Target
+from federation.probing.prober import Prober
 from federation.process import until_stopped
 from federation.session.tree import Tree, compare
 from federation.telemetry import Problems
 from federation.wire.handout import HandoutHead
 from gateways import folder, metrics
+from gateways.checking import Sick, targets_of
 from gateways.control import Control
 from gateways.evidence import Evidence
 from gateways.identity.attested import Attested
@@ -49,9 +50,8 @@ from gateways.probe.traffic import Traffic
 from gateways.proxyless import Proxyless
 from gateways.relay.sessions import Sessions
 from gateways.render.envoy.resources import Certificate, missing
-from gateways.reporting import Reports, Sick, node_report
-from gateways.service_states import ABSENT, Former
-from gateways.state import Checked, NodeState, Situation
+from gateways.reporting import Reports, node_report
+from gateways.state import NodeState, Situation
 from gateways.sync import Outcome, Sync, Wanted, wanted_of
 from gateways.tunnels import unscoped
 from gateways.xds.encode import Encoder, encoded
@@ -280,7 +280,7 @@ class Agent:
     def _report(self, made: Made) -> None:
         envoy = () if self._xds.connected else ("E190 no Envoy is connected to this agent",)
         kept = () if self._control is None else self._control.moves.problems
-        disk = (*self._prober.problems(), *self._feed.disk.problems, *kept)
+        disk = (*self._prober.problems(), *self._checks.problems(), *self._feed.disk.problems, *kept)
         lacking = tuple(text for _, text in sorted(self._keeper.problems.items()))
         own = self._own_problems(made)
         problems = (*made.problems, *own, *lacking, *self._outcome.problems, *envoy, *self._xds.problems(), *disk)
@@ -373,21 +373,6 @@ class Agent:
         finally:
             for wait in waits:
                 wait.cancel()
-
-
-def targets_of(former: Former, state: NodeState) -> dict[Sick, Target | None]:
-    """The own endpoints to probe from now on, and with None those to probe no more."""
-    found: dict[Sick, Target | None] = {}
-    for service, before in former.items():
-        now = state.services.get(service, ABSENT).checked
-        if now != (before or ABSENT).checked:
-            found |= {(service, one.address): None for one in (before or ABSENT).checked}
-            found |= {(service, one.address): _target(one) for one in now}
-    return found
-
-
-def _target(checked: Checked) -> Target:
-    return Target(checked.address, checked.port, checked.service.host, checked.probe, group=str(checked.service))
 
 
 async def run_until_signalled(agent: Agent) -> None:

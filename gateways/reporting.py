@@ -9,8 +9,9 @@ from msgspec import Struct
 
 from federation.model.names import ServiceKey
 from federation.model.report import EndpointReport, EnvoyRefusal, NodeReport
-from federation.probing import Prober
+from federation.probing.prober import Prober
 from gateways import metrics
+from gateways.checking import Sick
 from gateways.probe.counters import link_reports
 from gateways.probe.echo import EchoProber
 from gateways.reach import Place
@@ -18,10 +19,6 @@ from gateways.services import service_of
 from gateways.state import GATEWAY_PORT, Situation, Tunnel
 from gateways.sync import Outcome
 from gateways.xds.refusal import Refused
-
-Sick = tuple[ServiceKey, str]
-"""An own endpoint: its service and its address."""
-
 
 REFUSAL_MAX = 1_000
 """Characters of Envoy's words about one service."""

@@ -27,10 +27,11 @@ def checked_endpoints(service: ServiceKey, pools: Iterable[Pool], probe: Probe |
         return ()
     found = set()
     for pool in pools:
-        ports = [port.port for port in pool.ports if port.protocol == "TCP"]
-        if probe.port or ports:
-            port = probe.port or ports[0]
-            found |= {Checked(service, e.address, port, probe) for e in pool.endpoints if e.state != "draining"}
+        port = next((port.port for port in pool.ports if port.protocol == "TCP"), 0)
+        probes = tuple(one for one in probe.each if one.port or port or one.way == "icmp")
+        if probes:
+            held = (e.address for e in pool.endpoints if e.state != "draining")
+            found |= {Checked(service, address, port, probes, probe.need) for address in held}
     return tuple(sorted(found, key=lambda one: (one.address, one.port)))
 
 

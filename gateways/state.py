@@ -297,13 +297,14 @@ class GatewayListener(Struct, frozen=True, kw_only=True):
     offered: tuple[Offered, ...]
 
 
-class Checked(Struct, frozen=True, order=True):
-    """An own endpoint that this node probes for a service."""
+class Checked(Struct, frozen=True):
+    """An own endpoint that this node probes for a service, at `port` where a probe says none (see `policy.Policy`)."""
 
     service: ServiceKey
     address: str
     port: int
-    probe: Probe
+    probes: tuple[Probe, ...]
+    need: int = 0
 
 
 class Anchor(Struct, frozen=True):

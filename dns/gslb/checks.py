@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
+from federation.health.guard import Stake, held_back
 from federation.health.merge import cut_off, gone, settles
 from federation.health.verdict import Verdict
 from federation.model.names import MemberName
@@ -35,7 +36,8 @@ class Finding(Struct, frozen=True):
 
     `own` is our verdict, `known` says if there is one; `others` counts the other members that find it down; `isolated`:
     we reach nobody, so our verdict does not count; `way` is what the law is told: down while the target is taken away,
-    then up since its return.
+    then up since its return. `held` is the Unix millisecond until which our word alone may not take it away because so
+    much of the name went of late (0: it is not held back).
     """
 
     own: Standing = UNKNOWN
@@ -43,21 +45,37 @@ class Finding(Struct, frozen=True):
     others: int = 0
     isolated: bool = False
     way: Standing = UNKNOWN
+    held: int = 0
 
 
 Findings = Mapping[Check, Finding]
 
 
-def checks_of(table: Table) -> dict[Check, tuple[str, Probe]]:
+class Asked(Struct, frozen=True):
+    """How a target is probed: at this address, at least `need` of the probes must pass (0: all)."""
+
+    address: str
+    probes: tuple[Probe, ...]
+    need: int = 0
+
+
+def checks_of(table: Table) -> dict[Check, Asked]:
     """What to probe and how: of every name, each target's first address of each family; in order."""
-    found: dict[Check, tuple[str, Probe]] = {}
+    found: dict[Check, Asked] = {}
     for host, item in table.steered.items():
         probe = item.name.policy.probe or DEFAULT
         for target in item.targets:
             for kind in FAMILY:
                 for address in addresses_of(target, kind)[:1]:
-                    found[Check(host, kind, target.candidate.member)] = (address, probe)
+                    check = Check(host, kind, target.candidate.member)
+                    found[check] = Asked(address, probe.each, probe.need)
     return dict(sorted(found.items()))
+
+
+def words_of(probe: Probe) -> str:
+    """What a probe is, in a few words: its kind, and what tells it from others of that kind."""
+    port = f"port {probe.port}" if probe.port else ""
+    return " ".join(filter(None, (probe.way, port, probe.path, probe.service, probe.command)))
 
 
 class Reach(Struct, frozen=True):
@@ -105,16 +123,39 @@ def judge(
     now: int,
 ) -> dict[Check, Finding]:
     """The findings on these checks in their order, at this Unix millisecond."""
-    found = {}
+    found: dict[Check, Finding] = {}
     cut = {kind: isolated(table, checks, verdicts, reach, kind) for kind in FAMILY}
     for (host, kind), group in groupby(checks, key=lambda check: (check.host, check.kind)):
-        for check in group:
-            verdict = verdicts.get(check, Verdict())
-            others = len(table.witnesses.get((check.member, host), frozenset())) if reach.words else 0
-            finding = Finding(verdict.standing, verdict.up is not None, others, cut[kind])
-            alone = not cut[kind] and check.member != table.own
-            found[check] = _followed(before.get(check, finding), finding, alone, now)
+        fresh = {check: _seen(table, verdicts.get(check, Verdict()), check, reach, cut[kind]) for check in group}
+        held = _held(table, host, fresh, before, now)
+        for check, finding in fresh.items():
+            alone = _alone(table, check, finding) and check.member not in held
+            followed = _followed(before.get(check, finding), finding, alone, now)
+            found[check] = structs.replace(followed, held=held.get(check.member, 0))
     return found
+
+
+def _seen(table: Table, verdict: Verdict, check: Check, reach: Reach, cut: bool) -> Finding:
+    others = len(table.witnesses.get((check.member, check.host), frozenset())) if reach.words else 0
+    return Finding(verdict.standing, verdict.up is not None, others, cut)
+
+
+def _alone(table: Table, check: Check, finding: Finding) -> bool:
+    """True when our word alone may count."""
+    return not finding.isolated and check.member != table.own
+
+
+def _held(table: Table, host: str, fresh: Mapping[Check, Finding], before: Findings, now: int) -> dict[str, int]:
+    """The members whose targets our word alone may not take away yet, and until when."""
+    ready = {target.candidate.member: target.candidate.ready for target in table.steered[host].targets}
+    stakes = []
+    for check, finding in fresh.items():
+        way, own = before.get(check, finding).way, finding.own
+        agreed = now if gone(own, finding.others, False, now) else 0
+        alone = _alone(table, check, finding) and not agreed and gone(own, 0, True, now)
+        away = agreed if way.up else way.since
+        stakes.append(Stake(check.member, ready[MemberName(check.member)], away, own.since if alone else None))
+    return held_back(stakes, now)
 
 
 def _followed(before: Finding, fresh: Finding, alone: bool, now: int) -> Finding:
@@ -124,7 +165,7 @@ def _followed(before: Finding, fresh: Finding, alone: bool, now: int) -> Finding
         way = before.way if not before.way.up else Standing(up=False, since=now)
     else:
         way = before.way if before.way.up else Standing(up=True, since=now)
-    return Finding(fresh.own, fresh.known, fresh.others, fresh.isolated, way)
+    return structs.replace(fresh, way=way)
 
 
 def evidence(findings: Findings) -> Evidence:
@@ -161,5 +202,5 @@ def problems(findings: Findings) -> tuple[str, ...]:
 
 def due(findings: Iterable[Finding], now: int) -> int:
     """The next Unix millisecond at which age alone takes a target away; 0 when none will."""
-    waits = (settles(one.own, now) for one in findings if one.way.up and not one.isolated)
+    waits = (one.held or settles(one.own, now) for one in findings if one.way.up and not one.isolated)
     return min((wait for wait in waits if wait), default=0)

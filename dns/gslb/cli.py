@@ -54,6 +54,13 @@ def dns() -> None:
     help="What answers UDP: Rust where it is installed.",
 )
 @click.option(
+    "--probe-command", multiple=True, metavar="NAME=PROGRAM", help="What probes of kind exec may run; may be repeated."
+)
+@click.option("--probe-ports", default="", help="Ports that probes may go to; unset: 80,443,1024-65535.")
+@click.option(
+    "--probe-allow", multiple=True, metavar="CIDR", help="May be probed though it is our own; may be repeated."
+)
+@click.option(
     "--rate-limit",
     type=click.IntRange(0, 1_000_000),
     default=0,
@@ -81,6 +88,9 @@ def serve(
     nsid: str,
     cookie_secrets: Path | None,
     packet_path: Wanted,
+    probe_command: tuple[str, ...],
+    probe_ports: str,
+    probe_allow: tuple[str, ...],
     rate_limit: int,
     rate_slip: int,
     rate_dry_run: bool,
@@ -93,10 +103,13 @@ def serve(
     import asyncio
 
     from federation.link.enroll_options import enrolled_anew
+    from federation.process import raise_open_files
     from federation.telemetry import serve_metrics, setup_logging, split_address
     from gslb.cookie_secrets import CookieSecrets
     from gslb.files import ZoneFiles, parse_given
+    from gslb.probe_options import parse_probes
     from gslb.rrl import Limits
+    from gslb.settings import Settings
 
     check_name(nsid)
     limits = Limits(rate_limit, rate_slip, rate_dry_run)
@@ -104,22 +117,36 @@ def serve(
     addresses = [split_address(text, "--listen") for text in listen]
     lines = read_subnets(subnets)
     anchors = [anchor(text) for text in outside]
+    probes = parse_probes(probe_command, probe_ports, probe_allow)
     setup_logging("dns")
     if state is None:
         from gslb.standalone import Standalone
 
-        check_alone(zone_file, how is not None or bool(subnets or outside or geo or latencies))
+        federated = (how, subnets, outside, geo, latencies, probe_command, probe_ports, probe_allow)
+        check_alone(zone_file, any(federated))
         serve_metrics(metrics)
-        asyncio.run(Standalone(files, secrets, nsid, limits, packet_path).run(addresses))
+        settings = Settings(name=nsid, files=files, secrets=secrets, limits=limits, packet_path=packet_path)
+        asyncio.run(Standalone(settings).run(addresses))
         return
     from gslb.atlas_files import AtlasFiles
     from gslb.daemon import Daemon
 
     if how is not None:
         serve_metrics(metrics)
+    raise_open_files()
     again = enrolled_anew(state, how)
-    atlas = AtlasFiles(geo, latencies)
-    daemon = Daemon(state, lines, anchors, again, files, secrets, nsid, atlas, limits, packet_path)
+    settings = Settings(
+        name=nsid,
+        lines=lines,
+        outside=tuple(anchors),
+        files=files,
+        secrets=secrets,
+        atlas=AtlasFiles(geo, latencies),
+        limits=limits,
+        probes=probes,
+        packet_path=packet_path,
+    )
+    daemon = Daemon(state, settings, again)
     if how is None:
         serve_metrics(metrics)
     asyncio.run(daemon.run(addresses))
@@ -130,7 +157,7 @@ def check_alone(zone_files: tuple[str, ...], federated: bool) -> None:
     if not zone_files:
         raise click.UsageError("give --state DIR, --zone-file FILE, or both")
     if federated:
-        options = "--enroll, --subnets, --geo, --latencies and --outside"
+        options = "--enroll, --subnets, --geo, --latencies, --outside and --probe-..."
         raise click.UsageError(f"{options} are for --state, which is not given")
 
 

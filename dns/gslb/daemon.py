@@ -18,20 +18,17 @@ from federation.model.report import NodeReport
 from federation.process import until_stopped
 from federation.telemetry import Problems
 from gslb import metrics
-from gslb.atlas_files import AtlasFiles
+from gslb.bounds import own_ranges
 from gslb.checks import Address, evidence, problems, reports
 from gslb.control import Control
-from gslb.cookie_secrets import CookieSecrets
 from gslb.delegation import Delegation, delegation_of
 from gslb.explain import Moment, Question, explain
-from gslb.files import ZoneFiles
-from gslb.front import Front, Wanted
-from gslb.locality import Line
+from gslb.front import Front
 from gslb.options import Itself
 from gslb.overrides import Change, Override, Overrides, applied
 from gslb.probe import Watch
-from gslb.rrl import NO_LIMITS, Limits
 from gslb.serve import Server
+from gslb.settings import Settings
 from gslb.steer import Steering
 from gslb.table import Compiler, Table
 from gslb.zone import NO_ZONES
@@ -51,40 +48,24 @@ PERIOD = 3.0
 class Daemon:
     """Serves the last good handout from the first moment, and every newer one as it comes."""
 
-    def __init__(
-        self,
-        directory: Path,
-        lines: tuple[Line, ...] = (),
-        outside: Sequence[Address] = (),
-        again: Callable[[], Awaitable[None]] | None = None,
-        files: ZoneFiles | None = None,
-        secrets: CookieSecrets | None = None,
-        name: str = "",
-        atlas: AtlasFiles | None = None,
-        limits: Limits = NO_LIMITS,
-        packet_path: Wanted = "auto",
-    ) -> None:
-        """`again` enrols this server anew, where it can do that by itself; `files` are zones to serve beside the
-        handout's, `name` is what this server is called (NSID), `atlas` says where clients are, `packet_path` what
-        answers datagrams. InputError when the folder was not enrolled for a DNS server.
+    def __init__(self, directory: Path, settings: Settings, again: Callable[[], Awaitable[None]] | None = None) -> None:
+        """`again` enrols this server anew, where it can do that by itself. InputError when the folder was not enrolled
+        for a DNS server.
         """
         self._feed = Feed.open(directory)
         self._feed.again = again
         if self._feed.enrolled.role != "dns":
             raise InputError(f"{directory}: enrolled as {self._feed.enrolled.role}, which is no DNS server")
-        self._compiler = Compiler(lines)
-        self._files = files or ZoneFiles(())
+        self._compiler = Compiler(settings.lines)
+        self._settings = settings
         self._zones = NO_ZONES
-        self._secrets = secrets or CookieSecrets(None)
-        self._name = name
-        self._atlas = atlas or AtlasFiles()
         self._history: dict[int, Moment] = {}
-        self._watch = Watch(outside)
+        self._watch = Watch(settings.outside, settings.probes)
         self._moves = LocalMoves(directory)
         self._overrides = Overrides(directory)
         self._overridden: tuple[Override, ...] = ()
         self._control = Control(directory, self._explained, self._obey, self._delegated, self._override)
-        self._front = Front(limits, packet_path)
+        self._front = Front(settings.limits, settings.packet_path)
         self._table: Table | None = None
         self._seen = self._reached = b""
         self._told: dict[str, Order] = {}
@@ -128,8 +109,8 @@ class Daemon:
     def _table_now(self) -> None:
         """The table of the handout, the files, the atlas and the drains as they are now."""
         over = self._moves.obey(self._feed.values.get("orders"))
-        drains, zones = self._moves.drains, self._files.look()
-        drawn = self._compiler.draw(self._atlas.look())
+        drains, zones = self._moves.drains, self._settings.files.look()
+        drawn = self._compiler.draw(self._settings.atlas.look())
         same = zones is self._zones and drains == self._told and not over and not drawn
         moved = zones is not self._zones
         self._zones = zones
@@ -148,7 +129,7 @@ class Daemon:
         if moved or steering is None or steering.table is not table:
             ways = applied(evidence(self._watch.findings), table.steered, self._overridden)
             steering = Steering(table, ways).after(steering)
-        self._front.put(steering, Itself(self._name, self._secrets.look()))
+        self._front.put(steering, Itself(self._settings.name, self._settings.secrets.look()))
         self._remember(Moment(steering, self._watch.findings))
         metrics.measure_targets(self._watch.findings)
 
@@ -175,14 +156,15 @@ class Daemon:
             self._fault = (f"E114 handout {revision} cannot be read: {error}; the last good one stays in force",)
             return
         self._reached, self._fault = self._seen, ()
-        self._watch.want(self._table)
+        self._watch.want(self._table, own_ranges(self._feed.values.get("site")))
         metrics.measure_table(self._table)
 
     def _report(self) -> None:
         table = self._table.problems if self._table is not None else ()
-        disk = (*self._feed.disk.problems, *self._moves.problems, *self._files.problems, *self._secrets.problems)
-        disk = (*disk, *self._atlas.problems, *self._overrides.problems)
-        found = (*self._fault, *table, *problems(self._watch.findings), *disk)
+        told = self._settings
+        files = (*told.files.problems, *told.secrets.problems, *told.atlas.problems, *self._overrides.problems)
+        disk = (*self._feed.disk.problems, *self._moves.problems, *files)
+        found = (*self._fault, *table, *problems(self._watch.findings), *self._watch.problems(), *disk)
         self._problems.say(found)
         node = NodeReport(
             node=self._feed.enrolled.node,
@@ -204,7 +186,7 @@ class Daemon:
         if found is None and question.at:
             known = ", ".join(map(str, self._history)) or "none"
             raise InputError(f"--at {question.at}: this server holds no such revision; it holds {known}", "E104")
-        return explain(found, question, _now())
+        return explain(found, question, _now(), None if question.at else self._watch.parts)
 
     def _override(self, change: Change) -> dict[str, Any]:
         found = self._overrides.answer(change)

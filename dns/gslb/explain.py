@@ -1,5 +1,6 @@
 """Why one client gets what it gets: the same choice that a query makes, said in words. Pure."""
 
+from collections.abc import Callable, Sequence
 from ipaddress import ip_network
 from itertools import accumulate
 from typing import Any
@@ -14,6 +15,11 @@ from gslb.steer import Choice, Part, Steering
 from gslb.zone import AAAA, A
 
 KINDS = {"A": A, "AAAA": AAAA}
+WORDS = {True: "up", False: "down", None: "unknown"}
+
+
+Parts = Callable[[Check], Sequence[tuple[str, bool | None]]]
+"""What each probe of a target is, and what it finds (None: nothing yet)."""
 
 
 class Question(Struct, frozen=True, forbid_unknown_fields=True):
@@ -34,7 +40,7 @@ class Moment(Struct, frozen=True):
     findings: Findings
 
 
-def explain(moment: Moment | None, question: Question, now: int) -> dict[str, Any]:
+def explain(moment: Moment | None, question: Question, now: int, parts: Parts | None = None) -> dict[str, Any]:
     """Inputs, rules, shares and the picked members for a public name and a client, by type, and what our probes and
     other members say. InputError (E104) when the name is not steered here, E190 before the first handout."""
     if moment is None:
@@ -57,7 +63,7 @@ def explain(moment: Moment | None, question: Question, now: int) -> dict[str, An
         "steering": "routing" if name.routing else name.steering,
         "guides": list(anew.said(host, stand)),
         "answers": {kind: _said(choice, choice.part) for kind, choice in choices.items() if choice.part},
-        "evidence": [_found(check, one, now) for check, one in moment.findings.items() if check.host == host],
+        "evidence": [_found(*one, parts, now) for one in moment.findings.items() if one[0].host == host],
     }
 
 
@@ -83,14 +89,16 @@ def _said(choice: Choice, part: Part) -> dict[str, Any]:
     }
 
 
-def _found(check: Check, one: Finding, now: int) -> dict[str, Any]:
+def _found(check: Check, one: Finding, parts: Parts | None, now: int) -> dict[str, Any]:
     return {
         "member": check.member,
         "type": next(kind for kind, number in KINDS.items() if number == check.kind),
-        "probes": ("up" if one.own.up else "down") if one.known else "unknown",
+        "probes": WORDS[one.own.up if one.known else None],
+        "parts": [{"probe": words, "says": WORDS[up]} for words, up in (parts(check) if parts else ())],
         "for_ms": now - one.own.since if one.own.since else 0,
         "others": one.others,
         "cut_off": one.isolated,
+        "held_ms": max(0, one.held - now),
         "gone": not one.way.up,
     }
 
@@ -123,5 +131,15 @@ def _parts(answer: dict[str, Any]) -> str:
 def _line(one: dict[str, Any]) -> str:
     since = f" since {seconds(one['for_ms'])}" if one["for_ms"] else ""
     others = f"{one['others']} other member{'s' * (one['others'] != 1)} find it down"
-    fate = "taken out of answers" if one["gone"] else "we are cut off" if one["cut_off"] else "answered"
-    return f"evidence: {one['member']} {one['type']}: our probes say {one['probes']}{since}; {others}; {fate}"
+    parts = ", ".join(f"{part['probe']} {part['says']}" for part in one["parts"])
+    own = f"our probes say {one['probes']}{since}" + (f" ({parts})" if parts else "")
+    return f"evidence: {one['member']} {one['type']}: {own}; {others}; {_fate(one)}"
+
+
+def _fate(one: dict[str, Any]) -> str:
+    if one["gone"]:
+        return "taken out of answers"
+    if one["cut_off"]:
+        return "we are cut off"
+    held = one["held_ms"]
+    return f"held back for {seconds(held)}: so much of the name went of late" if held else "answered"

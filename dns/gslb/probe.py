@@ -5,20 +5,29 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from federation.model.policy import Probe
-from federation.probing import Prober, Target
-from gslb.checks import Address, Check, Finding, Reach, Server, checks_of, due, judge, servers_of
+from federation.model.cidr import Network
+from federation.model.policy import Kind, Probe
+from federation.probing.prober import Prober
+from federation.probing.target import Composite, Target
+from gslb.bounds import astray, refused
+from gslb.checks import Address, Asked, Check, Finding, Reach, Server, checks_of, due, judge, servers_of, words_of
+from gslb.probe_options import ProbeOptions
 from gslb.table import Table
 
 DNS, HTTP, HTTPS = 53, 80, 443
+PORTS: dict[Kind, int] = {"http": HTTP, "https": HTTPS, "grpc": HTTP, "grpcs": HTTPS, "icmp": 0, "exec": 0}
+NO_OPTIONS = ProbeOptions()
 
 
 class Watch:
     """Probes the targets of a table and the anchors outside. `changed` is set when a verdict moved."""
 
-    def __init__(self, outside: Sequence[Address] = ()) -> None:
+    def __init__(self, outside: Sequence[Address] = (), options: ProbeOptions = NO_OPTIONS) -> None:
         self.findings: dict[Check, Finding] = {}
-        self._targets: Prober[Check] = Prober()
+        self._bounds = options.bounds
+        self._refused: tuple[str, ...] = ()
+        self._asked: dict[Check, Asked] = {}
+        self._targets: Prober[Check] = Prober(options.commands)
         self._anchors: Prober[Address] = Prober()
         self._servers: Prober[Server] = Prober()
         self._checks: tuple[Check, ...] = ()
@@ -28,7 +37,7 @@ class Watch:
     def start(self) -> None:
         """Begin to probe the anchors; needs a running loop."""
         self._anchors.changed = self._servers.changed = self.changed
-        self._anchors.want({one: Target(*one, host="", probe=Probe()) for one in self._outside})
+        self._anchors.want({one: _connection(*one) for one in self._outside})
 
     async def stop(self) -> None:
         """Probe nothing any more."""
@@ -36,15 +45,27 @@ class Watch:
         await self._anchors.stop()
         await self._servers.stop()
 
-    def want(self, table: Table) -> None:
-        """Probe what this table asks for, from now on."""
-        checks = checks_of(table)
-        self._servers.want({one: Target(one[1], DNS, host="", probe=Probe()) for one in servers_of(table)})
+    def want(self, table: Table, ranges: tuple[Network, ...] = ()) -> None:
+        """Probe what this table asks for, from now on; `ranges` are those of our own network."""
+        asked = checks_of(table)
+        left = refused(asked, table.own, ranges, self._bounds)
+        checks = self._asked = {check: one for check, one in asked.items() if check not in left}
+        self._refused = tuple(left.values())
+        servers = (one for one in servers_of(table) if not astray(one[1], ranges, self._bounds))
+        self._servers.want({one: _connection(one[1], DNS) for one in servers})
         self._checks = tuple(checks)
         owners = {host: item.owner for host, item in table.steered.items()}
-        self._targets.want(
-            {check: _target(where, check.host, probe, owners[check.host]) for check, (where, probe) in checks.items()}
-        )
+        self._targets.want({check: _wanted(check, asked, owners[check.host]) for check, asked in checks.items()})
+
+    def problems(self) -> tuple[str, ...]:
+        """One line for each target that may not be probed, and for each reason for which some cannot be."""
+        return (*self._refused, *self._targets.problems())
+
+    def parts(self, check: Check) -> list[tuple[str, bool | None]]:
+        """What each probe of this target is, and what it finds (None: nothing yet)."""
+        found = self._targets.parts(check)
+        asked = self._asked.get(check)
+        return [(words_of(probe), one.up) for probe, one in zip(asked.probes if asked else (), found, strict=False)]
 
     def judge(self, table: Table, now: int, words: bool = True) -> bool:
         """Take stock at this Unix millisecond; True when the law is to be told something new.
@@ -72,8 +93,16 @@ class Watch:
                 wait.cancel()
 
 
+def _connection(address: str, port: int) -> Composite:
+    return Composite((Target(address, port, host="", probe=Probe()),))
+
+
+def _wanted(check: Check, asked: Asked, owner: str) -> Composite:
+    return Composite(tuple(_target(asked.address, check.host, one, owner) for one in asked.probes), asked.need)
+
+
 def _target(address: str, host: str, probe: Probe, owner: str) -> Target:
-    """Without a port: HTTP's for a path, and for a mere connection either of HTTPS's and HTTP's."""
-    if probe.port or probe.path:
-        return Target(address, probe.port or HTTP, host, probe, group=owner)
-    return Target(address, HTTPS, host, probe, also=HTTP, group=owner)
+    """Without a port: the usual one, and for a mere connection either of HTTPS's and HTTP's."""
+    if probe.way == "tcp" and not probe.port:
+        return Target(address, HTTPS, host, probe, also=HTTP, group=owner)
+    return Target(address, probe.port or PORTS[probe.way], host, probe, group=owner)

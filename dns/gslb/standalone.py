@@ -10,12 +10,10 @@ from federation.process import until_stopped
 from federation.telemetry import Problems
 from gslb import metrics
 from gslb.checks import Address
-from gslb.cookie_secrets import CookieSecrets
-from gslb.files import ZoneFiles
-from gslb.front import Front, Wanted
+from gslb.front import Front
 from gslb.options import Itself
-from gslb.rrl import NO_LIMITS, Limits
 from gslb.serve import Server
+from gslb.settings import Settings
 from gslb.steer import Steering
 from gslb.table import Table
 from gslb.zone import NO_ZONES, serial_of
@@ -29,20 +27,11 @@ PERIOD = 1.0
 class Standalone:
     """Serves what the files say, and what they say later as soon as it is good."""
 
-    def __init__(
-        self,
-        files: ZoneFiles,
-        secrets: CookieSecrets,
-        name: str = "",
-        limits: Limits = NO_LIMITS,
-        packet_path: Wanted = "auto",
-    ) -> None:
-        """`name` is what this server is called (NSID), `packet_path` what answers datagrams. InputError (E125)."""
-        self._files = files
-        self._secrets = secrets
-        self._name = name
+    def __init__(self, settings: Settings) -> None:
+        """InputError (E125) when the packet path is wanted and cannot be had."""
+        self._settings = settings
         self._zones = NO_ZONES
-        self._front = Front(limits, packet_path)
+        self._front = Front(settings.limits, settings.packet_path)
         self._problems = Problems(log)
         self.once()
 
@@ -60,14 +49,14 @@ class Standalone:
 
     def once(self) -> None:
         """Put into force what the files say now."""
-        zones, steering = self._files.look(), self._front.steering
+        zones, steering = self._settings.files.look(), self._front.steering
         if steering is None or zones is not self._zones:
             self._zones = zones
             table = Table(dict(zones), max((serial_of(zone) for zone in zones.values()), default=0))
             steering = Steering(table, {})
             metrics.measure_table(table)
-        self._front.put(steering, Itself(self._name, self._secrets.look()))
-        self._problems.say((*self._files.problems, *self._secrets.problems))
+        self._front.put(steering, Itself(self._settings.name, self._settings.secrets.look()))
+        self._problems.say((*self._settings.files.problems, *self._settings.secrets.problems))
 
     async def _loop(self) -> None:
         while True:

@@ -41,7 +41,7 @@ def observe(verdict: Verdict, good: bool, now: int, limits: Limits) -> Verdict:
     if verdict.up is None:
         return _first(verdict, good, now, limits)
     if good == verdict.up:
-        return structs.replace(verdict, run=0)
+        return structs.replace(verdict, run=0) if verdict.run else verdict
     run = verdict.run + 1
     if run < needed(verdict, limits):
         return structs.replace(verdict, run=run)

@@ -4,7 +4,7 @@ Integers only, so that every program that reads a policy computes the same from 
 """
 
 import re
-from typing import Literal
+from typing import Literal, get_args
 
 from msgspec import Struct
 
@@ -32,6 +32,10 @@ PROBE_INTERVAL_MS = Range(100, 60_000)
 PROBE_TIMEOUT_MS = Range(10, 30_000)
 PROBE_COUNT = Range(1, 20)
 PROBE_PATH_MAX = 1_024
+PROBE_TEXT_MAX = 256
+PROBE_STATUSES_MAX = 16
+PROBES_MAX = 8
+STATUS = Range(100, 599)
 REGIONS_MAX = 32
 CAPACITY = Range(1, 10_000_000)
 PRICE_MICROS = Range(0, 1_000_000_000)
@@ -86,19 +90,50 @@ class Ramp(Struct, frozen=True):
     seconds: int = 10
 
 
-class Probe(Struct, frozen=True, kw_only=True):
-    """A health probe: an HTTP GET of `path` that must answer 200 to 399, or with path "" a TCP connection.
+Kind = Literal["tcp", "http", "https", "grpc", "grpcs", "icmp", "exec"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
-    `port` 0 is the endpoint's own port. `unhealthy` failures in a row take the target away, `healthy` successes in a
-    row bring it back; each probe may take `timeout_ms` and begins `interval_ms` after the one before.
+
+class Probe(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A health probe of a `kind`; "" is http with a `path` and tcp without.
+
+    tcp: a connection. http, https: a request whose status is one of `statuses` (none: 200 to 399) and, with a `body`,
+    whose content has this text in its first 64 KiB; `host` is the Host header. grpc, grpcs (inside TLS): `service` says
+    that it serves (grpc.health.v1). icmp: an echo. exec: the program that the prober's operator calls `command`.
+    In TLS `server_name` is asked for and, unless `verify` is none, must be in a certificate that the system trusts;
+    "" for both names is that of the target. `port` 0 is the target's own port.
+    `unhealthy` failures in a row take the target away, `healthy` successes in a row bring it back; each probe may take
+    `timeout_ms` and begins `interval_ms` after the one before.
+    With `parts` it is composite: at least `need` of them must pass (0: all), and nothing else of it counts.
     """
 
+    kind: Literal["", Kind] = ""
     port: int = 0
     path: str = ""
+    method: Literal["GET", "HEAD"] = "GET"
+    statuses: tuple[Range, ...] = ()
+    body: str = ""
+    host: str = ""
+    server_name: str = ""
+    verify: Literal["system", "none"] = "system"
+    service: str = ""
+    command: str = ""
     interval_ms: int = 1_000
     timeout_ms: int = 1_000
     unhealthy: int = 3
     healthy: int = 2
+    parts: tuple["Probe", ...] = ()
+    need: int = 0
+
+    @property
+    def each(self) -> tuple["Probe", ...]:
+        """The parts, or itself."""
+        return self.parts or (self,)
+
+    @property
+    def way(self) -> Kind:
+        """The kind, said or not."""
+        return self.kind or ("http" if self.path else "tcp")
 
 
 class Price(Struct, frozen=True):

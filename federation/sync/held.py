@@ -117,7 +117,8 @@ def _size(resources: Iterable[Resource]) -> Counter[str]:
             size.update(gateways=1)
         elif isinstance(item, PublicName):
             probe = item.name.policy.probe
-            size.update(names=1, probes_per_second=-(-1_000 // probe.interval_ms) if probe else 0)
+            each = probe.each if probe else ()
+            size.update(names=1, probes_per_second=sum(-(-1_000 // one.interval_ms) for one in each))
         elif isinstance(item, Evidence | Distance | Sighting | Flat | Egress):
             size.update(evidence=1)
         elif isinstance(item, Demand | Granted | Shift):

@@ -7,9 +7,10 @@ import time
 from collections.abc import Iterator
 from secrets import randbelow
 
+from federation.probing.echo import HEADER, REPLY6, REQUEST6
 from gateways.bench.window import Period
 from gateways.probe.burst import FRAGMENTS, echo_socket
-from gateways.probe.echo import HEADER, IP_HEADER, MTU_DISCOVER, REPLY, REQUEST
+from gateways.probe.echo import IP_HEADER, MTU_DISCOVER
 
 SEQUENCES = 1 << 16
 BUFFER = 8 << 20
@@ -77,7 +78,7 @@ class Pour:
     def _send(self, room: int) -> int:
         for count in range(room):
             self._sequence = (self._sequence + 1) % SEQUENCES
-            HEADER.pack_into(self._packet, 0, REQUEST, 0, 0, self._mark, self._sequence)
+            HEADER.pack_into(self._packet, 0, REQUEST6, 0, 0, self._mark, self._sequence)
             try:
                 self._port.send(self._packet)
             except OSError:
@@ -90,7 +91,7 @@ class Pour:
             while True:
                 data = self._port.recv(HEADER.size)
                 kind, _, _, mark, sequence = HEADER.unpack_from(data)
-                begin = self._sent.pop(sequence, None) if (kind, mark) == (REPLY, self._mark) else None
+                begin = self._sent.pop(sequence, None) if (kind, mark) == (REPLY6, self._mark) else None
                 if begin is not None:
                     yield time.monotonic() - begin
 

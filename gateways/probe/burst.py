@@ -7,7 +7,8 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 
 from federation.model.errors import InputError
-from gateways.probe.echo import HEADER, ICMP6_FILTER, IP_HEADER, MTU_DISCOVER, PROBE, REPLY, REQUEST, only
+from federation.probing.echo import HEADER, REPLY6, request6
+from gateways.probe.echo import ICMP6_FILTER, IP_HEADER, MTU_DISCOVER, PROBE, only
 
 WHOLE_OR_NOT = PROBE
 FRAGMENTS = 0
@@ -24,7 +25,7 @@ def echo_socket() -> socket.socket:
         raise InputError(
             f"echoes cannot be sent: {error.strerror}; run it as root or with CAP_NET_RAW", "E122"
         ) from None
-    port.setsockopt(socket.IPPROTO_ICMPV6, ICMP6_FILTER, only(REPLY))
+    port.setsockopt(socket.IPPROTO_ICMPV6, ICMP6_FILTER, only(REPLY6))
     port.setblocking(False)
     return port
 
@@ -49,7 +50,7 @@ class Burst:
         self._port.setsockopt(socket.IPPROTO_IPV6, MTU_DISCOVER, FRAGMENTS if fragments else WHOLE_OR_NOT)
         mark, sent, answers = secrets.randbelow(1 << 16), dict[tuple[str, int], float](), Answers()
         for place, size in enumerate(sizes):
-            packet = HEADER.pack(REQUEST, 0, 0, mark, place).ljust(size - IP_HEADER, b"\0")
+            packet = request6(mark, place).ljust(size - IP_HEADER, b"\0")
             for address in addresses:
                 try:
                     self._port.sendto(packet, (address, 0))
@@ -69,5 +70,5 @@ class Burst:
                 continue
             kind, _, _, seen, place = HEADER.unpack_from(data)
             begin = sent.get((source[0], place))
-            if kind == REPLY and seen == mark and begin is not None:
+            if kind == REPLY6 and seen == mark and begin is not None:
                 answers.setdefault((source[0], place), time.monotonic() - begin)

@@ -11,14 +11,13 @@ import struct
 import time
 from collections.abc import Callable, Mapping
 
+from federation.probing.echo import HEADER, REPLY6, request6
 from gateways.probe.paths import Now, Paths
 from gateways.probe.sizes import LEAST, Need, Probe, Sizes
 from gateways.probe.trips import Trip
 
 log = logging.getLogger("probe")
 
-REQUEST, REPLY = 128, 129
-HEADER = struct.Struct("!BBHHH")
 ICMP6_FILTER, ICMP6_FILTER_SIZE = 1, 32
 PKTINFO = struct.Struct("=16sI")
 """in6_pktinfo: an own address (none: the kernel chooses) and a device's index (ipv6(7))."""
@@ -59,7 +58,7 @@ class EchoProber:
             return
         with port:
             port.setblocking(False)
-            port.setsockopt(socket.IPPROTO_ICMPV6, ICMP6_FILTER, only(REPLY))
+            port.setsockopt(socket.IPPROTO_ICMPV6, ICMP6_FILTER, only(REPLY6))
             port.setsockopt(socket.IPPROTO_IPV6, MTU_DISCOVER, PROBE)
             loop = asyncio.get_running_loop()
             loop.add_reader(port, self._receive, port)
@@ -91,7 +90,7 @@ class EchoProber:
         for address in due:
             now = _now()
             try:
-                send(port, HEADER.pack(REQUEST, 0, 0, self._marks.small(address), sequence), address)
+                send(port, request6(self._marks.small(address), sequence), address)
                 self.paths.sent(address, sequence, now)
             except OSError:
                 self.paths.unsent(address, sequence, now)
@@ -109,7 +108,7 @@ class EchoProber:
         return None if patience is None else Need(patience, busy)
 
     def _padded(self, probe: Probe) -> bytes:
-        header = HEADER.pack(REQUEST, 0, 0, self._marks.large(probe.address), probe.sequence)
+        header = request6(self._marks.large(probe.address), probe.sequence)
         return header.ljust(probe.size - IP_HEADER, b"\0")
 
     def _receive(self, port: socket.socket) -> None:
@@ -121,9 +120,9 @@ class EchoProber:
                     continue
                 kind, _, _, mark, sequence = HEADER.unpack_from(data)
                 key, sized = self._marks.of(source[0], mark)
-                if kind == REPLY and sized:
+                if kind == REPLY6 and sized:
                     self.sizes.answered(key, sequence)
-                elif kind == REPLY:
+                elif kind == REPLY6:
                     self.paths.answered(key, sequence, now)
         self._tell()
 

@@ -144,7 +144,8 @@ def test_defaults_are_filled_in(server: ApiServer) -> None:
         "POST", path(kind, "v1alpha1") + "?dryRun=All", document(kind, GOOD["GlobalName"] | {"probe": {}})
     )
     assert answer["spec"]["ttl"] == 30
-    assert answer["spec"]["probe"] == {"port": 0, "intervalMs": 1000, "timeoutMs": 1000, "unhealthy": 3, "healthy": 2}
+    numbers = {"port": 0, "intervalMs": 1000, "timeoutMs": 1000, "unhealthy": 3, "healthy": 2}
+    assert answer["spec"]["probe"] == {"method": "GET", "verify": "system", **numbers}
 
 
 def test_the_member_of_a_drain_cannot_be_changed(server: ApiServer) -> None:

@@ -72,6 +72,46 @@ STEERING: dict[str, tuple[Spec, str, str]] = {
         'field "spec.prices": from us-east to * stands there twice',
         "spec.prices: Invalid value: a pair of regions stands there twice",
     ),
+    "a probe of no kind": (
+        {"probe": {"kind": "udp"}},
+        "Invalid enum value 'udp' - at `$.spec.probe.kind`",
+        'spec.probe.kind: Unsupported value: "udp"',
+    ),
+    "a status that is none": (
+        {"probe": {"path": "/", "statuses": ["2xx"]}},
+        "Expected `str` matching regex '^[1-5][0-9]{2}(-[1-5][0-9]{2})?$' - at `$.spec.probe.statuses[0]`",
+        'spec.probe.statuses[0]: Invalid value: "2xx": spec.probe.statuses[0] in body should match',
+    ),
+    "a program without a name": (
+        {"probe": {"kind": "exec"}},
+        'field "spec.probe.command": kind exec needs the name that the operator gave to a program',
+        "spec.probe: Invalid value: command: kind exec needs one, and no other kind has one",
+    ),
+    "a name of a program that is not asked for": (
+        {"probe": {"command": "own"}},
+        'field "spec.probe.command": only used with kind exec',
+        "spec.probe: Invalid value: command: kind exec needs one, and no other kind has one",
+    ),
+    "a path that is none": (
+        {"probe": {"path": "up"}},
+        """field "spec.probe.path": 'up' must begin with "/" and hold printable ASCII without spaces""",
+        'must begin with "/" and hold printable ASCII without spaces',
+    ),
+    "more probes than there are": (
+        {"probes": [{}] * 9},
+        "Expected `array` of length <= 8 - at `$.spec.probes`",
+        "spec.probes: Too many: 9: must have at most 8 items",
+    ),
+    "a need that is none": (
+        {"probes": [{}], "need": "most"},
+        "Invalid enum value 'most' - at `$.spec.need`",
+        "must be all, any or a number from 1 to 8",
+    ),
+    "a need of nobody": (
+        {"probes": [{}], "need": 0},
+        "Expected `int` >= 1 - at `$.spec.need`",
+        "must be all, any or a number from 1 to 8",
+    ),
 }
 """Of a TrafficPolicy and of a GlobalName alike."""
 

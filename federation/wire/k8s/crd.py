@@ -285,11 +285,15 @@ def structural(schema: Json, defs: Json, defaults: bool) -> Json:
     if "$ref" in schema:
         return _referred(schema, defs, defaults)
     if "anyOf" in schema:
-        kept = next(part for part in schema["anyOf"] if part.get("type") != "null")
+        kept, *more = [part for part in schema["anyOf"] if part.get("type") != "null"]
+        if more:
+            return {"x-kubernetes-int-or-string": True, "description": schema["description"]} | (
+                {"nullable": True} if defaults else {}
+            )
         return structural(kept, defs, defaults) | ({"nullable": True} if defaults else {})
     made = {key: value for key, value in schema.items() if _plain(key) and value != []}
     if "enum" in schema:
-        made["type"] = "string"
+        made |= {"enum": list(made["enum"]), "type": "string"}
     if "properties" in schema:
         made["properties"] = {name: structural(part, defs, defaults) for name, part in schema["properties"].items()}
     for key in ("items", "additionalProperties"):

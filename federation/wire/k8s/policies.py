@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from federation.model import policy as model
-from federation.model.names import LABEL_MAX
+from federation.model.names import LABEL_MAX, NAME_MAX
+from federation.model.probes import SERVICE_MAX
 from federation.model.resilience import RetryOn
 
 TERM_MAX = 400
@@ -66,11 +67,29 @@ class ReturnSpec(Struct, frozen=True):
     seconds: Annotated[int, within(model.RETURN_SECONDS, "Seconds between two steps.")] = 10
 
 
-class ProbeSpec(Struct, frozen=True, kw_only=True, rename="camel"):
-    """A health probe: an HTTP GET of `path` (200 to 399 is healthy), or without one a TCP connection."""
+_KIND = "What is tried; grpcs is grpc inside TLS; unset: http with a path, tcp without."
+_STATUS = "[1-5][0-9]{2}"
+_STATUSES = "Statuses that are healthy, such as 200-299 or 404; none: 200-399."
+_VERIFY = "system: the certificate must be for serverName below the system's roots; none: any will do."
+_COMMAND = "With exec, at DNS servers: what their operator calls the program (--probe-command)."
+_TEXT = model.PROBE_TEXT_MAX
+Status = Annotated[str, Meta(pattern=f"^{_STATUS}(-{_STATUS})?$")]
 
+
+class ProbeSpec(Struct, frozen=True, kw_only=True, rename="camel"):
+    """A health probe; what each kind takes and when it passes: federation/probing/README.md."""
+
+    kind: Annotated[model.Kind, Meta(description=_KIND)] | None = None
     port: Annotated[int, within(model.PROBE_PORT, "Port that is probed; 0 is the endpoint's own.")] = 0
-    path: Annotated[str, Meta(max_length=model.PROBE_PATH_MAX, description="Path of the GET; none: TCP only.")] = ""
+    path: Annotated[str, Meta(max_length=model.PROBE_PATH_MAX, description="Path of the request.")] = ""
+    method: Annotated[Literal["GET", "HEAD"], Meta(description="Of the request.")] = "GET"
+    statuses: Annotated[list[Status], Meta(max_length=model.PROBE_STATUSES_MAX, description=_STATUSES)] = []
+    body: Annotated[str, Meta(max_length=_TEXT, description="Text in the first 64 KiB of the answer's content.")] = ""
+    host: Annotated[str, Meta(max_length=NAME_MAX, description="Host header; unset: the name that is probed for.")] = ""
+    server_name: Annotated[str, Meta(max_length=NAME_MAX, description="Name asked for in TLS; unset: the same.")] = ""
+    verify: Annotated[Literal["system", "none"], Meta(description=_VERIFY)] = "system"
+    service: Annotated[str, Meta(max_length=SERVICE_MAX, description="With grpc and grpcs; unset: the server.")] = ""
+    command: Annotated[str, Meta(max_length=LABEL_MAX, description=_COMMAND)] = ""
     interval_ms: Annotated[int, within(model.PROBE_INTERVAL_MS, "Milliseconds from probe to probe.")] = 1_000
     timeout_ms: Annotated[int, within(model.PROBE_TIMEOUT_MS, "Milliseconds that a probe may take.")] = 1_000
     unhealthy: Annotated[int, within(model.PROBE_COUNT, "Failures in a row that take the target away.")] = 3
@@ -182,6 +201,9 @@ _WEIGHTS = "Parts by region, instead of order and cost."
 _DRAIN = "Regions that get nothing while anyone else is ready."
 _PRICES = "What a gigabyte costs from region to region."
 _PRICE_MS = "How many milliseconds of round trip one whole unit of currency for a gigabyte is worth."
+_PROBES = "Several probes, instead of one."
+_NEED = "How many of the probes must pass: all, any or a number; unset: all."
+Need = Annotated[int, Meta(ge=1, le=model.PROBES_MAX)] | Literal["all", "any"]
 _RESIDENCY = "Only members in these regions are ever used."
 
 
@@ -199,6 +221,8 @@ class SteeringSpec(Struct, frozen=True, kw_only=True, rename=spoken):
     most: Annotated[dict[str, Percent], Meta(max_length=_FEW, description="Most per cent for a region.")] = {}
     ramp: ReturnSpec | None = None
     probe: ProbeSpec | None = None
+    probes: Annotated[list[ProbeSpec], Meta(max_length=model.PROBES_MAX, description=_PROBES)] = []
+    need: Annotated[Need, Meta(description=_NEED)] | None = None
 
 
 _CAPACITY = "Requests per second that one ready endpoint can take; unset: unknown."

@@ -3,6 +3,7 @@
 from msgspec import Struct
 
 from federation.model.duration import FORM
+from federation.model.policy import PROBES_MAX
 from federation.wire.k8s.routing import KINDS, WITH_OTHERWISE
 
 _LABEL = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
@@ -66,6 +67,12 @@ _STEERING: dict[str, tuple[Rule, ...]] = {
         Rule(
             check="size(self) == 0 || self.exists(region, self[region] > 0)",
             message="all are 0: give at least one region a weight above 0",
+        ),
+    ),
+    "need": (
+        Rule(
+            check=f"type(self) == int ? self >= 1 && self <= {PROBES_MAX} : self in ['all', 'any']",
+            message=f"must be all, any or a number from 1 to {PROBES_MAX}",
         ),
     ),
     "prices": (
@@ -223,6 +230,12 @@ TYPES: dict[str, tuple[Rule, ...]] = {
         Rule(
             check="self.action != 'fallback' || (has(self.fallback) && self.fallback != '')",
             message="fallback: action fallback needs the name of a service of the same namespace",
+        ),
+    ),
+    "ProbeSpec": (
+        Rule(
+            check="(has(self.kind) && self.kind == 'exec') == (has(self.command) && self.command != '')",
+            message="command: kind exec needs one, and no other kind has one",
         ),
     ),
     "AffinitySpec": (

@@ -3,8 +3,10 @@
 from collections.abc import Iterable, Sequence
 
 from federation.model.names import is_label
-from federation.model.policy import is_path, is_region, is_target, is_term, is_token
-from federation.wire.k8s.policies import AffinitySpec, PanicSpec, PriceSpec, SteeringSpec, TrafficPolicySpec
+from federation.model.policy import Probe, is_region, is_target, is_term, is_token
+from federation.model.probes import probe_fault
+from federation.wire.k8s.policies import AffinitySpec, PanicSpec, PriceSpec, SteeringSpec, TrafficPolicySpec, spoken
+from federation.wire.k8s.wishes import probe_of
 
 SHOWN = 80
 """Characters of a wrong text that are repeated."""
@@ -31,7 +33,13 @@ def policy_fault(spec: TrafficPolicySpec, name: str) -> str | None:
             return f'field "spec.{field}.to": "{portion.to[:SHOWN]}" names nobody: {TARGETS}'
         if spec.residency and is_region(portion.to) and portion.to not in spec.residency:
             return f'field "spec.{field}.to": "{portion.to}" is not in spec.residency'
-    return steering_fault(spec) or _panic_fault(spec, name) or _affinity_fault(spec.affinity) or _waits_fault(spec)
+    return (
+        steering_fault(spec)
+        or _program_fault(spec)
+        or _panic_fault(spec, name)
+        or _affinity_fault(spec.affinity)
+        or _waits_fault(spec)
+    )
 
 
 def _lists_fault(spec: SteeringSpec) -> str | None:
@@ -69,9 +77,23 @@ def _bounds_fault(spec: SteeringSpec) -> str | None:
 
 
 def _probe_fault(spec: SteeringSpec) -> str | None:
-    if spec.probe is not None and spec.probe.path and not is_path(spec.probe.path):
-        path = spec.probe.path
-        return f'field "spec.probe.path": {path!r} must begin with "/" and hold printable ASCII without spaces'
+    if spec.probe is not None and spec.probes:
+        return 'field "spec.probes": give probe or probes, not both'
+    if spec.need is not None and not spec.probes:
+        return 'field "spec.need": only used with probes'
+    probe = probe_of(spec)
+    fault = None if probe is None else probe_fault(probe)
+    if fault is None:
+        return None
+    field, why = fault
+    return f'field "spec.{spoken(field if spec.probes else f"probe.{field}")}": {why}'
+
+
+def _program_fault(spec: TrafficPolicySpec) -> str | None:
+    probe = probe_of(spec) or Probe()
+    if any(one.way == "exec" for one in probe.each):
+        field = "probes" if spec.probes else "probe.kind"
+        return f'field "spec.{field}": exec is for GlobalNames: node agents run no programs'
     return None
 
 

@@ -13,6 +13,7 @@ from federation.wire.k8s.policies import (
     BudgetSpec,
     OutlierSpec,
     PortionSpec,
+    ProbeSpec,
     RateLimitSpec,
     RetriesSpec,
     SteeringSpec,
@@ -39,9 +40,23 @@ def wish_of(spec: SteeringSpec) -> Wish:
         least={region: percent * _PPM for region, percent in spec.least.items()} or None,
         most={region: percent * _PPM for region, percent in spec.most.items()} or None,
         ramp=_said(spec.ramp, lambda one: model.Ramp(one.percent, one.seconds)),
-        probe=_said(spec.probe, lambda one: model.Probe(**structs.asdict(one))),
+        probe=probe_of(spec),
     )
     return over(_proxied(spec), steering) if isinstance(spec, TrafficPolicySpec) else steering
+
+
+def probe_of(spec: SteeringSpec) -> model.Probe | None:
+    """The probe, one of several parts where `probes` are said."""
+    if not spec.probes:
+        return _said(spec.probe, _probe)
+    need = spec.need if isinstance(spec.need, int) else int(spec.need == "any")
+    return model.Probe(parts=tuple(map(_probe, spec.probes)), need=need)
+
+
+def _probe(spec: ProbeSpec) -> model.Probe:
+    statuses = (one.partition("-") for one in spec.statuses)
+    ranges = tuple(model.Range(int(low), int(high or low)) for low, _, high in statuses)
+    return model.Probe(**{**structs.asdict(spec), "kind": spec.kind or "", "statuses": ranges})
 
 
 def _proxied(spec: TrafficPolicySpec) -> Wish:

@@ -10,7 +10,7 @@ from federation.model.names import ServiceKey
 from federation.model.policy import Policy, Probe, Ramp
 from federation.model.record import Endpoint
 from federation.model.standing import Standing
-from gateways.daemon import targets_of
+from gateways.checking import targets_of
 from gateways.evidence import Evidence
 from gateways.plan_import import plan_import
 from gateways.planner import Planner

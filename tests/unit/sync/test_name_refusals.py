@@ -96,7 +96,8 @@ BAD: dict[str, tuple[Resource, str]] = {
     ),
     "a path that splits the request": (
         named(probe=Probe(path="/a HTTP/1.1\r\nHost: b")),
-        f"E120 {WHERE}: probe path '/a HTTP/1.1\\r\\nHost: b' is no path; last good kept",
+        f"E120 {WHERE}: probe path: '/a HTTP/1.1\\r\\nHost: b' must begin with \"/\" and hold printable ASCII without spaces; "
+        "last good kept",
     ),
     "the same region again and again": (
         named(order=("eu",) * 101),

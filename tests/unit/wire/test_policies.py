@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from federation.model.errors import InputError
-from federation.model.policy import Affinity, Panic, Portion, Price, Probe, Ramp
+from federation.model.policy import Affinity, Panic, Portion, Price, Probe, Ramp, Range
 from federation.model.resilience import Breakers, Outlier, RateLimit, Retries, SlowStart, Timeouts
 from federation.model.wish import Wish
 from federation.wire.k8s.policies import SteeringSpec
@@ -34,6 +34,27 @@ SAID = {  # as users write it -> what it means
     "affinity: {by: cookie, name: seat, seconds: 600}": Wish(affinity=Affinity("cookie", "seat", 600)),
     "return: {percent: 20, seconds: 5}": Wish(ramp=Ramp(20, 5)),
     "probe: {path: /healthz}": Wish(probe=Probe(path="/healthz")),
+    "probe: {kind: https, path: /up, statuses: ['200', 301-399], body: ready, host: a.example, serverName: b.example, verify: none}": Wish(
+        probe=Probe(
+            kind="https",
+            path="/up",
+            statuses=(Range(200, 200), Range(301, 399)),
+            body="ready",
+            host="a.example",
+            server_name="b.example",
+            verify="none",
+        )
+    ),
+    "probe: {kind: http, method: HEAD, port: 8080}": Wish(probe=Probe(kind="http", method="HEAD", port=8_080)),
+    "probe: {kind: grpc, service: shop.Cart, intervalMs: 500}": Wish(
+        probe=Probe(kind="grpc", service="shop.Cart", interval_ms=500)
+    ),
+    "probes: [{kind: icmp}, {path: /up}]": Wish(probe=Probe(parts=(Probe(kind="icmp"), Probe(path="/up")))),
+    "{probes: [{kind: icmp}, {}], need: all}": Wish(probe=Probe(parts=(Probe(kind="icmp"), Probe()))),
+    "{probes: [{kind: icmp}, {}], need: any}": Wish(probe=Probe(parts=(Probe(kind="icmp"), Probe()), need=1)),
+    "{probes: [{kind: icmp}, {}, {port: 9}], need: 2}": Wish(
+        probe=Probe(parts=(Probe(kind="icmp"), Probe(), Probe(port=9)), need=2)
+    ),
     "timeouts: {requestMs: 2000, idleMs: 30000, connectMs: 250}": Wish(
         timeouts=Timeouts(request=2_000, idle=30_000, connect=250)
     ),
@@ -69,7 +90,7 @@ def test_every_field_of_a_wish_can_be_written() -> None:
 def test_a_public_name_takes_what_makes_sense_without_proxies() -> None:
     assert set(SteeringSpec.__struct_encode_fields__) == {
         "order", "threshold", "weights", "drain", "prices", "priceMs", "residency", "minShare", "maxShare", "return",
-        "probe",
+        "probe", "probes", "need",
     }  # fmt: skip
 
 

@@ -1,0 +1,1 @@
+"""Health probes of addresses and their verdicts: the same for node agents and DNS servers."""
