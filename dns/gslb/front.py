@@ -35,11 +35,11 @@ class Front:
         self._itself = Itself()
         self._packed: Packed | None = None
         self._fast: PacketPath | None = None
-        self.path = _path(wanted, limits)
+        self.path = _path(wanted)
         if self.path == "rust":
             from gslb.packet import PacketPath
 
-            self._fast = PacketPath(self.answer)
+            self._fast = PacketPath(self.answer, limits)
         self.datagrams = self._fast or Datagrams(self.answer)
         metrics.path.labels(self.path).set(1)
 
@@ -72,7 +72,7 @@ class Front:
         verdict = limiter.judge(address, data[HEADER:end].lower(), found[1], now)
         if verdict == "answer":
             return found[0]
-        metrics.limited.labels("dry" if limiter.limits.dry else verdict).inc()
+        metrics.count_limited("dry" if limiter.limits.dry else verdict)
         if limiter.limits.dry:
             return found[0]
         return truncated(data, end) if verdict == "slip" else None
@@ -81,11 +81,8 @@ class Front:
         return respond(self.steering, data, client, False, now, self._itself)
 
 
-def _path(wanted: Wanted, limits: Limits) -> str:
-    """Rates are limited in Python."""
+def _path(wanted: Wanted) -> str:
     there = find_spec("gslb_packet") is not None
-    if limits.rate and wanted == "rust":
-        raise InputError("--packet-path rust: limits no rates; leave out --rate-limit or the path", "E125")
     if wanted == "rust" and not there:
         raise InputError("--packet-path rust: it is not installed; install the package of dns/packet", "E125")
-    return "rust" if there and wanted != "python" and not limits.rate else "python"
+    return "rust" if there and wanted != "python" else "python"

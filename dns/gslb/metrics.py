@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import dns.name
 import dns.rcode
-from prometheus_client import REGISTRY, Counter, Gauge, Metric
+from prometheus_client import REGISTRY, Gauge, Metric
 from prometheus_client.core import CounterMetricFamily
 from prometheus_client.registry import Collector
 
@@ -19,7 +19,6 @@ from gslb.wire import Reply
 _names = Gauge("isthmus_dns_names", "Names with data in the table")
 age = Gauge("isthmus_handout_age_seconds", "Seconds since the handout in force was made")
 path = Gauge("isthmus_dns_packet_path", "1 for what answers datagrams: rust or python", ["path"])
-limited = Counter("isthmus_dns_limited_total", "Responses over the rate limit, by what was done", ["done"])
 _TARGET = ["host", "member"]
 _up = Gauge("isthmus_dns_target_up", "1 when our probes reach the target over every family that it has", _TARGET)
 _gone = Gauge("isthmus_dns_target_gone", "1 when the target is taken out of the answers of a family", _TARGET)
@@ -32,6 +31,9 @@ class Path(Protocol):
     def responses(self) -> list[tuple[bytes, int, int]]:
         """Responses by the apex of the zone in wire form (empty: none of ours) and code."""
 
+    def limited(self) -> list[int]:
+        """Responses over the rate limit: in a dry run, answered with TC, dropped."""
+
     def datagrams(self) -> tuple[int, int, int]:
         """Datagrams received, handed over, and dropped because too many waited."""
 
@@ -42,21 +44,26 @@ class _Traffic(Collector):
     def __init__(self) -> None:
         self.queries: Counted[str] = Counted()
         self.responses: Counted[tuple[str, int]] = Counted()
+        self.limited: Counted[str] = Counted()
         self.paths: list[Path] = []
 
     def collect(self) -> Iterator[Metric]:
         """What Prometheus sees."""
         queries, responses = Counted(dict(self.queries)), Counted(dict(self.responses))
+        limited = Counted(dict(self.limited))
         handed = dropped = 0
         for one in self.paths:
             received, more, lost = one.datagrams()
             queries["udp"] += received
             handed, dropped = handed + more, dropped + lost
+            limited.update(dict(zip(("dry", "slip", "drop"), one.limited(), strict=True)))
             for apex, code, number in one.responses():
                 responses[text_of(dns.name.from_wire(apex, 0)[0]) if apex else "", code] += number
         yield _family("queries", "Queries by transport", ["transport"], {(key,): n for key, n in queries.items()})
         told = {(zone or "none", _text(code)): number for (zone, code), number in responses.items()}
         yield _family("responses", "Responses by zone and code", ["zone", "rcode"], told)
+        over = {(done,): number for done, number in limited.items()}
+        yield _family("limited", "Responses over the rate limit, by what was done", ["done"], over)
         yield _family("handed_over", "Datagrams that the packet path left to Python", [], {(): handed})
         yield _family("dropped", "Datagrams dropped because too many waited for Python", [], {(): dropped})
 
@@ -80,6 +87,11 @@ def follow(one: Path) -> None:
 def count_queries(transport: str, number: int) -> None:
     """So many more queries over `udp` or `tcp`."""
     _traffic.queries[transport] += number
+
+
+def count_limited(done: str) -> None:
+    """One more response over the rate limit, and what was done: dry, slip, drop."""
+    _traffic.limited[done] += 1
 
 
 def count(reply: Reply) -> None:

@@ -7,6 +7,7 @@ import contextlib
 import os
 import socket
 import time
+from secrets import token_bytes
 
 from gslb_packet import Responder
 
@@ -14,6 +15,7 @@ from gslb import metrics
 from gslb.compiled import change_of, parts_of, stand_of, wire_of
 from gslb.datagrams import TURN, Respond, bound
 from gslb.options import Itself
+from gslb.rrl import NO_LIMITS, Limits
 from gslb.steer import Steering
 
 TAKEN = 32
@@ -26,11 +28,11 @@ OUTCOMES_MAX = 4
 class PacketPath:
     """Answers on every address that it listens on until closed, with a thread for each processor and address."""
 
-    def __init__(self, respond: Respond) -> None:
+    def __init__(self, respond: Respond, limits: Limits = NO_LIMITS) -> None:
         """`respond` is asked what the packet path does not answer by itself."""
         self._respond = respond
         self._threads = len(os.sched_getaffinity(0))
-        self._fast = Responder(self._threads)
+        self._fast = Responder(self._threads, token_bytes(16), limits.rate, limits.slip, limits.dry)
         self._steering: Steering | None = None
         self._secrets: tuple[bytes, ...] = ()
         self._sockets: list[socket.socket] = []

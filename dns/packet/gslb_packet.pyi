@@ -9,7 +9,11 @@ WirePart = tuple[int, WireRRset]
 class Responder:
     """Answers over UDP by its own threads; what it does not answer waits for Python."""
 
-    def __new__(cls, workers: int) -> Responder: ...
+    def __new__(cls, workers: int, key: bytes, rate: int, slip: int, dry: bool) -> Responder:
+        """`rate` responses of one kind a second for one network (0: no limit), of those over it one in `slip` with TC
+        (0: none); `dry` counts them and limits nothing. `key` of 16 bytes mixes the buckets.
+        """
+
     def change(self, change: object) -> None:
         """Put another table into force: the one that is, with this `gslb.compiled.Change`."""
 
@@ -35,6 +39,9 @@ class Responder:
 
     def responses(self) -> list[tuple[bytes, int, int]]:
         """Responses by the apex of the zone (empty: none of ours) and code."""
+
+    def limited(self) -> list[int]:
+        """Responses over the rate limit: in a dry run, answered with TC, dropped."""
 
     def datagrams(self) -> tuple[int, int, int]:
         """Datagrams received, handed over to Python, and dropped because too many waited."""

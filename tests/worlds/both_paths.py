@@ -19,7 +19,7 @@ class BothPaths:
     def __init__(self, steering: Steering, itself: Itself) -> None:
         self.steering = steering
         self._itself = itself
-        self.fast = Responder(1)
+        self.fast = Responder(1, bytes(16), 0, 0, False)
         self.fast.secrets(itself.secrets)
         self.said: Counter[str] = Counter()
         self.put(steering, None)

@@ -68,7 +68,7 @@ fn what_is_asked_is_answered() {
     let mut codes = Vec::new();
     for head in [&b""[..], b"\x01a", b"\x01x", b"\x01x\x02ns", b"\x01x\x03cut", b"\x01x\x02dn", b"\x01S"] {
         match respond(&state, &asked(head, 1), "192.0.2.9".parse().unwrap(), 0, 1, &mut message) {
-            Said::Response(Some(_), code) => codes.push((code, message.bytes[7], message.bytes[9])),
+            Said::Response(Some(_), code, false) => codes.push((code, message.bytes[7], message.bytes[9])),
             _ => panic!("{head:?} is not answered"),
         }
     }

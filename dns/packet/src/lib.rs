@@ -17,6 +17,7 @@ mod name;
 mod names;
 mod places;
 mod query;
+mod rates;
 mod respond;
 #[cfg(feature = "python")]
 mod responder;

@@ -173,8 +173,22 @@ impl Message {
         self.bytes[10..12].copy_from_slice(&self.counts[2].to_be_bytes());
     }
 
+    /// Type, class and name of the question, as it came; empty where there is a header alone.
+    pub fn question(&self) -> &[u8] {
+        &self.bytes[HEADER..self.body]
+    }
+
+    /// Empty with TC, so that who is real comes by TCP (RFC 2181 section 9).
+    pub fn slip(&mut self) {
+        self.bytes.truncate(self.body);
+        self.bytes[2] = QR | TC | self.bytes[2] & 0x01;
+        self.bytes[3] &= 0x10;
+        self.bytes[6..HEADER].fill(0);
+    }
+
     /// A header alone: id, opcode and RD copied (RFC 8906 section 3).
     pub fn bare(&mut self, data: &[u8], code: u8) {
+        self.body = HEADER;
         self.bytes.clear();
         self.bytes.extend_from_slice(&[data[0], data[1], QR | data[2] & 0x79, code, 0, 0, 0, 0, 0, 0, 0, 0]);
     }

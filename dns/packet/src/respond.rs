@@ -33,10 +33,11 @@ pub struct State {
     pub secrets: Vec<Key>,
 }
 
-/// What becomes of a datagram. A response stands in the message; it is counted for this zone and code.
+/// What becomes of a datagram. A response stands in the message; it is counted for this zone and code. The last
+/// says that by a cookie that we made for it the address is no other's.
 pub enum Said<'t> {
     Nothing,
-    Response(Option<&'t Zone>, u8),
+    Response(Option<&'t Zone>, u8, bool),
     Handed(Handed),
 }
 
@@ -72,7 +73,7 @@ pub fn respond<'t>(
 
 fn bare<'t>(data: &[u8], code: u8, out: &mut Message) -> Said<'t> {
     out.bare(data, code);
-    Said::Response(None, code)
+    Said::Response(None, code, false)
 }
 
 fn one<'t>(
@@ -90,7 +91,7 @@ fn one<'t>(
             out.start(data, query, 0);
             out.finish(code, false, false);
             query.edns.inspect(|edns| out.opt(edns, code, &[]));
-            return Said::Response(None, code);
+            return Said::Response(None, code, false);
         }
     };
     let foreign = query.class == CHAOS || (query.class != IN && !state.table.known);
@@ -113,12 +114,14 @@ fn one<'t>(
         Err(handed) => return Said::Handed(handed),
     };
     out.finish(found.code, found.authoritative, found.glue);
+    let mut known = false;
     if let Some(edns) = query.edns {
         let made = cookie.map(|one| cookies::answered(one, address, (now / 1_000) as u32, &state.secrets));
+        known = cookie.zip(made).is_some_and(|(given, made)| given == made);
         let why = if TRANSFERS.contains(&query.kind) { &PROHIBITED } else { &NOT_AUTHORITATIVE };
         close(out, &edns, &given, made, &found, why);
     }
-    Said::Response(found.zone, found.code)
+    Said::Response(found.zone, found.code, known)
 }
 
 /// The options of a query; the code of the response where one is wrong.

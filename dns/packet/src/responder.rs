@@ -20,6 +20,7 @@ use crate::change::{rrset, Change, RRsetSaid};
 use crate::client::unmapped;
 use crate::counts::Counts;
 use crate::message::Message;
+use crate::rates::Limiter;
 use crate::respond::{respond, Said, State};
 use crate::siphash::Key;
 use crate::steer::Outcome;
@@ -42,9 +43,11 @@ pub struct Responder {
 
 #[pymethods]
 impl Responder {
+    /// `rate` responses of one kind a second for one network (0: no limit), of those over it one in `slip` with TC; `key`
+    /// mixes the buckets.
     #[new]
-    fn new(workers: usize) -> Responder {
-        let shared = Arc::new(Shared::new(workers));
+    fn new(workers: usize, key: Key, rate: u64, slip: u64, dry: bool) -> Responder {
+        let shared = Arc::new(Shared::new(workers, Limiter::new(key, rate, slip, dry)));
         Responder { shared, workers, counts: Mutex::default(), threads: Mutex::default() }
     }
 
@@ -85,7 +88,7 @@ impl Responder {
         let (state, mut message) = (self.shared.state.load(), Message::default());
         match respond(&state, data, unmapped(address), now, 0, &mut message) {
             Said::Nothing => Ok(Some(PyBytes::new(py, b"").into_any())),
-            Said::Response(zone, code) => {
+            Said::Response(zone, code, _) => {
                 zone.map_or(&self.shared.nobody, |zone| &zone.counts).add(0, code);
                 Ok(Some(PyBytes::new(py, &message.bytes).into_any()))
             }
@@ -130,6 +133,11 @@ impl Responder {
         let all = all.chain([(Vec::new(), &self.shared.nobody)]);
         all.flat_map(|(apex, counts)| counts.all().into_iter().map(move |(code, count)| (apex.clone(), code, count)))
             .collect()
+    }
+
+    /// Responses over the rate limit: in a dry run, answered with TC, dropped.
+    fn limited(&self) -> [u64; 3] {
+        self.shared.limiter.done()
     }
 
     /// Datagrams received, handed over to Python, and dropped because too many waited.

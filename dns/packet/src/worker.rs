@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::Write;
+use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -17,6 +18,7 @@ use crate::batch::{Batch, Origin};
 use crate::client::unmapped;
 use crate::counts::Counts;
 use crate::message::Message;
+use crate::rates::{Limiter, Told, Verdict};
 use crate::respond::{respond, Said, State};
 
 /// Datagrams that wait for Python at most.
@@ -40,11 +42,12 @@ pub struct Shared {
     pub handed: AtomicU64,
     pub dropped: AtomicU64,
     pub stopping: AtomicBool,
+    pub limiter: Limiter,
     waiting: Mutex<VecDeque<Waiting>>,
 }
 
 impl Shared {
-    pub fn new(workers: usize) -> Shared {
+    pub fn new(workers: usize, limiter: Limiter) -> Shared {
         Shared {
             state: ArcSwap::default(),
             nobody: Arc::new(Counts::new(workers)),
@@ -52,6 +55,7 @@ impl Shared {
             handed: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
             stopping: AtomicBool::new(false),
+            limiter,
             waiting: Mutex::default(),
         }
     }
@@ -120,9 +124,16 @@ impl Worker {
         let said = catch_unwind(AssertUnwindSafe(|| respond(state, data, address, now, turn, message)));
         match said {
             Ok(Said::Nothing) => {}
-            Ok(Said::Response(zone, code)) => {
+            Ok(Said::Response(zone, code, known)) => {
                 zone.map_or(&self.shared.nobody, |zone| &zone.counts).add(self.number, code);
-                batch.reply(at, &mut message.bytes);
+                let apex = zone.map_or(&[][..], |zone| &zone.apex);
+                let verdict = if known { Verdict::Answer } else { self.judged(code, apex, message, address, now) };
+                if verdict == Verdict::Slip {
+                    message.slip();
+                }
+                if verdict != Verdict::Drop {
+                    batch.reply(at, &mut message.bytes);
+                }
             }
             Ok(Said::Handed(_)) | Err(_) => {
                 let waiting = Waiting { data: data.into(), origin: *origin, socket: self.socket.clone() };
@@ -131,5 +142,13 @@ impl Worker {
                 }
             }
         }
+    }
+
+    fn judged(&self, code: u8, apex: &[u8], message: &Message, address: IpAddr, now: u64) -> Verdict {
+        if !self.shared.limiter.limits() {
+            return Verdict::Answer;
+        }
+        let question = message.question().to_ascii_lowercase();
+        self.shared.limiter.judge(address, &Told { code, apex, question: &question }, now)
     }
 }

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import dns.edns
+import dns.flags
 import dns.message
 import dns.query
 import pytest
@@ -17,6 +18,7 @@ from gslb import front
 from gslb.front import Front
 from gslb.library import Responder as Library
 from gslb.options import Itself
+from gslb.rrl import NO_LIMITS, Limits
 from gslb.steer import Steering
 
 from federation.model.errors import InputError
@@ -127,16 +129,27 @@ class Client:
         except BlockingIOError:
             return
 
+    def settled(self, count: Callable[[], int]) -> list[bytes]:
+        """All answers, when there are so many."""
+        found: list[bytes] = []
+
+        def come() -> bool:
+            found.extend(self.answers())
+            return len(found) >= count()
+
+        await_true("all answers are there", come)
+        return found
+
     def close(self) -> None:
         self._socket.close()
 
 
-def within(story: Callable[[Front, Client], Awaitable[None]]) -> None:
+def within(story: Callable[[Front, Client], Awaitable[None]], limits: Limits = NO_LIMITS) -> None:
     """The story on the thread of the event loop: while it does not wait Python answers nothing."""
     built()
 
     async def whole() -> None:
-        found, port = Front(wanted="rust"), free_port()
+        found, port = Front(limits, "rust"), free_port()
         found.datagrams.listen("127.0.0.1", port)
         client = Client(port)
         try:
@@ -171,7 +184,7 @@ def test_too_many_that_wait_for_python_are_dropped_and_the_others_are_answered()
         client.send(slow, 2_000)
         assert client.ask(plain).answer[0].ttl == 300
         fast = found.datagrams._fast
-        await_true("all were received", lambda: fast.datagrams()[0] == 2_001)
+        await_true("all were received", lambda: sum(fast.datagrams()[1:]) == 2_000)
         assert fast.datagrams()[1:] == (1_024, 976)
         answered = 0
         while answered < 1_024:
@@ -180,3 +193,28 @@ def test_too_many_that_wait_for_python_are_dropped_and_the_others_are_answered()
         assert answered == 1_024
 
     within(story)
+
+
+def test_rates_are_limited_but_for_who_has_a_cookie_of_ours() -> None:
+    plain = dns.message.make_query("www.test", "A")
+    bare = dns.edns.GenericOption(dns.edns.OptionType.COOKIE, bytes(8))
+
+    async def story(found: Front, client: Client) -> None:
+        from gslb.packet import PacketPath
+
+        assert isinstance(found.datagrams, PacketPath)
+        found.put(steering(), Itself("", (bytes(16),)))
+        fast = found.datagrams._fast
+        first = client.ask(dns.message.make_query("www.test", "A", use_edns=0, options=[bare]))
+        client.send(plain, 100)
+        whole = [dns.message.from_wire(one) for one in client.settled(lambda: 100 - fast.limited()[2])]
+        cut = [one for one in whole if one.flags & dns.flags.TC]
+        dry, slipped, dropped = fast.limited()
+        assert (dry, slipped, len(whole)) == (0, len(cut), 100 - dropped)
+        assert 80 < slipped + dropped < 97 and abs(slipped - dropped) <= 1
+        assert all(not one.answer and one.question == plain.question for one in cut)
+        known = dns.message.make_query("www.test", "A", use_edns=0, options=[*first.options])
+        client.send(known, 50)
+        assert len(client.settled(lambda: 50)) == 50
+
+    within(story, Limits(5, 2))
