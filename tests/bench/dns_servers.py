@@ -69,7 +69,7 @@ def ours(*options: str) -> Iterator[Serving]:
         zone.write_text(static_zone())
         port = free_port()
         words = ["dns", "serve", "--state", str(home), "--zone-file", str(zone), "--listen", f"127.0.0.1:{port}"]
-        with _running([ISTHMUS, *words, *options], port, "host1.static.test", {}) as serving:
+        with running([ISTHMUS, *words, *options], port, "host1.static.test", {}) as serving:
             yield serving
 
 
@@ -102,7 +102,7 @@ plugins => {{
 """
         )
         program = str(PEERS / "usr/sbin/gdnsd")
-        with _running(
+        with running(
             [program, "-c", str(home), "start"], port, "host1.static.test", {"LD_LIBRARY_PATH": LIBRARIES}
         ) as one:
             yield one
@@ -145,14 +145,15 @@ zone:
 """
         )
         program = str(PEERS / "usr/sbin/knotd")
-        with _running(
+        with running(
             [program, "-c", str(home / "knot.conf")], port, "host1.static.test", {"LD_LIBRARY_PATH": LIBRARIES}
         ) as one:
             yield one
 
 
 @contextmanager
-def _running(command: list[str], port: int, name: str, more: Mapping[str, str]) -> Iterator[Serving]:
+def running(command: list[str], port: int, name: str, more: Mapping[str, str]) -> Iterator[Serving]:
+    """Run this server on one core until it answers for that name, and stop it."""
     pinned = ["taskset", "-c", SERVER_CORE, *command]
     with tempfile.TemporaryFile() as log:
         started = subprocess.Popen(pinned, stdout=log, stderr=log, env={**os.environ, **more})

@@ -20,6 +20,7 @@ from tests.bench import (  # noqa: E402
     answer_time,
     compromised,
     dns_speed,
+    dns_table,
     failover,
     false_alarms,
     flat_speed,
@@ -54,6 +55,7 @@ from tests.bench.row import Row, table, void  # noqa: E402
 MODULES: tuple[ModuleType, ...] = (
     answer_time,
     dns_speed,
+    dns_table,
     failover,
     false_alarms,
     resident,

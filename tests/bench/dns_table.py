@@ -1,0 +1,144 @@
+"""A hundred thousand public names in one DNS server: what another table costs, what it weighs, and what a flood of names
+that are not there does to good clients.
+"""
+
+import contextlib
+import statistics
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from gslb.compiled import change_of
+from gslb.steer import Steering
+from gslb.table import Compiler
+from msgspec import Struct, structs
+
+from federation.model.handout import Steered
+from federation.model.policy import Policy, Probe
+from tests.bench import dns_servers, dns_speed
+from tests.bench.row import Row, quantile, rounded, void
+from tests.worlds.agent_folder import make_folder
+from tests.worlds.ports import free_port
+from tests.worlds.public_cli import ISTHMUS
+from tests.worlds.public_names import ZONE, handout, steered, target
+from tests.worlds.two_members import real
+
+NAMES = ("dns-swap-one", "dns-swap-all", "dns-memory", "dns-flood-p99", "dns-flood-memory")
+COUNT, RUNS = 100_000, 7
+QUIET = Policy(probe=Probe(port=1, interval_ms=60_000, timeout_ms=10))
+GOOD, FLOOD, SECONDS = 1_000, 40_000, 5.0
+"""Queries a second of good clients and of the flood."""
+
+
+def measure(names: tuple[str, ...]) -> list[Row]:
+    """The table alone in this process; memory and flood against real servers."""
+    rows = [_swap(name) for name in names if name.startswith("dns-swap")]
+    rows += [_memory() for name in names if name == "dns-memory"]
+    floods = tuple(name for name in names if name.startswith("dns-flood"))
+    return rows + (_flood(floods) if floods else [])
+
+
+def world(count: int) -> dict[str, Struct]:
+    """A handout of so many public names."""
+    members = [target(one) for one in ("us-east", "us-west", "eu-central")]
+    return handout("us-east", *(steered(f"n{number}.{ZONE}", *members, policy=QUIET) for number in range(count)))
+
+
+def _swap(name: str) -> Row:
+    """From a new handout to a table in force: compiled, told as a change, swapped in."""
+    try:
+        from gslb_packet import Responder
+    except ImportError:
+        return void(name, "ms", "the packet path is not installed")
+    values, compiler, responder = world(COUNT), Compiler(), Responder(1)
+    before: Steering | None = None
+    took: dict[str, list[float]] = {"compile": [], "tell": [], "swap": []}
+    for run in range(RUNS + 1):
+        marks = [time.perf_counter()]
+        table = compiler.compile(_changed(values, run), run + 1)
+        marks.append(time.perf_counter())
+        fresh = Steering(table, {}).after(before)
+        change = change_of(fresh, before if name.endswith("one") else None)
+        marks.append(time.perf_counter())
+        responder.change(change)
+        marks.append(time.perf_counter())
+        before = fresh
+        if run:
+            for part, low, high in zip(took, marks, marks[1:], strict=False):
+                took[part].append(1_000 * (high - low))
+    parts = {part: statistics.median(values) for part, values in took.items()}
+    said = ", ".join(f"{part} {rounded(ms):g}" for part, ms in parts.items())
+    what = "one name of 100,000 is another" if name.endswith("one") else "all 100,000 names are told"
+    return Row(
+        name, rounded(sum(parts.values())), "ms", RUNS, f"{what}; ms: {said}; workers read the last table meanwhile"
+    )
+
+
+def _changed(values: Mapping[str, Struct], run: int) -> dict[str, Struct]:
+    key = next(key for key in values if key.startswith(f"steered/n7.{ZONE}/"))
+    item = values[key]
+    assert isinstance(item, Steered)
+    return {**values, key: structs.replace(item, name=structs.replace(item.name, ttl=30 + run))}
+
+
+@contextlib.contextmanager
+def serving(count: int) -> Iterator[dns_servers.Serving]:
+    """Our server with so many public names, on one core."""
+    with tempfile.TemporaryDirectory() as folder:
+        home = make_folder(Path(folder) / "dns", real("us-east"), "dns", world(count), [])
+        port = free_port()
+        command = [ISTHMUS, "dns", "serve", "--state", str(home), "--listen", f"127.0.0.1:{port}"]
+        with dns_servers.running(command, port, f"n0.{ZONE}", {}) as found:
+            yield found
+
+
+def resident(pid: int) -> float:
+    """Megabytes."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * 4_096 / 1e6
+
+
+def _memory() -> Row:
+    found = []
+    for count in (1, COUNT):
+        with serving(count) as one:
+            found.append(resident(one.pid))
+    note = f"a server with 100,000 public names of three members each: {found[1]:.0f} MB; with one: {found[0]:.0f} MB"
+    return Row("dns-memory", rounded(found[1] - found[0]), "MB", 1, note)
+
+
+def _flood(names: tuple[str, ...]) -> list[Row]:
+    """Good clients alone, then beside a flood of names that are not there."""
+    if not dns_speed.DNSPERF.exists() and subprocess.run(["scripts/peers"], check=False).returncode:
+        return [void(name, "times", "no dnsperf here") for name in names]
+    with serving(1_000) as one, dns_speed.asked("nxdomain") as (random, _), _good() as good:
+        quiet, before = late(one, good), resident(one.pid)
+        flood = threading.Thread(target=lambda: dns_speed.perf(one, random, ["-Q", str(FLOOD), "-l", str(3 * SECONDS)]))
+        flood.start()
+        time.sleep(1.0)
+        beside = late(one, good)
+        flood.join()
+        after = resident(one.pid)
+    said = f"{GOOD} good queries a second beside {FLOOD:,} of random names; p99 alone {rounded(quantile(quiet, 0.99)):g} ms"
+    rows = {
+        "dns-flood-p99": Row("dns-flood-p99", rounded(quantile(beside, 0.99)), "ms", len(beside), said),
+        "dns-flood-memory": Row("dns-flood-memory", rounded(after - before), "MB", 1, f"{before:.0f} MB before"),
+    }
+    return [rows[name] for name in names]
+
+
+@contextlib.contextmanager
+def _good() -> Iterator[Path]:
+    with tempfile.NamedTemporaryFile("w") as file:
+        file.writelines(f"n{number}.{ZONE} A\n" for number in range(1_000))
+        file.flush()
+        yield Path(file.name)
+
+
+def late(server: dns_servers.Serving, file: Path) -> list[float]:
+    """Milliseconds until each answer."""
+    said = dns_speed.perf(server, file, ["-Q", str(GOOD), "-v", "-l", str(SECONDS)])
+    return [float(line.split()[-1]) * 1_000 for line in said.splitlines() if line.startswith("> ")]
