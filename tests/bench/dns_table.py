@@ -53,7 +53,7 @@ def _swap(name: str) -> Row:
         from gslb_packet import Responder
     except ImportError:
         return void(name, "ms", "the packet path is not installed")
-    values, compiler, responder = world(COUNT), Compiler(), Responder(1)
+    values, compiler, responder = world(COUNT), Compiler(), Responder(1, bytes(16), 0, 0, False)
     before: Steering | None = None
     took: dict[str, list[float]] = {"compile": [], "tell": [], "swap": []}
     for run in range(RUNS + 1):
