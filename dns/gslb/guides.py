@@ -30,6 +30,9 @@ class Atlas(Struct, frozen=True):
 
 NO_ATLAS = Atlas()
 
+NODES_LEAST = 64
+"""Nodes that nobody has any more are forgotten when there are so many more than twice those in use."""
+
 
 class Guide(Struct, frozen=True):
     """One node: a number by address (`maps`: the smallest that any has counts) and what each number stands for."""
@@ -46,10 +49,10 @@ class Guide(Struct, frozen=True):
 
 
 class Guides(Struct, frozen=True):
-    """The nodes of one tree that look at the client, in order."""
+    """The nodes of one tree that look at the client, in order; `blind`: one asks where it is, and no file says."""
 
     guides: tuple[Guide, ...] = ()
-    problems: tuple[str, ...] = ()
+    blind: bool = False
 
     def marks(self, client: Client) -> tuple[tuple[int, ...], int]:
         """By guide the number where this client stands; and the bits of its address that say so."""
@@ -87,25 +90,29 @@ class Guiding:
         self.atlas = atlas
         self._nodes: dict[tuple[str, AnyNode], Guide | None] = {}
         self._kept: dict[str, tuple[Routing, Guides]] = {}
+        self._most = NODES_LEAST
 
     def of(self, trees: Mapping[str, Routing]) -> dict[str, Guides]:
-        """By the host of each tree."""
+        """By the host of each tree. What costs is the trees that are others than before."""
         before, self._kept = self._kept, {}
-        nodes, self._nodes = self._nodes, {}
         for host, tree in trees.items():
             kept = before.get(host)
-            for one in tree.nodes.items():
-                if one not in self._nodes:
-                    self._nodes[one] = nodes[one] if one in nodes else _guide(*one, self.atlas)
             self._kept[host] = kept if kept is not None and kept[0] is tree else (tree, self._guides(tree))
+        if len(self._nodes) > self._most:
+            used = {one for tree in trees.values() for one in tree.nodes.items()}
+            self._nodes = {one: guide for one, guide in self._nodes.items() if one in used}
+            self._most = NODES_LEAST + 2 * len(self._nodes)
         return {host: guides for host, (_, guides) in self._kept.items()}
 
     def _guides(self, tree: Routing) -> Guides:
-        made = [self._nodes[one] for one in tree.nodes.items()]
-        asking = [name for name, node in tree.nodes.items() if isinstance(node, Geo | Proximity)]
-        blind = () if self.atlas.geo else asking
-        problems = tuple(f'policy "{name}": where clients are is not known: start with --geo FILE' for name in blind)
-        return Guides(tuple(guide for guide in made if guide is not None), problems)
+        made = [self._made(one) for one in tree.nodes.items()]
+        blind = not self.atlas.geo and any(isinstance(node, Geo | Proximity) for node in tree.nodes.values())
+        return Guides(tuple(guide for guide in made if guide is not None), blind)
+
+    def _made(self, one: tuple[str, AnyNode]) -> Guide | None:
+        if one not in self._nodes:
+            self._nodes[one] = _guide(*one, self.atlas)
+        return self._nodes[one]
 
 
 def _guide(name: str, node: AnyNode, atlas: Atlas) -> Guide | None:

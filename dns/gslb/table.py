@@ -78,7 +78,6 @@ class Compiler:
         subnets = self._subnets(own, places.values())
         ours = {host: steered[host] for hosts in served.values() for host in hosts}
         guides = self._guiding.of({host: item.name.routing for host, item in ours.items() if item.name.routing})
-        blind = [f'name "{host}": {line}' for host, one in guides.items() for line in one.problems]
         return Table(
             zones={apex: zone.with_names(served.get(apex, ())) for apex, zone in zones.items()},
             serial=serial,
@@ -92,7 +91,7 @@ class Compiler:
             witnesses=_witnesses(own, values.values()),
             guides=guides,
             latencies=self._guiding.atlas.latencies,
-            problems=(*problems, *shadowed, *subnets.problems, *blind, *_of_headless(headless.values())),
+            problems=(*problems, *shadowed, *subnets.problems, *_blind(guides), *_of_headless(headless.values())),
         )
 
     def _imported(self, values: Iterable[Struct]) -> list[Piece]:
@@ -118,6 +117,14 @@ class Compiler:
         if self._mapped is None or self._mapped[0] != (own, ranges):
             self._mapped = ((own, ranges), compile_subnets(own, places, self._lines))
         return self._mapped[1]
+
+
+def _blind(guides: Mapping[str, Guides]) -> list[str]:
+    hosts = sorted(host for host, one in guides.items() if one.blind)
+    if not hosts:
+        return []
+    more = f" and {len(hosts) - 1} more" if len(hosts) > 1 else ""
+    return [f'name "{hosts[0]}"{more}: the tree asks where clients are, which is not known: start with --geo FILE']
 
 
 def _told(values: Iterable[Struct]) -> dict[ServiceKey, _Told]:

@@ -8,7 +8,7 @@ import dns.rcode
 import pytest
 from gslb.client import Client, client_of
 from gslb.geo import read_geo
-from gslb.guides import Atlas, Guiding, by_distance, distance
+from gslb.guides import NODES_LEAST, Atlas, Guiding, by_distance, distance
 from gslb.latencies import parse_latencies
 from gslb.packed import Packed
 from gslb.steer import Evidence, Steering
@@ -122,7 +122,9 @@ def test_geo_by_ipv6_and_its_family_of_targets(atlas: Atlas) -> None:
 
 def test_without_a_file_all_go_to_otherwise_and_it_is_told() -> None:
     table = table_of(name_of(("world", WORLD)))
-    assert table.problems == (f'name "{SHOP}": policy "world": where clients are is not known: start with --geo FILE',)
+    assert table.problems == (
+        f'name "{SHOP}": the tree asks where clients are, which is not known: start with --geo FILE',
+    )
     assert addresses(ask(Steering(table, {}), "10.1.2.3")) == [EAST]
 
 
@@ -247,6 +249,14 @@ def test_equal_nodes_are_mapped_once(atlas: Atlas) -> None:
     again = guiding.of({"a": trees["a"], "c": Routing("world", {"world": WORLD})})
     assert again["a"] is found["a"]
     assert one_of(again["c"].guides) is one_of(found["a"].guides)
+
+
+def test_nodes_that_nobody_has_any_more_are_forgotten(atlas: Atlas) -> None:
+    guiding = Guiding(atlas)
+    for number in range(500):
+        nets = structs.replace(NETS, otherwise=(f"member/m{number}",))
+        guiding.of({"a": Routing("nets", {"nets": nets})})
+    assert len(guiding._nodes) <= NODES_LEAST + 3
 
 
 def one_of(found: Iterable[object]) -> object:
