@@ -33,6 +33,7 @@ ITSELF = Itself("ams-1", SECRETS)
 SIX, NONE, NEW = f"six.{FEDERATED}", f"none.{FEDERATED}", f"new.{FEDERATED}"
 MANY = "".join(f"many A 192.0.2.{n}\nmany MX {n} Mail{n}\nmail{n} A 198.51.100.{n}\n" for n in range(1, 60))
 SOME = "".join(f"some MX {n} mail{n}\n" for n in range(1, 20))
+FEW = "".join(f"few NS n{n}.few\nn{n}.few A 192.0.2.{n}\n" for n in range(1, 21))
 CHAIN = "".join(f"c{n} CNAME C{n + 1}\n" for n in range(20))
 RICH = f"""$ORIGIN Rich.Test.
 $TTL 600
@@ -55,7 +56,8 @@ rp RP mail1 txt.Rich.Test.
 afs AFSDB 1 mail1
 kx KX 1 mail1
 long TXT {" ".join('"' + "x" * 250 + '"' for _ in range(6))}
-svc 60 HTTPS 1 mail1 alpn=h2 ipv4hint=192.0.2.1
+mid TXT {" ".join('"' + "x" * 250 + '"' for _ in range(3))}
+{FEW}svc 60 HTTPS 1 mail1 alpn=h2 ipv4hint=192.0.2.1
 svc 60 HTTPS 2 .
 svc A 192.0.2.33
 hint HTTPS 1 shop.{FEDERATED}. alpn=h2 ipv4hint=192.0.2.1

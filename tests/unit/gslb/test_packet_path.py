@@ -62,6 +62,16 @@ def test_datagrams_of_every_kind() -> None:
         assert both.said[reached], f"no datagram came to {reached}"
 
 
+@pytest.mark.parametrize(("name", "kind"), [("some", "MX"), ("mid", "TXT"), ("x.few", "A"), ("many", "A")])
+def test_what_has_no_room_is_left_out_at_the_same_byte(name: str, kind: str) -> None:
+    both, sizes = BothPaths(busy(), ITSELF), set()
+    for payload in range(500, 1_240):
+        asked = dns.message.make_query(f"{name}.rich.test", kind, use_edns=0, payload=payload, id=7).to_wire()
+        assert both.differs(asked, CLIENT, 0) == ""
+        sizes.add(len(both.of_rust(asked, CLIENT, 0) or b""))
+    assert len(sizes) > 1 and not both.said["handed"]
+
+
 def test_before_the_first_handout_nothing_is_said_not_to_exist() -> None:
     files = busy().table
     both = BothPaths(Steering(structs.replace(files, steered={}, headless={}, known=False), {}), ITSELF)
