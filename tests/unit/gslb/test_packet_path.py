@@ -12,6 +12,7 @@ import dns.rdataset
 import dns.rdatatype
 import pytest
 from gslb.compiled import Change, WireMap, WireRRset, change_of
+from gslb.ranges import NONE
 from gslb.steer import Steering
 from gslb.table import Table
 from msgspec import structs
@@ -95,7 +96,7 @@ def other_ttl(change: Change) -> Change:
 
 
 def _older(rrset: WireRRset, name: bytes) -> WireRRset:
-    return (rrset[0], rrset[1] + (name.startswith(b"\3ptr")), rrset[2])
+    return (rrset[0], rrset[1] + (name.startswith(b"\5mail1")), rrset[2])
 
 
 def uncompressed(change: Change) -> Change:
@@ -105,10 +106,10 @@ def uncompressed(change: Change) -> Change:
 
 
 def elsewhere(change: Change) -> Change:
-    """Clients of every range of IPv4 stand at another place."""
+    """Clients over IPv4 stand nowhere."""
     maps: list[tuple[int, WireMap]] = []
     for number, ((starts, values, bits, v6, v6_values), shared) in change.maps:
-        maps.append((number, ((starts, [one + 1 for one in values], bits, v6, v6_values), shared)))
+        maps.append((number, ((starts, [NONE for _ in values], bits, v6, v6_values), shared)))
     return structs.replace(change, maps=maps)
 
 
