@@ -24,6 +24,9 @@ class Watch:
 
     def __init__(self, outside: Sequence[Address] = (), options: ProbeOptions = NO_OPTIONS) -> None:
         self.findings: dict[Check, Finding] = {}
+        self._table: Table | None = None
+        self._seen: tuple[int, ...] = ()
+        self._last = self._due = 0
         self._bounds = options.bounds
         self._refused: tuple[str, ...] = ()
         self._asked: dict[Check, Asked] = {}
@@ -53,7 +56,7 @@ class Watch:
         self._refused = tuple(left.values())
         servers = (one for one in servers_of(table) if not astray(one[1], ranges, self._bounds))
         self._servers.want({one: _connection(one[1], DNS) for one in servers})
-        self._checks = tuple(checks)
+        self._checks, self._seen = tuple(checks), ()
         owners = {host: item.owner for host, item in table.steered.items()}
         self._targets.want({check: _wanted(check, asked, owners[check.host]) for check, asked in checks.items()})
 
@@ -70,9 +73,15 @@ class Watch:
     def judge(self, table: Table, now: int, words: bool = True) -> bool:
         """Take stock at this Unix millisecond; True when the law is to be told something new.
 
-        `words`: other members' words are fresh.
+        `words`: other members' words are fresh. Where nothing moved and nothing is due nothing is looked at.
         """
+        seen = (words, *(one.changes for one in (self._targets, self._anchors, self._servers)))
+        same = table is self._table and seen == self._seen and self._last <= now
+        if same and not (self._due and now >= self._due):
+            return False
         before, self.findings = self.findings, self._judged(table, now, words)
+        self._table, self._seen, self._last = table, seen, now
+        self._due = due(self.findings.values(), now)
         return {key: one.way for key, one in before.items()} != {key: one.way for key, one in self.findings.items()}
 
     def _judged(self, table: Table, now: int, words: bool) -> dict[Check, Finding]:
@@ -83,8 +92,7 @@ class Watch:
 
     async def until_due(self, events: Sequence[asyncio.Event], now: int, at_most: float) -> None:
         """Wait for one of the events, for age alone to move a finding, or for `at_most` seconds."""
-        settles = due(self.findings.values(), now)
-        left = min(at_most, max(0.0, (settles - now) / 1_000)) if settles else at_most
+        left = min(at_most, max(0.0, (self._due - now) / 1_000)) if self._due else at_most
         waits = [asyncio.ensure_future(event.wait()) for event in events]
         try:
             await asyncio.wait(waits, timeout=left, return_when=asyncio.FIRST_COMPLETED)

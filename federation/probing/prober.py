@@ -32,12 +32,13 @@ UNKNOWN = Verdict()
 
 
 class Prober(Generic[Key]):
-    """`verdicts` by key, of whom there is a first one. `changed` is set when one changed."""
+    """`verdicts` by key, of whom there is a first one. `changed` is set when one changed; `changes` counts them."""
 
     def __init__(self, commands: Mapping[str, Path] = NO_COMMANDS, at_once: int = 0) -> None:
         """`commands` are the programs that probes may name, `at_once` another number than AT_ONCE."""
         self.verdicts: dict[Key, Verdict] = {}
         self.changed = asyncio.Event()
+        self.changes = 0
         self._kept: dict[Key, _Kept] = {}
         self._down: set[Key] = set()
         self._failing: frozenset[Key] | None = frozenset()
@@ -112,6 +113,7 @@ class Prober(Generic[Key]):
             log.info("verdict", extra={"target": str(key), "address": kept.wanted.parts[0].address, "up": verdict.up})
             self._note(key, verdict.up is not False)
         if verdict.up != before.up or fresh.up != seen.up:
+            self.changes += 1
             self.changed.set()
 
     def _note(self, key: Key, up: bool) -> None:
