@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
@@ -66,7 +67,7 @@ class _Family:
 
     def __init__(self, bits: int) -> None:
         self.bits = bits
-        self.starts, self.values = [0], [NONE]
+        self.starts, self.values = array("Q", [0]), array("i", [NONE])
 
     def add(self, first: int, size: int, value: int) -> None:
         """What comes before what is there already is in it: several networks of one first half of an IPv6 address."""
@@ -75,8 +76,8 @@ class _Family:
         if first == self.starts[-1]:
             self.starts.pop()
             self.values.pop()
-        self.starts += (first, first + size)
-        self.values += (value, NONE)
+        self.starts.extend((first, first + size))
+        self.values.extend((value, NONE))
 
 
 def spot_of(record: Any) -> Spot | None:

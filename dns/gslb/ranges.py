@@ -1,5 +1,6 @@
 """Values by address: sorted ranges, and the widest prefix around an address in which the value is the same. Pure."""
 
+from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from ipaddress import ip_address
@@ -8,6 +9,9 @@ from msgspec import Struct
 
 from federation.model.cidr import Network
 from gslb.client import SCOPE, Client
+
+WORD = 64
+"""Bits of the numbers that an array holds."""
 
 NONE = -1
 """The value of addresses that no prefix holds."""
@@ -56,9 +60,10 @@ class Mapped(Struct, frozen=True):
 
 
 def merged(bits: int, starts: Sequence[int], values: Sequence[int]) -> Ranges:
-    """Ranges without neighbours of the same value."""
+    """Ranges without neighbours of the same value: a database has millions, of 12 bytes each."""
     kept = [0, *(at for at in range(1, len(values)) if values[at] != values[at - 1])]
-    return Ranges(bits, [starts[at] for at in kept], [values[at] for at in kept])
+    first = (starts[at] for at in kept)
+    return Ranges(bits, array("Q", first) if bits <= WORD else list(first), array("i", (values[at] for at in kept)))
 
 
 def ranges_of(prefixes: Iterable[Prefix], bits: int) -> Ranges:
