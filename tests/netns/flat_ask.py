@@ -4,6 +4,7 @@ answer a line: the Unix second when it came, and what it says. From the address 
 """
 
 import contextlib
+import errno
 import os
 import selectors
 import socket
@@ -63,7 +64,7 @@ def tell(said: str) -> None:
 
 
 def scan(host: str, source: int, *ports: int) -> None:
-    """A port that refuses is one that was reached: it counts."""
+    """A port that refuses is one that was reached: it counts. That somebody on the way knows no way there does not."""
     for first in range(0, len(ports), TOGETHER):
         waiting = selectors.DefaultSelector()
         for port in ports[first : first + TOGETHER]:
@@ -73,11 +74,17 @@ def scan(host: str, source: int, *ports: int) -> None:
             waiting.register(asked, selectors.EVENT_READ, f"udp:{port}")
         while found := waiting.select(PATIENCE):
             for key, _ in found:
-                print(key.data, flush=True)
                 waiting.unregister(key.fileobj)
+                if said(key.fileobj) in (0, errno.ECONNREFUSED):  # type: ignore[arg-type]
+                    print(key.data, flush=True)
                 key.fileobj.close()  # type: ignore[union-attr]
         for key in list(waiting.get_map().values()):
             key.fileobj.close()  # type: ignore[union-attr]
+
+
+def said(box: socket.socket) -> int:
+    """What came of it: an error's number, or 0."""
+    return box.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
 
 
 def opened(kind: socket.SocketKind, host: str, source: int, port: int) -> socket.socket:
