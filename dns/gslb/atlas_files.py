@@ -14,6 +14,7 @@ from gslb.followed import Followed
 from gslb.geo import GeoTable, read_geo
 from gslb.guides import Atlas
 from gslb.latencies import Latencies, parse_latencies
+from gslb.option_files import option_text
 
 
 class AtlasFiles:
@@ -42,12 +43,7 @@ class AtlasFiles:
 
 
 def _read_latencies(path: Path) -> Latencies:
-    try:
-        return parse_latencies(path.read_text(encoding="utf-8"), str(path))
-    except OSError as error:
-        raise InputError(f"--latencies {path}: {error.strerror}", "E122") from None
-    except UnicodeDecodeError as error:
-        raise InputError(f"--latencies {path}: byte {error.start} is not UTF-8 text", "E122") from None
+    return parse_latencies(option_text("--latencies", path), str(path))
 
 
 class _GeoFile:

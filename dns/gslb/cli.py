@@ -190,17 +190,10 @@ def check(zone_file: tuple[str, ...]) -> None:
 
 def read_subnets(path: Path | None) -> tuple[Line, ...]:
     """The lines of `--subnets`; none without the option. InputError naming file, line and value."""
-    from federation.model.errors import InputError
     from gslb.locality import parse_lines
+    from gslb.option_files import option_text
 
-    if path is None:
-        return ()
-    try:
-        return parse_lines(path.read_text(encoding="utf-8"), str(path))
-    except OSError as error:
-        raise InputError(f"--subnets {path}: {error.strerror}", "E122") from None
-    except UnicodeDecodeError as error:
-        raise InputError(f"--subnets {path}: byte {error.start} is not UTF-8 text", "E122") from None
+    return () if path is None else parse_lines(option_text("--subnets", path), str(path))
 
 
 add_asking(dns)

@@ -118,7 +118,7 @@ class Guiding:
 def _guide(name: str, node: AnyNode, atlas: Atlas) -> Guide | None:
     match node:
         case Geo():
-            return Guide(name, tuple(valued(table, lambda spot: _rule(node, spot)) for table in atlas.geo))
+            return Guide(name, tuple(valued(table, _ruled(node)) for table in atlas.geo))
         case Subnets():
             rules = [(network_of(cidr), at) for at, rule in enumerate(node.rules) for cidr in rule.match]
             return Guide(name, (by_client(rules),))
@@ -130,13 +130,15 @@ def _guide(name: str, node: AnyNode, atlas: Atlas) -> Guide | None:
             return None
 
 
-def _rule(node: Geo, spot: Spot) -> int:
+def _ruled(node: Geo) -> Callable[[Spot], int]:
     """The rule of the narrowest place that one names, with how narrow it is."""
-    for place in spot.places:
-        for at, rule in enumerate(node.rules):
-            if place in rule.match:
-                return WIDTH[place.partition("/")[0]] * RULES + at
-    return NONE
+    rules = {place: at for at, rule in reversed(list(enumerate(node.rules))) for place in rule.match}
+
+    def ruled(spot: Spot) -> int:
+        found = next((place for place in spot.places if place in rules), "")
+        return WIDTH[found.partition("/")[0]] * RULES + rules[found] if found else NONE
+
+    return ruled
 
 
 WIDTH = {"asn": 0, "subdivision": 1, "country": 2, "continent": 3}

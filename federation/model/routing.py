@@ -15,6 +15,9 @@ NODES_MAX = 32
 BRANCHES = Range(1, 32)
 RULES = Range(1, 64)
 MATCHES = Range(1, 256)
+TOGETHER = Range(1, 128)
+"""References of all policies of a tree: they bound what a walk of it costs the DNS servers of other members."""
+
 AT_LEAST = Range(1, 64)
 ANSWERS = Range(1, 8)
 ADDRESSES = Range(1, 8)

@@ -19,6 +19,7 @@ from federation.model.routing import (
     MATCHES,
     NODES_MAX,
     RULES,
+    TOGETHER,
     AnyNode,
     Canary,
     Geo,
@@ -45,6 +46,9 @@ def routing_fault(routing: Routing) -> str:
     """What is wrong with it, naming the policy, the value and what to do; "" for a good one."""
     if not 1 <= len(routing.nodes) <= NODES_MAX:
         return f"{len(routing.nodes)} policies, write 1 to {NODES_MAX}"
+    count = sum(len(branches_of(node)) for node in routing.nodes.values())
+    if count > TOGETHER.high:
+        return f"{count} branches in all policies together, at most {TOGETHER.high}"
     if routing.root not in routing.nodes:
         return f'there is no policy "{routing.root[:80]}" to begin with'
     for name, node in routing.nodes.items():

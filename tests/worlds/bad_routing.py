@@ -96,6 +96,11 @@ ONLY_HERE: dict[str, tuple[Nodes, str]] = {
         [{"name": "a", "static": ["127.0.0.1"]}],
         'policy "a": address "127.0.0.1" lies in 127.0.0.0/8, which is never an endpoint',
     ),
+    "more branches than anybody walks": (
+        [{"name": f"p{n}", "failover": [*(f"r{m}" for m in range(31)), f"policy/p{n + 1}"]} for n in range(4)]
+        + [{"name": "p4", "failover": ["r1"]}],
+        "129 branches in all policies together, at most 128",
+    ),
     "what is no address": (
         [{"name": "a", "static": ["sorry.example.com"]}],
         'policy "a": address "sorry.example.com" is not an IP address',
