@@ -7,14 +7,16 @@ import contextlib
 import socket
 import time
 from collections.abc import Callable
+from functools import partial
 from ipaddress import ip_address
+from typing import Any
 
 from gslb import metrics
 
 TURN = 0.005
 """Seconds for which datagrams are answered before anything else gets its turn."""
 
-DATAGRAM_MAX = 4_096
+DATAGRAM_MAX, CONTROL = 4_096, 64
 RECEIVE_BUFFER = 4 * 1024 * 1024
 """Bytes that wait in the kernel (which may take less): 20,000 queries."""
 
@@ -30,8 +32,8 @@ Respond = Callable[[bytes, str, bool], bytes | None]
 
 
 def bound(host: str, port: int, shared: bool = False) -> socket.socket:
-    """A UDP socket on this address; `shared`: with others of ours that take their part of the datagrams, and each told
-    where a datagram was sent to when it listens on all addresses. OSError when the address cannot be bound.
+    """A UDP socket on this address; `shared`: with others of ours that take their part of the datagrams. One that
+    listens on all addresses is told where each datagram was sent to. OSError when the address cannot be bound.
     """
     family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
     found = socket.socket(family, kind, proto)
@@ -39,7 +41,7 @@ def bound(host: str, port: int, shared: bool = False) -> socket.socket:
         found.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
         found.setsockopt(*MTU_DISCOVER[family], OMIT)
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, shared)
-        found.setsockopt(*PKTINFO[family], shared and ip_address(str(address[0])).is_unspecified)
+        found.setsockopt(*PKTINFO[family], ip_address(str(address[0])).is_unspecified)
         found.bind(address)
     except OSError:
         found.close()
@@ -59,7 +61,10 @@ class Datagrams:
         fresh = bound(host, port)
         fresh.setblocking(False)
         self._sockets.append(fresh)
-        asyncio.get_running_loop().add_reader(fresh, self._drain, fresh)
+        everywhere = ip_address(fresh.getsockname()[0]).is_unspecified
+        receive = partial(_received, fresh) if everywhere else partial(fresh.recvfrom, DATAGRAM_MAX)
+        send = partial(_sent, fresh) if everywhere else fresh.sendto
+        asyncio.get_running_loop().add_reader(fresh, self._drain, receive, send)
 
     def close(self) -> None:
         """Listen no more."""
@@ -68,16 +73,35 @@ class Datagrams:
             one.close()
         self._sockets = []
 
-    def _drain(self, one: socket.socket) -> None:
+    def _drain(self, receive: Receive, send: Send) -> None:
         count, end = 0, time.monotonic() + TURN
         while time.monotonic() < end:
             try:
-                data, address = one.recvfrom(DATAGRAM_MAX)
+                data, origin = receive()
             except OSError:
                 break
             count += 1
-            response = self._respond(data, address[0], False)
+            response = self._respond(data, origin[0], False)
             if response is not None:
                 with contextlib.suppress(OSError):
-                    one.sendto(response, address)
+                    send(response, origin)
         metrics.count_queries("udp", count)
+
+
+Receive = Callable[[], tuple[bytes, Any]]
+Send = Callable[[bytes, Any], object]
+"""A datagram and its origin, which begins with the client's address; and the way back there."""
+
+
+def _received(one: socket.socket) -> tuple[bytes, tuple[str, Any, list[Any]]]:
+    data, told, _, address = one.recvmsg(DATAGRAM_MAX, CONTROL)
+    return data, (address[0], address, [(level, kind, _without_interface(level, info)) for level, kind, info in told])
+
+
+def _sent(one: socket.socket, response: bytes, origin: tuple[str, Any, list[Any]]) -> None:
+    """From the address that was asked (RFC 2181 section 4.1); routes choose the interface."""
+    one.sendmsg([response], origin[2], 0, origin[1])
+
+
+def _without_interface(level: int, info: bytes) -> bytes:
+    return bytes(4) + info[4:] if level == socket.IPPROTO_IP else info[:16] + bytes(4)

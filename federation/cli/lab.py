@@ -227,7 +227,9 @@ def kubectl(folder: Path | None, member: str, arguments: tuple[str, ...]) -> Non
 
 @lab.command()
 @directory_option
-@click.argument("story", type=click.Choice(["journey", "failover", "drain", "steering", "gateways"]), default="journey")
+@click.argument(
+    "story", type=click.Choice(["journey", "failover", "drain", "steering", "gateways", "splits"]), default="journey"
+)
 @click.option("--keep", is_flag=True, help="Leave the lab up at the end.")
 @click.option("--rtt", type=click.FloatRange(0, 10_000), default=None, help="Round trip between all, ms (60, 90, 140).")
 @click.option("--record", type=click.Path(path_type=Path), default=None, help="Where failover writes what it measured.")
@@ -243,13 +245,15 @@ def run(
     output: str,
 ) -> None:
     """Raise the lab, tell a story in it and check every step: the journey of a request, the failover of a region,
-    its drain, how load is steered, or how the gateways of one member stand in for each other.
+    its drain, how load is steered, how the gateways of one member stand in for each other, or how regions lose sight of
+    each other.
     """
     from federation.cli.lab_story import tell
     from federation.lab import errors, steps
     from federation.lab.story.drained import drain
     from federation.lab.story.gateways import gateways
     from federation.lab.story.play import failover
+    from federation.lab.story.splits import splits
     from federation.lab.story.steered import steering
     from federation.lab.up import Options
 
@@ -259,7 +263,7 @@ def run(
         raise errors.bad_argument(f"--record is for the failover story; the {story} records nothing")
     with undoing():
         plays = {"journey": steps.play, "failover": failover(record), "drain": drain, "steering": steering}
-        plays |= {"gateways": gateways}
+        plays |= {"gateways": gateways, "splits": splits}
         options = Options(rtt, kubernetes=kubernetes or "", second=story == "gateways")
         good = tell(place(folder), plays[story], keep, options, output)
     sys.exit(0 if good else 1)

@@ -162,9 +162,13 @@ def policy(back: Return, service: str = WEB, **fields: object) -> Part:
     return Part(f"{service}-policy.yaml", text + more)
 
 
-def public_name(back: Return, healthy: int = HEALTHY) -> Part:
-    """PUBLIC_HOST as a steered name for shop/web; an address that was down needs so many good probes in a row."""
-    return Part("shop-name.yaml", GLOBAL_NAME.format(percent=back.percent, seconds=back.seconds, healthy=healthy))
+def public_name(back: Return, healthy: int = HEALTHY, **fields: object) -> Part:
+    """PUBLIC_HOST as a steered name for shop/web; an address that was down needs so many good probes in a row. More
+    fields of its spec may be said.
+    """
+    text = GLOBAL_NAME.format(percent=back.percent, seconds=back.seconds, healthy=healthy)
+    more = "".join(f"  {name}: {json.dumps(value)}\n" for name, value in fields.items())
+    return Part("shop-name.yaml", text + more)
 
 
 def set_endpoints(cluster: Cluster, listed: Iterable[Listed], service: str = WEB) -> None:
