@@ -152,13 +152,15 @@ zone:
 
 
 @contextmanager
-def running(command: list[str], port: int, name: str, more: Mapping[str, str]) -> Iterator[Serving]:
+def running(
+    command: list[str], port: int, name: str, more: Mapping[str, str], seconds: float = READY_SECONDS
+) -> Iterator[Serving]:
     """Run this server on one core until it answers for that name, and stop it."""
     pinned = ["taskset", "-c", SERVER_CORE, *command]
     with tempfile.TemporaryFile() as log:
         started = subprocess.Popen(pinned, stdout=log, stderr=log, env={**os.environ, **more})
         try:
-            _await_answer(started, port, name)
+            _await_answer(started, port, name, seconds)
             yield Serving(started.pid, port)
         finally:
             started.terminate()
@@ -168,8 +170,8 @@ def running(command: list[str], port: int, name: str, more: Mapping[str, str]) -
             started.wait(5)
 
 
-def _await_answer(started: "subprocess.Popen[bytes]", port: int, name: str) -> None:
-    query, end = dns.message.make_query(name, "A"), time.monotonic() + READY_SECONDS
+def _await_answer(started: "subprocess.Popen[bytes]", port: int, name: str, seconds: float) -> None:
+    query, end = dns.message.make_query(name, "A"), time.monotonic() + seconds
     while time.monotonic() < end and started.poll() is None:
         with suppress(OSError, dns.exception.DNSException):
             if dns.query.udp(query, "127.0.0.1", port=port, timeout=0.2).answer:

@@ -29,6 +29,7 @@ from tests.worlds.two_members import real
 NAMES = ("dns-swap-one", "dns-swap-all", "dns-memory", "dns-flood-p99", "dns-flood-memory")
 COUNT, RUNS = 100_000, 7
 QUIET = Policy(probe=Probe(port=1, interval_ms=60_000, timeout_ms=10))
+START_SECONDS = 120.0
 GOOD, FLOOD, SECONDS = 1_000, 40_000, 5.0
 """Queries a second of good clients and of the flood."""
 
@@ -91,7 +92,7 @@ def serving(count: int) -> Iterator[dns_servers.Serving]:
         home = make_folder(Path(folder) / "dns", real("us-east"), "dns", world(count), [])
         port = free_port()
         command = [ISTHMUS, "dns", "serve", "--state", str(home), "--listen", f"127.0.0.1:{port}"]
-        with dns_servers.running(command, port, f"n0.{ZONE}", {}) as found:
+        with dns_servers.running(command, port, f"n0.{ZONE}", {}, START_SECONDS) as found:
             yield found
 
 
