@@ -39,7 +39,7 @@ def refused(asked: Mapping[Check, Asked], own: str, ranges: tuple[Network, ...],
 
 def astray(address: str, ranges: tuple[Network, ...], bounds: Bounds) -> str:
     """Why nothing of another member's is probed at this address; "": it is. `ranges` are those of our own network."""
-    if inside(address, bounds.allow):
+    if bounds.allow and inside(address, bounds.allow):
         return ""
     own = next((str(network) for network in ranges if inside(address, (network,))), "")
     return forbidden_address(address) or (f"lies in {own}, which is our own network (--probe-allow)" if own else "")

@@ -21,7 +21,7 @@ def why(address: str, member: str = "us-west", probe: Probe | None = None, bound
     """Why a target at this address is not probed by a server of us-east; "": it is."""
     policy = Policy(probe=probe)
     seen = table(handout("us-east", steered(SHOP, target(member, addresses=(address,)), policy=policy)))
-    found = refused(checks_of(seen), "us-east", OWN, bounds)
+    found = refused(checks_of(seen.steered[SHOP]), "us-east", OWN, bounds)
     assert set(found) <= {Check(SHOP, AAAA if ":" in address else A, member)}
     return next(iter(found.values()), "")
 
