@@ -8,6 +8,7 @@ from msgspec import Struct, structs
 from federation.health.guard import Stake, held_back
 from federation.health.merge import cut_off, gone, settles
 from federation.health.verdict import Verdict
+from federation.model.handout import Steered
 from federation.model.names import MemberName
 from federation.model.policy import Probe
 from federation.model.report import TargetReport
@@ -60,15 +61,18 @@ class Asked(Struct, frozen=True):
 
 
 def checks_of(table: Table) -> dict[Check, Asked]:
-    """What to probe and how: of every name, each target's first address of each family; in order."""
+    """What to probe of every name, and how, in order."""
+    return {check: asked for _, item in sorted(table.steered.items()) for check, asked in asked_of(item).items()}
+
+
+def asked_of(item: Steered) -> dict[Check, Asked]:
+    """What to probe of this name and how, in order: each target's first address of each family."""
     found: dict[Check, Asked] = {}
-    for host, item in table.steered.items():
-        probe = item.name.policy.probe or DEFAULT
-        for target in item.targets:
-            for kind in FAMILY:
-                for address in addresses_of(target, kind)[:1]:
-                    check = Check(host, kind, target.candidate.member)
-                    found[check] = Asked(address, probe.each, probe.need)
+    probe = item.name.policy.probe or DEFAULT
+    for target in item.targets:
+        for kind in FAMILY:
+            for address in addresses_of(target, kind)[:1]:
+                found[Check(item.name.host, kind, target.candidate.member)] = Asked(address, probe.each, probe.need)
     return dict(sorted(found.items()))
 
 

@@ -6,16 +6,16 @@ import asyncio
 from collections.abc import Sequence
 
 from federation.model.cidr import Network
-from federation.model.policy import Kind, Probe
+from federation.model.policy import Probe
 from federation.probing.prober import Prober
 from federation.probing.target import Composite, Target
-from gslb.bounds import astray, refused
-from gslb.checks import Address, Asked, Check, Finding, Reach, Server, checks_of, due, judge, servers_of, words_of
+from gslb.bounds import astray
+from gslb.checks import Address, Check, Finding, Reach, Server, due, judge, servers_of, words_of
 from gslb.probe_options import ProbeOptions
+from gslb.probed import Probed
 from gslb.table import Table
 
-DNS, HTTP, HTTPS = 53, 80, 443
-PORTS: dict[Kind, int] = {"http": HTTP, "https": HTTPS, "grpc": HTTP, "grpcs": HTTPS, "icmp": 0, "exec": 0}
+DNS = 53
 NO_OPTIONS = ProbeOptions()
 
 
@@ -28,12 +28,10 @@ class Watch:
         self._seen: tuple[int, ...] = ()
         self._last = self._due = 0
         self._bounds = options.bounds
-        self._refused: tuple[str, ...] = ()
-        self._asked: dict[Check, Asked] = {}
+        self._probed = Probed(options.bounds)
         self._targets: Prober[Check] = Prober(options.commands)
         self._anchors: Prober[Address] = Prober()
         self._servers: Prober[Server] = Prober()
-        self._checks: tuple[Check, ...] = ()
         self._outside = outside
         self.changed = self._targets.changed
 
@@ -50,25 +48,22 @@ class Watch:
 
     def want(self, table: Table, ranges: tuple[Network, ...] = ()) -> None:
         """Probe what this table asks for, from now on; `ranges` are those of our own network."""
-        asked = checks_of(table)
-        left = refused(asked, table.own, ranges, self._bounds)
-        checks = self._asked = {check: one for check, one in asked.items() if check not in left}
-        self._refused = tuple(left.values())
+        self._targets.adjust(self._probed.turn(table, ranges))
         servers = (one for one in servers_of(table) if not astray(one[1], ranges, self._bounds))
         self._servers.want({one: _connection(one[1], DNS) for one in servers})
-        self._checks, self._seen = tuple(checks), ()
-        owners = {host: item.owner for host, item in table.steered.items()}
-        self._targets.want({check: _wanted(check, asked, owners[check.host]) for check, asked in checks.items()})
+        self._seen = ()
 
     def problems(self) -> tuple[str, ...]:
         """One line for each target that may not be probed, and for each reason for which some cannot be."""
-        return (*self._refused, *self._targets.problems())
+        return (*self._probed.refused, *self._targets.problems())
 
     def parts(self, check: Check) -> list[tuple[str, bool | None]]:
         """What each probe of this target is, and what it finds (None: nothing yet)."""
         found = self._targets.parts(check)
-        asked = self._asked.get(check)
-        return [(words_of(probe), one.up) for probe, one in zip(asked.probes if asked else (), found, strict=False)]
+        wanted = self._probed.of(check)
+        return [
+            (words_of(one.probe), seen.up) for one, seen in zip(wanted.parts if wanted else (), found, strict=False)
+        ]
 
     def judge(self, table: Table, now: int, words: bool = True) -> bool:
         """Take stock at this Unix millisecond; True when the law is to be told something new.
@@ -88,7 +83,7 @@ class Watch:
         anchors = {address: one.up is not False for address, one in self._anchors.verdicts.items()}
         servers = {server: one.up is not False for server, one in self._servers.verdicts.items()}
         reach = Reach(anchors, servers, words)
-        return judge(table, self._checks, self._targets.verdicts, reach, self.findings, now)
+        return judge(table, self._probed.checks, self._targets.verdicts, reach, self.findings, now)
 
     async def until_due(self, events: Sequence[asyncio.Event], now: int, at_most: float) -> None:
         """Wait for one of the events, for age alone to move a finding, or for `at_most` seconds."""
@@ -103,14 +98,3 @@ class Watch:
 
 def _connection(address: str, port: int) -> Composite:
     return Composite((Target(address, port, host="", probe=Probe()),))
-
-
-def _wanted(check: Check, asked: Asked, owner: str) -> Composite:
-    return Composite(tuple(_target(asked.address, check.host, one, owner) for one in asked.probes), asked.need)
-
-
-def _target(address: str, host: str, probe: Probe, owner: str) -> Target:
-    """Without a port: the usual one, and for a mere connection either of HTTPS's and HTTP's."""
-    if probe.way == "tcp" and not probe.port:
-        return Target(address, HTTPS, host, probe, also=HTTP, group=owner)
-    return Target(address, probe.port or PORTS[probe.way], host, probe, group=owner)
