@@ -33,7 +33,7 @@ def refused(asked: Mapping[Check, Asked], own: str, ranges: tuple[Network, ...],
     for check, one in asked.items():
         why = astray(one.address, () if check.member == own else ranges, bounds) or _port_fault(one, bounds)
         if why:
-            found[check] = f'name "{check.host}": target {one.address} of {check.member} is not probed: {why}'
+            found[check] = f"target {one.address} of {check.member} is not probed: {why}"
     return found
 
 
