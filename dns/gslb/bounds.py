@@ -33,13 +33,13 @@ def refused(asked: Mapping[Check, Asked], own: str, ranges: tuple[Network, ...],
     for check, one in asked.items():
         why = astray(one.address, () if check.member == own else ranges, bounds) or _port_fault(one, bounds)
         if why:
-            found[check] = f'name "{check.host}": target {one.address} of {check.member} is not probed: {why}'
+            found[check] = f"target {one.address} of {check.member} is not probed: {why}"
     return found
 
 
 def astray(address: str, ranges: tuple[Network, ...], bounds: Bounds) -> str:
     """Why nothing of another member's is probed at this address; "": it is. `ranges` are those of our own network."""
-    if inside(address, bounds.allow):
+    if bounds.allow and inside(address, bounds.allow):
         return ""
     own = next((str(network) for network in ranges if inside(address, (network,))), "")
     return forbidden_address(address) or (f"lies in {own}, which is our own network (--probe-allow)" if own else "")

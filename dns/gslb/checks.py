@@ -1,19 +1,19 @@
 """What this server's probes and other members' words make of each target: taken away, coming back, or neither. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import groupby
+from collections.abc import Iterable, Mapping
 
 from msgspec import Struct, structs
 
 from federation.health.guard import Stake, held_back
 from federation.health.merge import cut_off, gone, settles
 from federation.health.verdict import Verdict
+from federation.model.handout import Steered
 from federation.model.names import MemberName
 from federation.model.policy import Probe
 from federation.model.report import TargetReport
 from federation.model.standing import UNKNOWN, Standing
 from gslb.client import version_of
-from gslb.steer import FAMILY, Evidence, addresses_of
+from gslb.steer import FAMILY, addresses_of
 from gslb.table import Table
 
 DEFAULT = Probe()
@@ -59,17 +59,15 @@ class Asked(Struct, frozen=True):
     need: int = 0
 
 
-def checks_of(table: Table) -> dict[Check, Asked]:
-    """What to probe and how: of every name, each target's first address of each family; in order."""
+def checks_of(item: Steered) -> dict[Check, Asked]:
+    """What to probe for a name and how: each target's first address of each family; in order."""
+    host, probe = item.name.host, item.name.policy.probe or DEFAULT
     found: dict[Check, Asked] = {}
-    for host, item in table.steered.items():
-        probe = item.name.policy.probe or DEFAULT
-        for target in item.targets:
-            for kind in FAMILY:
-                for address in addresses_of(target, kind)[:1]:
-                    check = Check(host, kind, target.candidate.member)
-                    found[check] = Asked(address, probe.each, probe.need)
-    return dict(sorted(found.items()))
+    for kind in FAMILY:
+        for target in sorted(item.targets, key=lambda one: one.candidate.member):
+            for address in addresses_of(target, kind)[:1]:
+                found[Check(host, kind, target.candidate.member)] = Asked(address, probe.each, probe.need)
+    return found
 
 
 def words_of(probe: Probe) -> str:
@@ -94,15 +92,13 @@ def servers_of(table: Table) -> tuple[Server, ...]:
     return tuple((p.member, one) for p in table.places.values() if p.member != table.own for one in p.nameservers)
 
 
-def isolated(table: Table, checks: Sequence[Check], verdicts: Mapping[Check, Verdict], reach: Reach, kind: int) -> bool:
+def isolated(reached: Mapping[str, bool], reach: Reach, kind: int) -> bool:
     """True when over this family we reach no anchor, and of no other member a target of any name or a name server.
 
-    So many, because whoever plays dead with one of his addresses must not make us doubt ourselves.
+    So many, because whoever plays dead with one of his addresses must not make us doubt ourselves. `reached` says of
+    each other member that has targets of this family if we reach any of them.
     """
-    remote: dict[str, Standing] = {}
-    for check in checks:
-        if check.kind == kind and check.member != table.own:
-            remote[check.member] = _better(remote, check.member, verdicts.get(check, Verdict()).up is not False)
+    remote = {member: Standing(up=up) for member, up in reached.items()}
     for (member, address), good in reach.servers.items():
         if version_of(address) == FAMILY[kind]:
             remote[member] = _better(remote, member, good)
@@ -114,29 +110,22 @@ def _better(remote: Mapping[str, Standing], member: str, up: bool) -> Standing:
     return Standing(up=up or remote.get(member, Standing(up=False)).up)
 
 
-def judge(
-    table: Table,
-    checks: Sequence[Check],
-    verdicts: Mapping[Check, Verdict],
-    reach: Reach,
-    before: Findings,
-    now: int,
-) -> dict[Check, Finding]:
-    """The findings on these checks in their order, at this Unix millisecond."""
+def judge(table: Table, host: str, seen: Findings, before: Findings, now: int) -> dict[Check, Finding]:
+    """The findings on the targets of a name at this Unix millisecond; `seen` is what was found now (`see`)."""
     found: dict[Check, Finding] = {}
-    cut = {kind: isolated(table, checks, verdicts, reach, kind) for kind in FAMILY}
-    for (host, kind), group in groupby(checks, key=lambda check: (check.host, check.kind)):
-        fresh = {check: _seen(table, verdicts.get(check, Verdict()), check, reach, cut[kind]) for check in group}
+    for kind in FAMILY:
+        fresh = {check: finding for check, finding in seen.items() if check.kind == kind}
         held = _held(table, host, fresh, before, now)
         for check, finding in fresh.items():
             alone = _alone(table, check, finding) and check.member not in held
             followed = _followed(before.get(check, finding), finding, alone, now)
-            found[check] = structs.replace(followed, held=held.get(check.member, 0))
+            found[check] = structs.replace(followed, held=held[check.member]) if check.member in held else followed
     return found
 
 
-def _seen(table: Table, verdict: Verdict, check: Check, reach: Reach, cut: bool) -> Finding:
-    others = len(table.witnesses.get((check.member, check.host), frozenset())) if reach.words else 0
+def see(table: Table, check: Check, verdict: Verdict, words: bool, cut: bool) -> Finding:
+    """What is found of a target before anybody judges it; `words`: other members' count, `cut`: ours do not."""
+    others = len(table.witnesses.get((check.member, check.host), frozenset())) if words else 0
     return Finding(verdict.standing, verdict.up is not None, others, cut)
 
 
@@ -147,6 +136,8 @@ def _alone(table: Table, check: Check, finding: Finding) -> bool:
 
 def _held(table: Table, host: str, fresh: Mapping[Check, Finding], before: Findings, now: int) -> dict[str, int]:
     """The members whose targets our word alone may not take away yet, and until when."""
+    if all(finding.own.up for finding in fresh.values()):
+        return {}
     ready = {target.candidate.member: target.candidate.ready for target in table.steered[host].targets}
     stakes = []
     for check, finding in fresh.items():
@@ -168,17 +159,17 @@ def _followed(before: Finding, fresh: Finding, alone: bool, now: int) -> Finding
     return structs.replace(fresh, way=way)
 
 
-def evidence(findings: Findings) -> Evidence:
-    """What the law is told, by name and type."""
-    found: dict[tuple[str, int], dict[str, Standing]] = {}
+def evidence(findings: Findings) -> dict[int, dict[str, Standing]]:
+    """What the law is told of a name, by type."""
+    found: dict[int, dict[str, Standing]] = {}
     for check, finding in findings.items():
         if finding.way != UNKNOWN:
-            found.setdefault((check.host, check.kind), {})[check.member] = finding.way
+            found.setdefault(check.kind, {})[check.member] = finding.way
     return found
 
 
 def reports(findings: Findings) -> dict[str, TargetReport]:
-    """What our controller is told: the targets that no family reaches, since the last of them went.
+    """What our controller is told of a name: the targets that no family reaches, since the last of them went.
 
     A family over which we reach nobody says nothing.
     """
@@ -191,13 +182,6 @@ def reports(findings: Findings) -> dict[str, TargetReport]:
         for (member, host), held in found.items()
         if not any(one.up for one in held)
     }
-
-
-def problems(findings: Findings) -> tuple[str, ...]:
-    """One line for each name and family of which we reach no other member."""
-    alone = sorted({(check.host, FAMILY[check.kind]) for check, finding in findings.items() if finding.isolated})
-    text = "we reach no other member's address over IPv{1}: answers go on without the evidence of probes"
-    return tuple(f'name "{host}": ' + text.format(host, family) for host, family in alone)
 
 
 def due(findings: Iterable[Finding], now: int) -> int:

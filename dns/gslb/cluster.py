@@ -53,9 +53,9 @@ def _fixed(item: Import) -> Piece:
     return Piece(names, frozenset(parent for name in names for parent in parents(name, ZONE)))
 
 
-def cluster_zone(pieces: Iterable[Piece], serial: int) -> Zone:
-    """The zone of these imports."""
-    soa = soa_row(ZONE, SERVER, serial, TTL_SECONDS)
+def cluster_zone(pieces: Iterable[Piece]) -> Zone:
+    """The zone of these imports, under serial 0."""
+    soa = soa_row(ZONE, SERVER, 0, TTL_SECONDS)
     names: dict[str, RRsets] = {
         ZONE: {SOA: (soa,), NS: ((ZONE, NS, TTL_SECONDS, f"{SERVER}."),)},
         VERSION_NAME: {TXT: ((VERSION_NAME, TXT, VERSION_TTL, '"1.0.0"'),)},

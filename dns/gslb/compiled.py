@@ -54,7 +54,7 @@ has HTTPS records of its own.
 
 class Change(Struct, frozen=True):
     """What the next table has other than the last. `steered` are by name (None: it is gone). `maps` are the new ones by
-    number, and `held` the numbers of all. `known` is that of the table, `key` that of picks.
+    number, `unmapped` the numbers of those that are gone. `known` is that of the table, `key` that of picks.
     """
 
     key: bytes
@@ -63,20 +63,15 @@ class Change(Struct, frozen=True):
     gone: list[bytes]
     steered: list[tuple[bytes, WireSteered | None]]
     maps: list[tuple[int, WireMap]]
-    held: list[int]
+    unmapped: list[int]
 
 
 def change_of(steering: Steering, before: Steering | None) -> Change:
     """What changed from one steering to the next; all of it when there was none."""
     table, was = steering.table, before.table if before else None
-    mapped = was is not None and table.subnets is was.subnets and table.own == was.own
-    stands = steering.standing(before) if before is not None and mapped else frozenset()
-    maps, maps_before = _maps(table), _maps(was) if was else {}
-    steered: list[tuple[bytes, WireSteered | None]] = [
-        (wire_of(host), _steered(table, host)) for host in table.steered if host not in stands
-    ]
-    if was is not None:
-        steered += [(wire_of(host), None) for host in was.steered.keys() - table.steered.keys()]
+    hosts = _moved(steering, before)
+    maps, maps_before = _maps(table, was)
+    steered = [(wire_of(host), _steered(table, host) if host in table.steered else None) for host in hosts]
     return Change(
         key=table.key.ljust(16, b"\0"),
         known=table.known,
@@ -84,7 +79,7 @@ def change_of(steering: Steering, before: Steering | None) -> Change:
         gone=[wire_of(apex) for apex in was.zones.keys() - table.zones.keys()] if was else [],
         steered=steered,
         maps=[(number, _map(one)) for number, one in maps.items() if number not in maps_before],
-        held=list(maps),
+        unmapped=list(maps_before.keys() - maps.keys()),
     )
 
 
@@ -193,7 +188,26 @@ def _steered(table: Table, host: str) -> WireSteered:
     return host, guides, name.ignore_subnet, bool(name.alpn)
 
 
-def _maps(table: Table) -> dict[int, Mapped | ByClient]:
+def _moved(steering: Steering, before: Steering | None) -> Collection[str]:
+    """The names of which something is another than before."""
+    table, was = steering.table, before.table if before else None
+    if before is None or was is None:
+        return table.steered
+    if table.subnets is not was.subnets or table.own != was.own:
+        return table.steered.keys() | was.steered.keys()
+    return steering.moved(before)
+
+
+def _maps(table: Table, was: Table | None) -> tuple[dict[int, Mapped | ByClient], dict[int, Mapped | ByClient]]:
+    """The maps that names are steered by, and those that they were steered by before."""
+    found = _mapped(table)
+    if was is None:
+        return found, {}
+    same = table.guides is was.guides and table.subnets is was.subnets
+    return found, found if same else _mapped(was)
+
+
+def _mapped(table: Table) -> dict[int, Mapped | ByClient]:
     """Every map that a name is steered by, under a number that no other has while either is there."""
     guides = [guide for one in table.guides.values() for guide in one.guides]
     found = [table.subnets.by_client, *(one for guide in guides for one in guide.maps)]

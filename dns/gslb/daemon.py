@@ -19,7 +19,8 @@ from federation.process import until_stopped
 from federation.telemetry import Problems
 from gslb import metrics
 from gslb.bounds import own_ranges
-from gslb.checks import Address, evidence, problems, reports
+from gslb.checks import Address
+from gslb.compiler import Compiler
 from gslb.control import Control
 from gslb.delegation import Delegation, delegation_of
 from gslb.explain import Moment, Question, explain
@@ -30,7 +31,7 @@ from gslb.probe import Watch
 from gslb.serve import Server
 from gslb.settings import Settings
 from gslb.steer import Steering
-from gslb.table import Compiler, Table
+from gslb.table import Table
 from gslb.zone import NO_ZONES
 
 log = logging.getLogger("dns")
@@ -127,11 +128,11 @@ class Daemon:
         moved = self._watch.judge(table, _now(), self._heard()) or told is not self._overridden
         steering = self._front.steering
         if moved or steering is None or steering.table is not table:
-            ways = applied(evidence(self._watch.findings), table.steered, self._overridden)
+            ways = applied(self._watch.stock.evidence, table.steered, self._overridden)
             steering = Steering(table, ways).after(steering)
         self._front.put(steering, Itself(self._settings.name, self._settings.secrets.look()))
-        self._remember(Moment(steering, self._watch.findings))
-        metrics.measure_targets(self._watch.findings)
+        self._remember(Moment(steering, self._watch.stock.findings))
+        metrics.measure_targets(self._watch.stock.findings)
 
     def _remember(self, moment: Moment) -> None:
         """The last that was answered from under each handout, of the newest few."""
@@ -164,7 +165,7 @@ class Daemon:
         told = self._settings
         files = (*told.files.problems, *told.secrets.problems, *told.atlas.problems, *self._overrides.problems)
         disk = (*self._feed.disk.problems, *self._moves.problems, *files)
-        found = (*self._fault, *table, *problems(self._watch.findings), *self._watch.problems(), *disk)
+        found = (*self._fault, *table, *self._watch.problems(), *disk)
         self._problems.say(found)
         node = NodeReport(
             node=self._feed.enrolled.node,
@@ -177,7 +178,7 @@ class Daemon:
             frozen=self._moves.frozen,
             packet_path=self._front.path,
         )
-        said: dict[str, Struct] = {"node": node, **reports(self._watch.findings)}
+        said: dict[str, Struct] = {"node": node, **self._watch.stock.reports}
         self._feed.report(said)
 
     def _explained(self, question: Question) -> dict[str, Any]:

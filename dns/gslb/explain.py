@@ -1,6 +1,6 @@
 """Why one client gets what it gets: the same choice that a query makes, said in words. Pure."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from ipaddress import ip_network
 from itertools import accumulate
 from typing import Any
@@ -37,7 +37,7 @@ class Moment(Struct, frozen=True):
     """What answers were made from."""
 
     steering: Steering
-    findings: Findings
+    findings: Mapping[str, Findings]
 
 
 def explain(moment: Moment | None, question: Question, now: int, parts: Parts | None = None) -> dict[str, Any]:
@@ -63,7 +63,7 @@ def explain(moment: Moment | None, question: Question, now: int, parts: Parts | 
         "steering": "routing" if name.routing else name.steering,
         "guides": list(anew.said(host, stand)),
         "answers": {kind: _said(choice, choice.part) for kind, choice in choices.items() if choice.part},
-        "evidence": [_found(*one, parts, now) for one in moment.findings.items() if one[0].host == host],
+        "evidence": [_found(*one, parts, now) for one in moment.findings.get(host, {}).items()],
     }
 
 

@@ -89,20 +89,30 @@ class Guiding:
     def __init__(self, atlas: Atlas) -> None:
         self.atlas = atlas
         self._nodes: dict[tuple[str, AnyNode], Guide | None] = {}
-        self._kept: dict[str, tuple[Routing, Guides]] = {}
+        self._trees: dict[str, Routing] = {}
+        self._held: dict[str, Guides] = {}
         self._most = NODES_LEAST
 
-    def of(self, trees: Mapping[str, Routing]) -> dict[str, Guides]:
-        """By the host of each tree. What costs is the trees that are others than before."""
-        before, self._kept = self._kept, {}
-        for host, tree in trees.items():
-            kept = before.get(host)
-            self._kept[host] = kept if kept is not None and kept[0] is tree else (tree, self._guides(tree))
+    def adjust(self, trees: Mapping[str, Routing | None]) -> dict[str, Guides]:
+        """The guides by host, when these are the trees of some (None: it has none) and all others are as they were: the
+        same map when nothing moved.
+        """
+        changed = {host: tree for host, tree in trees.items() if tree is not self._trees.get(host)}
+        if changed:
+            self._held = dict(self._held)
+        for host, tree in changed.items():
+            if tree is None:
+                del self._trees[host], self._held[host]
+            else:
+                self._trees[host], self._held[host] = tree, self._guides(tree)
+        self._forget()
+        return self._held
+
+    def _forget(self) -> None:
         if len(self._nodes) > self._most:
-            used = {one for tree in trees.values() for one in tree.nodes.items()}
+            used = {one for tree in self._trees.values() for one in tree.nodes.items()}
             self._nodes = {one: guide for one, guide in self._nodes.items() if one in used}
             self._most = NODES_LEAST + 2 * len(self._nodes)
-        return {host: guides for host, (_, guides) in self._kept.items()}
 
     def _guides(self, tree: Routing) -> Guides:
         made = [self._made(one) for one in tree.nodes.items()]

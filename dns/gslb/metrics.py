@@ -8,10 +8,10 @@ from typing import Any, Protocol
 import dns.name
 import dns.rcode
 from prometheus_client import REGISTRY, Gauge, Metric
-from prometheus_client.core import CounterMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from gslb.checks import Check, Finding
+from gslb.checks import Finding, Findings
 from gslb.master import text_of
 from gslb.table import Table
 from gslb.wire import Reply
@@ -19,10 +19,10 @@ from gslb.wire import Reply
 _names = Gauge("isthmus_dns_names", "Names with data in the table")
 age = Gauge("isthmus_handout_age_seconds", "Seconds since the handout in force was made")
 path = Gauge("isthmus_dns_packet_path", "1 for what answers datagrams: rust or python", ["path"])
-_TARGET = ["host", "member"]
-_up = Gauge("isthmus_dns_target_up", "1 when our probes reach the target over every family that it has", _TARGET)
-_gone = Gauge("isthmus_dns_target_gone", "1 when the target is taken out of the answers of a family", _TARGET)
-_shown: set[tuple[str, str]] = set()
+
+
+REACHED = "1 when our probes reach the target over every family that it has"
+GONE = "1 when the target is taken out of the answers of a family"
 
 
 class Path(Protocol):
@@ -75,7 +75,34 @@ def _family(name: str, text: str, labels: list[str], values: Mapping[Any, int]) 
     return found
 
 
-_traffic = _Traffic()
+class _Targets(Collector):
+    """The verdicts on all targets, put in words when somebody asks."""
+
+    def __init__(self) -> None:
+        self.findings: Mapping[str, Findings] = {}
+
+    def collect(self) -> Iterator[Metric]:
+        """What Prometheus sees."""
+        up = GaugeMetricFamily("isthmus_dns_target_up", REACHED, labels=["host", "member"])
+        gone = GaugeMetricFamily("isthmus_dns_target_gone", GONE, labels=["host", "member"])
+        for host, findings in self.findings.items():
+            for member, held in _by_member(findings).items():
+                up.add_metric((host, member), all(one.own.up for one in held))
+                gone.add_metric((host, member), not all(one.way.up for one in held))
+        yield up
+        yield gone
+
+
+def _by_member(findings: Findings) -> dict[str, list[Finding]]:
+    found: dict[str, list[Finding]] = {}
+    for check, finding in findings.items():
+        if finding.known:
+            found.setdefault(check.member, []).append(finding)
+    return found
+
+
+_traffic, _targets = _Traffic(), _Targets()
+REGISTRY.register(_targets)
 REGISTRY.register(_traffic)
 
 
@@ -105,20 +132,9 @@ def measure_table(table: Table) -> None:
     _names.set(sum(len(zone.names) for zone in table.zones.values()) + len(table.steered) + of_headless)
 
 
-def measure_targets(findings: Mapping[Check, Finding]) -> None:
-    """The verdicts on all targets; those that are probed no more vanish."""
-    fresh: dict[tuple[str, str], list[Finding]] = {}
-    for check, finding in findings.items():
-        if finding.known:
-            fresh.setdefault((check.host, check.member), []).append(finding)
-    for key in _shown - fresh.keys():
-        _up.remove(*key)
-        _gone.remove(*key)
-    for key, held in fresh.items():
-        _up.labels(*key).set(all(one.own.up for one in held))
-        _gone.labels(*key).set(not all(one.way.up for one in held))
-    _shown.clear()
-    _shown.update(fresh)
+def measure_targets(findings: Mapping[str, Findings]) -> None:
+    """From now on these are the verdicts on all targets, by name."""
+    _targets.findings = findings
 
 
 @lru_cache

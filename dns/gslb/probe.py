@@ -6,34 +6,35 @@ import asyncio
 from collections.abc import Sequence
 
 from federation.model.cidr import Network
-from federation.model.policy import Kind, Probe
+from federation.model.policy import Probe
 from federation.probing.prober import Prober
 from federation.probing.target import Composite, Target
-from gslb.bounds import astray, refused
-from gslb.checks import Address, Asked, Check, Finding, Reach, Server, checks_of, due, judge, servers_of, words_of
+from gslb.bounds import astray
+from gslb.checks import Address, Check, Reach, Server, servers_of, words_of
 from gslb.probe_options import ProbeOptions
+from gslb.probed import Probed
+from gslb.steer import FAMILY
+from gslb.stock import Stock
 from gslb.table import Table
 
-DNS, HTTP, HTTPS = 53, 80, 443
-PORTS: dict[Kind, int] = {"http": HTTP, "https": HTTPS, "grpc": HTTP, "grpcs": HTTPS, "icmp": 0, "exec": 0}
+DNS = 53
 NO_OPTIONS = ProbeOptions()
+ALONE = "we reach no other member's address over IPv{}: answers go on without the evidence of probes"
 
 
 class Watch:
-    """Probes the targets of a table and the anchors outside. `changed` is set when a verdict moved."""
+    """Probes the targets of a table and the anchors outside. `changed` is set when a verdict moved, `stock` is what is
+    held of all targets.
+    """
 
     def __init__(self, outside: Sequence[Address] = (), options: ProbeOptions = NO_OPTIONS) -> None:
-        self.findings: dict[Check, Finding] = {}
-        self._table: Table | None = None
-        self._seen: tuple[int, ...] = ()
-        self._last = self._due = 0
+        self.stock = Stock()
         self._bounds = options.bounds
-        self._refused: tuple[str, ...] = ()
-        self._asked: dict[Check, Asked] = {}
+        self._probed = Probed(options.bounds)
+        self._heard: set[str] = set()
         self._targets: Prober[Check] = Prober(options.commands)
         self._anchors: Prober[Address] = Prober()
         self._servers: Prober[Server] = Prober()
-        self._checks: tuple[Check, ...] = ()
         self._outside = outside
         self.changed = self._targets.changed
 
@@ -50,49 +51,41 @@ class Watch:
 
     def want(self, table: Table, ranges: tuple[Network, ...] = ()) -> None:
         """Probe what this table asks for, from now on; `ranges` are those of our own network."""
-        asked = checks_of(table)
-        left = refused(asked, table.own, ranges, self._bounds)
-        checks = self._asked = {check: one for check, one in asked.items() if check not in left}
-        self._refused = tuple(left.values())
         servers = (one for one in servers_of(table) if not astray(one[1], ranges, self._bounds))
         self._servers.want({one: _connection(one[1], DNS) for one in servers})
-        self._checks, self._seen = tuple(checks), ()
-        owners = {host: item.owner for host, item in table.steered.items()}
-        self._targets.want({check: _wanted(check, asked, owners[check.host]) for check, asked in checks.items()})
+        hosts, changes = self._probed.turn(table, ranges)
+        self._targets.adjust(changes)
+        self._heard |= hosts
 
     def problems(self) -> tuple[str, ...]:
-        """One line for each target that may not be probed, and for each reason for which some cannot be."""
-        return (*self._refused, *self._targets.problems())
+        """One line for each family over which we reach nobody, for each reason for which targets may not be probed, and
+        for each for which some cannot be.
+        """
+        alone = (ALONE.format(FAMILY[kind]) for kind in sorted(self.stock.cut))
+        return (*alone, *self._probed.refused, *self._targets.problems())
 
     def parts(self, check: Check) -> list[tuple[str, bool | None]]:
         """What each probe of this target is, and what it finds (None: nothing yet)."""
         found = self._targets.parts(check)
-        asked = self._asked.get(check)
+        asked = self._probed.names.get(check.host, {}).get(check)
         return [(words_of(probe), one.up) for probe, one in zip(asked.probes if asked else (), found, strict=False)]
 
     def judge(self, table: Table, now: int, words: bool = True) -> bool:
         """Take stock at this Unix millisecond; True when the law is to be told something new.
 
-        `words`: other members' words are fresh. Where nothing moved and nothing is due nothing is looked at.
+        `words`: other members' words are fresh.
         """
-        seen = (words, *(one.changes for one in (self._targets, self._anchors, self._servers)))
-        same = table is self._table and seen == self._seen and self._last <= now
-        if same and not (self._due and now >= self._due):
-            return False
-        before, self.findings = self.findings, self._judged(table, now, words)
-        self._table, self._seen, self._last = table, seen, now
-        self._due = due(self.findings.values(), now)
-        return {key: one.way for key, one in before.items()} != {key: one.way for key, one in self.findings.items()}
-
-    def _judged(self, table: Table, now: int, words: bool) -> dict[Check, Finding]:
+        heard = self._heard.union(check.host for check in self._targets.moved())
+        self._heard = set()
         anchors = {address: one.up is not False for address, one in self._anchors.verdicts.items()}
         servers = {server: one.up is not False for server, one in self._servers.verdicts.items()}
         reach = Reach(anchors, servers, words)
-        return judge(table, self._checks, self._targets.verdicts, reach, self.findings, now)
+        return self.stock.take(table, self._probed.names, self._targets.verdicts, heard, reach, now)
 
     async def until_due(self, events: Sequence[asyncio.Event], now: int, at_most: float) -> None:
         """Wait for one of the events, for age alone to move a finding, or for `at_most` seconds."""
-        left = min(at_most, max(0.0, (self._due - now) / 1_000)) if self._due else at_most
+        due = self.stock.due
+        left = min(at_most, max(0.0, (due - now) / 1_000)) if due else at_most
         waits = [asyncio.ensure_future(event.wait()) for event in events]
         try:
             await asyncio.wait(waits, timeout=left, return_when=asyncio.FIRST_COMPLETED)
@@ -103,14 +96,3 @@ class Watch:
 
 def _connection(address: str, port: int) -> Composite:
     return Composite((Target(address, port, host="", probe=Probe()),))
-
-
-def _wanted(check: Check, asked: Asked, owner: str) -> Composite:
-    return Composite(tuple(_target(asked.address, check.host, one, owner) for one in asked.probes), asked.need)
-
-
-def _target(address: str, host: str, probe: Probe, owner: str) -> Target:
-    """Without a port: the usual one, and for a mere connection either of HTTPS's and HTTP's."""
-    if probe.way == "tcp" and not probe.port:
-        return Target(address, HTTPS, host, probe, also=HTTP, group=owner)
-    return Target(address, probe.port or PORTS[probe.way], host, probe, group=owner)

@@ -4,7 +4,10 @@ own member's clients. Pure.
 For a public name the law is asked about the targets that have the asked family; a live one is never answered empty.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping, Sequence
+from weakref import ref
 
 from msgspec import Struct
 
@@ -22,6 +25,7 @@ from federation.model.standing import Standing
 from gslb.client import SCOPE, Client, client_of, version_of
 from gslb.guides import NO_GUIDES, Nearest
 from gslb.headless import Headless, address_rrsets, choose, port_rrsets, service_host, service_rrsets
+from gslb.moved import moved
 from gslb.ranges import NONE
 from gslb.table import Table
 from gslb.zone import AAAA, CLUSTER, A, RRsets, Zone
@@ -85,29 +89,34 @@ class Steering:
     def __init__(self, table: Table, evidence: Evidence) -> None:
         self.table = table
         self._evidence = evidence
-        self._kept: dict[tuple[str, Standpoint, int], Outcome] = {}
+        self._kept: dict[str, dict[tuple[Standpoint, int], Outcome]] = {}
         self._headless: dict[str, tuple[int, RRsets]] = {}
+        self._moved: tuple[ref[Steering], frozenset[str]] | None = None
 
-    def fresh(self) -> "Steering":
+    def fresh(self) -> Steering:
         """The same without what was kept, so that rulings speak of ages as they are now."""
         return Steering(self.table, self._evidence)
 
-    def after(self, before: "Steering | None") -> "Steering":
+    def after(self, before: Steering | None) -> Steering:
         """The same, with what was kept there of names of which nothing changed."""
         if before is not None:
-            stands = self.standing(before)
-            self._kept = {key: outcome for key, outcome in before._kept.items() if key[0] in stands}
+            self._kept = dict(before._kept)
+            for host in self.moved(before):
+                self._kept.pop(host, None)
         return self
 
-    def standing(self, before: "Steering") -> frozenset[str]:
-        """The public names of which nothing that the law asks for changed since then."""
-        if self.table.places != before.table.places:
-            return frozenset()
-        now, then, was = self._evidence, before._evidence, before.table.steered
-        moved = {key[0] for key in now.keys() | then.keys() if now.get(key) != then.get(key)}
-        guides, guided = self.table.guides, before.table.guides
-        kept = (host for host, item in self.table.steered.items() if was.get(host) is item)
-        return frozenset(host for host in kept if guides.get(host) is guided.get(host) and host not in moved)
+    def moved(self, before: Steering) -> frozenset[str]:
+        """The public names of which something that the law asks for is another than there; those that are gone too."""
+        if self._moved is None or self._moved[0]() is not before:
+            self._moved = ref(before), self._since(before)
+        return self._moved[1]
+
+    def _since(self, before: Steering) -> frozenset[str]:
+        now, was = self.table, before.table
+        if now.places != was.places:
+            return frozenset(now.steered.keys() | was.steered.keys())
+        ways = {host for host, _ in moved(before._evidence, self._evidence)}
+        return frozenset(ways | moved(was.steered, now.steered) | moved(was.guides, now.guides))
 
     def choose(self, host: str, kind: int, client: Client, now: int) -> Choice:
         """What this client gets for a public name and A or AAAA, at this Unix millisecond."""
@@ -158,10 +167,10 @@ class Steering:
 
     def outcome(self, host: str, kind: int, stand: Standpoint, now: int) -> Outcome:
         """What the clients who stand there get for a public name and A or AAAA; kept until age alone may move it."""
-        key = (host, stand, kind)
-        kept = self._kept.get(key)
+        held, key = self._kept.setdefault(host, {}), (stand, kind)
+        kept = held.get(key)
         if kept is None or (kept.until and now >= kept.until):
-            kept = self._kept[key] = self._outcome(self.table.steered[host], stand, kind, now)
+            kept = held[key] = self._outcome(self.table.steered[host], stand, kind, now)
         return kept
 
     def _outcome(self, item: Steered, stand: Standpoint, kind: int, now: int) -> Outcome:

@@ -45,10 +45,18 @@ class Zone(Struct, frozen=True):
         """True when the name has data or stands above one that has (RFC 8020)."""
         return name in self.names or name in self.inner
 
-    def with_names(self, hosts: Iterable[str]) -> "Zone":
+    def holding(self, more: frozenset[str]) -> "Zone":
         """The zone in which these names exist too."""
-        more = {name for host in hosts for name in (host, *parents(host, self.apex))}
-        return structs.replace(self, inner=self.inner | more) if more else self
+        if more <= self.inner:
+            return self
+        return structs.replace(self, inner=more if self.inner <= more else self.inner | more)
+
+    def at(self, serial: int) -> "Zone":
+        """The zone under another serial."""
+        apex, kind, ttl, text = self.soa
+        server, contact, _, *rest = text.split()
+        soa = (apex, kind, ttl, " ".join((server, contact, str(serial % 2**32), *rest)))
+        return structs.replace(self, soa=soa, names={**self.names, apex: {**self.names[apex], SOA: (soa,)}})
 
 
 NO_ZONES: Mapping[str, Zone] = {}

@@ -57,6 +57,7 @@ def first_overlap(network: Network, others: Iterable[Network]) -> Network | None
     return next((other for other in others if overlaps(network, other)), None)
 
 
+@lru_cache(NETWORKS_KEPT)
 def forbidden_address(text: str) -> str | None:
     """Why an endpoint may never have this address, or None. v4-mapped IPv6 is refused whole."""
     try:

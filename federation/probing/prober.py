@@ -7,7 +7,7 @@ import logging
 import resource
 import secrets
 import time
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -32,14 +32,17 @@ UNKNOWN = Verdict()
 
 
 class Prober(Generic[Key]):
-    """`verdicts` by key, of whom there is a first one. `changed` is set when one changed; `changes` counts them."""
+    """`verdicts` by key, of whom there is a first one. `changed` is set when one changed. What is the very same target
+    under several keys is probed once.
+    """
 
     def __init__(self, commands: Mapping[str, Path] = NO_COMMANDS, at_once: int = 0) -> None:
         """`commands` are the programs that probes may name, `at_once` another number than AT_ONCE."""
         self.verdicts: dict[Key, Verdict] = {}
         self.changed = asyncio.Event()
-        self.changes = 0
-        self._kept: dict[Key, _Kept] = {}
+        self._wanted: dict[Key, Composite] = {}
+        self._probes: dict[Target, _Probe[Key]] = {}
+        self._moved: set[Key] = set()
         self._down: set[Key] = set()
         self._failing: frozenset[Key] | None = frozenset()
         self._ways = _Ways(commands)
@@ -54,25 +57,30 @@ class Prober(Generic[Key]):
             self._failing = frozenset(self._down)
         return self._failing
 
+    def moved(self) -> set[Key]:
+        """Whose verdict is another than when this was asked last."""
+        found, self._moved = self._moved, set()
+        return found
+
     def want(self, targets: Mapping[Key, Composite]) -> None:
         """Probe these from now on, and nothing else; a target that changed begins anew with what was believed."""
-        gone: dict[Key, Composite | None] = dict.fromkeys(self._kept.keys() - targets.keys())
+        gone: dict[Key, Composite | None] = dict.fromkeys(self._wanted.keys() - targets.keys())
         self.adjust({**gone, **targets})
 
     def adjust(self, targets: Mapping[Key, Composite | None]) -> None:
         """As `want` for these alone (None: probe it no more); all others stay as they are."""
         for key, wanted in targets.items():
-            before = self._kept.get(key)
-            if (before.wanted if before else None) == wanted:
+            before = self._wanted.get(key)
+            if before == wanted:
                 continue
-            for job in before.jobs if before else ():
-                self._pacer.end(job)
+            believed = self.parts(key)
+            if wanted is not None:
+                self._begin(key, wanted, believed)
+            self._leave(key, set(before.parts if before else ()).difference(wanted.parts if wanted else ()))
             if wanted is None:
-                del self._kept[key]
-                self.verdicts.pop(key, None)
-                self._note(key, True)
+                self._forget(key)
             else:
-                self._kept[key] = self._begun(key, wanted, before)
+                self._compose(key)
         self._wind()
 
     async def stop(self) -> None:
@@ -85,36 +93,62 @@ class Prober(Generic[Key]):
 
     def parts(self, key: Key) -> tuple[Verdict, ...]:
         """The verdict of each probe of this target, in their order; none: it is not probed."""
-        return tuple(self._kept[key].parts) if key in self._kept else ()
+        wanted = self._wanted.get(key)
+        return tuple(self._probes[one].verdict for one in wanted.parts) if wanted else ()
 
     def problems(self) -> tuple[str, ...]:
         """One line for each reason for which targets cannot be probed."""
         return self._pacer.problems()
 
-    def _begun(self, key: Key, wanted: Composite, before: _Kept | None) -> _Kept:
-        count = len(wanted.parts)
-        parts = before.parts if before and len(before.parts) == count else [UNKNOWN] * count
-        kept = _Kept(wanted, parts)
-        kept.jobs = tuple(
-            self._pacer.keep(one, partial(self._heard, key, kept, n)) for n, one in enumerate(wanted.parts)
-        )
-        return kept
+    def _begin(self, key: Key, wanted: Composite, believed: Sequence[Verdict]) -> None:
+        same = len(believed) == len(wanted.parts)
+        for number, target in enumerate(wanted.parts):
+            probe = self._probes.get(target)
+            if probe is None:
+                probe = self._probes[target] = _Probe(believed[number] if same else UNKNOWN)
+                probe.job = self._pacer.keep(target, partial(self._heard, probe))
+            probe.keys.add(key)
+        self._wanted[key] = wanted
 
-    def _heard(self, key: Key, kept: _Kept, number: int, good: bool) -> None:
-        probe, now = kept.wanted.parts[number].probe, int(time.time() * 1_000)
-        seen, before = kept.parts[number], self.verdicts.get(key, UNKNOWN)
-        fresh = kept.parts[number] = observe(seen, good, now, Limits(probe.unhealthy, probe.healthy))
-        if fresh == seen:
+    def _leave(self, key: Key, targets: Iterable[Target]) -> None:
+        for target in targets:
+            probe = self._probes[target]
+            probe.keys.discard(key)
+            if not probe.keys and probe.job is not None:
+                self._pacer.end(probe.job)
+                del self._probes[target]
+
+    def _forget(self, key: Key) -> None:
+        del self._wanted[key]
+        self._moved.discard(key)
+        self.verdicts.pop(key, None)
+        self._note(key, True)
+
+    def _heard(self, probe: _Probe[Key], good: bool) -> None:
+        assert probe.job is not None
+        target, seen = probe.job.target, probe.verdict
+        limits = Limits(target.probe.unhealthy, target.probe.healthy)
+        probe.verdict = observe(seen, good, int(time.time() * 1_000), limits)
+        if probe.verdict.up == seen.up:
             return
-        verdict = composed(before, kept.parts, kept.wanted.need, now)
-        if verdict != UNKNOWN:
-            self.verdicts[key] = verdict
-        if verdict.up != before.up:
-            log.info("verdict", extra={"target": str(key), "address": kept.wanted.parts[0].address, "up": verdict.up})
-            self._note(key, verdict.up is not False)
-        if verdict.up != before.up or fresh.up != seen.up:
-            self.changes += 1
-            self.changed.set()
+        changed = [key for key in probe.keys if self._compose(key)]
+        if changed:
+            more = len(changed) - 1
+            said = {"target": str(changed[0]), "more": more, "address": target.address, "up": probe.verdict.up}
+            log.info("verdict", extra=said)
+        self.changed.set()
+
+    def _compose(self, key: Key) -> bool:
+        """Its verdict by those of its probes; True when it is another."""
+        before = self.verdicts.get(key, UNKNOWN)
+        verdict = composed(before, self.parts(key), self._wanted[key].need, int(time.time() * 1_000))
+        if (verdict.up, verdict.since) == (before.up, before.since):
+            return False
+        self.verdicts[key] = verdict
+        self._moved.add(key)
+        self._note(key, verdict.up is not False)
+        self.changed.set()
+        return True
 
     def _note(self, key: Key, up: bool) -> None:
         """Copied only when somebody looks: very many may fall at once."""
@@ -137,14 +171,15 @@ class Prober(Generic[Key]):
             self._timer = asyncio.get_running_loop().call_at(due / 1_000, self._turn)
 
 
-class _Kept:
-    """What is known of one key."""
+class _Probe(Generic[Key]):
+    """One target that is probed, what is believed of it, and for whom."""
 
-    __slots__ = ("jobs", "parts", "wanted")
+    __slots__ = ("job", "keys", "verdict")
 
-    def __init__(self, wanted: Composite, parts: list[Verdict]) -> None:
-        self.wanted, self.parts = wanted, parts
-        self.jobs: tuple[Job, ...] = ()
+    def __init__(self, verdict: Verdict) -> None:
+        self.verdict = verdict
+        self.keys: set[Key] = set()
+        self.job: Job | None = None
 
 
 class _Ways:

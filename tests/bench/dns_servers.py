@@ -16,6 +16,7 @@ from msgspec import structs
 
 from federation.model.policy import Policy, Probe
 from federation.model.routing import Match, Routing, Subnets
+from tests.bench import dns_geo
 from tests.worlds.agent_folder import make_folder
 from tests.worlds.ports import free_port
 from tests.worlds.public_cli import ISTHMUS
@@ -61,8 +62,9 @@ def ours(*options: str) -> Iterator[Serving]:
         steered(f"steered.{ZONE}", *members, policy=quiet),
         steered(f"weighted.{ZONE}", *members, policy=half, steering="weighted"),
     ]
-    geo = steered(f"geo.{ZONE}", *members, policy=quiet)
-    names.append(structs.replace(geo, name=structs.replace(geo.name, routing=tree)))
+    for host, routing in ((f"geo.{ZONE}", tree), (dns_geo.HOST, dns_geo.tree())):
+        item = steered(host, *members, policy=quiet)
+        names.append(structs.replace(item, name=structs.replace(item.name, routing=routing)))
     with tempfile.TemporaryDirectory() as folder:
         home = make_folder(Path(folder) / "dns", real("us-east"), "dns", handout("us-east", *names), [])
         zone = Path(folder) / "zone"
@@ -74,17 +76,18 @@ def ours(*options: str) -> Iterator[Serving]:
 
 
 @contextmanager
-def gdnsd() -> Iterator[Serving]:
-    """gdnsd with the same static zone, and a name each by its plugins weighted, geoip (nets) and multifo."""
+def gdnsd(countries: Path) -> Iterator[Serving]:
+    """gdnsd with the same static zone, and names by its plugins weighted, multifo and geoip (nets, and this database)."""
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         (home / "zones").mkdir()
         (home / "zones" / "static.test").write_text(static_zone())
-        names = "weighted 30 DYNA weighted!w\ngeo 30 DYNA geoip!g\nsteered 30 DYNA multifo!m\n"
+        names = "weighted 30 DYNA weighted!w\ngeo 30 DYNA geoip!g\ngeoip 30 DYNA geoip!c\nsteered 30 DYNA multifo!m\n"
         head = static_zone(ZONE).partition("host0")[0]
         (home / "zones" / ZONE).write_text(head + names)
         nets = ", ".join(f"{net} => [ {member} ]" for net, member in NETS.items())
+        centers = ", ".join(f"{member} => {address}" for member, address in dns_geo.PUBLIC.items())
         (home / "config").write_text(
             f"""options => {{ listen => 127.0.0.1:{port}, udp_threads => 1, tcp_threads => 1,
   run_dir => {home}, state_dir => {home} }}
@@ -94,9 +97,14 @@ plugins => {{
   weighted => {{ service_types => quiet, w => {{ a => [ 203.0.113.1, 1 ], b => [ 203.0.113.2, 1 ], c => [ 203.0.113.3, 2 ] }} }},
   multifo => {{ service_types => quiet, m => {{ a => 203.0.113.1, b => 203.0.113.2, c => 203.0.113.3 }} }},
   geoip => {{
-    maps => {{ nets => {{ datacenters => [ us-east, us-west, eu-central ], nets => {{ {nets} }} }} }},
-    resources => {{ g => {{ map => nets, service_types => quiet,
-      dcmap => {{ us-east => 203.0.113.1, us-west => 203.0.113.2, eu-central => 203.0.113.3 }} }} }}
+    maps => {{
+      nets => {{ datacenters => [ us-east, us-west, eu-central ], nets => {{ {nets} }} }},
+      countries => {{ {dns_geo.gdnsd_map(countries)} }}
+    }},
+    resources => {{
+      g => {{ map => nets, service_types => quiet, dcmap => {{ {centers} }} }},
+      c => {{ map => countries, service_types => quiet, dcmap => {{ {centers} }} }}
+    }}
   }}
 }}
 """
@@ -109,15 +117,18 @@ plugins => {{
 
 
 @contextmanager
-def knot() -> Iterator[Serving]:
-    """Knot with the same static zone, and a name by mod-geoip (subnet)."""
+def knot(countries: Path) -> Iterator[Serving]:
+    """Knot with the same static zone, and names by mod-geoip (subnet, and geodb by this database)."""
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         (home / "static.zone").write_text(static_zone())
-        (home / "geo.zone").write_text(static_zone(ZONE).partition("host0")[0] + "geo 30 A 203.0.113.1\n")
+        (home / "geo.zone").write_text(
+            static_zone(ZONE).partition("host0")[0] + "geo 30 A 203.0.113.1\ngeoip 30 A 203.0.113.1\n"
+        )
         nets = "".join(f"  - net: {net}\n    A: 203.0.113.{at}\n" for at, net in enumerate(NETS, 1))
         (home / "geo.conf").write_text(f"geo.{ZONE}:\n{nets}")
+        (home / "geoip.conf").write_text(dns_geo.knot_names())
         (home / "knot.conf").write_text(
             f"""module:
   - id: mod-geoip
@@ -136,12 +147,18 @@ mod-geoip:
     config-file: {home}/geo.conf
     ttl: 30
     mode: subnet
+  - id: geoip
+    config-file: {home}/geoip.conf
+    ttl: 30
+    mode: geodb
+    geodb-file: {countries}
+    geodb-key: country/iso_code
 zone:
   - domain: static.test
     file: {home}/static.zone
   - domain: {ZONE}
     file: {home}/geo.zone
-    module: mod-geoip/geo
+    module: [ mod-geoip/geo, mod-geoip/geoip ]
 """
         )
         program = str(PEERS / "usr/sbin/knotd")

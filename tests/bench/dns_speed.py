@@ -9,18 +9,18 @@ import statistics
 import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from federation.model.errors import IsthmusError
-from tests.bench import dns_servers
+from tests.bench import dns_geo, dns_servers
 from tests.bench.dns_servers import CLIENT_CORE, HOSTS, LIBRARIES, PEERS, Serving
 from tests.bench.row import Row, quantile, rounded, void
 from tests.worlds.public_names import ZONE
 
-KINDS = ("static", "weighted", "geo", "steered", "nxdomain")
+KINDS = ("static", "weighted", "geo", "geoip", "steered", "nxdomain")
 NAMES = (*(f"dns-cpu-{kind}" for kind in KINDS), "dns-p99", "dns-python-qps")
-RIVALS = {kind: ("gdnsd", "knot") if kind in ("static", "geo", "nxdomain") else ("gdnsd",) for kind in KINDS}
+RIVALS = {kind: ("gdnsd", "knot") if kind in ("static", "geo", "geoip", "nxdomain") else ("gdnsd",) for kind in KINDS}
 ECS = "8:00011800" + "ac1001"
 """The client subnet 172.16.1.0/24."""
 
@@ -34,7 +34,10 @@ def measure(names: tuple[str, ...]) -> list[Row]:
         raise IsthmusError("scripts/peers failed")
     if not DNSPERF.exists():
         return [void(name, "times", "no dnsperf, gdnsd and Knot here") for name in names]
-    with dns_servers.ours() as own, dns_servers.gdnsd() as gdnsd, dns_servers.knot() as knot:
+    with ExitStack() as stack:
+        countries = stack.enter_context(dns_geo.database())
+        own = stack.enter_context(dns_servers.ours("--geo", str(countries)))
+        gdnsd, knot = (stack.enter_context(one(countries)) for one in (dns_servers.gdnsd, dns_servers.knot))
         servers = {"ours": own, "gdnsd": gdnsd, "knot": knot}
         rows = [_cpu(name, servers) for name in names if name.startswith("dns-cpu-")]
         rows += [_p99(own) for name in names if name == "dns-p99"]
@@ -43,6 +46,8 @@ def measure(names: tuple[str, ...]) -> list[Row]:
 
 def _cpu(name: str, servers: dict[str, Serving]) -> Row:
     kind = name.removeprefix("dns-cpu-")
+    if kind == "geoip" and (odd := dns_geo.differing({one: serving.port for one, serving in servers.items()})):
+        return void(name, "times", odd, 1.0)
     with asked(kind) as (file, options):
         found: dict[str, list[tuple[float, float]]] = {one: [] for one in ("ours", *RIVALS[kind])}
         for _ in range(RUNS):
@@ -52,6 +57,8 @@ def _cpu(name: str, servers: dict[str, Serving]) -> Row:
     qps = {one: statistics.median(rate for _, rate in runs) for one, runs in found.items()}
     said = ", ".join(f"{one} {cpu[one]:.2f} us and {qps[one]:,.0f} queries a second" for one in found)
     note = f"processor time a query against gdnsd: {said}; {RUNS} runs of {SECONDS:g} s in turns"
+    if kind == "geoip":
+        note += f"; the same answers for {dns_geo.COMPARED} drawn clients; {dns_geo.WORDS}"
     return Row(
         name,
         rounded(cpu["ours"] / cpu["gdnsd"]),
@@ -116,6 +123,12 @@ def perf(server: Serving, file: Path, options: Iterable[str]) -> str:
 @contextmanager
 def asked(kind: str) -> Iterator[tuple[Path, list[str]]]:
     """A file of queries of this kind, and what dnsperf is told beside it."""
+    if kind == "geoip":
+        with tempfile.NamedTemporaryFile(suffix=".queries") as messages:
+            messages.write(dns_geo.queries())
+            messages.flush()
+            yield Path(messages.name), ["-B"]
+        return
     chance = random.Random(7)
     names = {
         "static": [f"host{chance.randrange(HOSTS)}.static.test" for _ in range(10_000)],

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from gslb.compiled import change_of
+from gslb.compiler import Compiler
 from gslb.steer import Steering
-from gslb.table import Compiler
 from msgspec import Struct, structs
 
 from federation.model.handout import Steered

@@ -19,7 +19,9 @@ from tests.bench import (  # noqa: E402
     agents,
     answer_time,
     compromised,
+    dns_failure,
     dns_speed,
+    dns_swaps,
     dns_table,
     failover,
     false_alarms,
@@ -54,7 +56,9 @@ from tests.bench.row import Row, table, void  # noqa: E402
 
 MODULES: tuple[ModuleType, ...] = (
     answer_time,
+    dns_failure,
     dns_speed,
+    dns_swaps,
     dns_table,
     failover,
     false_alarms,

@@ -1,7 +1,7 @@
 """The same inputs give the same shares by the law itself, in a node's Envoy weights and in a DNS server."""
 
+from gslb.compiler import Compiler
 from gslb.steer import Standpoint, Steering
-from gslb.table import Compiler
 from gslb.zone import A
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -28,10 +28,13 @@ def make_folder(
     *,
     node: str = "",
     seed: bytes = b"",
+    controllers: tuple[str, ...] = (),
 ) -> Path:
-    """A folder for one agent whose controllers are all dead. A gateway has the member's WireGuard key, or this seed's."""
+    """A folder for one agent whose controllers are dead, unless they are named. A gateway has the member's WireGuard key, or this seed's."""
     node = node or f"{own.name}-{role}"
-    enrolled = Enrolled(node=node, role=role, member=own.name, domain=DOMAIN, controllers=(), anchor=own.anchor)
+    enrolled = Enrolled(
+        node=node, role=role, member=own.name, domain=DOMAIN, controllers=controllers, anchor=own.anchor
+    )
     save_enrolled(directory, enrolled)
     save_leaf(directory / "leaf.json", own.leaf(agent_id(own.domain, node)))
     for identity in identities:

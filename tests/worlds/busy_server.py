@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from gslb.client import client_of
+from gslb.compiler import Compiler
 from gslb.cookies import answered
 from gslb.library import Responder
 from gslb.locality import parse_lines
 from gslb.options import Itself
 from gslb.steer import Steering
-from gslb.table import Compiler
 from gslb.zone import AAAA, A
 
 from federation.model.handout import Import, Listener

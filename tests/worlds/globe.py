@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from itertools import permutations
 
-from gslb.checks import Check, Finding, Reach, checks_of, evidence, judge, reports
+from gslb.checks import Check, Reach, checks_of
 from gslb.client import Client
 from gslb.steer import Steering
+from gslb.stock import UNHEARD, Stock
 from gslb.table import Table
 from gslb.zone import A
 from msgspec import Struct
@@ -34,7 +35,7 @@ class Server:
     member: str
     table: Table
     verdicts: dict[Check, Verdict] = field(default_factory=dict)
-    findings: dict[Check, Finding] = field(default_factory=dict)
+    stock: Stock = field(default_factory=Stock)
     ready: dict[str, int] = field(default_factory=lambda: dict.fromkeys(ALL, 4))
     words: dict[str, dict[str, int]] = field(default_factory=dict)
     """By observer: the members whose target it finds down, and since which Unix second."""
@@ -81,7 +82,7 @@ class Globe:
     def answers(self, server: str) -> dict[str, str | None]:
         """What this server tells a client near each member: the member whose address it gets."""
         held = self.servers[server]
-        steering = Steering(held.table, evidence(held.findings))
+        steering = Steering(held.table, held.stock.evidence)
         found = {}
         for member in ALL:
             near = Client(SUBNETS[member].replace(".0/24", ".7"))
@@ -93,7 +94,7 @@ class Globe:
         """The shares of clients near this member, by a server."""
         held = self.servers[server]
         client = Client(SUBNETS[near].replace(".0/24", ".7"))
-        outcome = Steering(held.table, evidence(held.findings)).choose(SHOP, A, client, self.now).outcome
+        outcome = Steering(held.table, held.stock.evidence).choose(SHOP, A, client, self.now).outcome
         return {share.member: share.ppm for share in outcome.ruling.shares}
 
     def _hear(self, server: Server) -> None:
@@ -102,7 +103,7 @@ class Globe:
             if other == server.member or (other, server.member) in self.talk:
                 server.ready[other] = self.says_ready[other]
             if other != server.member and (other, server.member) in self.talk:
-                said = reports(self.servers[other].findings).values()
+                said = self.servers[other].stock.reports.values()
                 server.words[other] = {one.member: one.since for one in said} | self.liars.get(other, {})
         server.table = self._table(server)
 
@@ -116,10 +117,12 @@ class Globe:
         return table(values)
 
     def _look(self, server: Server) -> None:
-        checks = tuple(checks_of(server.table))
+        checks = checks_of(server.table.steered[SHOP])
+        before = dict(server.verdicts)
         for check in checks:
             passes = check.member == server.member or (server.member, check.member) in self.reach
             good = passes and check.member not in self.dead
             server.verdicts[check] = observe(server.verdicts.get(check, Verdict()), good, self.now, LIMITS)
         anchors = {ANCHOR: server.member in self.outside} if self.anchored else {}
-        server.findings = judge(server.table, checks, server.verdicts, Reach(anchors), server.findings, self.now)
+        heard = {check.host for check, one in server.verdicts.items() if one.up != before.get(check, UNHEARD).up}
+        server.stock.take(server.table, {SHOP: checks}, server.verdicts, heard, Reach(anchors), self.now)

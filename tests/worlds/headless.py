@@ -2,8 +2,8 @@
 
 import dns.message
 from gslb.client import Client
+from gslb.compiler import Compiler
 from gslb.steer import Steering
-from gslb.table import Compiler
 from gslb.wire import UDP_MAX, respond
 from msgspec import Struct
 

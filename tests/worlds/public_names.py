@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 
+from gslb.compiler import Compiler
 from gslb.locality import parse_lines
 from gslb.steer import Steering
-from gslb.table import Compiler, Table
+from gslb.table import Table
 from gslb.zone import AAAA, A
 from msgspec import Struct
 

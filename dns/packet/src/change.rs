@@ -41,7 +41,7 @@ type MapSaid = (u64, (SideSaid, Option<SideSaid>));
 /// None: it is gone.
 type SteeredSaid = (Vec<u8>, Option<(String, Vec<Vec<u64>>, bool, bool)>);
 
-/// `gone` are apexes of zones that are no more; `maps` the new ones, `held` the numbers of all.
+/// `gone` are apexes of zones that are no more; `maps` the new ones, `unmapped` the numbers of those that are no more.
 #[derive(FromPyObject)]
 pub struct Change {
     key: Key,
@@ -50,7 +50,7 @@ pub struct Change {
     gone: Vec<Vec<u8>>,
     steered: Vec<SteeredSaid>,
     maps: Vec<MapSaid>,
-    held: Vec<u64>,
+    unmapped: Vec<u64>,
 }
 
 pub fn rrset((kind, ttl, records): RRsetSaid, apex: &[u8]) -> RRset {
@@ -68,8 +68,10 @@ impl Change {
         });
         let gone = self.gone.into_iter().map(|apex| (apex.into(), None));
         let mut maps = before.maps.clone();
+        for number in self.unmapped {
+            maps.remove(&number);
+        }
         maps.extend(self.maps.into_iter().map(|(number, said)| (number, Arc::new(map(said)))));
-        maps.retain(|number, _| self.held.contains(number));
         let steered = self.steered.into_iter().map(|(name, said)| (name.into(), said.map(|said| steered(said, &maps))));
         Table {
             zones: before.zones.changed(gone.chain(zones).collect()),

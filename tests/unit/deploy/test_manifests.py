@@ -1,6 +1,7 @@
 """deploy/: every right is needed and none is dangerous; every argument exists; pods are what their namespace allows."""
 
 import re
+import tomllib
 from typing import Any
 
 import click
@@ -195,13 +196,31 @@ def test_the_dockerfile_copies_what_exists_and_the_build_context_lets_it_in() ->
 
 def test_the_dockerfile_pins_runs_as_a_number_and_is_our_command() -> None:
     froms = re.findall(r"^FROM (\S+) AS (\S+)$", DOCKERFILE, re.M)
-    assert froms == [("python:3.11-slim", "build"), ("python:3.11-slim", "controller"), ("controller", "gateway")]
+    assert froms == [
+        ("python:3.11-slim", "libraries"),
+        ("rust:1.95-slim", "packet"),
+        ("libraries", "build"),
+        ("python:3.11-slim", "controller"),
+        ("controller", "gateway"),
+    ]
     users = re.findall(r"^USER (.*)$", DOCKERFILE, re.M)
     assert users[0] == users[-1] == "10001:10001"
     assert re.findall(r"^ENTRYPOINT (.*)$", DOCKERFILE, re.M) == ['["isthmus"]']
     setup = (DEPLOY.parent / "scripts" / "setup").read_text()
     assert re.findall(r"uv==([0-9.]+)", DOCKERFILE) == re.findall(r"UV_VERSION=([0-9.]+)", setup)
     assert "--require-hashes" in DOCKERFILE
+
+
+def test_the_image_has_the_packet_path_built_by_a_rust_that_it_takes_and_the_pinned_maturin() -> None:
+    stages = {part.split()[0]: part for part in re.split(r"^FROM \S+ AS ", DOCKERFILE, flags=re.M)[1:]}
+    crate = tomllib.loads((DEPLOY.parent / "dns" / "packet" / "Cargo.toml").read_text())["package"]
+    (rust,) = re.findall(r"^FROM rust:([0-9.]+)-slim ", DOCKERFILE, re.M)
+    assert [int(one) for one in rust.split(".")] >= [int(one) for one in crate["rust-version"].split(".")]
+    assert "COPY --from=libraries /opt/isthmus/bin/maturin " in stages["packet"]
+    assert re.search(r"^maturin==", (DEPLOY.parent / "requirements.lock").read_text(), re.M)
+    (out,) = re.findall(r"--out (\S+)", stages["packet"])
+    assert f"COPY --from=packet {out} {out}\n" in stages["build"] and f"{out}/*.whl" in stages["build"]
+    assert all("--from=packet" not in stages[final] for final in ("controller", "gateway"))
 
 
 def test_the_images_of_the_manifests_are_those_that_the_dockerfile_names() -> None:

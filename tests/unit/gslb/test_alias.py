@@ -5,11 +5,12 @@ import dns.rcode
 import dns.rdatatype
 import pytest
 from gslb.client import Client
+from gslb.compiler import Compiler
 from gslb.locality import parse_lines
 from gslb.master import load_zone
 from gslb.packed import Packed
 from gslb.steer import Evidence, Steering
-from gslb.table import Compiler, Table
+from gslb.table import Table
 from gslb.wire import respond
 from gslb.zone import AAAA, A
 from msgspec import structs

@@ -7,8 +7,8 @@ import dns.rcode
 import dns.rdatatype
 import pytest
 from gslb.client import Client
+from gslb.compiler import Compiler
 from gslb.steer import Steering
-from gslb.table import Compiler
 from gslb.wire import UDP_MAX
 from gslb.wire import respond as reply_to
 

@@ -1,21 +1,11 @@
 """Whose word takes a target out of the answers, and how it comes back: in virtual time."""
 
+from copy import deepcopy
+from itertools import chain
+
 import pytest
-from gslb.checks import (
-    DEFAULT,
-    Address,
-    Asked,
-    Check,
-    Finding,
-    Reach,
-    Server,
-    checks_of,
-    due,
-    evidence,
-    judge,
-    problems,
-    reports,
-)
+from gslb.checks import DEFAULT, Address, Asked, Check, Finding, Reach, Server, checks_of
+from gslb.stock import Stock
 from gslb.table import Table
 from gslb.zone import AAAA, A
 from msgspec import Struct, structs
@@ -47,18 +37,31 @@ def world(*observers: str, own: str = "us-east", members: tuple[str, ...] = tupl
     return table(values)
 
 
+class Found(dict[Check, Finding]):
+    """The findings on all targets, and the stock that they are of."""
+
+    def __init__(self, stock: Stock) -> None:
+        super().__init__(chain.from_iterable(one.items() for one in stock.findings.values()))
+        self.stock = stock
+
+
 def stock(
     seen: Table,
     verdicts: dict[Check, Verdict],
     outside: dict[Address, bool],
-    before: dict[Check, Finding],
+    before: Found | None,
     now: int,
     servers: dict[Server, bool] | None = None,
-) -> dict[Check, Finding]:
-    return judge(seen, tuple(checks_of(seen)), verdicts, Reach(outside, servers or {}), before, now)
+    words: bool = True,
+) -> Found:
+    """Stock taken after `before`, which stays as it was."""
+    held = deepcopy(before.stock) if before is not None else Stock()
+    checks = {host: checks_of(item) for host, item in seen.steered.items()}
+    held.take(seen, checks, verdicts, seen.steered, Reach(outside, servers or {}, words), now)
+    return Found(held)
 
 
-def away(*found: dict[Check, Finding]) -> list[list[str]]:
+def away(*found: Found) -> list[list[str]]:
     """Who is taken out of the answers."""
     return [[check.member for check, one in each.items() if not one.way.up] for each in found]
 
@@ -76,43 +79,43 @@ WITNESSED = {
 @pytest.mark.parametrize("case", WITNESSED)
 def test_it_takes_two_at_once(case: str) -> None:
     observers, verdicts, gone = WITNESSED[case]
-    assert away(stock(world(*observers), verdicts, {}, {}, 6_000)) == [gone]
+    assert away(stock(world(*observers), verdicts, {}, None, 6_000)) == [gone]
 
 
 @pytest.mark.parametrize("changed", [{"host": PAY}, {"about": MemberName("eu-central")}, {"kind": "link"}])
 def test_a_word_about_something_else_is_none(changed: dict[str, object]) -> None:
-    assert away(stock(world("eu-central", **changed), {WEST: DOWN}, {}, {}, 6_000)) == [[]]  # type: ignore[arg-type]
+    assert away(stock(world("eu-central", **changed), {WEST: DOWN}, {}, None, 6_000)) == [[]]  # type: ignore[arg-type]
 
 
 def test_our_word_alone_counts_after_ten_seconds_and_says_when() -> None:
-    found = stock(world(), {WEST: DOWN}, {}, {}, 6_000)
-    assert due(found.values(), 6_000) == 15_000
+    found = stock(world(), {WEST: DOWN}, {}, None, 6_000)
+    assert found.stock.due == 15_000
     assert away(found, stock(world(), {WEST: DOWN}, {}, found, 14_999)) == [[], []]
     found = stock(world(), {WEST: DOWN}, {}, found, 15_000)
     assert away(found) == [["us-west"]]
-    assert due(found.values(), 15_000) == 0
+    assert found.stock.due == 0
 
 
 def test_it_stays_away_while_we_find_it_down_whoever_changes_his_word() -> None:
-    found = stock(world("eu-central"), {WEST: DOWN}, {}, {}, 6_000)
+    found = stock(world("eu-central"), {WEST: DOWN}, {}, None, 6_000)
     found = stock(world(), {WEST: DOWN}, {}, found, 7_000)
     assert away(found) == [["us-west"]]
     assert found[WEST].way == Standing(up=False, since=6_000)
 
 
 def test_it_comes_back_by_the_ramp_from_when_it_was_back() -> None:
-    found = stock(world("eu-central"), {WEST: DOWN}, {}, {}, 6_000)
+    found = stock(world("eu-central"), {WEST: DOWN}, {}, None, 6_000)
     back = Verdict(up=True, since=20_000)
     found = stock(world("eu-central"), {WEST: back}, {}, found, 20_000)
-    assert evidence(found) == {(SHOP, A): {"us-west": Standing(up=True, since=20_000)}}
+    assert found.stock.evidence == {(SHOP, A): {"us-west": Standing(up=True, since=20_000)}}
     again = stock(world(), {WEST: back}, {}, found, 25_000)
     assert again[WEST].way.since == 20_000, "the return does not begin anew"
 
 
 def test_one_that_was_never_away_has_no_ramp() -> None:
-    found = stock(world(), {WEST: DOWN}, {}, {}, 6_000)
+    found = stock(world(), {WEST: DOWN}, {}, None, 6_000)
     found = stock(world(), {WEST: Verdict(up=True, since=8_000)}, {}, found, 8_000)
-    assert evidence(found) == {}
+    assert found.stock.evidence == {}
 
 
 ISOLATED = {
@@ -130,49 +133,47 @@ ISOLATED = {
 @pytest.mark.parametrize("case", ISOLATED)
 def test_who_is_cut_off_blames_himself(case: str) -> None:
     verdicts, anchors, gone, isolated = ISOLATED[case]
-    found = stock(world(), verdicts, anchors, {}, 20_000)
+    found = stock(world(), verdicts, anchors, None, 20_000)
     found = stock(world(), verdicts, anchors, found, 30_000)
     assert away(found) == [gone]
     assert {one.isolated for one in found.values()} == {isolated}
-    line = f'name "{SHOP}": we reach no other member\'s address over IPv4: answers go on without the evidence of probes'
-    assert problems(found) == ((line,) if isolated else ())
-    assert isolated or reports(found)
+    assert found.stock.cut == ({A} if isolated else set())
+    assert isolated or found.stock.reports
 
 
 def test_with_two_members_only_an_anchor_tells_who_is_cut_off() -> None:
     two = world(members=("us-east", "us-west"))
-    assert away(stock(two, {WEST: DOWN}, {}, {}, 20_000)) == [["us-west"]]
-    assert away(stock(two, {WEST: DOWN}, {ANCHOR: False}, {}, 20_000)) == [[]]
+    assert away(stock(two, {WEST: DOWN}, {}, None, 20_000)) == [["us-west"]]
+    assert away(stock(two, {WEST: DOWN}, {ANCHOR: False}, None, 20_000)) == [[]]
 
 
 def test_of_our_own_members_target_our_word_alone_never_counts() -> None:
     """Inside a NAT our own public address may be out of our reach though the world reaches it."""
-    assert away(stock(world(), {EAST: DOWN}, {}, {}, 99_000)) == [[]]
-    assert away(stock(world("eu-central", about=MemberName("us-east")), {EAST: DOWN}, {}, {}, 6_000)) == [["us-east"]]
+    assert away(stock(world(), {EAST: DOWN}, {}, None, 99_000)) == [[]]
+    assert away(stock(world("eu-central", about=MemberName("us-east")), {EAST: DOWN}, {}, None, 6_000)) == [["us-east"]]
 
 
 def test_anothers_fresh_word_counts_also_while_we_seem_cut_off_and_an_old_one_never() -> None:
     both = {WEST: DOWN, EU: DOWN}
     seen = world("eu-central")
-    assert away(stock(seen, both, {}, {}, 6_000)) == [["us-west"]]
-    old = judge(seen, tuple(checks_of(seen)), both, Reach(words=False), {}, 6_000)
-    assert away(old) == [[]]
+    assert away(stock(seen, both, {}, None, 6_000)) == [["us-west"]]
+    assert away(stock(seen, both, {}, None, 6_000, words=False)) == [[]]
 
 
 def test_what_is_down_is_reported_as_long_as_it_is() -> None:
-    found = stock(world(), {WEST: DOWN, EU: UP}, {}, {}, 6_000)
-    assert reports(found) == {f"target/us-west/{SHOP}": TargetReport(MemberName("us-west"), SHOP, 5)}
-    assert reports(stock(world(), {WEST: UP, EU: UP}, {}, found, 7_000)) == {}
+    found = stock(world(), {WEST: DOWN, EU: UP}, {}, None, 6_000)
+    assert found.stock.reports == {f"target/us-west/{SHOP}": TargetReport(MemberName("us-west"), SHOP, 5)}
+    assert stock(world(), {WEST: UP, EU: UP}, {}, found, 7_000).stock.reports == {}
 
 
 def test_each_family_has_its_own_verdict_and_a_report_means_both() -> None:
     both = table(handout("us-east", steered(SHOP, *(target(member) for member in NUMBERS), policy=PROBED)))
     six = Check(SHOP, AAAA, "us-west")
-    found = stock(both, {WEST: DOWN}, {}, {}, 15_000)
+    found = stock(both, {WEST: DOWN}, {}, None, 15_000)
     assert [check for check, one in found.items() if not one.way.up] == [WEST]
-    assert reports(found) == {}
+    assert found.stock.reports == {}
     later = Verdict(up=False, since=9_000)
-    assert reports(stock(both, {WEST: DOWN, six: later}, {}, {}, 15_000)) == {
+    assert stock(both, {WEST: DOWN, six: later}, {}, None, 15_000).stock.reports == {
         f"target/us-west/{SHOP}": TargetReport(MemberName("us-west"), SHOP, 9)
     }
 
@@ -180,16 +181,16 @@ def test_each_family_has_its_own_verdict_and_a_report_means_both() -> None:
 def test_a_server_without_ipv6_still_speaks_of_ipv4() -> None:
     both = table(handout("us-east", steered(SHOP, *(target(member) for member in NUMBERS), policy=PROBED)))
     none = {Check(SHOP, AAAA, member): DOWN for member in NUMBERS}
-    found = stock(both, {WEST: DOWN, **none}, {}, {}, 15_000)
+    found = stock(both, {WEST: DOWN, **none}, {}, None, 15_000)
     assert [check for check, one in found.items() if not one.way.up] == [WEST]
-    assert list(reports(found)) == [f"target/us-west/{SHOP}"]
+    assert list(found.stock.reports) == [f"target/us-west/{SHOP}"]
 
 
 def test_every_first_address_is_probed_by_the_names_probe_or_the_usual_one() -> None:
     more = target("us-west", addresses=("203.0.113.2", "203.0.113.22", "2001:db8:2::1"))
     values = handout("us-east", steered(SHOP, target("us-east"), more, policy=PROBED), steered(PAY, target("us-east")))
     probes = (Probe(path="/health"),)
-    assert checks_of(table(values)) == {
+    assert {k: v for item in table(values).steered.values() for k, v in checks_of(item).items()} == {
         EAST: Asked(v4("us-east"), probes),
         Check(SHOP, AAAA, "us-east"): Asked(v6("us-east"), probes),
         WEST: Asked("203.0.113.2", probes),
@@ -202,14 +203,14 @@ def test_every_first_address_is_probed_by_the_names_probe_or_the_usual_one() -> 
 def test_a_member_that_plays_dead_with_one_address_does_not_make_us_doubt_ourselves() -> None:
     """us-west is dead; eu-central's target is silent as well, but its name server answers."""
     both = {WEST: DOWN, EU: DOWN}
-    assert away(stock(world(), both, {}, {}, 20_000)) == [[]]
+    assert away(stock(world(), both, {}, None, 20_000)) == [[]]
     servers = {("eu-central", "198.51.100.3"): True, ("us-west", "198.51.100.2"): False}
-    found = stock(world(), both, {}, {}, 20_000, servers)
+    found = stock(world(), both, {}, None, 20_000, servers)
     assert away(stock(world(), both, {}, found, 30_000, servers)) == [["eu-central", "us-west"]]
 
 
 def test_who_was_taken_away_stays_so_while_we_are_cut_off() -> None:
-    found = stock(world("eu-central"), {WEST: DOWN}, {}, {}, 6_000)
+    found = stock(world("eu-central"), {WEST: DOWN}, {}, None, 6_000)
     assert away(found) == [["us-west"]]
     assert away(stock(world(), {WEST: DOWN, EU: DOWN}, {}, found, 20_000)) == [["us-west"]]
 
@@ -218,20 +219,20 @@ def test_of_two_that_only_we_find_down_the_second_goes_ten_seconds_later_and_say
     """Four of twelve ready endpoints go at once; eight would be more than half."""
     later = Verdict(up=False, since=DOWN.since + 1)
     both, anchors = {WEST: later, EU: DOWN}, {ANCHOR: True}
-    found = stock(world(), both, anchors, {}, 20_000)
+    found = stock(world(), both, anchors, None, 20_000)
     assert away(found) == [["eu-central"]], "who has been down longest goes first"
     assert (found[WEST].held, found[EU].held) == (30_000, 0)
-    assert due(found.values(), 20_000) == 30_000
+    assert found.stock.due == 30_000
     found = stock(world(), both, anchors, found, 29_999)
     assert away(found) == [["eu-central"]]
     found = stock(world(), both, anchors, found, 30_000)
     assert away(found) == [["eu-central", "us-west"]]
-    assert due(found.values(), 30_000) == 0
+    assert found.stock.due == 0
 
 
 def test_what_another_member_agrees_with_is_not_held_back_but_counts() -> None:
     both, anchors = {WEST: DOWN, EU: DOWN}, {ANCHOR: True}
-    found = stock(world("eu-central"), both, anchors, {}, 20_000)
+    found = stock(world("eu-central"), both, anchors, None, 20_000)
     assert away(found) == [["us-west"]], "eu-central waits: us-west went in this moment"
     assert found[EU].held == 30_000
     found = stock(world("us-west", about=MemberName("eu-central")), both, anchors, found, 21_000)
@@ -240,7 +241,7 @@ def test_what_another_member_agrees_with_is_not_held_back_but_counts() -> None:
 
 def test_who_comes_back_while_he_is_held_back_never_went() -> None:
     anchors = {ANCHOR: True}
-    found = stock(world(), {WEST: DOWN, EU: DOWN}, anchors, {}, 20_000)
+    found = stock(world(), {WEST: DOWN, EU: DOWN}, anchors, None, 20_000)
     assert found[WEST].held == 30_000
     found = stock(world(), {WEST: Verdict(up=True, since=25_000), EU: DOWN}, anchors, found, 25_000)
     found = stock(world(), {WEST: Verdict(up=True, since=25_000), EU: DOWN}, anchors, found, 40_000)

@@ -9,10 +9,11 @@ import dns.query
 import dns.rcode
 import pytest
 from gslb.client import Client
+from gslb.compiler import Compiler
 from gslb.locality import parse_lines
 from gslb.master import load_zone
 from gslb.steer import Steering
-from gslb.table import Compiler, Table
+from gslb.table import Table
 from gslb.wire import respond
 
 from tests.netns.spaces import await_true

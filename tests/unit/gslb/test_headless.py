@@ -4,8 +4,8 @@ import dns.flags
 import dns.rcode
 import dns.rdatatype
 import pytest
+from gslb.compiler import Compiler
 from gslb.headless import ADDRESSES_MAX, SRV_BYTES
-from gslb.table import Compiler
 from msgspec import Struct, structs
 
 from federation.model.handout import Import

@@ -7,12 +7,13 @@ import dns.message
 import dns.rcode
 import pytest
 from gslb.client import Client, client_of
+from gslb.compiler import Compiler
 from gslb.geo import read_geo
 from gslb.guides import NODES_LEAST, Atlas, Guiding, by_distance, distance
 from gslb.latencies import parse_latencies
 from gslb.packed import Packed
 from gslb.steer import Evidence, Steering
-from gslb.table import Compiler, Table
+from gslb.table import Table
 from gslb.wire import respond
 from gslb.zone import AAAA, A
 from msgspec import structs
@@ -244,9 +245,11 @@ def test_kept_answers_are_those_of_the_place_by_name(atlas: Atlas) -> None:
 def test_equal_nodes_are_mapped_once(atlas: Atlas) -> None:
     guiding = Guiding(atlas)
     trees = {host: Routing("world", {"world": WORLD}) for host in ("a", "b")}
-    found = guiding.of(trees)
+    found = guiding.adjust(trees)
     assert one_of(found["a"].guides) is one_of(found["b"].guides)
-    again = guiding.of({"a": trees["a"], "c": Routing("world", {"world": WORLD})})
+    assert guiding.adjust({"a": trees["a"]}) is found
+    again = guiding.adjust({"b": None, "c": Routing("world", {"world": WORLD})})
+    assert found.keys() == {"a", "b"} and again.keys() == {"a", "c"}
     assert again["a"] is found["a"]
     assert one_of(again["c"].guides) is one_of(found["a"].guides)
 
@@ -255,7 +258,7 @@ def test_nodes_that_nobody_has_any_more_are_forgotten(atlas: Atlas) -> None:
     guiding = Guiding(atlas)
     for number in range(500):
         nets = structs.replace(NETS, otherwise=(f"member/m{number}",))
-        guiding.of({"a": Routing("nets", {"nets": nets})})
+        guiding.adjust({"a": Routing("nets", {"nets": nets})})
     assert len(guiding._nodes) <= NODES_LEAST + 3
 
 

@@ -6,6 +6,7 @@ import socket
 from collections.abc import Awaitable, Callable
 
 import pytest
+from msgspec import structs
 
 from federation.model.policy import Probe
 from federation.probing.prober import Prober
@@ -118,6 +119,28 @@ def test_who_fails_is_told_and_one_target_is_changed_without_the_others() -> Non
                 await prober.changed.wait()
                 prober.changed.clear()
         assert prober.verdicts["b"].up and prober.verdicts["c"].up
+        await prober.stop()
+
+    asyncio.run(server.serve(story))
+
+
+def test_what_is_the_same_target_is_probed_once_and_known_at_once_to_who_comes_later() -> None:
+    server = Server()
+    slow = structs.replace(FAST, interval_ms=600_000)
+
+    async def story(port: int) -> None:
+        prober: Prober[str] = Prober()
+        target = Composite((Target("127.0.0.1", port, "h", FAST),))
+        prober.want({f"{number}": target for number in range(50)})
+        await asyncio.wait_for(prober.changed.wait(), 20)
+        assert len(prober.verdicts) == 50 and len(server.asked) < 10, "50 keys of one target make the probes of one"
+        assert prober.moved() == {f"{number}" for number in range(50)} and prober.moved() == set()
+        both = Composite((*target.parts, Target("127.0.0.1", port, "other", slow)), need=1)
+        prober.adjust({"late": target, "both": both, "7": None})
+        assert prober.verdicts["late"].up and prober.verdicts["both"].up and prober.moved() == {"late", "both"}
+        assert [one.up for one in prober.parts("both")] == [True, None]
+        prober.want({"late": target})
+        assert prober.verdicts["late"].up and not prober.moved()
         await prober.stop()
 
     asyncio.run(server.serve(story))
