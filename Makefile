@@ -1,6 +1,6 @@
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: setup demo test lint bench crds shares clean help
+.PHONY: setup demo test lint bench coverage crds shares clean help
 
 ifneq ($(shell id -u),0)
 # As root by sudo; bytecode is not written, so that the checkout stays its owner's.
@@ -33,6 +33,9 @@ lint: setup  ## style, types, import contracts, libraries of each room
 
 bench: setup  ## measure against the targets, writes build/bench.json; one row: make bench ROW=name
 	@$(AS_ROOT) .venv/bin/python tests/bench/run.py $(if $(ROW),--row $(ROW))
+
+coverage: setup  ## how much of the packet path and of the Python responder the fuzz between them reaches
+	@.venv/bin/python scripts/packet_coverage.py
 
 crds: setup  ## write the CustomResourceDefinitions from their types
 	@PYTHONPATH=. .venv/bin/python scripts/write_crds.py

@@ -75,7 +75,7 @@ class Front:
         metrics.count_limited("dry" if limiter.limits.dry else verdict)
         if limiter.limits.dry:
             return found[0]
-        return truncated(data, end) if verdict == "slip" else None
+        return truncated(found[0], end) if verdict == "slip" else None
 
     def _worked_out(self, data: bytes, client: Client, now: int) -> Reply | None:
         return respond(self.steering, data, client, False, now, self._itself)

@@ -78,7 +78,7 @@ def _network(address: str) -> bytes:
     return (int(parsed) >> parsed.max_prefixlen - NETWORK[parsed.version]).to_bytes(8, "big")
 
 
-def truncated(query: bytes, end: int) -> bytes:
-    """The empty response with TC to this query, whose question ends before `end` (RFC 2181 section 9)."""
-    flags = bytes((0x82 | query[2] & 1, query[3] & 0x10))
-    return query[:2] + flags + b"\0\1" + bytes(6) + query[12:end]
+def truncated(response: bytes, end: int) -> bytes:
+    """This response made empty, with TC (RFC 2181 section 9); its question, where it has one, ends before `end`."""
+    flags = bytes((0x82 | response[2] & 1, response[3] & 0x10))
+    return response[:2] + flags + response[4:6] + bytes(6) + response[12:end]

@@ -45,12 +45,11 @@ class BothPaths:
         raise AssertionError(f"still misses {found!r}")
 
     def differs(self, data: bytes, address: str, now: int) -> str:
-        """How the two responses to a datagram differ ("": not, or it is handed over)."""
-        fast = self.of_rust(data, address, now)
+        """How the two responses to a datagram differ ("": not, or it is Python's alone to answer)."""
+        fast, found = self.of_rust(data, address, now), self._packed.respond(data, address, now)
         if fast is None:
             self.said["handed"] += 1
             return ""
-        found = self._packed.respond(data, address, now)
         slow = found[0] if found else b""
         self.said[f"code {slow[3] & 15}{' cut' * (slow[2] >> 1 & 1)}" if slow else "silent"] += 1
         return "" if fast == slow else f"{data.hex()} from {address} at {now}: {fast.hex()} {slow.hex()}"

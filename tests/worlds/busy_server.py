@@ -34,6 +34,7 @@ SIX, NONE, NEW = f"six.{FEDERATED}", f"none.{FEDERATED}", f"new.{FEDERATED}"
 MANY = "".join(f"many A 192.0.2.{n}\nmany MX {n} Mail{n}\nmail{n} A 198.51.100.{n}\n" for n in range(1, 60))
 SOME = "".join(f"some MX {n} mail{n}\n" for n in range(1, 20))
 FEW = "".join(f"few NS n{n}.few\nn{n}.few A 192.0.2.{n}\n" for n in range(1, 21))
+HOSTS = "".join(f"h{n} A 198.51.100.{n}\n" for n in range(1, 121))
 CHAIN = "".join(f"c{n} CNAME C{n + 1}\n" for n in range(20))
 RICH = f"""$ORIGIN Rich.Test.
 $TTL 600
@@ -44,12 +45,15 @@ $TTL 600
 @ CAA 0 issue "ca.test"
 ns A 192.0.2.1
 ns AAAA 2001:db8::1
-{MANY}{SOME}{CHAIN}c20 A 192.0.2.9
+{MANY}{SOME}{HOSTS}{CHAIN}c20 A 192.0.2.9
 tenth 10 A 192.0.2.10
 tenth 20 A 192.0.2.11
 _sip._tcp SRV 1 2 5060 Mail1
 _sip._tcp SRV 1 2 5061 mail2.rich.test.
 _sip._tcp SRV 1 2 5062 .
+self SRV 1 2 5060 .
+self SRV 1 2 5061 self
+self A 192.0.2.35
 _sip._tcp NAPTR 1 2 "u" "E2U+sip" "!^.*$!sip:a@b!" .
 ptr PTR Mail1
 rp RP mail1 txt.Rich.Test.
@@ -72,6 +76,10 @@ odd LOC 52 22 23 N 4 53 32 E -2m
 two\\.dots A 192.0.2.44
 to\\.dots CNAME two\\.dots
 sp\\032ace DNAME mail1
+dots DNAME two\\.dots
+todots MX 1 a.dots
+bydots NS a.dots
+*.wdots CNAME two\\.dots
 deep.er.still TXT "x"
 *.wild CNAME many
 *.wild2 A 192.0.2.50
@@ -126,8 +134,9 @@ def busy() -> Steering:
 
 
 def names_of(steering: Steering) -> list[str]:
-    """Every name that it has, those that are steered more often; and one that is not its own."""
+    """Every name that it has, those that are steered and those that lead elsewhere more often; and one not its own."""
     table = steering.table
+    leading = [name for zone in table.zones.values() for name in zone.dnames]
     fixed = [name for zone in table.zones.values() for name in (*zone.names, *zone.inner)]
     hosts = [name for one in table.headless.values() for name in one.hosts]
-    return sorted([*fixed, *hosts, "other.net", *[*table.steered] * 20])
+    return sorted([*fixed, *hosts, "other.net", *leading * 5, *[*table.steered] * 20])

@@ -29,7 +29,7 @@ from federation.model.routing import (
     Weighted,
 )
 from federation.model.standing import Standing
-from tests.worlds.geo_file import write_geo
+from tests.worlds.geo_file import CALIFORNIA, FRANCE, GERMANY, NEW_YORK, write_geo
 from tests.worlds.public_names import NUMBERS, ZONE, target
 
 NETS = Subnets(
@@ -37,14 +37,23 @@ NETS = Subnets(
     otherwise=("*",),
 )
 WORLD = Geo(
-    rules=(Match(("country/FR", "continent/AS"), ("eu-central",)), Match(("subdivision/US-CA",), ("law",))),
+    rules=(Match(("country/FR", "continent/AS"), ("eu-central",)), Match(("subdivision/US-CA",), ("policy/law",))),
     otherwise=("*",),
 )
 NEAR = Proximity(
     to=(Spot("us-east", 40_700, -74_000), Spot("us-west", 37_800, -122_400), Spot("eu-central", 50_100, 8_700))
 )
 SPLIT = Weighted(to=(Weight("us-east", 3), Weight("eu-central", 1)))
-SPARE = Failover(to=("us-east", "spare"))
+SPARE = Failover(to=("us-east", "policy/spare"))
+
+
+def deep(levels: int) -> dict[str, AnyNode]:
+    """So many nodes that look at the client, each below the other."""
+    rules = (Match(("10.1.2.0/25",), ("us-west",)),)
+    nodes = {f"n{at}": Subnets(rules=rules, otherwise=(f"policy/n{at + 1}",)) for at in range(levels)}
+    return {**nodes, f"n{levels}": Law(to=("*",))}
+
+
 TREES: dict[str, dict[str, AnyNode]] = {
     "nets": {"nets": NETS},
     "alone": {"nets": NETS},
@@ -56,6 +65,7 @@ TREES: dict[str, dict[str, AnyNode]] = {
     "closed": {"only": Failover(to=("us-east",), down="closed")},
     "spare": {"only": SPARE, "spare": Static(addresses=("192.0.2.99",))},
     "alpn": {"law": Law(to=("*",))},
+    "deep": deep(17),
 }
 MORE: dict[str, dict[str, object]] = {
     "alone": {"ignore_subnet": True},
@@ -82,9 +92,15 @@ def lost() -> Evidence:
     return {(f"{label}.{ZONE}", kind): gone for label in ("closed", "spare") for kind in (A, AAAA)}
 
 
+CITIES = {"10.1.2.0/24": CALIFORNIA, "10.5.0.0/25": FRANCE, "2001:db8:b::/52": NEW_YORK, "198.18.0.0/15": GERMANY}
+"""What another file has of the same and of other networks."""
+
+
 @cache
 def atlas() -> Atlas:
     """Where clients are, and how far from the members."""
     measured = "10.1.0.0/16 us-west=5 eu-central=30\n10.2.0.0/16 us-east=1"
     with tempfile.TemporaryDirectory() as folder:
-        return Atlas((read_geo(write_geo(Path(folder) / "world.mmdb")),), parse_latencies(measured, "f"))
+        world = read_geo(write_geo(Path(folder) / "world.mmdb"))
+        cities = read_geo(write_geo(Path(folder) / "cities.mmdb", CITIES))
+        return Atlas((world, cities), parse_latencies(measured, "f"))

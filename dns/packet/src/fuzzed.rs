@@ -37,10 +37,10 @@ fn zone() -> Zone {
         (name("dn"), node(vec![rrset(DNAME, &[&name("ns")], &[])], false, true)),
     ];
     let names = Names::default().changed(held);
-    Zone { apex: APEX.into(), soa: soa(), names, leads: true, counts: Arc::new(Counts::new(1)) }
+    Zone { apex: APEX.into(), soa: soa(), names, leads: true, counts: Arc::new(Counts::new(2)) }
 }
 
-fn state() -> State {
+pub fn state() -> State {
     let side = Side { v4: Ranges::new(32, vec![0], vec![0]), v6: Ranges::new(64, vec![0], vec![0]) };
     let map = Arc::new(Map { whole: side, shared: None });
     let steered = Arc::new(Steered::new("s.test".into(), vec![vec![map]], false, false));
@@ -56,7 +56,7 @@ fn state() -> State {
     State { table: Arc::new(table), secrets: vec![[1; 16]] }
 }
 
-fn asked(head: &[u8], kind: u8) -> Vec<u8> {
+pub fn asked(head: &[u8], kind: u8) -> Vec<u8> {
     let options = b"\0\x08\0\x07\0\x01\x18\0\xc6\x12\x03\0\x0a\0\x0812345678";
     let opt = [&[0, 0, 41, 4, 208, 0, 0, 0x80, 0, 0, options.len() as u8], &options[..]].concat();
     [b"\0\x07\x01\0\0\x01\0\0\0\0\0\x01", head, APEX, &[0, kind, 0, 1], &opt].concat()

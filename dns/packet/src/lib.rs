@@ -21,6 +21,8 @@ mod rates;
 mod respond;
 #[cfg(feature = "python")]
 mod responder;
+#[cfg(test)]
+mod served;
 mod siphash;
 mod steer;
 mod table;

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import subprocess
+import time
 import urllib.request
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ import dns.message
 import dns.query
 import pytest
 from gslb import front
-from gslb.front import Front
+from gslb.front import Front, Wanted
 from gslb.library import Responder as Library
 from gslb.options import Itself
 from gslb.rrl import NO_LIMITS, Limits
@@ -37,10 +38,10 @@ def steering(ttl: int = 300) -> Steering:
 
 
 @pytest.fixture(params=SERVED)
-def path(request: pytest.FixtureRequest) -> str:
+def path(request: pytest.FixtureRequest) -> Wanted:
     if request.param == "rust":
         built()
-    return str(request.param)
+    return "rust" if request.param == "rust" else "python"
 
 
 def built() -> None:
@@ -54,7 +55,7 @@ def metrics(port: int) -> list[str]:
         return list(answer.read().decode().splitlines())
 
 
-def test_a_server_of_a_zone_file(path: str, tmp_path: Path) -> None:
+def test_a_server_of_a_zone_file(path: Wanted, tmp_path: Path) -> None:
     (tmp_path / "test.zone").write_text(ZONE.format(ttl=300))
     every = free_port()
     more = ("--listen", f"0.0.0.0:{every}", "--nsid", "ams-1", "--packet-path", path)
@@ -86,7 +87,7 @@ def test_who_listens_on_all_addresses_answers_from_the_one_that_was_asked(tmp_pa
                 assert dns.query.udp(query, where, port=port, timeout=10).answer
 
 
-def test_a_second_server_on_the_port_is_refused_and_takes_no_query(path: str, tmp_path: Path) -> None:
+def test_a_second_server_on_the_port_is_refused_and_takes_no_query(path: Wanted, tmp_path: Path) -> None:
     (tmp_path / "test.zone").write_text(ZONE.format(ttl=300))
     zone = ("--zone-file", str(tmp_path / "test.zone"), "--packet-path", path)
     with running(tmp_path, *zone, alone=True) as (port, _, _):
@@ -108,18 +109,19 @@ def test_what_is_wanted_and_not_installed(monkeypatch: pytest.MonkeyPatch) -> No
 class Client:
     """A resolver that waits for each response."""
 
-    def __init__(self, port: int) -> None:
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.connect(("127.0.0.1", port))
+    def __init__(self, port: int, host: str = "127.0.0.1") -> None:
+        self._socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.connect((host, port))
         self._socket.settimeout(10)
 
     def ask(self, query: dns.message.Message) -> dns.message.Message:
         self._socket.send(query.to_wire())
         return dns.message.from_wire(self._socket.recv(4_096))
 
-    def send(self, query: dns.message.Message, count: int) -> None:
+    def send(self, query: dns.message.Message | bytes, count: int) -> None:
+        data = query if isinstance(query, bytes) else query.to_wire()
         for _ in range(count):
-            self._socket.send(query.to_wire())
+            self._socket.send(data)
 
     def answers(self) -> Iterator[bytes]:
         self._socket.setblocking(False)
@@ -144,14 +146,20 @@ class Client:
         self._socket.close()
 
 
-def within(story: Callable[[Front, Client], Awaitable[None]], limits: Limits = NO_LIMITS) -> None:
+def within(
+    story: Callable[[Front, Client], Awaitable[None]],
+    limits: Limits = NO_LIMITS,
+    host: str = "127.0.0.1",
+    wanted: Wanted = "rust",
+) -> None:
     """The story on the thread of the event loop: while it does not wait Python answers nothing."""
-    built()
+    if wanted == "rust":
+        built()
 
     async def whole() -> None:
-        found, port = Front(limits, "rust"), free_port()
-        found.datagrams.listen("127.0.0.1", port)
-        client = Client(port)
+        found, port = Front(limits, wanted), free_port()
+        found.datagrams.listen(host, port)
+        client = Client(port, host)
         try:
             await story(found, client)
         finally:
@@ -218,3 +226,60 @@ def test_rates_are_limited_but_for_who_has_a_cookie_of_ours() -> None:
         assert len(client.settled(lambda: 50)) == 50
 
     within(story, Limits(5, 2))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+@pytest.mark.parametrize("names", ["www.test", "n{}.test", "n{}.other"], ids=["there", "absent", "refused"])
+def test_one_network_gets_so_many_of_one_kind_however_they_are_asked_for(host: str, names: str) -> None:
+    queries = [dns.message.make_query(names.format(number), "A") for number in range(60)]
+
+    async def story(found: Front, client: Client) -> None:
+        from gslb.packet import PacketPath
+
+        assert isinstance(found.datagrams, PacketPath)
+        found.put(steering(), Itself())
+        fast, begun = found.datagrams._fast, time.monotonic()
+        for query in queries:
+            client.send(query, 1)
+        whole = client.settled(lambda: 60 - fast.limited()[2])
+        most = 5 * (2 + int(time.monotonic() - begun))
+        assert 5 <= len(whole) <= most and fast.limited() == [0, 0, 60 - len(whole)]
+        assert all(one[2] & 2 == 0 for one in whole)
+
+    within(story, Limits(5, 0), host)
+
+
+def test_a_dry_run_answers_and_counts() -> None:
+    query = dns.message.make_query("www.test", "A")
+
+    async def story(found: Front, client: Client) -> None:
+        from gslb.packet import PacketPath
+
+        assert isinstance(found.datagrams, PacketPath)
+        found.put(steering(), Itself())
+        begun = time.monotonic()
+        for _ in range(50):
+            assert client.ask(query).answer
+        dry, slipped, dropped = found.datagrams._fast.limited()
+        assert 50 - (2 + time.monotonic() - begun) <= dry < 50 and slipped == dropped == 0
+
+    within(story, Limits(1, 1, True))
+
+
+def test_what_slips_through_has_the_question_where_there_was_one(path: Wanted) -> None:
+    query = dns.message.make_query("www.test", "A").to_wire()
+    broken = query[:4] + b"\0\2" + query[6:]
+
+    async def story(found: Front, client: Client) -> None:
+        found.put(steering(), Itself())
+        told: list[bytes] = []
+        client.send(query, 5)
+        client.send(broken, 5)
+        while len(told) < 10:
+            await asyncio.sleep(0)
+            told += client.answers()
+        slipped = {one for one in told if one[2] & 2}
+        head = query[:2] + b"\x83\0"
+        assert slipped == {head + b"\0\1" + bytes(6) + query[12:], head + bytes(8)}
+
+    within(story, Limits(1, 1), wanted=path)
