@@ -13,6 +13,7 @@ from federation.model.policy import Probe
 from federation.model.report import TargetReport
 from federation.model.standing import UNKNOWN, Standing
 from gslb.client import version_of
+from gslb.moved import alike
 from gslb.steer import FAMILY, addresses_of
 from gslb.table import Table
 
@@ -66,7 +67,7 @@ def checks_of(item: Steered) -> dict[Check, Asked]:
     for kind in FAMILY:
         for target in sorted(item.targets, key=lambda one: one.candidate.member):
             for address in addresses_of(target, kind)[:1]:
-                found[Check(host, kind, target.candidate.member)] = Asked(address, probe.each, probe.need)
+                found[Check(host, kind, target.candidate.member)] = alike(Asked(address, probe.each, probe.need))
     return found
 
 
@@ -119,7 +120,7 @@ def judge(table: Table, host: str, seen: Findings, before: Findings, now: int) -
         for check, finding in fresh.items():
             alone = _alone(table, check, finding) and check.member not in held
             followed = _followed(before.get(check, finding), finding, alone, now)
-            found[check] = structs.replace(followed, held=held[check.member]) if check.member in held else followed
+            found[check] = alike(structs.replace(followed, held=held.get(check.member, 0)))
     return found
 
 

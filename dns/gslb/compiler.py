@@ -19,7 +19,7 @@ from gslb.guides import NO_ATLAS, Atlas, Guides, Guiding
 from gslb.headless import Headless
 from gslb.kinds import Kinds
 from gslb.locality import Line, Subnets, compile_subnets
-from gslb.moved import Again, moved
+from gslb.moved import Again
 from gslb.names import Ground, Names
 from gslb.table import Table
 from gslb.zone import NO_ZONES, Zone, public_zones
@@ -36,7 +36,7 @@ class Compiler:
         self._guiding = Guiding(atlas)
         self._kinds = Kinds()
         self._names = Names()
-        self._guided: dict[str, Steered] = {}
+        self._drawn = True
         self._pieces: dict[ServiceKey, tuple[_Told, Piece]] = {}
         self._mapped: tuple[object, Subnets] | None = None
         self._ground: tuple[object, ...] = ()
@@ -60,9 +60,9 @@ class Compiler:
         pieces = self._imported(self._kinds.of(Import), self._kinds.of(HeadlessSlice))
         headless, odd = self._headless(pieces)
         zones = {ZONE: self._cluster(pieces).at(serial), **public, **files}
-        self._named(Ground(zones, public, files), (own, places, files))
+        hosts = self._named(Ground(zones, public, files), (own, places, files))
         subnets = self._subnets(own, places.values())
-        guides = self._guides(self._names.steered)
+        guides = self._guides(self._names.steered, hosts)
         witnesses = self._kinds.of(Witness)
         return Table(
             zones={apex: zone.holding(self._names.inner(apex)) for apex, zone in zones.items()},
@@ -84,18 +84,19 @@ class Compiler:
         """From the next table on by this atlas; True when it is another."""
         fresh = atlas is not self._guiding.atlas
         if fresh:
-            self._guiding, self._guided = Guiding(atlas), {}
+            self._guiding, self._drawn = Guiding(atlas), True
         return fresh
 
-    def _named(self, ground: Ground, by: tuple[object, ...]) -> None:
+    def _named(self, ground: Ground, by: tuple[object, ...]) -> set[str]:
         """`by` is what the ground is made of, but for serials."""
-        same = len(by) == len(self._ground) and all(one is was for one, was in zip(by, self._ground, strict=True))
-        self._names.take(self._kinds.of(Steered), ground, same)
+        same = len(by) == len(self._ground) and all(map(is_, by, self._ground))
         self._ground = by
+        return self._names.take(self._kinds.of(Steered), self._kinds.moved(Steered), ground, same)
 
-    def _guides(self, steered: dict[str, Steered]) -> dict[str, Guides]:
-        was, self._guided = self._guided, steered
-        return self._guiding.adjust({host: _tree(steered.get(host)) for host in moved(was, steered)})
+    def _guides(self, steered: Mapping[str, Steered], hosts: Iterable[str]) -> dict[str, Guides]:
+        """By host, of which these may have another tree; all may by another atlas."""
+        anew, self._drawn = self._drawn, False
+        return self._guiding.adjust({host: _tree(steered.get(host)) for host in (steered if anew else hosts)})
 
     def _import(self, imports: Mapping[str, Import], slices: Mapping[str, HeadlessSlice]) -> list[Piece]:
         kept: dict[ServiceKey, tuple[_Told, Piece]] = {}

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from msgspec import Struct
 
 from federation.model.handout import Steered
-from gslb.moved import moved
 from gslb.zone import AAAA, ALIAS, CNAME, A, Zone, enclosing, parents
 
 
@@ -41,16 +40,19 @@ class Names:
         self._counts: dict[str, Counter[str]] = {}
         self._inner: dict[str, frozenset[str]] = {}
 
-    def take(self, items: Mapping[str, Steered], ground: Ground, same: bool) -> None:
-        """From now on these items, by key; of two for one host that of the first key. `same`: so is the ground."""
+    def take(self, items: Mapping[str, Steered], keys: Iterable[str], ground: Ground, same: bool) -> set[str]:
+        """From now on these items, by key, of which those of `keys` are others than before; of two for one host that of
+        the first key. `same`: so is the ground. The hosts that were looked at.
+        """
         was, self._items = self._items, items
-        hosts = self._sorted(was, items)
+        hosts = self._sorted(was, items, keys)
         if not same:
             hosts = {*self._keys, *self._standing}
         if hosts:
             self.steered = dict(self.steered)
         for host in hosts:
             self._place(host, ground)
+        return hosts
 
     @property
     def problems(self) -> list[str]:
@@ -64,10 +66,10 @@ class Names:
             found = self._inner[apex] = frozenset(self._counts.get(apex, ()))
         return found
 
-    def _sorted(self, was: Mapping[str, Steered], items: Mapping[str, Steered]) -> set[str]:
-        """The hosts of which an item moved; by host the keys of its items are kept."""
+    def _sorted(self, was: Mapping[str, Steered], items: Mapping[str, Steered], keys: Iterable[str]) -> set[str]:
+        """The hosts of these items; by host the keys of its items are kept."""
         hosts = set()
-        for key in moved(was, items):
+        for key in keys:
             for item in (was.get(key), items.get(key)):
                 if item is not None:
                     host = item.name.host

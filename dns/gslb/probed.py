@@ -1,12 +1,14 @@
 """What a server probes, name by name, so that another table costs what is another in it. Pure."""
 
+from collections.abc import Set
+
 from federation.model.cidr import Network
 from federation.model.handout import Steered
 from federation.model.policy import Kind, Probe
 from federation.probing.target import Composite, Target
 from gslb.bounds import Bounds, refused
 from gslb.checks import Asked, Check, checks_of
-from gslb.moved import moved
+from gslb.moved import alike, moved
 from gslb.table import Table
 
 HTTP, HTTPS = 80, 443
@@ -29,7 +31,7 @@ class Probed:
         self._why: dict[str, tuple[str, ...]] = {}
         self._reasons: dict[str, dict[str, None]] = {}
 
-    def turn(self, table: Table, ranges: tuple[Network, ...]) -> tuple[set[str], Changes]:
+    def turn(self, table: Table, ranges: tuple[Network, ...]) -> tuple[Set[str], Changes]:
         """The names of which something is another by this table than by the last, and what is probed of them from now
         on (None: no more). `ranges` are those of our own network.
         """
@@ -38,7 +40,7 @@ class Probed:
         hosts = moved(self._steered, table.steered) if same else self._steered.keys() | table.steered.keys()
         self._steered = table.steered
         changes: Changes = {}
-        for host in hosts:
+        for host in sorted(hosts):
             changes.update(self._turn(host, table.steered.get(host)))
         return hosts, changes
 
@@ -75,7 +77,7 @@ class Probed:
 
 
 def _wanted(check: Check, asked: Asked, owner: str) -> Composite:
-    return Composite(tuple(_target(asked.address, check.host, one, owner) for one in asked.probes), asked.need)
+    return alike(Composite(tuple(_target(asked.address, check.host, one, owner) for one in asked.probes), asked.need))
 
 
 def _target(address: str, host: str, probe: Probe, owner: str) -> Target:

@@ -78,7 +78,7 @@ class Stock:
         was = self._table
         if table.own != was.own or reach.words != self._words or now < self._last:
             return set(self.findings).union(table.steered)
-        found = moved(was.steered, table.steered).union(heard)
+        found = {*moved(was.steered, table.steered), *heard}
         found.update(host for _, host in moved(was.witnesses, table.witnesses))
         found.update(host for host, at in self._due.items() if now >= at)
         return {host for host in found if host in self.findings or host in table.steered}

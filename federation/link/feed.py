@@ -11,7 +11,7 @@ import contextlib
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from pathlib import Path
 
@@ -36,6 +36,7 @@ from federation.session.session import Event, Joined, Offered, Session
 from federation.session.tree import Tree, tree_of
 from federation.wire.handout import HANDOUT, HANDOUT_TOPIC, PERIOD, REPORT_TOPIC, HandoutHead
 from federation.wire.keyed import encode
+from federation.wire.shared import Shared
 
 log = logging.getLogger("feed")
 
@@ -61,7 +62,8 @@ class Feed:
         self.enrolled = enrolled
         self.tree = kept.tree if kept else Tree()
         self.head = _decode_head(kept.head) if kept else None
-        self.values: dict[str, Struct] = HANDOUT.decode_tree(self.tree)
+        self._shared = Shared()
+        self.values: dict[str, Struct] = self._read(self.tree.items())
         self.changed = asyncio.Event()
         self.svid_changed = asyncio.Event()
         self.connected = False
@@ -217,19 +219,24 @@ class Feed:
         try:
             for key in event.change.removed:
                 self.values.pop(key, None)
-            decoded = {key: HANDOUT.decode(key, data) for key, data in event.change.changed.items()}
+            decoded = self._read(event.change.changed.items())
             head = _decode_head(event.head)
         except Refused as error:
-            self.values = HANDOUT.decode_tree(self.tree)
+            self.values = self._read(self.tree.items())
             line.session.refuse(event.topic, error)
             return
-        self.values.update({key: value for key, value in decoded.items() if value is not None})
+        self.values.update(decoded)
         self.tree, self.head = event.tree, head
         if "site" in decoded:
             self._trust()
         line.session.accept(event.topic)
         self.changed.set()
         self._dirty.set()
+
+    def _read(self, items: Iterable[tuple[str, bytes]]) -> dict[str, Struct]:
+        """The values of known kinds. Refused when one cannot be read."""
+        decoded = ((key, HANDOUT.decode(key, data)) for key, data in items)
+        return {key: self._shared.of(value) for key, value in decoded if value is not None}
 
     async def token(self, identity: SpiffeId, audiences: tuple[str, ...]) -> str:
         """A new JWT-SVID of this identity. Unavailable when no controller issues it now."""

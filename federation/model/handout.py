@@ -141,7 +141,7 @@ class Listener(Struct, frozen=True, kw_only=True):
     listener: int
 
 
-class Candidate(Struct, frozen=True, kw_only=True):
+class Candidate(Struct, frozen=True, omit_defaults=True, kw_only=True):
     """One member that offers the service: an input of the law.
 
     `cost` orders candidates (smaller is nearer); `ready` and `total` count endpoints; `ports` are those that this

@@ -83,7 +83,7 @@ def is_region(term: str) -> bool:
     return "/" not in term and not term.startswith("@")
 
 
-class Ramp(Struct, frozen=True):
+class Ramp(Struct, frozen=True, omit_defaults=True):
     """How a recovered target comes back: `percent` of all requests more for every `seconds` that it has been well."""
 
     percent: int = 10
@@ -151,7 +151,7 @@ class Portion(Struct, frozen=True):
     ppm: int
 
 
-class Panic(Struct, frozen=True):
+class Panic(Struct, frozen=True, omit_defaults=True):
     """What to do when fewer than `below` per cent of all endpoints that may be used are ready, or none is (0).
 
     `open`: as if every endpoint were ready. `closed`: no endpoint, requests fail. `fallback`: the service of this name
@@ -173,7 +173,7 @@ class Affinity(Struct, frozen=True):
     seconds: int = 0
 
 
-class Policy(Struct, frozen=True, kw_only=True):
+class Policy(Struct, frozen=True, omit_defaults=True, kw_only=True):
     """What the law is told beside its candidates, and what proxies do with each request.
 
     `order`: terms, preferred first; whom none names follows by cost, the client's own member always comes first. A term

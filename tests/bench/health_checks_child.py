@@ -1,7 +1,7 @@
 """The real prober and, in another process, who answers it; both run in one namespace by `health_checks.py`.
 
 `python health_checks_child.py probe KIND COUNT` prints per cent of a core, checks a second, MB per 10,000 targets,
-targets that are down and connections in TIME_WAIT; `... answer PORT` answers until it is ended.
+targets that are down and connections in TIME_WAIT; `... answer [CERTIFICATE KEY]` answers until it is ended, with these over TLS.
 """
 
 import asyncio
@@ -9,6 +9,7 @@ import contextlib
 import os
 import resource
 import socket
+import ssl
 import sys
 import time
 from ipaddress import IPv4Address
@@ -19,6 +20,7 @@ from federation.probing.prober import Prober
 from federation.probing.target import Composite, Target
 
 PORT = 8_080
+HOST = "shop.example.test"
 INTERVAL_MS = 10_000
 SECONDS = 10.0
 RUNS = 3
@@ -28,12 +30,12 @@ ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
 
 def target(number: int, probe: Probe) -> Composite:
     """One of very many addresses of this machine."""
-    return Composite((Target(str(FIRST + number), PORT, "shop.example.test", probe),))
+    return Composite((Target(str(FIRST + number), PORT, HOST, probe),))
 
 
 async def probed(kind: Kind, count: int) -> list[float]:
     """What a warm prober costs, window by window, then its memory and what it left behind."""
-    probe = Probe(kind=kind, path="/health" if kind == "http" else "", interval_ms=INTERVAL_MS, timeout_ms=2_000)
+    probe = Probe(kind=kind, path="" if kind == "tcp" else "/health", interval_ms=INTERVAL_MS, timeout_ms=2_000)
     before = resident()
     prober: Prober[int] = Prober()
     prober.want({number: target(number, probe) for number in range(count)})
@@ -89,16 +91,34 @@ def answer() -> None:
             connection.close()
 
 
+async def answer_secured(certificate: str, key: str) -> None:
+    """The same over TLS, with very many handshakes under way."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+
+    async def answered(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            if await reader.read(4_096):
+                writer.write(ANSWER)
+        writer.close()
+
+    server = await asyncio.start_server(answered, "0.0.0.0", PORT, ssl=context, backlog=4_096)
+    print("up", flush=True)
+    await server.serve_forever()
+
+
 def main() -> None:
     """Run inside the namespace, each on a core of its own where there are two."""
     cores = sorted(os.sched_getaffinity(0))
     if sys.argv[1] == "answer":
         os.sched_setaffinity(0, {cores[-1]})
+        if sys.argv[2:]:
+            asyncio.run(answer_secured(*sys.argv[2:]))
         answer()
         return
     os.sched_setaffinity(0, {cores[0]})
-    kind: Kind = "tcp" if sys.argv[2] == "tcp" else "http"
-    print(*asyncio.run(probed(kind, int(sys.argv[3]))))
+    kinds: dict[str, Kind] = {"tcp": "tcp", "http": "http", "https": "https"}
+    print(*asyncio.run(probed(kinds[sys.argv[2]], int(sys.argv[3]))))
 
 
 if __name__ == "__main__":
