@@ -112,6 +112,43 @@ def test_a_good_object_is_taken_in_every_version_and_shown(server: ApiServer, ki
         assert {row.split()[0] for row in rows} >= {f"good-{version}" for version in kind.versions}
 
 
+def largest() -> dict[str, dict[str, Any]]:
+    """As many of everything that a rule compares as there may be, as long as they may be."""
+    terms = [f"label/{'k' * 300}{at:02}={'v' * 63}" for at in range(32)]
+    regions = [f"{'r' * 61}{at:02}" for at in range(32)]
+    prices = [{"from": one, "to": other, "perGB": 1} for one in regions for other in regions[:2]]
+    steering = {
+        "order": terms,
+        "drain": regions,
+        "prices": prices,
+        "residency": regions,
+        "minShare": dict.fromkeys(regions, 3),
+        "maxShare": dict.fromkeys(regions, 3),
+    }
+    names = [f"{'p' * 61}{at:02}" for at in range(32)]
+    routing = [{"name": one, "failover": [f"policy/{names[-1]}", *regions[:3]]} for one in names[:-1]]
+    nets = [{"match": [f"10.{at}.{n}.0/24" for n in range(256)], "to": ["*"]} for at in range(64)]
+    name = {"host": f"{'h' * 63}." * 3 + "example.com", "service": "web", "policy": "weighted", "minTTL": 5}
+    return {
+        "TrafficPolicy": steering,
+        "GlobalName": {
+            **steering,
+            **name,
+            "weights": dict.fromkeys(regions, 1),
+            "routing": [*routing, {"name": names[-1], "subnets": nets, "otherwise": ["*"]}],
+        },
+    }
+
+
+@pytest.mark.parametrize("kind", ["TrafficPolicy", "GlobalName"])
+def test_the_largest_object_is_not_too_dear_for_the_rules(server: ApiServer, kind: str) -> None:
+    """An API server bounds what the rules of one object cost it."""
+    one = KINDS[kind]
+    made, answer = server.call("POST", path(one, one.versions[-1]) + "?dryRun=All", document(one, largest()[kind]))
+    assert made == 201, answer["message"]
+    assert len(answer["spec"]["order"]) == 32
+
+
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 def test_explain_says_what_every_field_is_for(server: ApiServer, kind: Kind) -> None:
     part = "status" if kind.spec is None else "spec"

@@ -149,7 +149,7 @@ LABEL = "a lowercase RFC 1123 label must consist of lower case alphanumeric char
     [
         ({"addressType": ""}, "addressType", "Required value"),
         ({"addressType": "x"}, "addressType", 'Unsupported value: "x": supported values: "FQDN", "IPv4", "IPv6"'),
-        ({"endpoints": [{"addresses": []}]}, "endpoints[0].addresses", "Required value: must contain at least 1 address"),
+        ({"endpoints": [{"addresses": []}]}, "endpoints[0].addresses", "Required value"),
         (
             {"endpoints": [{"addresses": ["zz"]}]},
             "endpoints[0].addresses[0]",
@@ -194,14 +194,15 @@ LABEL = "a lowercase RFC 1123 label must consist of lower case alphanumeric char
 )  # fmt: skip
 def test_slices_that_are_refused(api: Cluster, body: dict[str, Any], field: str, text: str) -> None:
     found = causes(api.call("POST", path("EndpointSlice", api.namespace()), slice_(**body)))
-    assert (field, text) in [(one[0], one[2]) for one in found]
+    assert [one for one in found if one[0] == field and one[2].startswith(text)], found
 
 
 def test_the_address_type_may_not_change(api: Cluster) -> None:
     home = api.namespace()
     api.ok("POST", path("EndpointSlice", home), slice_(endpoints=[]))
     answer = api.call("PATCH", path("EndpointSlice", home, "web-1"), {"addressType": "IPv6"}, MERGE)
-    assert causes(answer) == [("addressType", "FieldValueInvalid", 'Invalid value: "IPv6": field is immutable')]
+    ((field, reason, text),) = causes(answer)
+    assert (field, reason) == ("addressType", "FieldValueInvalid") and text.endswith(": field is immutable")
 
 
 def test_a_full_slice_fits(api: Cluster) -> None:
