@@ -1,6 +1,7 @@
 """Where this server's probes may go: what other members ask for must not make it reach into its own network. Pure."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -11,6 +12,9 @@ from gslb.checks import Asked, Check
 
 PORTS = (Range(80, 80), Range(443, 443), Range(1_024, 65_535))
 """Ports that probes may go to without a word of the operator: below 1024 HTTP's and HTTPS's alone."""
+
+ADDRESSES_MAX = 1 << 16
+"""Addresses of which is remembered where they lie: the names of one member share a few."""
 
 
 class Bounds(Struct, frozen=True):
@@ -37,6 +41,7 @@ def refused(asked: Mapping[Check, Asked], own: str, ranges: tuple[Network, ...],
     return found
 
 
+@lru_cache(ADDRESSES_MAX)
 def astray(address: str, ranges: tuple[Network, ...], bounds: Bounds) -> str:
     """Why nothing of another member's is probed at this address; "": it is. `ranges` are those of our own network."""
     if inside(address, bounds.allow):

@@ -19,7 +19,7 @@ from federation.process import until_stopped
 from federation.telemetry import Problems
 from gslb import metrics
 from gslb.bounds import own_ranges
-from gslb.checks import Address, evidence, problems, reports
+from gslb.checks import Address, evidence
 from gslb.control import Control
 from gslb.delegation import Delegation, delegation_of
 from gslb.explain import Moment, Question, explain
@@ -131,7 +131,6 @@ class Daemon:
             steering = Steering(table, ways).after(steering)
         self._front.put(steering, Itself(self._settings.name, self._settings.secrets.look()))
         self._remember(Moment(steering, self._watch.findings))
-        metrics.measure_targets(self._watch.findings)
 
     def _remember(self, moment: Moment) -> None:
         """The last that was answered from under each handout, of the newest few."""
@@ -164,7 +163,7 @@ class Daemon:
         told = self._settings
         files = (*told.files.problems, *told.secrets.problems, *told.atlas.problems, *self._overrides.problems)
         disk = (*self._feed.disk.problems, *self._moves.problems, *files)
-        found = (*self._fault, *table, *problems(self._watch.findings), *self._watch.problems(), *disk)
+        found = (*self._fault, *table, *self._watch.problems(), *disk)
         self._problems.say(found)
         node = NodeReport(
             node=self._feed.enrolled.node,
@@ -177,7 +176,7 @@ class Daemon:
             frozen=self._moves.frozen,
             packet_path=self._front.path,
         )
-        said: dict[str, Struct] = {"node": node, **reports(self._watch.findings)}
+        said: dict[str, Struct] = {"node": node, **self._watch.reports}
         self._feed.report(said)
 
     def _explained(self, question: Question) -> dict[str, Any]:

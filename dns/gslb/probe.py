@@ -7,10 +7,12 @@ from collections.abc import Sequence
 
 from federation.model.cidr import Network
 from federation.model.policy import Probe
+from federation.model.report import TargetReport
 from federation.probing.prober import Prober
 from federation.probing.target import Composite, Target
+from gslb import metrics
 from gslb.bounds import astray
-from gslb.checks import Address, Check, Finding, Reach, Server, due, judge, servers_of, words_of
+from gslb.checks import Address, Check, Finding, Reach, Server, due, judge, problems, reports, servers_of, words_of
 from gslb.probe_options import ProbeOptions
 from gslb.probed import Probed
 from gslb.table import Table
@@ -20,10 +22,14 @@ NO_OPTIONS = ProbeOptions()
 
 
 class Watch:
-    """Probes the targets of a table and the anchors outside. `changed` is set when a verdict moved."""
+    """Probes the targets of a table and the anchors outside. `changed` is set when a verdict moved; `reports` is what
+    our controller is told of the `findings`.
+    """
 
     def __init__(self, outside: Sequence[Address] = (), options: ProbeOptions = NO_OPTIONS) -> None:
         self.findings: dict[Check, Finding] = {}
+        self.reports: dict[str, TargetReport] = {}
+        self._alone: tuple[str, ...] = ()
         self._table: Table | None = None
         self._seen: tuple[int, ...] = ()
         self._last = self._due = 0
@@ -54,8 +60,10 @@ class Watch:
         self._seen = ()
 
     def problems(self) -> tuple[str, ...]:
-        """One line for each target that may not be probed, and for each reason for which some cannot be."""
-        return (*self._probed.refused, *self._targets.problems())
+        """One line for each name that we are alone with, for each reason for which targets may not be probed, and for
+        each for which they cannot be.
+        """
+        return (*self._alone, *self._probed.refused, *self._targets.problems())
 
     def parts(self, check: Check) -> list[tuple[str, bool | None]]:
         """What each probe of this target is, and what it finds (None: nothing yet)."""
@@ -77,6 +85,8 @@ class Watch:
         before, self.findings = self.findings, self._judged(table, now, words)
         self._table, self._seen, self._last = table, seen, now
         self._due = due(self.findings.values(), now)
+        self.reports, self._alone = reports(self.findings), problems(self.findings)
+        metrics.measure_targets(self.findings)
         return {key: one.way for key, one in before.items()} != {key: one.way for key, one in self.findings.items()}
 
     def _judged(self, table: Table, now: int, words: bool) -> dict[Check, Finding]:

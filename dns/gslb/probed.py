@@ -45,22 +45,25 @@ class Probed:
 
     def turn(self, table: Table, ranges: tuple[Network, ...]) -> dict[Check, Composite | None]:
         """What is probed otherwise by this table than by the last (None: no more); `ranges` are of our own network."""
-        where, self._where = self._where, (table.own, ranges)
-        anew = where != self._where
-        before = {
-            host: self._names.get(host, NOTHING)
-            for host in self._names.keys() | table.steered.keys()
-            if anew or self._names.get(host, NOTHING).item is not table.steered.get(host)
-        }
+        before = self._others(table, ranges)
         after = {host: self._of_name(table, host, ranges) for host in before}
         self._names.update(after)
-        for host in before.keys() - table.steered.keys():
+        for host in (one for one in before if one not in table.steered):
             del self._names[host]
         if any(one.probes.keys() != after[host].probes.keys() for host, one in before.items()):
             self.checks = tuple(chain.from_iterable(one.probes for _, one in sorted(self._names.items())))
         if any(one.refused != after[host].refused for host, one in before.items()):
             self.refused = _lines(self._names)
         return _changes(before, after)
+
+    def _others(self, table: Table, ranges: tuple[Network, ...]) -> dict[str, OfName]:
+        """The names that are others than in the last table, as they were."""
+        where, self._where = self._where, (table.own, ranges)
+        return {
+            host: self._names.get(host, NOTHING)
+            for host in dict.fromkeys(chain(table.steered, self._names))
+            if where != self._where or self._names.get(host, NOTHING).item is not table.steered.get(host)
+        }
 
     def _of_name(self, table: Table, host: str, ranges: tuple[Network, ...]) -> OfName:
         item = table.steered.get(host)
@@ -76,7 +79,7 @@ def _changes(before: Mapping[str, OfName], after: Mapping[str, OfName]) -> dict[
     found: dict[Check, Composite | None] = {}
     for host, old in before.items():
         new = after[host].probes
-        found.update(dict.fromkeys(old.probes.keys() - new.keys()))
+        found.update({check: None for check in old.probes if check not in new})
         found.update({check: wanted for check, wanted in new.items() if old.probes.get(check) != wanted})
     return found
 
