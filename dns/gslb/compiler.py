@@ -34,6 +34,10 @@ class Compiler:
     def __init__(self, lines: tuple[Line, ...] = (), atlas: Atlas = NO_ATLAS) -> None:
         self._lines = lines
         self._guiding = Guiding(atlas)
+        self._begin()
+
+    def _begin(self) -> None:
+        """Nothing is kept of any table."""
         self._kinds = Kinds()
         self._names = Names()
         self._drawn = True
@@ -50,8 +54,16 @@ class Compiler:
 
     def compile(self, values: Mapping[str, Struct], serial: int, files: Mapping[str, Zone] = NO_ZONES) -> Table:
         """The table of this handout; `serial` is its revision. `files` are zones from files, by apex: they stand beside
-        those of the handout, and one of these has the names of its file.
+        those of the handout, and one of these has the names of its file. ValueError when it cannot be read.
         """
+        try:
+            return self._compiled(values, serial, files)
+        except ValueError:
+            self._guiding = Guiding(self._guiding.atlas)
+            self._begin()
+            raise
+
+    def _compiled(self, values: Mapping[str, Struct], serial: int, files: Mapping[str, Zone]) -> Table:
         self._kinds.take(values)
         site = values.get("site")
         own, domain = (site.member, site.domain) if isinstance(site, Site) else ("", "")

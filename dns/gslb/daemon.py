@@ -68,6 +68,7 @@ class Daemon:
         self._control = Control(directory, self._explained, self._obey, self._delegated, self._override)
         self._front = Front(settings.limits, settings.packet_path)
         self._table: Table | None = None
+        self._probed: Table | None = None
         self._seen = self._reached = b""
         self._told: dict[str, Order] = {}
         self._last_heard = -WORDS_SECONDS
@@ -80,10 +81,11 @@ class Daemon:
         server = Server(self._front.answer, self._front.datagrams)
         try:
             await self._control.start()
-            self.once()
+            self.begin()
             for host, port in addresses:
                 await server.start(host, port)
             self._watch.start()
+            self.once()
             listen = [f"{host}:{port}" for host, port in addresses]
             log.info("DNS server is up", extra={"listen": listen, "packet_path": self._front.path})
             await until_stopped([self._feed.run(), self._loop()])
@@ -100,11 +102,17 @@ class Daemon:
                 event.clear()
             self.once()
 
+    def begin(self) -> None:
+        """Answer by what is on disk before anything is probed: to probe very many names takes seconds to begin."""
+        self._table_now()
+        if self._table is not None:
+            self._steer(self._table, moved=False)
+
     def once(self) -> None:
         """One pass: table, evidence, report. What is the same as before costs nothing of note."""
         self._table_now()
         if self._table is not None:
-            self._steer(self._table)
+            self._steer(self._table, self._judged(self._table))
         self._report()
 
     def _table_now(self) -> None:
@@ -122,12 +130,18 @@ class Daemon:
             self._told = drains
             self._compile(self._feed.head.revision)
 
-    def _steer(self, table: Table) -> None:
+    def _judged(self, table: Table) -> bool:
+        """Probe what this table asks for; True when the law is to be told something new."""
+        if table is not self._probed:
+            self._probed = table
+            self._watch.want(table, own_ranges(self._feed.values.get("site")))
+        return self._watch.judge(table, _now(), self._heard())
+
+    def _steer(self, table: Table, moved: bool) -> None:
         """Answer by this table under what is found and overridden now."""
         told, self._overridden = self._overridden, self._overrides.now(_now())
-        moved = self._watch.judge(table, _now(), self._heard()) or told is not self._overridden
         steering = self._front.steering
-        if moved or steering is None or steering.table is not table:
+        if moved or told is not self._overridden or steering is None or steering.table is not table:
             ways = applied(self._watch.stock.evidence, table.steered, self._overridden)
             steering = Steering(table, ways).after(steering)
         self._front.put(steering, Itself(self._settings.name, self._settings.secrets.look()))
@@ -157,7 +171,6 @@ class Daemon:
             self._fault = (f"E114 handout {revision} cannot be read: {error}; the last good one stays in force",)
             return
         self._reached, self._fault = self._seen, ()
-        self._watch.want(self._table, own_ranges(self._feed.values.get("site")))
         metrics.measure_table(self._table)
 
     def _report(self) -> None:

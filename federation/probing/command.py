@@ -38,7 +38,8 @@ class Programs:
         """End all that run; comes back when they have ended."""
         running = list(self._running)
         for task in running:
-            task.cancel()
+            if not task.cancelling():  # a second time would keep it from killing
+                task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
 
 

@@ -28,9 +28,9 @@ impl From<Ours> for Handed {
 }
 
 /// A question of class IN: the name in lower case, who asks, and the Unix millisecond.
-pub struct Asked<'a> {
-    pub table: &'a Table,
-    pub name: Name,
+pub struct Asked<'t, 'n> {
+    pub table: &'t Table,
+    pub name: &'n Name,
     pub kind: u16,
     pub client: Client,
     pub resolver: IpAddr,
@@ -61,13 +61,14 @@ enum Next {
 }
 
 /// Write the answer. CNAMEs are followed within our zones; the code is that of the last name (RFC 6604 section 3).
-pub fn answer<'a>(asked: &Asked<'a>, out: &mut Message) -> Result<Found<'a>, Handed> {
+pub fn answer<'t>(asked: &Asked<'t, '_>, out: &mut Message) -> Result<Found<'t>, Handed> {
     let Some(first) = asked.table.zone_for(asked.name.wire(), asked.kind) else {
         return if asked.table.known { Ok(Found::refused()) } else { Err(Handed::Ours) };
     };
-    let (mut zone, mut at, mut seen) = (first, asked.name, Vec::new());
+    let (mut zone, mut seen) = (first, Vec::<Box<Name>>::new());
     loop {
-        let (next, scope) = one(asked, zone, &at, out)?;
+        let at = seen.last().map_or(asked.name, |one| &**one);
+        let (next, scope) = one(asked, zone, at, out)?;
         let followed = !seen.is_empty();
         let found = |code, referral: bool| Found {
             code,
@@ -81,16 +82,16 @@ pub fn answer<'a>(asked: &Asked<'a>, out: &mut Message) -> Result<Found<'a>, Han
             Next::Referral => return Ok(found(NOERROR, true)),
             Next::Follow(target) => target,
         };
-        seen.push(at);
-        let met = seen.iter().any(|one| one.wire() == target.wire());
+        let met = seen.iter().map(|one| &**one).chain([asked.name]).any(|one| one.wire() == target.wire());
         match asked.table.zone_for(target.wire(), asked.kind) {
-            Some(following) if seen.len() < CHAIN_MAX && !met => (zone, at) = (following, *target),
+            Some(following) if seen.len() + 1 < CHAIN_MAX && !met => zone = following,
             _ => return Ok(found(NOERROR, false)),
         }
+        seen.push(target);
     }
 }
 
-fn one(asked: &Asked<'_>, zone: &Zone, at: &Name, out: &mut Message) -> Result<(Next, u8), Handed> {
+fn one(asked: &Asked<'_, '_>, zone: &Zone, at: &Name, out: &mut Message) -> Result<(Next, u8), Handed> {
     if let Some(steered) = asked.table.steered.get(at.wire()) {
         if let Some(scope) = picked(asked, zone, steered, at.wire(), out)? {
             return Ok((Next::Done(NOERROR), scope));
@@ -102,7 +103,7 @@ fn one(asked: &Asked<'_>, zone: &Zone, at: &Name, out: &mut Message) -> Result<(
 /// Write the part that the client falls into, or that there is none for it, and say for which bits of its address; for
 /// ANY that of one family.
 fn picked(
-    asked: &Asked<'_>,
+    asked: &Asked<'_, '_>,
     zone: &Zone,
     name: &Arc<Steered>,
     owner: &[u8],
@@ -139,7 +140,7 @@ fn picked(
     Ok(negative)
 }
 
-fn said(asked: &Asked<'_>, zone: &Zone, at: &Name, step: Step<'_>, out: &mut Message) -> Result<Next, Handed> {
+fn said(asked: &Asked<'_, '_>, zone: &Zone, at: &Name, step: Step<'_>, out: &mut Message) -> Result<Next, Handed> {
     let turn = asked.turn;
     let above = |len: usize| &at.wire()[at.wire().len() - len..];
     match step {

@@ -43,8 +43,6 @@ impl Message {
         self.bytes[3] = data[3] & 0x10;
         (self.counts, self.additional, self.full) = ([0; 3], None, false);
         self.names.clear();
-        let asked = &data[HEADER..query.end];
-        self.names.extend(upwards(asked).map(|name| (query.end - name.len(), name.len())));
     }
 
     /// Write these records, beginning with one that changes from turn to turn.
@@ -100,9 +98,8 @@ impl Message {
     fn name(&mut self, name: &[u8]) {
         let mut rest = name;
         while rest.len() > 1 {
-            let found = self.names.iter().find(|(at, len)| *len == rest.len() && self.stands_at(*at, rest));
-            if let Some((at, _)) = found {
-                let pointer = 0xC000 | *at as u16;
+            if let Some(at) = self.asked_at(rest).or_else(|| self.written_at(rest)) {
+                let pointer = 0xC000 | at as u16;
                 self.bytes.extend_from_slice(&pointer.to_be_bytes());
                 return;
             }
@@ -112,6 +109,18 @@ impl Message {
             rest = parent(rest);
         }
         self.bytes.push(0);
+    }
+
+    /// Where the name stands in the question.
+    fn asked_at(&self, name: &[u8]) -> Option<usize> {
+        let end = self.body - 4;
+        let one = upwards(&self.bytes[HEADER..end]).find(|one| one.len() <= name.len())?;
+        (one == name || one.eq_ignore_ascii_case(name)).then_some(end - one.len())
+    }
+
+    /// Where the name stands behind the question.
+    fn written_at(&self, name: &[u8]) -> Option<usize> {
+        self.names.iter().find(|(at, len)| *len == name.len() && self.stands_at(*at, name)).map(|(at, _)| *at)
     }
 
     /// True when the name that stands there, perhaps compressed, is this one in any case.

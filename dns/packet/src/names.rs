@@ -1,16 +1,20 @@
 //! What is held by name: a map in pieces, so that a new one shares with the one before every piece that did not change.
 #![forbid(unsafe_code)]
 
+use std::hash::{BuildHasher, BuildHasherDefault};
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
+use hashbrown::hash_table::Entry;
+use hashbrown::HashTable;
+use rustc_hash::FxHasher;
 
-type Piece<V> = FxHashMap<Box<[u8]>, V>;
+type Piece<V> = HashTable<(Box<[u8]>, V)>;
 
-/// Names in lower case, for each what is held of it.
+/// Names in lower case, for each what is held of it. `sizes` has a bit for each length that a name had.
 pub struct Names<V> {
     pieces: Vec<Arc<Piece<V>>>,
     count: usize,
+    sizes: [u64; 4],
 }
 
 /// Names in one piece when the map is made, and how many times as many there may be before it is made anew.
@@ -19,50 +23,64 @@ const GROWTH: usize = 8;
 
 impl<V> Default for Names<V> {
     fn default() -> Self {
-        Names { pieces: vec![Arc::default()], count: 0 }
+        Names { pieces: vec![Arc::default()], count: 0, sizes: [0; 4] }
     }
 }
 
 impl<V: Clone> Names<V> {
     pub fn get(&self, name: &[u8]) -> Option<&V> {
-        self.pieces[place(name, self.pieces.len())].get(name)
+        if self.sizes[name.len() >> 6 & 3] >> (name.len() & 63) & 1 == 0 {
+            return None;
+        }
+        let hash = hashed(name);
+        self.pieces[place(hash, self.pieces.len())].find(hash, |(held, _)| **held == *name).map(|(_, value)| value)
     }
 
     /// The map with these changes: what is held of a name now, or None when it is gone.
     pub fn changed(&self, changes: Vec<(Box<[u8]>, Option<V>)>) -> Names<V> {
         let wanted = (self.count + changes.len()).div_ceil(SIZE).next_power_of_two();
-        let mut fresh = Names { pieces: self.pieces.clone(), count: self.count };
+        let mut fresh = Names { pieces: self.pieces.clone(), count: self.count, sizes: self.sizes };
         if wanted > GROWTH * self.pieces.len() {
-            fresh = self.spread(wanted);
+            fresh.pieces = self.spread(wanted);
         }
         for (name, value) in changes {
-            let at = place(&name, fresh.pieces.len());
+            fresh.sizes[name.len() >> 6 & 3] |= 1 << (name.len() & 63);
+            let hash = hashed(&name);
+            let at = place(hash, fresh.pieces.len());
             let piece = Arc::make_mut(&mut fresh.pieces[at]);
             fresh.count -= piece.len();
-            match value {
-                Some(value) => piece.insert(name, value),
-                None => piece.remove(&name),
-            };
+            put(piece, hash, name, value);
             fresh.count += piece.len();
         }
         fresh
     }
 
-    fn spread(&self, count: usize) -> Names<V> {
-        let mut pieces = vec![Piece::default(); count];
+    fn spread(&self, count: usize) -> Vec<Arc<Piece<V>>> {
+        let mut pieces: Vec<Piece<V>> = (0..count).map(|_| HashTable::new()).collect();
         for (name, value) in self.pieces.iter().flat_map(|piece| piece.iter()) {
-            pieces[place(name, count)].insert(name.clone(), value.clone());
+            let hash = hashed(name);
+            put(&mut pieces[place(hash, count)], hash, name.clone(), Some(value.clone()));
         }
-        Names { pieces: pieces.into_iter().map(Arc::new).collect(), count: self.count }
+        pieces.into_iter().map(Arc::new).collect()
     }
 }
 
-/// The piece of a name, by its first label; `count` is a power of two.
-fn place(name: &[u8], count: usize) -> usize {
-    let end = 1 + usize::from(*name.first().unwrap_or(&0));
-    let label = &name[..end.min(name.len())];
-    let hash = label.iter().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193));
-    (hash ^ hash >> 15) as usize & (count - 1)
+fn put<V>(piece: &mut Piece<V>, hash: u64, name: Box<[u8]>, value: Option<V>) {
+    match (piece.entry(hash, |(held, _)| *held == name, |(held, _)| hashed(held)), value) {
+        (Entry::Occupied(mut there), Some(value)) => there.get_mut().1 = value,
+        (Entry::Occupied(there), None) => drop(there.remove()),
+        (Entry::Vacant(free), Some(value)) => drop(free.insert((name, value))),
+        (Entry::Vacant(_), None) => {}
+    }
+}
+
+fn hashed(name: &[u8]) -> u64 {
+    BuildHasherDefault::<FxHasher>::default().hash_one(name)
+}
+
+/// The piece of a name, by bits that its place in the piece does not hang on; `count` is a power of two.
+fn place(hash: u64, count: usize) -> usize {
+    (hash >> 32) as usize & (count - 1)
 }
 
 #[cfg(test)]

@@ -106,7 +106,7 @@ fn one<'t>(
         _ => Client { address, subnet: false },
     };
     let name = Name::lower(&data[HEADER..query.end]);
-    let asked = Asked { table: &state.table, name, kind: query.kind, client, now, turn, resolver: address };
+    let asked = Asked { table: &state.table, name: &name, kind: query.kind, client, now, turn, resolver: address };
     let refused = query.class != IN || TRANSFERS.contains(&query.kind);
     let found = if refused { Ok(Found::refused()) } else { answer(&asked, out) };
     let found = match found {

@@ -130,6 +130,16 @@ def test_what_did_not_move_is_the_same_object() -> None:
     assert first.zones[ZONE].inner is again.zones[ZONE].inner and f"new.{ZONE}" in more.zones[ZONE].inner
 
 
+def test_after_a_handout_that_cannot_be_read_the_next_is_whole() -> None:
+    values = handout("us-east")
+    compiler = Compiler()
+    compiler.compile(values, 1)
+    fresh = {**values, f"steered/new.{ZONE}/shop/web": steered(f"new.{ZONE}", target("us-east"))}
+    with pytest.raises(ValueError, match="nowhere"):
+        compiler.compile({**fresh, "place/us-west": place("us-west", nameservers=("nowhere",))}, 2)
+    assert compiler.compile(fresh, 3) == Compiler().compile(fresh, 3)
+
+
 def test_a_name_that_two_services_want_is_that_of_the_first_key() -> None:
     def named(service: str) -> Steered:
         item = steered(f"both.{ZONE}", target("us-east"))

@@ -15,6 +15,7 @@ import pytest
 
 from federation.model.policy import Kind, Probe
 from federation.probing import tls
+from federation.probing.command import Programs
 from federation.probing.target import Target
 from tests.netns.spaces import await_true
 from tests.worlds.local_ca import LocalCa
@@ -213,3 +214,24 @@ def test_a_program_that_hangs_is_killed_with_its_children(tmp_path: Path) -> Non
 
     await_true("both are gone", ended)
     os.close(reader)
+
+
+def test_a_program_that_is_ended_early_has_ended_when_all_are_closed(tmp_path: Path) -> None:
+    """At every moment of its beginning: it writes its number first, and nobody has it at the end."""
+    commands = program(tmp_path, f"echo $$ >> {tmp_path}/begun; exec sleep 1000")
+    asked = Target("192.0.2.1", 25, NAME, Probe(kind="exec", command="own"))
+
+    async def ended_after(turns: int) -> None:
+        programs = Programs(commands)
+        end = programs.begin(asked, lambda good: None)
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        end()
+        await asyncio.sleep(0)
+        await programs.close()
+        begun = (tmp_path / "begun").read_text().split() if (tmp_path / "begun").exists() else []
+        assert [pid for pid in begun if Path(f"/proc/{pid}").exists()] == []
+        assert not [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+
+    for turns in range(8):
+        asyncio.run(ended_after(turns))
