@@ -86,9 +86,9 @@ def _name(label: str, nodes: dict[str, AnyNode]) -> Steered:
     return Steered(name, ZONE, MemberName("us-east"), tuple(map(target, NUMBERS)))
 
 
-def lost() -> Evidence:
-    """Nobody reaches us-east for the names `closed` and `spare`."""
-    gone = {"us-east": Standing(up=False, since=1)}
+def lost(since: int = 1) -> Evidence:
+    """From this Unix millisecond on nobody reaches us-east for the names `closed` and `spare`."""
+    gone = {"us-east": Standing(up=False, since=since)}
     return {(f"{label}.{ZONE}", kind): gone for label in ("closed", "spare") for kind in (A, AAAA)}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+from collections import Counter
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 
@@ -12,14 +13,20 @@ import dns.rdataset
 import dns.rdatatype
 import pytest
 from gslb.compiled import Change, WireMap, WireRRset, change_of
+from gslb.compiler import Compiler
+from gslb.guides import NO_ATLAS
+from gslb.locality import parse_lines
 from gslb.ranges import NONE
 from gslb.steer import Steering
 from gslb.table import Table
 from msgspec import structs
 
+from tests.unit.gslb.test_compiler import World
 from tests.unit.gslb.test_lookup import ANSWERS
-from tests.worlds.busy_server import COOKIES, ITSELF, SECRETS, busy, names_of
-from tests.worlds.datagrams import Grammar
+from tests.worlds.busy_server import COOKIES, ITSELF, SECRETS, SUBNETS, busy, names_of
+from tests.worlds.datagrams import ADDRESSES, Grammar
+from tests.worlds.public_names import NUMBERS, place
+from tests.worlds.routed_names import atlas, lost, routed
 
 pytest.importorskip("gslb_packet", reason="the package of dns/packet is not installed: it needs cargo and its registry")
 from tests.worlds.both_paths import BothPaths
@@ -151,6 +158,40 @@ def test_what_changed_makes_the_table_that_all_of_it_makes() -> None:
         table = whole.table if seed % 5 == 4 else changed(before.table if seed % 2 else whole.table, seed)
         both.put(Steering(table, {}).after(before), before)
     assert both.said["code 0"] > 1_000
+
+
+def next_table(world: World, compiler: Compiler, serial: int) -> Table:
+    """Names, trees, members, imports, files and the atlas come and go."""
+    world.step()
+    member, away = world.chance.sample(list(NUMBERS), 2)
+    if world.chance.random() < 0.1:
+        world.values[f"place/{member}"] = place(member, costs={away: world.chance.randrange(200)})
+    compiler.draw(world.chance.choice((NO_ATLAS, atlas(), atlas())))
+    return compiler.compile(dict(world.values), serial, world.files)
+
+
+def asked_from_everywhere(both: BothPaths, rng: random.Random) -> list[str]:
+    """How the answers differ that clients of every place get for some steered name."""
+    hosts = list(both.steering.table.steered)
+    drawn = [both.differs(query(rng.choice(hosts), 1), address, 0) for address in ADDRESSES if hosts]
+    return list(filter(None, drawn))
+
+
+def test_handouts_that_move_leave_both_paths_alike_and_keep_what_is_true() -> None:
+    said: Counter[str] = Counter()
+    for seed in range(3):
+        world, compiler = World(random.Random(seed)), Compiler(parse_lines(SUBNETS, "map"))
+        world.values |= {f"steered/{one.name.host}/shop/web": one for one in routed()}
+        both = BothPaths(Steering(compiler.compile(world.values, 0), {}), ITSELF)
+        for serial in range(1, 100):
+            before, table = both.steering, next_table(world, compiler, serial)
+            both.put(Steering(table, world.chance.choice(({}, lost(since=0)))).after(before), before)
+            fresh = both.steering.fresh()
+            for host, kept in both.steering._kept.items():
+                assert all(fresh.outcome(host, kind, stand, 0) == one for (stand, kind), one in kept.items()), host
+            assert [*asked_from_everywhere(both, world.chance), *differences(both, serial, 15)] == []
+        said += both.said
+    assert said["code 0"] > 3_000 and said["code 3"] > 500
 
 
 def test_what_did_not_change_is_not_told() -> None:
