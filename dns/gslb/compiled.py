@@ -10,7 +10,7 @@ from dns.ipv6 import inet_aton as inet_aton_v6
 from msgspec import Struct
 
 from gslb.guides import NO_GUIDES
-from gslb.hints import SVCB_KINDS
+from gslb.hints import SVCB_KINDS, has_hints
 from gslb.lookup import TARGETS
 from gslb.ranges import NONE, ByClient, Mapped
 from gslb.steer import FAMILY, Outcome, Standpoint, Steering
@@ -131,8 +131,7 @@ def _node(zone: Zone, name: str, ours: bool) -> WireNode | None:
 
 def _steerable(kind: int, rows: Rows) -> WireRRset | None:
     """Without records, where they may hang on the law: an ALIAS, and hints of addresses."""
-    hints = kind in SVCB_KINDS and any("hint=" in text for _, _, _, text in rows)
-    return (kind, 0, []) if kind == ALIAS or hints else None
+    return (kind, 0, []) if kind == ALIAS or (kind in SVCB_KINDS and any(map(has_hints, rows))) else None
 
 
 def _is_plain(rrsets: RRsets) -> bool:

@@ -22,6 +22,11 @@ def https_row(name: GlobalName) -> Row:
     return (name.host, HTTPS, name.ttl, f'1 . alpn="{",".join(name.alpn)}" ipv4hint="" ipv6hint=""')
 
 
+def has_hints(row: Row) -> bool:
+    """True when this record has hints of addresses."""
+    return _HINT.search(row[3]) is not None
+
+
 def hinted(steering: Steering, found: Answered, client: Client, now: int) -> Answered:
     """The answer with the hints of each record that leads to a steered name as this client gets it. Without one place
     where the client stands, for several names, it is not for keeping.
@@ -29,7 +34,7 @@ def hinted(steering: Steering, found: Answered, client: Client, now: int) -> Ans
     rows, used = [], list[Choice]()
     for row in found.records:
         host = _target(row)
-        if host not in steering.table.steered or not _HINT.search(row[3]):
+        if host not in steering.table.steered or not has_hints(row):
             rows.append(row)
             continue
         chosen = {hint: steering.choose(host, kind, client, now) for hint, kind in _HINTS.items()}

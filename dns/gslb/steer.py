@@ -20,7 +20,7 @@ from federation.law.shares import Case, Paths, Ruling, rule_live
 from federation.law.tree import STATIC, members_of, route
 from federation.model.handout import Candidate, Steered, Target
 from federation.model.public import GlobalName
-from federation.model.routing import Static
+from federation.model.routing import Routing, Static
 from federation.model.standing import Standing
 from gslb.client import SCOPE, Client, client_of, version_of
 from gslb.guides import NO_GUIDES, Nearest
@@ -138,11 +138,11 @@ class Steering:
 
     def said(self, host: str, stand: Standpoint) -> tuple[str, ...]:
         """What the guides of the name's tree say of who stands there."""
-        name = self.table.steered[host].name
-        if name.routing is None:
+        item, guides = self.table.steered[host], self.table.guides.get(host, NO_GUIDES)
+        routing = item.name.routing
+        if routing is None:
             return ()
-        guides = self.table.guides.get(host, NO_GUIDES)
-        return guides.said(name.routing, guides.chosen(stand.marks, name.routing, self._nearest(name, stand)))
+        return guides.said(routing, guides.chosen(stand.marks, routing, self._nearest(routing, item.targets, stand)))
 
     def rrsets(self, zone: Zone, name: str, now: int) -> RRsets | None:
         """The data of a name in this zone, by type, but for that of steered names; None when it does not exist."""
@@ -191,16 +191,18 @@ class Steering:
         if name.routing is None:
             return rule_live(seen, case)
         guides = self.table.guides.get(name.host, NO_GUIDES)
-        return route(name.routing, seen, case, guides.chosen(stand.marks, name.routing, self._nearest(name, stand)))
+        targets = self.table.steered[name.host].targets
+        chosen = guides.chosen(stand.marks, name.routing, self._nearest(name.routing, targets, stand))
+        return route(name.routing, seen, case, chosen)
 
-    def _nearest(self, name: GlobalName, stand: Standpoint) -> Nearest:
-        """The milliseconds to a branch of the name's tree from there: measured ones, else those between members."""
+    def _nearest(self, routing: Routing, targets: Sequence[Target], stand: Standpoint) -> Nearest:
+        """The milliseconds to a branch of a tree from there: measured ones, else those between members."""
         case = Case(stand.locality, region=self._region(stand.locality))
-        seen = [self._seen_from(stand.locality, target.candidate) for target in self.table.steered[name.host].targets]
 
         def nearest(branch: str, line: int) -> int:
+            seen = [self._seen_from(stand.locality, target.candidate) for target in targets]
             measured = self.table.latencies.lines[line] if line != NONE else {}
-            inside = members_of(name.routing, branch, seen, case) if name.routing else set()
+            inside = members_of(routing, branch, seen, case)
             away = [measured.get(c.member, FAR) if measured else c.cost for c in seen if c.member in inside]
             return min(away, default=FAR)
 
