@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-
-from msgspec import Struct
 
 from federation.link.feed import Feed
 from federation.local.moves import Command, LocalMoves
 from federation.model.errors import InputError
 from federation.model.moves import Order
-from federation.model.report import NodeReport
+from federation.model.report import NodeReport, TargetReport
 from federation.process import until_stopped
 from federation.telemetry import Problems
 from gslb import metrics
@@ -69,6 +67,7 @@ class Daemon:
         self._front = Front(settings.limits, settings.packet_path)
         self._table: Table | None = None
         self._probed: Table | None = None
+        self._reported: tuple[NodeReport, Mapping[str, TargetReport]] | None = None
         self._seen = self._reached = b""
         self._told: dict[str, Order] = {}
         self._last_heard = -WORDS_SECONDS
@@ -174,6 +173,7 @@ class Daemon:
         metrics.measure_table(self._table)
 
     def _report(self) -> None:
+        reports = self._watch.stock.reports
         table = self._table.problems if self._table is not None else ()
         told = self._settings
         files = (*told.files.problems, *told.secrets.problems, *told.atlas.problems, *self._overrides.problems)
@@ -191,8 +191,9 @@ class Daemon:
             frozen=self._moves.frozen,
             packet_path=self._front.path,
         )
-        said: dict[str, Struct] = {"node": node, **self._watch.stock.reports}
-        self._feed.report(said)
+        if (node, reports) != self._reported:
+            self._reported = node, reports
+            self._feed.report({"node": node, **reports})
 
     def _explained(self, question: Question) -> dict[str, Any]:
         last = next(reversed(self._history.values()), None)

@@ -47,7 +47,7 @@ class Names:
         was, self._items = self._items, items
         hosts = self._sorted(was, items, keys)
         if not same:
-            hosts = {*self._keys, *self._standing}
+            hosts |= {*self._keys, *self._standing}
         if hosts:
             self.steered = dict(self.steered)
         for host in hosts:

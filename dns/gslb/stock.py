@@ -29,19 +29,20 @@ UNHEARD = Verdict()
 
 
 class Stock:
-    """`findings` by name, and `evidence`, what the law is told of them: other objects as soon as something moved.
-    `cut` are the families over which we reach nobody.
+    """`findings` by name, `evidence`, what the law is told of them, and `reports`, what our controller is told: other
+    objects as soon as something of them moved. `cut` are the families over which we reach nobody.
     """
 
     def __init__(self) -> None:
         self.findings: dict[str, Findings] = {}
         self.evidence: dict[tuple[str, int], Paths] = {}
+        self.reports: dict[str, TargetReport] = {}
         self.cut: frozenset[int] = frozenset()
         self._table = NOBODY
         self._words = True
         self._last = 0
         self._due: dict[str, int] = {}
-        self._reports: dict[str, dict[str, TargetReport]] = {}
+        self._said: dict[str, dict[str, TargetReport]] = {}
         self._asked: Counter[tuple[int, str]] = Counter()
         self._reached: Counter[tuple[int, str]] = Counter()
 
@@ -49,11 +50,6 @@ class Stock:
     def due(self) -> int:
         """The next Unix millisecond at which age alone moves something (0: none)."""
         return min(self._due.values(), default=0)
-
-    @property
-    def reports(self) -> dict[str, TargetReport]:
-        """What our controller is told."""
-        return dict(chain.from_iterable(one.items() for one in self._reports.values()))
 
     def take(
         self, table: Table, checks: Checks, verdicts: Verdicts, heard: Iterable[str], reach: Reach, now: int
@@ -119,7 +115,10 @@ class Stock:
             self.findings = _changed(self.findings, changed)
         for host, found in judged.items():
             _put(self._due, host, due(found.values(), now))
-            _put(self._reports, host, reports(found))
+        said = {host: reports(found) for host, found in changed.items()}
+        if any(one != self._said.get(host, {}) for host, one in said.items()):
+            self._said = _changed(self._said, said)
+            self.reports = dict(chain.from_iterable(one.items() for one in self._said.values()))
         if news:
             self.evidence = _changed(was, {(host, kind): told[host].get(kind) for host, kind in news})
         return bool(news)

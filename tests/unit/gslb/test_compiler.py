@@ -105,7 +105,8 @@ def test_a_table_from_the_one_before_is_that_from_nothing() -> None:
     for seed in range(SEEDS):
         world, one = World(Random(seed)), Compiler()
         for serial in range(STEPS):
-            world.step()
+            for _ in range(world.chance.randint(1, 3)):
+                world.step()
             one.draw(world.atlas)
             table = one.compile(world.values, serial, world.files)
             made = Compiler(atlas=world.atlas).compile(dict(world.values), serial, world.files)

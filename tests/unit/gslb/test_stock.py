@@ -123,9 +123,10 @@ def test_what_did_not_move_is_not_looked_at_and_stays_the_same_object() -> None:
     assert taken(walk, stock, table, {HOSTS[0]})
     assert evidence == {} and list(stock.evidence) == [(HOSTS[0], 1)]
     assert [host for host in HOSTS if stock.findings[host] is before[host]] == [*HOSTS[1:]]
-    again = stock.findings, stock.evidence
+    again = stock.findings, stock.evidence, stock.reports
+    assert stock.reports == {}, "the other family reaches it"
     assert not taken(walk, stock, table, set())
-    assert (stock.findings, stock.evidence) == again and stock.findings is again[0] and stock.evidence is again[1]
+    assert all(one is was for one, was in zip((stock.findings, stock.evidence, stock.reports), again, strict=True))
 
 
 def test_a_name_that_is_gone_leaves_nothing() -> None:
