@@ -1,6 +1,7 @@
 """What a server probes, name by name, so that another table costs what is another in it. Pure."""
 
 from collections.abc import Set
+from heapq import nsmallest
 
 from federation.model.cidr import Network
 from federation.model.handout import Steered
@@ -21,10 +22,13 @@ Changes = dict[Check, Composite | None]
 
 
 class Probed:
-    """`names` are the targets that are probed, by name."""
+    """`names` are the targets that are probed, by name; `refused` has one line for each reason why one is not: for
+    which name, and for how many more.
+    """
 
     def __init__(self, bounds: Bounds) -> None:
         self.names: dict[str, dict[Check, Asked]] = {}
+        self.refused: tuple[str, ...] = ()
         self._bounds = bounds
         self._ground: tuple[str, tuple[Network, ...]] = ("", ())
         self._steered: dict[str, Steered] = {}
@@ -42,13 +46,13 @@ class Probed:
         changes: Changes = {}
         for host in sorted(hosts):
             changes.update(self._turn(host, table.steered.get(host)))
+        if hosts:
+            self.refused = self._lines()
         return hosts, changes
 
-    @property
-    def refused(self) -> tuple[str, ...]:
-        """One line for each reason why a target is not probed: for which name, and for how many more."""
+    def _lines(self) -> tuple[str, ...]:
         lines = []
-        for why in sorted(self._reasons)[:REASONS_MAX]:
+        for why in nsmallest(REASONS_MAX, self._reasons):
             hosts = self._reasons[why]
             more = f" and {len(hosts) - 1} more" if len(hosts) > 1 else ""
             lines.append(f'name "{next(iter(hosts))}"{more}: {why}')
