@@ -1,18 +1,14 @@
-import importlib.util
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+from tests.worlds.script import load_script
+
 
 @pytest.fixture(scope="module")
 def checker() -> ModuleType:
-    path = Path(__file__).parents[3] / "scripts/check_libraries.py"
-    spec = importlib.util.spec_from_file_location("check_libraries", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script("check_libraries")
 
 
 def house(root: Path, files: dict[str, str]) -> Path:

@@ -1,18 +1,13 @@
-import importlib.util
-from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+from tests.worlds.script import load_script
+
 
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
-    path = Path(__file__).parents[3] / "scripts/packet_coverage.py"
-    spec = importlib.util.spec_from_file_location("packet_coverage", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script("packet_coverage")
 
 
 def part(covered: int, count: int) -> dict[str, int]:
