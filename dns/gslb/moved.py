@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping, Set
 from functools import lru_cache
 from itertools import compress
 from operator import is_, is_not
-from typing import Generic, ParamSpec, TypeVar
+from typing import Generic, TypeVar, TypeVarTuple
 
 K = TypeVar("K")
 V = TypeVar("V")
-P = ParamSpec("P")
+P = TypeVarTuple("P")
 
 
 class _Same(Generic[K, V]):
@@ -56,16 +56,15 @@ def _first(value: V) -> V:
     return value
 
 
-class Again(Generic[P, V]):
+class Again(Generic[*P, V]):
     """A function that is called again only when one of its arguments is another object than the last time."""
 
-    def __init__(self, made: Callable[P, V]) -> None:
+    def __init__(self, made: Callable[[*P], V]) -> None:
         self._made = made
         self._last: tuple[tuple[object, ...], V] | None = None
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> V:
+    def __call__(self, *given: *P) -> V:
         """What it makes of these; the very same object while they are the same."""
-        given = (*args, *kwargs.values())
         if self._last is None or not all(map(is_, given, self._last[0])):
-            self._last = given, self._made(*args, **kwargs)
+            self._last = given, self._made(*given)
         return self._last[1]

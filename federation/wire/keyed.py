@@ -5,7 +5,7 @@ that it does not know are left alone. A writer that cannot bear this names field
 of them refuses the resource and keeps its last good.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeVar
 
 import msgspec
@@ -52,10 +52,16 @@ class Codec:
             raise Refused(f"{what}, which is newer than we are; last good kept, upgrade this end", "E124")
         return value
 
+    def known(self, items: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, msgspec.Struct]]:
+        """Those of these resources that are of a known kind, with their keys."""
+        for key, data in items:
+            value = self.decode(key, data)
+            if value is not None:
+                yield key, value
+
     def decode_tree(self, tree: Tree) -> dict[str, msgspec.Struct]:
         """Every resource of a known kind, by key."""
-        decoded = ((key, self.decode(key, data)) for key, data in tree.items())
-        return {key: value for key, value in decoded if value is not None}
+        return dict(self.known(tree.items()))
 
 
 def encode(value: msgspec.Struct) -> bytes:
