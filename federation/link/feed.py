@@ -225,18 +225,19 @@ class Feed:
             self.values = self._read(self.tree.items())
             line.session.refuse(event.topic, error)
             return
+        line.session.accept(event.topic)
+        if not event.change and head == self.head:
+            return
         self.values.update(decoded)
         self.tree, self.head = event.tree, head
         if "site" in decoded:
             self._trust()
-        line.session.accept(event.topic)
         self.changed.set()
         self._dirty.set()
 
     def _read(self, items: Iterable[tuple[str, bytes]]) -> dict[str, Struct]:
         """The values of known kinds. Refused when one cannot be read."""
-        decoded = ((key, HANDOUT.decode(key, data)) for key, data in items)
-        return {key: self._shared.of(value) for key, value in decoded if value is not None}
+        return {key: self._shared.of(value) for key, value in HANDOUT.known(items)}
 
     async def token(self, identity: SpiffeId, audiences: tuple[str, ...]) -> str:
         """A new JWT-SVID of this identity. Unavailable when no controller issues it now."""

@@ -54,23 +54,32 @@ class Acked(Struct, frozen=True):
 Event = Joined | Offered | Acked
 
 
-class Outgoing(Struct):
-    """A topic that we offer. `held` is the tree the other end has, `inflight` the one on its way."""
+class Content(Struct, frozen=True):
+    """What a topic says at one time. Of what the other end holds the head is empty while nobody said which it has."""
 
     head: bytes
     tree: Tree
-    held: Tree | None = None
-    inflight: Tree | None = None
-    refused: bytes | None = None
+
+    def is_as(self, other: Content | None) -> bool:
+        """True when both say the same. The same content under a later head says something new."""
+        return other is not None and (self.tree.root, self.head) == (other.tree.root, other.head)
+
+
+class Outgoing(Struct):
+    """A topic that we offer. `held` is what the other end has, `inflight` what is on its way."""
+
+    now: Content
+    held: Content | None = None
+    inflight: Content | None = None
+    refused: Content | None = None
 
     def is_behind(self) -> bool:
-        """True when the other end holds other content and did not refuse this."""
-        root = self.tree.root
-        return (self.held is None or self.held.root != root) and self.refused != root
+        """True when the other end holds something else and did not refuse this."""
+        return not (self.now.is_as(self.held) or self.now.is_as(self.refused))
 
     def sent(self) -> Tree:
         """The last content that was put on the wire."""
-        return self.inflight or self.held or self.tree
+        return (self.inflight or self.held or self.now).tree
 
 
 class Incoming(Struct):
@@ -155,14 +164,15 @@ class Session:
         self._say(Hello(node, *versions, roots))
 
     def publish(self, topic: str, tree: Tree, head: bytes, held: bytes | None = None) -> None:
-        """Offer this content from now on; only what differs from what the other end holds is sent. `held` is the root
-        that it is known to hold of a topic which it did not name in its Hello.
+        """Offer this content from now on; only what differs from what the other end holds is sent, of the same content
+        under another head the head alone. `held` is the root that it is known to hold of a topic which it did not name
+        in its Hello.
         """
         outgoing = self._outgoing.get(topic)
         if outgoing is None:
-            outgoing = self._outgoing[topic] = Outgoing(head, tree)
+            outgoing = self._outgoing[topic] = Outgoing(Content(head, tree))
             self._resume(topic, outgoing, held)
-        outgoing.head, outgoing.tree = head, tree
+        outgoing.now = Content(head, tree)
         self._advance(topic, outgoing)
 
     def withdraw(self, topic: str) -> None:
@@ -261,7 +271,12 @@ class Session:
     def _resume(self, topic: str, outgoing: Outgoing, held: bytes | None = None) -> None:
         root = held or (self._theirs or {}).get(topic)
         if root is not None:
-            outgoing.held = outgoing.tree if outgoing.tree.root == root else self._known.get(root)
+            outgoing.held = self._content(root, outgoing.now.tree)
+
+    def _content(self, root: bytes | None, now: Tree) -> Content | None:
+        """The content with this root, where we know it."""
+        tree = now if now.root == root else None if root is None else self._known.get(root)
+        return None if tree is None else Content(b"", tree)
 
     def _advance(self, topic: str, outgoing: Outgoing) -> None:
         if self._theirs is not None and outgoing.inflight is None and outgoing.is_behind():
@@ -274,8 +289,9 @@ class Session:
             del self._due[topic]
             outgoing = self._outgoing.get(topic)
             if outgoing is not None and outgoing.inflight is None and outgoing.is_behind():
-                outgoing.inflight, self._sending = outgoing.tree, topic
-                step = (topic, outgoing.held, outgoing.tree, outgoing.head)
+                outgoing.inflight, self._sending = outgoing.now, topic
+                held = None if outgoing.held is None else outgoing.held.tree
+                step = (topic, held, outgoing.now.tree, outgoing.now.head)
                 self._step = map(encode, _step(*step)) if self._steps is None else iter(self._steps.messages(*step))
                 return True
         return False
@@ -312,12 +328,12 @@ class Session:
         if outgoing is None:
             return []
         sent, outgoing.inflight = outgoing.inflight, None
-        if sent is not None and sent.root == message.root:
-            outgoing.held, outgoing.refused = sent, None
-        elif outgoing.held is None or outgoing.held.root != message.root:
-            outgoing.held = None if message.root is None else self._known.get(message.root)
         if message.code and sent is not None:
-            outgoing.refused = sent.root
+            outgoing.refused = sent
+        elif sent is not None and sent.tree.root == message.root:
+            outgoing.held, outgoing.refused = sent, None
+        if outgoing.held is None or outgoing.held.tree.root != message.root:
+            outgoing.held = self._content(message.root, outgoing.now.tree)
         self._advance(message.topic, outgoing)
         return [] if sent is None else [Acked(message.topic, message.root, message.code, message.text)]
 

@@ -18,9 +18,10 @@ from federation.session.session import (
     Offered,
     Session,
 )
-from federation.session.tree import Tree, tree_of
+from federation.session.tree import Change, Tree, tree_of
 
 TOPIC = "record/eu-central"
+NOTHING = Change({}, frozenset())
 
 
 SILENCE = SILENT_PERIODS * DIGEST_PERIOD
@@ -124,12 +125,65 @@ def test_what_waits_for_a_reader_that_reads_nothing_is_one_step_however_much_cha
     assert [offer.head for offer in pair.taken] == [b"0000", b"0999"]
 
 
-def test_a_reader_that_is_current_is_sent_nothing() -> None:
-    tree = tree_of({"about": b"x"})
+def test_a_reader_that_comes_with_the_content_in_force_is_sent_its_head_alone() -> None:
+    tree = tree_of({f"k{n}": bytes(50) for n in range(500)})
     pair = Pair(held=tree)
     pair.writer.publish(TOPIC, tree, b"1")
     pair.flow()
+    assert [(offer.head, offer.tree.root, offer.change) for offer in pair.taken] == [(b"1", tree.root, NOTHING)]
+    assert pair.sent < 300
+
+
+def test_a_reader_that_comes_with_the_content_in_force_of_a_topic_without_heads_is_sent_nothing() -> None:
+    tree = tree_of({"about": b"x"})
+    pair = Pair(held=tree)
+    pair.writer.publish(TOPIC, tree, b"")
+    pair.flow()
     assert pair.taken == []
+
+
+def test_content_that_went_and_came_back_while_the_reader_was_slow_is_told_by_its_later_head() -> None:
+    pair = Pair()
+    old, new = tree_of({"about": b"old"}), tree_of({"about": b"new"})
+    pair.writer.publish(TOPIC, old, b"1")
+    pair.flow()
+    pair.writer.publish(TOPIC, new, b"2")
+    pair.writer.publish(TOPIC, old, b"3")
+    pair.flow()
+    pair.writer.publish(TOPIC, old, b"3")
+    pair.flow()
+    assert [(offer.head, offer.tree.root) for offer in pair.taken] == [(b"1", old.root), (b"3", old.root)]
+
+
+def test_content_that_was_refused_is_offered_anew_under_a_later_head() -> None:
+    pair = Pair()
+    pair.refuse = "E109"
+    tree = tree_of({"about": b"x"})
+    pair.writer.publish(TOPIC, tree, b"1")
+    pair.flow()
+    pair.refuse = ""
+    pair.writer.publish(TOPIC, tree, b"2")
+    pair.flow()
+    assert [offer.head for offer in pair.taken] == [b"1", b"2"]
+
+
+def test_a_head_that_was_refused_leaves_the_content_that_is_held_and_is_not_sent_again() -> None:
+    pair = Pair()
+    tree = tree_of({"about": b"x"})
+    pair.writer.publish(TOPIC, tree, b"1")
+    pair.flow()
+    pair.refuse = "E105"
+    for _ in range(2):
+        pair.writer.publish(TOPIC, tree, b"2")
+        pair.flow()
+    pair.refuse = ""
+    pair.writer.publish(TOPIC, tree.put("more", b"y"), b"3")
+    pair.flow()
+    assert [(offer.head, set(offer.change.changed)) for offer in pair.taken] == [
+        (b"1", {"about"}),
+        (b"2", set()),
+        (b"3", {"more"}),
+    ]
 
 
 def test_a_reader_that_is_behind_gets_a_delta_when_its_content_is_remembered() -> None:
@@ -316,10 +370,12 @@ def test_a_digest_repairs_a_reader_that_lost_its_content() -> None:
 def test_whatever_the_schedule_the_reader_ends_with_the_last_content(seed: int) -> None:
     chance = random.Random(seed)
     pair = Pair()
-    tree = Tree()
+    tree, earlier = Tree(), [Tree()]
     for step in range(200):
         key = f"k{chance.randrange(60)}"
         tree = tree.drop(key) if chance.random() < 0.3 else tree.put(key, b"%d" % step)
+        tree = chance.choice(earlier[-3:]) if chance.random() < 0.3 else tree
+        earlier.append(tree)
         pair.writer.publish(TOPIC, tree, b"%d" % step)
         for _ in range(chance.randrange(3)):
             ends = (pair.writer, pair.reader)
@@ -331,4 +387,4 @@ def test_whatever_the_schedule_the_reader_ends_with_the_last_content(seed: int) 
     pair.flow()
     held = pair.reader._incoming[TOPIC].tree
     assert held is not None
-    assert held.root == tree.root
+    assert (held.root, pair.taken[-1].head) == (tree.root, b"199")
