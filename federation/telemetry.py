@@ -73,6 +73,11 @@ def split_address(text: str, what: str) -> tuple[str, int]:
     return bare, int(port)
 
 
+def join_address(host: str, port: int) -> str:
+    """What `split_address` makes of it: `ip:port` or `[v6]:port`."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def serve_metrics(address: str | None) -> None:
     """Serve /metrics on `ip:port` in a thread of its own; nothing when None. InputError when the port is in use."""
     if address is None:

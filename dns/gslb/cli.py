@@ -27,7 +27,9 @@ def dns() -> None:
 @dns.command()
 @click.option("--state", type=click.Path(path_type=Path, file_okay=False), help="Folder made by `isthmus enroll`.")
 @click.option("--zone-file", multiple=True, metavar="[APEX=]FILE", help="A zone to serve as well; may be repeated.")
-@click.option("--listen", required=True, multiple=True, help="ADDRESS:PORT for UDP and TCP; may be repeated.")
+@click.option(
+    "--listen", required=True, multiple=True, help="ADDRESS:PORT for UDP and TCP; may be repeated ([::] is IPv6 alone)."
+)
 @click.option("--subnets", type=click.Path(path_type=Path), help="Where clients stand: lines CIDR MEMBER-or-REGION.")
 @click.option("--geo", multiple=True, type=click.Path(path_type=Path), help="A MaxMind DB file; may be repeated.")
 @click.option("--latencies", type=click.Path(path_type=Path), help="Measured round trips: lines CIDR MEMBER=MS...")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from itertools import starmap
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from federation.model.errors import InputError
 from federation.model.moves import Order
 from federation.model.report import NodeReport, TargetReport
 from federation.process import until_stopped
-from federation.telemetry import Problems
+from federation.telemetry import Problems, join_address
 from gslb import metrics
 from gslb.bounds import own_ranges
 from gslb.checks import Address
@@ -85,7 +86,7 @@ class Daemon:
                 await server.start(host, port)
             self._watch.start()
             self.once()
-            listen = [f"{host}:{port}" for host, port in addresses]
+            listen = list(starmap(join_address, addresses))
             log.info("DNS server is up", extra={"listen": listen, "packet_path": self._front.path})
             await until_stopped([self._feed.run(), self._loop()])
         finally:

@@ -33,7 +33,8 @@ Respond = Callable[[bytes, str, bool], bytes | None]
 
 def bound(host: str, port: int, shared: bool = False) -> socket.socket:
     """A UDP socket on this address; `shared`: with others of ours that take their part of the datagrams. One that
-    listens on all addresses is told where each datagram was sent to. OSError when the address cannot be bound.
+    listens on all addresses of a family is told where each datagram was sent to. OSError when the address cannot be
+    bound.
     """
     family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
     found = socket.socket(family, kind, proto)
@@ -41,6 +42,8 @@ def bound(host: str, port: int, shared: bool = False) -> socket.socket:
         found.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
         found.setsockopt(*MTU_DISCOVER[family], OMIT)
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, shared)
+        if family == socket.AF_INET6:
+            found.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, True)
         found.setsockopt(*PKTINFO[family], ip_address(str(address[0])).is_unspecified)
         found.bind(address)
     except OSError:

@@ -14,6 +14,7 @@ import dns.rdatatype
 import dns.resolver
 
 from federation.model.errors import Unavailable
+from federation.telemetry import join_address
 from gslb.delegation import Asked, Delegation, at_parent, at_server
 from gslb.master import text_of
 
@@ -93,4 +94,4 @@ def _resolved(name: str) -> list[str]:
 
 def _shown(address: Address) -> str:
     host, port = address
-    return host if port == 53 else f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return host if port == 53 else join_address(host, port)

@@ -10,6 +10,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from federation.model.errors import InputError
+from federation.telemetry import join_address
 from gslb import metrics
 from gslb.datagrams import Datagrams, Respond
 
@@ -62,7 +63,8 @@ class Server:
         except OSError as error:
             await self.close()
             why = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
-            raise InputError(f'--listen "{host}:{port}": {why}; choose another address or port', "E122") from None
+            what = f'--listen "{join_address(host, port)}": {why}'
+            raise InputError(f"{what}; choose another address or port", "E122") from None
 
     async def close(self) -> None:
         """Stop listening."""

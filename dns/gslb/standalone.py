@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from itertools import starmap
 
 from federation.process import until_stopped
-from federation.telemetry import Problems
+from federation.telemetry import Problems, join_address
 from gslb import metrics
 from gslb.checks import Address
 from gslb.front import Front
@@ -41,7 +42,7 @@ class Standalone:
         try:
             for host, port in addresses:
                 await server.start(host, port)
-            listen = [f"{host}:{port}" for host, port in addresses]
+            listen = list(starmap(join_address, addresses))
             log.info("DNS server is up", extra={"listen": listen, "packet_path": self._front.path})
             await until_stopped([self._loop()])
         finally:

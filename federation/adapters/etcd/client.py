@@ -17,6 +17,7 @@ from federation.adapters.etcd.access import EtcdAccess
 from federation.adapters.etcd.messages import message
 from federation.link.dial import hang_up
 from federation.model.errors import InputError, Unavailable
+from federation.telemetry import join_address
 
 ATTEMPT_SECONDS = 0.9
 LOGIN_SECONDS = 4.0
@@ -67,8 +68,7 @@ class EtcdClient:
     @property
     def place(self) -> str:
         """The endpoint in use, as HOST:PORT."""
-        host, port = self._access.endpoints[self._current]
-        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        return join_address(*self._access.endpoints[self._current])
 
     def close(self) -> None:
         """Drop the connection; the next call makes a new one."""
