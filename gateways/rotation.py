@@ -20,6 +20,7 @@ from federation.model.overlay import RAILS, SLOTS, rail_key
 from federation.wire.handout import HANDOUT, HANDOUT_TOPIC
 from gateways import folder, keys
 from gateways.keys import Key, Keys
+from gateways.reach import SILENT
 from gateways.tunnel_view import TunnelView
 
 ANSWER_SECONDS = 30.0
@@ -126,11 +127,17 @@ class Rotation:
         raise self._refused(text)
 
     def _await_links(self, old: bytes, new: bytes, seconds: float) -> int:
+        """How many links stand under both keys. One whose session is young enough while its other end is gone (a node
+        that needs no tunnel any more, a machine that was switched off) is not waited for.
+        """
+        views = self._hands.look()
         missing: set[Link] = set()
-        views: Sequence[TunnelView] = ()
+        first, begun = received(views, old), self._hands.now()
         for _ in self._hands.until(seconds):
             views = self._hands.look()
             missing = standing(views, old) - standing(views, new)
+            if self._hands.now() - begun >= SILENT:
+                missing = {link for link in missing if received(views, old)[link] != first.get(link)}
             if not missing:
                 return len(standing(views, new))
         ports = sorted(view.port for view in _under(views, new) if any((p.name, p.key) in missing for p in view.peers))

@@ -14,6 +14,7 @@ from federation.model.errors import IsthmusError, Refused
 from gateways import folder, keys
 from gateways.gateway_cli import gateway
 from gateways.keys import Key, Keys
+from gateways.reach import SILENT
 from gateways.rotation import Hands, Rotation
 from gateways.tunnel_view import PeerView, TunnelView
 from tests.worlds.agent_folder import keep_handout, make_folder
@@ -125,14 +126,23 @@ def test_who_still_probes_under_the_old_key_is_waited_for_and_it_goes_on_later(b
     assert keys.load(bench.state) == held.ended()
 
 
+def test_a_link_under_the_old_key_on_which_nothing_comes_is_not_waited_for(bench: Bench) -> None:
+    bench.give(2)
+    bench.behind = {"us-west"}
+    bench.sends = {"us-west": 0}
+    bench.run(60)
+    assert bench.lines[1] == "2 of 4: 1 links stand under both keys"
+    assert SILENT <= bench.time < 60
+
+
 def test_a_link_that_does_not_come_up_leaves_everything_as_it_was(bench: Bench) -> None:
     before = keys.load(bench.state)
     bench.give(2)
     bench.behind = {"us-west"}
     with pytest.raises(Refused) as caught:
-        bench.run()
+        bench.run(60)
     assert str(caught.value) == (
-        f"E127 gateway {ME}: no link under the new key with us-west gateway 1 within 20 s; the old key stays. Open UDP "
+        f"E127 gateway {ME}: no link under the new key with us-west gateway 1 within 60 s; the old key stays. Open UDP "
         "51828 here, and there as for a rail"
     )
     assert keys.load(bench.state) == before
