@@ -29,7 +29,14 @@ SERVICE = "south"
 POD = Endpoint("ap-south-1", "10.4.1.10", "ap-south-1a", SERVICE)
 SECONDS = 60.0
 
-SILENT: dict[str, Any] = {"members": [], "former": [], "services": [], "membership": [], "store": {"problems": []}}
+SILENT: dict[str, Any] = {
+    "record": {},
+    "members": [],
+    "former": [],
+    "services": [],
+    "membership": [],
+    "store": {"problems": []},
+}
 
 
 class Federation:
