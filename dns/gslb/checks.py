@@ -24,7 +24,7 @@ Address = tuple[str, int]
 Server = tuple[str, str]
 
 
-class Check(Struct, frozen=True, order=True):
+class Check(Struct, frozen=True, order=True, gc=False):
     """A member's target for a public name, by the type of its addresses (A or AAAA)."""
 
     host: str
@@ -32,7 +32,7 @@ class Check(Struct, frozen=True, order=True):
     member: str
 
 
-class Finding(Struct, frozen=True):
+class Finding(Struct, frozen=True, gc=False):
     """What is held of one target.
 
     `own` is our verdict, `known` says if there is one; `others` counts the other members that find it down; `isolated`:
@@ -52,7 +52,7 @@ class Finding(Struct, frozen=True):
 Findings = Mapping[Check, Finding]
 
 
-class Asked(Struct, frozen=True):
+class Asked(Struct, frozen=True, gc=False):
     """How a target is probed: at this address, at least `need` of the probes must pass (0: all)."""
 
     address: str

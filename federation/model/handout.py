@@ -259,7 +259,7 @@ class Target(Struct, frozen=True):
     addresses: tuple[str, ...]
 
 
-class Steered(Struct, frozen=True):
+class Steered(Struct, frozen=True, gc=False):
     """A public name with what it is answered from. Key `steered/<host>/<service>`.
 
     `zone` is the granted zone around it.

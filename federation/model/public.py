@@ -16,7 +16,7 @@ Protocol = Literal["h2", "h3", "http/1.1"]
 ALPN = get_args(Protocol)
 
 
-class GlobalName(Struct, frozen=True, omit_defaults=True, kw_only=True):
+class GlobalName(Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True):
     """A public name: `host` answers with the public addresses of the members that offer `service`.
 
     `ttl` in seconds, `least_ttl` while shares move or a target is newly down (0: `ttl`). `policy.weights` are used when

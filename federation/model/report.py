@@ -88,7 +88,7 @@ class EnvoyRefusal(Struct, frozen=True):
     text: str
 
 
-class TargetReport(Struct, frozen=True):
+class TargetReport(Struct, frozen=True, gc=False):
     """A DNS server finds a member's public address for a name down, since this Unix second and as long as it is. Key
     `target/<member>/<host>`.
     """

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 
-class Standing(Struct, frozen=True):
+class Standing(Struct, frozen=True, gc=False):
     """One observer's verdict. `since` is the Unix millisecond of the last change, 0 when there was none; `loss` in per
     cent, of the last probes."""
 

@@ -16,7 +16,7 @@ BUCKET = 16
 FANOUT = 16
 
 
-class Leaf(Struct, frozen=True):
+class Leaf(Struct, frozen=True, gc=False):
     """At most BUCKET items, sorted by the hash of the key."""
 
     items: tuple[tuple[bytes, str, bytes], ...]
@@ -28,7 +28,7 @@ class Leaf(Struct, frozen=True):
         return len(self.items)
 
 
-class Branch(Struct, frozen=True):
+class Branch(Struct, frozen=True, gc=False):
     """More than BUCKET items, split by the next nibble of the hash of the key."""
 
     children: tuple[Node, ...]
