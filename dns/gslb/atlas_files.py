@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
+from contextlib import suppress
 from multiprocessing import get_context
 from operator import is_
 from pathlib import Path
@@ -52,8 +53,9 @@ class _GeoFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._stamp: Stamp = ()
+        with suppress(OSError):
+            self._stamp = stamp_of(path)
         self._table = read_geo(path)
-        self._stamp = stamp_of(path)
         self._reading: Future[GeoTable] | None = None
         self.problems: tuple[str, ...] = ()
 
@@ -85,3 +87,6 @@ class _GeoFile:
             self.problems = (f"{error.code} {error.text}; the last good content stays",)
         except OSError as error:
             self.problems = (f"E122 --geo {self._path}: {error}; the last good content stays",)
+        except BrokenExecutor:
+            why = "the process that reads it was ended (for want of memory?); touch the file to have it read again"
+            self.problems = (f"E122 --geo {self._path}: {why}; the last good content stays",)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -19,8 +20,10 @@ class Followed(Generic[T]):
         """Reads it. InputError."""
         self._path = path
         self._read = read
+        self._stamp: Stamp = ()
+        with suppress(OSError):
+            self._stamp = stamp_of(path)
         self.now: T = read(path)
-        self._stamp: Stamp = stamp_of(path)
         self.problems: tuple[str, ...] = ()
 
     def look(self) -> T:

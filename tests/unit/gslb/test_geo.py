@@ -1,11 +1,13 @@
 """MaxMind DB files as ranges, and the file of measured latencies."""
 
+import multiprocessing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from gslb.atlas_files import AtlasFiles
 from gslb.client import Client, behind
+from gslb.followed import Followed
 from gslb.geo import Spot, read_geo, spot_of, valued
 from gslb.latencies import FORM, parse_latencies
 from gslb.ranges import NONE
@@ -87,6 +89,36 @@ def test_files_are_read_again_when_they_change_and_the_last_good_stay(tmp_path: 
     geo.unlink()
     files.look()
     assert files.problems[0] == f"E122 --geo {geo}: No such file or directory; the last good content stays"
+
+
+def test_a_reader_that_is_ended_leaves_the_last_good_until_the_file_is_touched(tmp_path: Path) -> None:
+    geo = write_geo(tmp_path / "geo.mmdb")
+    files = AtlasFiles([geo])
+    first = files.look()
+    write_geo(tmp_path / "new.mmdb", {"10.0.0.0/8": FRANCE}).replace(geo)
+    files.look()
+    for reader in multiprocessing.active_children():
+        reader.kill()
+    await_true("the problem", lambda: files.look() is first and bool(files.problems))
+    assert files.problems == (
+        f"E122 --geo {geo}: the process that reads it was ended (for want of memory?); touch the file to have it read "
+        "again; the last good content stays",
+    )
+    geo.touch()
+    await_true("the new file", lambda: files.look().geo[0].mapped.find("10.200.1.1")[1] == 8 and not files.problems)
+
+
+def test_a_file_that_changes_while_it_is_read_is_read_again(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("old")
+
+    def read(at: Path) -> str:
+        text = at.read_text()
+        at.write_text("newer")
+        return text
+
+    followed = Followed(path, read)
+    assert (followed.now, followed.look()) == ("old", "newer")
 
 
 BAD = {
