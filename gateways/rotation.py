@@ -111,7 +111,7 @@ class Rotation:
         self._hands.sleep(WINDOW)
         for _ in self._hands.until(seconds, WINDOW):
             now = received(self._hands.look(), old)
-            senders = sorted({link[0] for link, count in now.items() if count - before.get(link, 0) > STRAY})
+            senders = sorted({link[0] for link in now if came(before.get(link, 0), now[link]) > STRAY})
             if not senders:
                 return
             before = now
@@ -162,13 +162,18 @@ def exchange(state: Path, enrolled: Enrolled) -> bytes:
 
 
 def standing(views: Sequence[TunnelView], key: bytes) -> set[Link]:
-    """Who has a session under this key of ours."""
-    return {(peer.name, peer.key) for view in _under(views, key) for peer in view.peers if peer.state == "up"}
+    """Who has a session under this key of ours, by what the devices hold: the handout on disk may be a moment old."""
+    return {(peer.name, peer.key) for view in _under(views, key) for peer in view.peers if peer.has_session}
 
 
 def received(views: Sequence[TunnelView], key: bytes) -> Mapping[Link, int]:
     """Bytes that came under this key of ours, by who sent them."""
     return {(peer.name, peer.key): peer.rx for view in _under(views, key) for peer in view.peers}
+
+
+def came(before: int, now: int) -> int:
+    """Bytes between two counts; a link that was set anew counts from nothing."""
+    return now - before if now >= before else now
 
 
 def _public(key: Key, enrolled: Enrolled) -> bytes:

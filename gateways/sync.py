@@ -4,7 +4,7 @@ Blocks; the daemon runs it in a thread. Knows nothing of Envoy: that is the xDS 
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 
 from msgspec import Struct
@@ -124,20 +124,32 @@ class Sync:
         if not (wanted.wired or gone):
             return
         port = self._kernel.routes
-        for one in wanted.wired if self._moved else ():
-            steps = routes.changes(one.link, port.read(one.device.name))
-            port.apply(steps)
-            if steps and (left := routes.changes(one.link, port.read(one.device.name))):
-                raise IsthmusError(f"{one.device.name} does not hold: {route_command(left[0])}", "E190")
-        self._moved = False
-        port.apply([routes.DropLink(name) for name in gone])
-        for name in gone:
-            self._devices.pop(name, None)
-            self._contacts.forget(name)
-            yield "wireguard"
+        try:
+            self._lead_away(wanted)
+        finally:
+            self._remove(gone)
+        yield from ("wireguard" for _ in gone)
         if wanted.table.name == nft.GATEWAY_TABLE and (rules := routes.rule_changes(wanted.tables, port.rules())):
             port.apply_rules(rules)
             yield "rules"
+
+    def _remove(self, devices: Iterable[str]) -> None:
+        for name in devices:
+            self._kernel.routes.apply([routes.DropLink(name)])
+            self._devices.pop(name, None)
+            self._contacts.forget(name)
+
+    def _lead_away(self, wanted: Wanted) -> None:
+        """Take away routes that are wanted no more, once all that are wanted are there."""
+        port = self._kernel.routes
+        links = [one.link for one in wanted.wired] if self._moved else []
+        steps = [step for link in links for step in routes.changes(link, port.read(link.device))]
+        port.apply([step for step in steps if not isinstance(step, routes.DropRoute)])
+        port.apply([step for step in steps if isinstance(step, routes.DropRoute)])
+        for link in links if steps else ():
+            if left := routes.changes(link, port.read(link.device)):
+                raise IsthmusError(f"{link.device} does not hold: {route_command(left[0])}", "E190")
+        self._moved = False
 
     def _filter(self, table: Table) -> bool:
         port = self._kernel.filter

@@ -44,6 +44,11 @@ class PeerView(Struct, frozen=True, kw_only=True):
     spare: bool = False
 
     @property
+    def has_session(self) -> bool:
+        """True while one stands, whether or not the link is wanted."""
+        return 0 <= self.handshake_age < REJECTED
+
+    @property
     def name(self) -> str:
         """What people call it."""
         if not self.member:

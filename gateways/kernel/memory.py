@@ -85,6 +85,8 @@ class MemoryRoutes:
         self._devices = devices
         self.links: dict[str, routes.Link] = {}
         self.tables: set[tuple[int, str]] = set()
+        self.broken: set[str] = set()
+        """Devices that take no route."""
 
     def rules(self) -> tuple[tuple[int, str], ...]:
         """The tables that rules lead to, by family."""
@@ -114,7 +116,7 @@ class MemoryRoutes:
                 self.links.pop(step.device, None)
                 continue
             link = self.read(step.device)
-            if link is None:
+            if link is None or (isinstance(step, routes.AddRoute) and step.device in self.broken):
                 raise Unavailable(f"device {step.device} does not exist")
             self.links[step.device] = _after(link, step)
 

@@ -1,5 +1,6 @@
 """`flood.py ADDRESS PAUSE`: an ICMPv6 echo (RFC 4443 section 4) each PAUSE seconds until its input ends; then, once the last
-may be answered, one line of JSON: how many were `sent`, how many were `lost`, and the longest `gap` between two answers.
+may be answered, one line of JSON: how many were `sent`, how many were `lost`, and the longest `gap` between two answers
+with the Unix second `since` when it lasted.
 """
 
 import json
@@ -38,5 +39,6 @@ if __name__ == "__main__":
             if sys.stdin in ready:
                 end = time.monotonic() + PATIENCE
     moments = sorted(answered.values())
-    gaps = [after - before for before, after in pairwise(moments)]
-    print(json.dumps({"sent": sent, "lost": sent - len(answered), "gap": round(max(gaps, default=0.0), 3)}))
+    gap, begun = max(((after - before, before) for before, after in pairwise(moments)), default=(0.0, 0.0))
+    since = round(time.time() - time.monotonic() + begun, 2)
+    print(json.dumps({"sent": sent, "lost": sent - len(answered), "gap": round(gap, 3), "since": since}))

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -52,6 +53,15 @@ def line(lab: Lab, member: str, *words: str) -> list[str]:
 def gateway(lab: Lab, member: str, *words: str) -> subprocess.CompletedProcess[str]:
     """What `isthmus gateway` does there."""
     return subprocess.run(line(lab, member, *words), capture_output=True, text=True, timeout=200, check=False)
+
+
+def rotated(lab: Lab, member: str) -> tuple[int, str, list[float]]:
+    """What `rotate-key` ends with and says there, and the Unix seconds of its lines."""
+    words = line(lab, member, "rotate-key")
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as child:
+        assert child.stdout is not None
+        said = [(text, round(time.time(), 2)) for text in child.stdout]
+    return child.returncode, "".join(text for text, _ in said), [at for _, at in said]
 
 
 def overlays(lab: Lab, member: str) -> dict[str, str]:

@@ -15,7 +15,7 @@ from gateways import folder, keys
 from gateways.gateway_cli import gateway
 from gateways.keys import Key, Keys
 from gateways.reach import SILENT
-from gateways.rotation import Hands, Rotation
+from gateways.rotation import Hands, Rotation, came
 from gateways.tunnel_view import PeerView, TunnelView
 from tests.worlds.agent_folder import keep_handout, make_folder
 from tests.worlds.two_members import keyed, real, site
@@ -34,6 +34,7 @@ class Bench:
         self.time = 0.0
         self.lines: list[str] = []
         self.behind: set[str] = set()
+        self.unknown: set[str] = set()
         self.sends: dict[str, int] = {}
         self.peers = ("eu-central", "us-west")
         self.after: Callable[[], None] = lambda: None
@@ -69,9 +70,11 @@ class Bench:
 
     def _peer(self, member: str, old: bool) -> PeerView:
         rx = int(self.time * self.sends.get(member, QUIET)) if old else 0
+        up = old or member not in self.behind
         return PeerView(
-            member=member, gateway=1, state="up" if old or member not in self.behind else "silent", key=member,
-            endpoint="", recorded="", overlay="", allowed=(), keepalive=10, mtu=0, handshake_age=1, rx=rx, tx=0,
+            member=member, gateway=1, state="not ours" if member in self.unknown else "up" if up else "silent",
+            key=member, endpoint="", recorded="", overlay="", allowed=(), keepalive=10, mtu=0,
+            handshake_age=1 if up else 200, rx=rx, tx=0,
         )  # fmt: skip
 
 
@@ -133,6 +136,21 @@ def test_a_link_under_the_old_key_on_which_nothing_comes_is_not_waited_for(bench
     bench.run(60)
     assert bench.lines[1] == "2 of 4: 1 links stand under both keys"
     assert SILENT <= bench.time < 60
+
+
+def test_a_link_of_which_the_handout_on_disk_says_nothing_is_waited_for(bench: Bench) -> None:
+    bench.give(2)
+    bench.unknown = bench.behind = {"us-west"}
+    with pytest.raises(Refused) as caught:
+        bench.run(60)
+    assert "no link under the new key with us-west gateway 1" in caught.value.text
+
+
+@pytest.mark.parametrize(("before", "now", "found"), [(100, 900, 800), (900, 900, 0), (5_000, 700, 700)])
+def test_what_came_between_two_looks_is_known_of_a_link_that_was_set_anew_too(
+    before: int, now: int, found: int
+) -> None:
+    assert came(before, now) == found
 
 
 def test_a_link_that_does_not_come_up_leaves_everything_as_it_was(bench: Bench) -> None:

@@ -8,6 +8,7 @@ from federation.model.record import Spare
 from federation.model.standing import UNKNOWN
 from gateways.evidence import Evidence
 from gateways.intent import intend
+from gateways.kernel.memory import Twin
 from gateways.keys import Key, Keys, with_keys
 from gateways.planner import Planner
 from gateways.probe.counters import link_reports, received, silent_gateways, unsealed
@@ -16,7 +17,7 @@ from gateways.relay.carrier import fars
 from gateways.render.gateway_table import gateway_table
 from gateways.render.wireguard import Actual, Counters, device_of
 from gateways.state import NodeState, Preshared, Situation, Tunnel
-from gateways.sync import Outcome
+from gateways.sync import Outcome, Sync, wanted_of
 from tests.unit.gateways.test_intent import EU, EU_PEER, GATEWAY, NODE, US, gateway
 from tests.worlds.two_members import keyed, site
 
@@ -206,3 +207,31 @@ def test_what_comes_under_either_key_is_answered_on_the_rail_of_its_sender() -> 
 def test_a_situation_without_a_second_key_is_as_ever() -> None:
     plain: Situation = with_keys(BARE, Keys(Key(US.seed)))
     assert (plain.slot, plain.spare, plain.public_key) == (0, None, US.public_key)
+
+
+@pytest.mark.parametrize("number", range(6))
+def test_what_leads_to_a_peer_does_so_until_its_other_rail_takes_its_place(number: int) -> None:
+    old = gateway(1, b"a" * 32)
+    new = structs.replace(
+        old,
+        key=SPARE.key,
+        endpoint=SPARE.endpoint,
+        rail=SPARE.rail,
+        spare=Spare(key=old.key, endpoint=old.endpoint, rail=1),
+    )
+    peers = with_spare(SPARE), structs.replace(EU_PEER, gateways=(new,))
+    before, after = (wanted_of(intend(GATEWAY, keyed(site(US), one))) for one in peers)
+    twin = Twin()
+    sync = Sync(twin.kernel)
+    for _ in range(5):
+        assert sync.once(before).problems == ()
+    twin.routes.broken = {"ist0000004"}
+    twin.ledger.fail = number
+    for _ in range(3):
+        assert sync.once(after).problems
+        assert PREFIX in {way.prefix for link in twin.routes.links.values() for way in link.routes}
+    twin.routes.broken.clear()
+    assert sync.once(after).problems == ()
+    clean = Twin()
+    Sync(clean.kernel).once(after)
+    assert twin.routes.links == clean.routes.links
