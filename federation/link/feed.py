@@ -71,6 +71,7 @@ class Feed:
         self.disk = Disk()
         self._attesting = asyncio.Semaphore(ATTESTING_MAX)
         self._saved = enrolled
+        self._ring = ring.Ring(directory / "lkg", HANDOUT_TOPIC)
         self._own = own
         self._svids: dict[SpiffeId, Leaf] = {}
         self.again: Callable[[], Awaitable[None]] | None = None
@@ -336,12 +337,13 @@ class Feed:
         """The write of what is in force now: the handout, and by whose anchors to know the controllers."""
         head = b"" if self.head is None else msgspec.msgpack.encode(self.head)
         directory, tree, enrolled, now = self.directory, self.tree, self.enrolled, int(time.time())
+        kept = self._ring
 
         def write() -> None:
             if self._saved != enrolled:
                 save_enrolled(directory, enrolled)
                 self._saved = enrolled
-            ring.keep(directory / "lkg", HANDOUT_TOPIC, head, tree, now)
+            kept.keep(head, tree, now)
 
         return write
 

@@ -6,18 +6,21 @@ import asyncio
 import zlib
 from collections.abc import Callable
 from hashlib import sha256
+from itertools import chain
+from os import SEEK_END
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from federation.config import Folder
+from federation.lkg.ring import CHECKSUM as DIGEST
+from federation.lkg.ring import LOG, YOUNGEST
 from federation.model.errors import IsthmusError, Refused
 from federation.model.names import parse_subject
 from federation.model.spiffe import SpiffeId
 from federation.replica.questions import LEDGER, PART, Asked, ExplainAsked, FilesAsked, StatusAsked
 
-DIGEST = 32
 _decoder: msgspec.msgpack.Decoder[Asked] = msgspec.msgpack.Decoder(Asked)
 
 
@@ -62,16 +65,20 @@ class Answers:
             return {"code": error.code, "error": error.text}
 
     def _files(self) -> dict[str, Path]:
-        kept = self._folder.lkg.glob("*.now")
+        kept = chain.from_iterable(self._folder.lkg.glob(f"*{suffix}") for suffix in (YOUNGEST, LOG))
         return {path.name: path for path in kept} | {LEDGER: self._folder.ledger}
 
 
 def digest_of(path: Path) -> bytes:
-    """The SHA-256 that a file of the last known good begins with; that of the ledger's bytes; b"" for none."""
+    """The SHA-256 with which a file of the last known good begins and its log ends; that of the ledger's bytes; b"" for
+    none.
+    """
     try:
         if path.name == LEDGER:
             return sha256(path.read_bytes()).digest()
         with path.open("rb") as file:
+            if path.suffix == LOG:
+                file.seek(-DIGEST, SEEK_END)
             return file.read(DIGEST)
     except OSError:
         return b""

@@ -27,11 +27,13 @@ from federation.files import write_private
 from federation.link.dial import READ, PinnedChannel
 from federation.link.tls import client_context
 from federation.lkg.disk import Disk
+from federation.lkg.ring import CHECKSUM as DIGEST
+from federation.lkg.ring import LOG, YOUNGEST, bytes_of, is_whole
 from federation.model.errors import InputError, IsthmusError, Refused, Unavailable
 from federation.model.spiffe import controller_id
 from federation.ports import ClusterApi
 from federation.registrar.ledger import decode_ledger
-from federation.replica.leader import DIGEST, digest_of
+from federation.replica.leader import digest_of
 from federation.replica.questions import LEDGER, PART, Asked, ExplainAsked, FilesAsked, PartAsked, StatusAsked
 from federation.replica.relay import Relay
 from federation.sync.ledger import HeldLedger, ledger_tree
@@ -168,14 +170,27 @@ class Standby:
             if name == LEDGER:
                 if digest != digest_of(self._folder.ledger):
                     self._ledger.extend(ledger_tree(decode_ledger(await self._file(name))))
-            elif name.endswith(".now") and "/" not in name and digest != digest_of(self._folder.lkg / name):
-                data = await self._file(name)
-                if len(digest) == DIGEST and sha256(data[DIGEST:]).digest() == data[:DIGEST]:
+            elif "/" not in name and len(digest) == DIGEST and digest != digest_of(self._folder.lkg / name):
+                data = await self._kept(name)
+                if data:
                     self._folder.lkg.mkdir(mode=0o700, exist_ok=True)
                     await asyncio.to_thread(write_private, self._folder.lkg / name, data)
 
-    async def _file(self, name: str) -> bytes:
-        data = b""
+    async def _kept(self, name: str) -> bytes:
+        """A file of the last known good, or its log, of which we ask what we have not; b"" when it is not whole."""
+        if name.endswith(YOUNGEST):
+            data = await self._file(name)
+            return data if sha256(data[DIGEST:]).digest() == data[:DIGEST] else b""
+        if name.endswith(LOG):
+            file = digest_of((self._folder.lkg / name).with_suffix(YOUNGEST))
+            for begun in (bytes_of(self._folder.lkg / name), b""):
+                data = await self._file(name, begun)
+                if is_whole(data, file):
+                    return data
+        return b""
+
+    async def _file(self, name: str, data: bytes = b"") -> bytes:
+        """This file of the leader's, which begins with what is given."""
         while len(data) <= FILE_MAX:
             part = await self._ask(PartAsked(name, len(data)))
             data += part

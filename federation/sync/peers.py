@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import random
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -18,8 +16,6 @@ from federation.link.dial import EXCHANGE, PinnedChannel, bound
 from federation.link.leaf import Leaf
 from federation.link.line import Line
 from federation.link.tls import client_context
-from federation.lkg import ring
-from federation.lkg.disk import Disk
 from federation.model.errors import Refused
 from federation.model.ledger import Member
 from federation.model.names import MemberName
@@ -30,6 +26,7 @@ from federation.session.session import Acked, Event, Joined, Offered, Session
 from federation.session.tree import Change, Tree
 from federation.sync import relay
 from federation.sync.held import HeldRecord
+from federation.sync.kept import KeptRecords
 from federation.sync.ledger import TOPIC as LEDGER_TOPIC
 from federation.sync.ledger import HeldLedger
 from federation.wire.record import record_topic
@@ -84,9 +81,8 @@ class PeerSync:
         self._own = own
         self._ledger = ledger
         self._leaf = leaf
-        self._lkg = lkg
+        self._kept = KeptRecords(lkg)
         self._changed = changed
-        self._disk = Disk()
         self.peers: dict[MemberName, Peer] = {}
         self._record: tuple[Tree, bytes] | None = None
         self._dialling: dict[MemberName, asyncio.Task[None]] = {}
@@ -94,7 +90,7 @@ class PeerSync:
     @property
     def problems(self) -> tuple[str, ...]:
         """What the disk did not take."""
-        return self._disk.problems
+        return self._kept.problems
 
     def states(self) -> dict[MemberName, PeerState]:
         """Every other active member."""
@@ -128,7 +124,7 @@ class PeerSync:
             if member is not None and _but_anchors(member) == _but_anchors(peer.held.member):
                 self._trust(peer, member)
             else:
-                self._keeping(name, peer.held)()
+                self._kept.keeping(peer.held)()
                 self._drop(name)
         for name, member in members.items():
             if name not in self.peers and reader is not None:
@@ -202,21 +198,11 @@ class PeerSync:
         """Write each record that changed to the ring, at most once a second, beside everything else."""
         while True:
             await asyncio.sleep(1)
-            for name, peer in list(self.peers.items()):
+            for peer in list(self.peers.values()):
                 if peer.dirty:
                     peer.dirty = False
-                    if not await asyncio.to_thread(self._keeping(name, peer.held)):
+                    if not await asyncio.to_thread(self._kept.keeping(peer.held)):
                         peer.dirty = True
-
-    def _keeping(self, name: MemberName, held: HeldRecord) -> Callable[[], bool]:
-        """The write of what is held now; True when the disk took it. It may run in a thread of its own."""
-        now, signed, tree, good = int(time.time()), held.signed, held.tree, held.last_good()
-
-        def write() -> None:
-            ring.keep(self._lkg, f"record-{name}", signed, tree, now)
-            ring.keep(self._lkg, f"good-{name}", b"", good, now)
-
-        return lambda: self._disk.keep(f'the record of member "{name}"', write)
 
     async def stop(self) -> None:
         """End every session that we dialled."""
@@ -225,22 +211,15 @@ class PeerSync:
         await asyncio.gather(*self._dialling.values(), return_exceptions=True)
 
     def _load(self, member: Member, reader: Member) -> Peer:
-        held = HeldRecord(member, reader)
-        kept = ring.newest(self._lkg, f"record-{member.name}")
-        if kept is not None:
-            with contextlib.suppress(Refused):
-                held.take(kept.head, kept.tree)
-        good = ring.newest(self._lkg, f"good-{member.name}")
-        if good is not None:
-            held.recall(good.tree)
         now = asyncio.get_running_loop().time()
-        peer = Peer(held, now)
+        peer = Peer(self._kept.load(member, reader), now)
         peer.left = now
         return peer
 
     def _drop(self, name: MemberName) -> None:
         """Forget this peer. One that left is told so on the session that it has; nothing it says counts any more."""
         line, task = self.peers.pop(name).line, self._dialling.pop(name)
+        self._kept.forget(name)
         if line is not None and self._ledger.ledger.members[name].state == "left":
             line.publish(LEDGER_TOPIC, self._ledger.tree, b"")
             asyncio.get_running_loop().call_later(FAREWELL, self._end, line, task)

@@ -49,4 +49,4 @@ def keep_handout(directory: Path, own: MemberKeys, values: dict[str, Struct], re
     """Put this handout on disk as the last known good."""
     tree = tree_of({key: encode(value) for key, value in values.items()})
     head = msgspec.msgpack.encode(HandoutHead(own.name, revision, int(time.time())))
-    ring.keep(directory / "lkg", HANDOUT_TOPIC, head, tree, int(time.time()))
+    ring.Ring(directory / "lkg", HANDOUT_TOPIC).keep(head, tree, int(time.time()))

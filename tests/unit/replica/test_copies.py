@@ -12,7 +12,7 @@ import pytest
 from federation.adapters.leadership import Leader
 from federation.adapters.memory import MemoryCluster, MemoryStore
 from federation.config import Folder
-from federation.lkg import ring
+from federation.lkg.ring import Ring, bytes_of, newest
 from federation.model.errors import Refused, Unavailable
 from federation.model.spiffe import controller_id
 from federation.replica.leader import Answers
@@ -76,21 +76,59 @@ def two(tmp_path: Path) -> Two:
 
 def test_records_of_others_are_copied_whole_and_only_when_they_differ(two: Two) -> None:
     content = tree_of({"service/shop/web": bytes(3 * PART)})
-    ring.keep(two.leader.lkg, "record-eu", b"head", content, 1)
+    Ring(two.leader.lkg, "record-eu").keep(b"head", content, 1)
     asyncio.run(two.standby._take_files())
-    kept = ring.newest(two.folder.lkg, "record-eu")
+    kept = newest(two.folder.lkg, "record-eu")
     assert kept is not None and (kept.head, kept.content) == (b"head", dict(content.items()))
     stamp = (two.folder.lkg / "record-eu.now").stat().st_mtime_ns
     asyncio.run(two.standby._take_files())
     assert (two.folder.lkg / "record-eu.now").stat().st_mtime_ns == stamp
 
 
+def test_of_a_log_is_asked_what_is_new(two: Two) -> None:
+    ring, large = Ring(two.leader.lkg, "record-eu"), tree_of({str(n): bytes(PART // 8) for n in range(32)})
+    asked: list[PartAsked] = []
+    ask = two.standby._ask
+
+    async def noted(question: Asked) -> bytes:
+        asked.extend([question] if isinstance(question, PartAsked) else [])
+        return await ask(question)
+
+    two.standby._ask = noted  # type: ignore[assignment, method-assign]
+    for _ in range(3):
+        ring.keep(b"1", large, 1)
+    log = two.folder.lkg / "record-eu.log"
+    for number in range(3):
+        ring.keep(b"2", large.put("a", b"%d" % number), 2)
+        begun, asked[:] = len(bytes_of(log)), []
+        asyncio.run(two.standby._take_files())
+        kept = newest(two.folder.lkg, "record-eu")
+        assert kept is not None and (kept.head, kept.content["a"]) == (b"2", b"%d" % number)
+        assert [one for one in asked if one.name == log.name] == [PartAsked(log.name, begun)]
+    Ring(two.leader.lkg, "record-eu").keep(b"3", large, 3)
+    asyncio.run(two.standby._take_files())
+    kept = newest(two.folder.lkg, "record-eu")
+    assert kept is not None and (kept.head, "a" in kept.content) == (b"3", False)
+
+
+def test_a_log_that_is_damaged_at_the_leader_replaces_nothing(two: Two) -> None:
+    ring = Ring(two.leader.lkg, "record-eu")
+    for number in range(4):
+        ring.keep(b"%d" % number, tree_of({"n": b"%d" % number}), 1)
+    asyncio.run(two.standby._take_files())
+    path = two.leader.lkg / "record-eu.log"
+    path.write_bytes(bytes_of(path)[:-40] + bytes(40))
+    asyncio.run(two.standby._take_files())
+    kept = newest(two.folder.lkg, "record-eu")
+    assert kept is not None and kept.head == b"3"
+
+
 def test_a_file_that_is_damaged_at_the_leader_replaces_nothing(two: Two) -> None:
-    ring.keep(two.folder.lkg, "record-eu", b"good", tree_of({}), 1)
+    Ring(two.folder.lkg, "record-eu").keep(b"good", tree_of({}), 1)
     two.leader.lkg.mkdir(exist_ok=True)
     (two.leader.lkg / "record-eu.now").write_bytes(bytes(100))
     asyncio.run(two.standby._take_files())
-    kept = ring.newest(two.folder.lkg, "record-eu")
+    kept = newest(two.folder.lkg, "record-eu")
     assert kept is not None and kept.head == b"good"
 
 
