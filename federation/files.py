@@ -8,6 +8,9 @@ from federation.model.errors import InputError
 Stamp = tuple[int, ...]
 """What a file's inode says: another after each change of it."""
 
+SIZE = 2
+"""Where in a stamp the bytes of the file stand."""
+
 
 def write_private(path: Path, data: bytes) -> None:
     """Replace a file atomically and durably, readable by its owner only. OSError leaves the old one in place."""

@@ -22,7 +22,7 @@ class CookieSecrets:
     def __init__(self, path: Path | None) -> None:
         """Without a file: one that nobody else has. InputError."""
         self._made = (secrets.token_bytes(SECRET),)
-        self._file = None if path is None else Followed(path, read_secrets)
+        self._file = None if path is None else Followed(path, read_secrets, "--cookie-secrets")
 
     @property
     def problems(self) -> tuple[str, ...]:

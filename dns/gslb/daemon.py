@@ -23,6 +23,7 @@ from gslb.compiler import Compiler
 from gslb.control import Control
 from gslb.delegation import Delegation, delegation_of
 from gslb.explain import Moment, Question, explain
+from gslb.followed import end_readers
 from gslb.front import Front
 from gslb.options import Itself
 from gslb.overrides import Change, Override, Overrides, applied
@@ -90,6 +91,7 @@ class Daemon:
             log.info("DNS server is up", extra={"listen": listen, "packet_path": self._front.path})
             await until_stopped([self._feed.run(), self._loop()])
         finally:
+            end_readers()
             await self._watch.stop()
             await server.close()
             await self._control.close()

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
+from operator import is_
 from pathlib import Path
 
 from msgspec import Struct
 
-from federation.files import Stamp, stamp_of
 from federation.model.errors import InputError
 from federation.model.names import is_host
+from gslb.followed import Followed
 from gslb.master import load_zone
 from gslb.zone import CLUSTER, NO_ZONES, Zone, lies_in
+
+BESIDE = 32_768
+"""Bytes of a file that takes 30 ms to read; larger ones are read anew in a process of their own."""
 
 
 class Given(Struct, frozen=True):
@@ -47,12 +52,11 @@ class ZoneFiles:
 
     def __init__(self, given: tuple[Given, ...]) -> None:
         """Reads them. InputError (E125) when one is not a zone, or two are the same."""
-        self._given = given
-        self._stamps: dict[Path, Stamp] = {}
+        self._files = {one.path: Followed(one.path, partial(_read, apex=one.apex), beside=BESIDE) for one in given}
         self._zones: dict[Path, Zone] = {}
         self._faults: dict[Path, str] = {}
         self._by_apex: Mapping[str, Zone] = NO_ZONES
-        self._read()
+        self.look()
         if self._faults:
             raise InputError(next(iter(self._faults.values())), "E125")
 
@@ -62,38 +66,32 @@ class ZoneFiles:
         return tuple(f"E125 {text}; the last good zone serves on" for text in self._faults.values())
 
     def look(self) -> Mapping[str, Zone]:
-        """The zones by apex: the very same mapping while none is another."""
-        self._read()
+        """The zones by apex: the very same mapping while none is another, the very same RRsets that are as before."""
+        before = [*self._zones.values()]
+        self._faults = {path: text for path, file in self._files.items() if (text := self._taken(path, file))}
+        if len(before) != len(self._zones) or not all(map(is_, before, self._zones.values())):
+            self._by_apex = {zone.apex: zone for zone in self._zones.values()}
         return self._by_apex
 
-    def _read(self) -> None:
-        moved = [self._read_one(one) for one in self._given]
-        if any(moved):
-            self._by_apex = {zone.apex: zone for zone in self._zones.values()}
+    def _taken(self, path: Path, file: Followed[Zone]) -> str:
+        """Take up what is read of this file; what is wrong with it."""
+        zone, held = file.look(), self._zones.get(path)
+        if zone is not held:
+            wrong = self._wrong(path, zone)
+            if wrong:
+                return wrong
+            file.now = self._zones[path] = zone if held is None else zone.sharing(held)
+        return file.fault.text if file.fault else ""
 
-    def _read_one(self, one: Given) -> bool:
-        """True when its zone is another now."""
-        try:
-            stamp = stamp_of(one.path)
-            if stamp == self._stamps.get(one.path):
-                return False
-            self._stamps[one.path] = stamp
-            zone = read_zone(one)
-            self._check(one.path, zone)
-        except InputError as error:
-            self._faults[one.path] = error.text
-        except OSError as error:
-            self._stamps.pop(one.path, None)
-            self._faults[one.path] = f"{one.path}: {error.strerror}"
-        else:
-            self._zones[one.path] = zone
-            self._faults.pop(one.path, None)
-            return True
-        return False
-
-    def _check(self, path: Path, zone: Zone) -> None:
+    def _wrong(self, path: Path, zone: Zone) -> str:
         if lies_in(zone.apex, CLUSTER):
-            raise InputError(f"{path}: zone {zone.apex} lies in {CLUSTER}, which has its own names", "E125")
+            return f"{path}: zone {zone.apex} lies in {CLUSTER}, which has its own names"
         other = next((at for at, held in self._zones.items() if at != path and held.apex == zone.apex), None)
-        if other is not None:
-            raise InputError(f"{path}: zone {zone.apex} is in {other} already", "E125")
+        return f"{path}: zone {zone.apex} is in {other} already" if other is not None else ""
+
+
+def _read(path: Path, apex: str) -> Zone:
+    try:
+        return read_zone(Given(path, apex))
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}", "E125") from None

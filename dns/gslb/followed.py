@@ -3,39 +3,78 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from contextlib import suppress
+from math import inf
+from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from federation.files import Stamp, stamp_of
+from federation.files import SIZE, Stamp, stamp_of
 from federation.model.errors import InputError
 
 T = TypeVar("T")
 
+ENDED = "the process that reads it was ended (for want of memory?); touch the file to have it read again"
+
 
 class Followed(Generic[T]):
-    """`now` is what the file says; `problems` why it is not what it says at this moment."""
+    """`now` is what the file says; `fault` why it is not what it says at this moment."""
 
-    def __init__(self, path: Path, read: Callable[[Path], T]) -> None:
-        """Reads it. InputError."""
+    def __init__(self, path: Path, read: Callable[[Path], T], option: str = "", beside: float = inf) -> None:
+        """Reads it. InputError, and what `read` raises. It was given by this option. One of more than `beside` bytes is
+        read anew in a process of its own: `read` can be pickled then.
+        """
         self._path = path
         self._read = read
+        self._named = f"{option} {path}".lstrip()
+        self._beside = beside
+        self._reading: Future[T] | None = None
         self._stamp: Stamp = ()
         with suppress(OSError):
             self._stamp = stamp_of(path)
         self.now: T = read(path)
-        self.problems: tuple[str, ...] = ()
+        self.fault: InputError | None = None
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """The fault as a line."""
+        return (f"{self.fault.code} {self.fault.text}; the last good content stays",) if self.fault else ()
 
     def look(self) -> T:
-        """The very same object while nothing changed."""
+        """What is read of it by now: the very same object while nothing changed."""
+        reading = self._reading
         try:
-            stamp = stamp_of(self._path)
-            if stamp != self._stamp:
-                self._stamp = stamp
-                self.now, self.problems = self._read(self._path), ()
+            if reading is None:
+                self._follow(stamp_of(self._path))
+            elif reading.done():
+                self._reading = None
+                self._take(reading.result())
         except InputError as error:
-            self.problems = (f"{error.code} {error.text}; the last good content stays",)
+            self.fault = error
+        except BrokenExecutor:
+            self.fault = InputError(f"{self._named}: {ENDED}", "E122")
         except OSError as error:
-            self._stamp = ()
-            self.problems = (f"E122 {self._path}: {error.strerror}; the last good content stays",)
+            self._stamp = () if reading is None else self._stamp
+            self.fault = InputError(f"{self._named}: {error.strerror or error}", "E122")
         return self.now
+
+    def _follow(self, stamp: Stamp) -> None:
+        if stamp == self._stamp:
+            return
+        self._stamp = stamp
+        if stamp[SIZE] <= self._beside:
+            self._take(self._read(self._path))
+            return
+        pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
+        self._reading = pool.submit(self._read, self._path)
+        pool.shutdown(wait=False)
+
+    def _take(self, content: T) -> None:
+        self.now, self.fault = content, None
+
+
+def end_readers() -> None:
+    """End the processes that read files at this moment: who stops waits for none of them."""
+    for reader in active_children():
+        reader.kill()

@@ -11,6 +11,7 @@ from federation.process import until_stopped
 from federation.telemetry import Problems, join_address
 from gslb import metrics
 from gslb.checks import Address
+from gslb.followed import end_readers
 from gslb.front import Front
 from gslb.options import Itself
 from gslb.serve import Server
@@ -46,6 +47,7 @@ class Standalone:
             log.info("DNS server is up", extra={"listen": listen, "packet_path": self._front.path})
             await until_stopped([self._loop()])
         finally:
+            end_readers()
             await server.close()
 
     def once(self) -> None:

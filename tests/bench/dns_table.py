@@ -15,8 +15,10 @@ from pathlib import Path
 
 from gslb.compiled import change_of
 from gslb.compiler import Compiler
+from gslb.files import ZoneFiles, parse_given
 from gslb.probe import Watch
 from gslb.steer import Steering
+from gslb.table import Table
 from msgspec import Struct, structs
 
 from federation.model.handout import Steered
@@ -29,7 +31,7 @@ from tests.worlds.public_cli import ISTHMUS
 from tests.worlds.public_names import ZONE, handout, steered, target
 from tests.worlds.two_members import real
 
-NAMES = ("dns-swap-one", "dns-swap-all", "dns-memory", "dns-flood-p99", "dns-flood-memory")
+NAMES = ("dns-swap-one", "dns-swap-all", "dns-zone-file", "dns-memory", "dns-flood-p99", "dns-flood-memory")
 COUNT, RUNS = 100_000, 7
 QUIET = Policy(probe=Probe(port=8_080, interval_ms=60_000, timeout_ms=10))
 START_SECONDS = 120.0
@@ -40,6 +42,7 @@ GOOD, FLOOD, SECONDS = 1_000, 40_000, 5.0
 def measure(names: tuple[str, ...]) -> list[Row]:
     """The table alone in this process; memory and flood against real servers."""
     rows = [_swap(name) for name in names if name.startswith("dns-swap")]
+    rows += [_zone_file() for name in names if name == "dns-zone-file"]
     rows += [_memory() for name in names if name == "dns-memory"]
     floods = tuple(name for name in names if name.startswith("dns-flood"))
     return rows + (_flood(floods) if floods else [])
@@ -98,6 +101,41 @@ def _changed(values: Mapping[str, Struct], run: int) -> dict[str, Struct]:
     item = values[key]
     assert isinstance(item, Steered)
     return {**values, key: structs.replace(item, name=structs.replace(item.name, ttl=30 + run))}
+
+
+def _zone_file() -> Row:
+    """A zone file of which one record is another: for how long the server does nothing else."""
+    if find_spec("gslb_packet") is None:
+        return void("dns-zone-file", "ms", "the packet path is not installed")
+    from gslb_packet import Responder
+
+    responder = Responder(1, bytes(16), 0, 0, False)
+    held, waited = list[float](), list[float]()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "zone"
+        path.write_text(_zone(0))
+        files = ZoneFiles(parse_given([str(path)]))
+        zones = files.look()
+        before = Steering(Table(dict(zones), 0), {})
+        responder.change(change_of(before, None))
+        for run in range(1, RUNS + 1):
+            path.write_text(_zone(run))
+            begun = at = time.perf_counter()
+            while (fresh := files.look()) is zones:
+                time.sleep(0.01)
+                at = time.perf_counter()
+            steering = Steering(Table(dict(fresh), run), {}).after(before)
+            responder.change(change_of(steering, before))
+            zones, before = fresh, steering
+            held.append(1_000 * (time.perf_counter() - at))
+            waited.append(time.perf_counter() - begun)
+    said = f"one record of {COUNT:,} is another; {statistics.median(waited):.1f} s until it is answered, read in a process of its own"
+    return Row("dns-zone-file", rounded(statistics.median(held)), "ms", RUNS, said)
+
+
+def _zone(run: int) -> str:
+    hosts = "".join(f"h{number} A 198.51.{number >> 8 & 255}.{number & 255}\n" for number in range(COUNT))
+    return f"$ORIGIN {ZONE}.\n$TTL 60\n@ SOA ns h {run} 7200 1800 86400 60\n@ NS ns\nns A 192.0.2.{run}\n{hosts}"
 
 
 @contextlib.contextmanager

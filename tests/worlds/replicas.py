@@ -77,6 +77,13 @@ class Replica:
         self.process.kill()
         self.process.wait()
 
+    def await_lead(self, seconds: float, times: int = 1) -> None:
+        """Wait until it has come to lead so often; AssertionError with the last of its log."""
+        try:
+            await_true(f"{self.name} leads", lambda: len(self.said(UP)) >= times, seconds)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; {self.site.log(self.name)[-20:]}") from None
+
     def stop(self) -> None:
         """In order."""
         self.process.terminate()
@@ -89,7 +96,7 @@ class Pair:
     def __init__(self, site: Site, cluster: Cluster, namespace: str) -> None:
         self.site, self.cluster, self.namespace = site, cluster, namespace
         self.first = Replica(site, cluster.kubeconfig, "first", namespace)
-        await_true("the first leads", lambda: self.first.said(UP), 30)
+        self.first.await_lead(30)
         self.second = Replica(site, cluster.kubeconfig, "second", namespace)
         await_true("the second follows", lambda: self.second.role() == "standby", 30)
 

@@ -1,7 +1,10 @@
 """Zone files beside the federation's names, before any handout, and without a federation; from the real program too."""
 
+import os
+import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import dns.message
@@ -108,3 +111,22 @@ def test_without_a_federation_dig_is_answered_and_a_change_of_the_file_is_follow
     assert dig("ns.other.test", "A") == ["192.0.2.55"]
     refused = dns.query.udp(dns.message.make_query("x.example.com", "A"), "127.0.0.1", port=port, timeout=10)
     assert refused.rcode() == dns.rcode.REFUSED
+
+
+def test_a_server_that_is_told_to_stop_does_not_wait_for_who_reads_a_file(alone: tuple[int, Path]) -> None:
+    path = alone[1]
+    path.write_text(OTHER + "".join(f"h{number} A 192.0.2.1\n" for number in range(20_000)))
+    reader = await_true("somebody reads the file", lambda: next(readers(path), None))
+    os.kill(reader, signal.SIGSTOP)
+
+
+def readers(path: Path) -> Iterator[int]:
+    """The processes that a server of this file has read files."""
+    for child in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            parent = child.with_name("stat").read_text().rpartition(")")[2].split()[1]
+            if (
+                b"spawn_main" in child.read_bytes()
+                and str(path).encode() in Path(f"/proc/{parent}/cmdline").read_bytes()
+            ):
+                yield int(child.parent.name)

@@ -158,7 +158,7 @@ def test_secrets_roll_and_the_last_good_ones_stay(tmp_path: Path) -> None:
     assert held.problems == (f"E125 --cookie-secrets {path}: {FORM}; the last good content stays",)
     path.unlink()
     assert held.look() == (b"\x11" * 16, bytes(16))
-    assert held.problems == (f"E122 {path}: No such file or directory; the last good content stays",)
+    assert held.problems == (f"E122 --cookie-secrets {path}: No such file or directory; the last good content stays",)
     assert CookieSecrets(None).look() != CookieSecrets(None).look()
 
 

@@ -1,13 +1,18 @@
 """Zone files: what is read, what is refused and where, and what a change of a file does while it is served."""
 
+import multiprocessing
 from pathlib import Path
 
 import pytest
-from gslb.files import ZoneFiles, parse_given
+from gslb.compiled import change_of, wire_of
+from gslb.files import BESIDE, ZoneFiles, parse_given
 from gslb.library import Responder
 from gslb.master import load_zone
+from gslb.steer import Steering
+from gslb.table import Table
 
 from federation.model.errors import InputError
+from tests.netns.spaces import await_true
 from tests.worlds.command_line import said
 
 HEAD = """$ORIGIN example.com.
@@ -113,6 +118,65 @@ def test_a_file_that_goes_bad_leaves_the_last_good_zone(tmp_path: Path) -> None:
     assert files.problems == (f"E125 {path}: No such file or directory; the last good zone serves on",)
     path.write_text(HEAD + "x A 192.0.2.9\n")
     assert "x.example.com" in files.look()["example.com"].names and not files.problems
+
+
+MANY = HEAD + "".join(f"h{number} A 192.0.2.{number % 256}\n" for number in range(2_000))
+
+
+def test_of_a_file_that_changed_a_little_little_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "z"
+    path.write_text(HEAD + "a A 192.0.2.1\nb A 192.0.2.2\nx.y A 192.0.2.3\n")
+    files = ZoneFiles(parse_given([str(path)]))
+    first = files.look()
+    path.touch()
+    assert files.look() is first
+    path.write_text(HEAD + "a A 192.0.2.1\nb A 192.0.2.9\nc A 192.0.2.2\n")
+    steerings = [Steering(Table(dict(zones), 1), {}) for zones in (first, files.look())]
+    (told,) = change_of(steerings[1], steerings[0]).zones
+    hosts = ("b", "c", "x.y", "y")
+    assert not told.whole and {name for name, _ in told.nodes} == {wire_of(f"{host}.example.com") for host in hosts}
+
+
+def test_a_large_file_is_read_beside_the_server(tmp_path: Path) -> None:
+    path = tmp_path / "z"
+    path.write_text(MANY)
+    assert path.stat().st_size > BESIDE
+    files = ZoneFiles(parse_given([str(path)]))
+    first = files.look()
+    path.write_text(MANY.replace("h7 A 192.0.2.7", "h7 A 192.0.2.8"))
+    assert files.look() is first
+    await_true("the new zone", lambda: files.look() is not first)
+    now = files.look()["example.com"]
+    changed = [name for name, rrsets in now.names.items() if rrsets is not first["example.com"].names[name]]
+    assert changed == ["h7.example.com"] and now.inner is first["example.com"].inner and not files.problems
+    path.write_text(MANY + "x AX\n")
+    await_true("the fault", lambda: files.look() and files.problems)
+    assert files.problems == (f"E125 {path}:2006: unknown rdatatype 'AX'; the last good zone serves on",)
+    path.write_text(MANY + "y A 192.0.2.9\n")
+    files.look()
+    for reader in multiprocessing.active_children():
+        reader.kill()
+    await_true("the end of the reader", lambda: files.look() and "was ended" in files.problems[0])
+    assert files.problems == (
+        f"E125 {path}: the process that reads it was ended (for want of memory?); touch the file to have it read "
+        "again; the last good zone serves on",
+    )
+    assert files.look()["example.com"] is now
+    path.touch()
+    await_true("the newest zone", lambda: "y.example.com" in files.look()["example.com"].names)
+    assert not files.problems
+
+
+def test_a_zone_that_stands_in_two_files_is_served_from_the_other_when_the_one_says_another(tmp_path: Path) -> None:
+    one, two = tmp_path / "a", tmp_path / "b"
+    one.write_text(HEAD)
+    two.write_text(HEAD.replace("example.com", "example.net"))
+    files = ZoneFiles(parse_given([str(one), str(two)]))
+    two.write_text(HEAD)
+    assert sorted(files.look()) == ["example.com", "example.net"]
+    assert files.problems == (f"E125 {two}: zone example.com is in {one} already; the last good zone serves on",)
+    one.write_text(HEAD.replace("example.com", "example.org"))
+    assert sorted(files.look()) == ["example.com", "example.org"] and not files.problems
 
 
 def test_two_files_are_two_zones(tmp_path: Path) -> None:
