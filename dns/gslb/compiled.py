@@ -9,7 +9,7 @@ from dns.ipv4 import inet_aton
 from dns.ipv6 import inet_aton as inet_aton_v6
 from msgspec import Struct
 
-from gslb.guides import NO_GUIDES
+from gslb.guides import NO_GUIDES, Maps
 from gslb.hints import SVCB_KINDS, has_hints
 from gslb.lookup import TARGETS
 from gslb.ranges import NONE, ByClient, Mapped
@@ -54,11 +54,13 @@ has HTTPS records of its own.
 
 class Change(Struct, frozen=True):
     """What the next table has other than the last. `steered` are by name (None: it is gone). `maps` are the new ones by
-    number, `unmapped` the numbers of those that are gone. `known` is that of the table, `key` that of picks.
+    number, `unmapped` the numbers of those that are gone. `known` is that of the table, `key` that of picks. No outcome
+    that was told before holds `elsewhere`.
     """
 
     key: bytes
     known: bool
+    elsewhere: bool
     zones: list[ZoneChange]
     gone: list[bytes]
     steered: list[tuple[bytes, WireSteered | None]]
@@ -70,11 +72,12 @@ def change_of(steering: Steering, before: Steering | None) -> Change:
     """What changed from one steering to the next; all of it when there was none."""
     table, was = steering.table, before.table if before else None
     hosts = _moved(steering, before)
-    maps, maps_before = _maps(table, was)
+    maps, maps_before = _maps(table), _maps(was)
     steered = [(wire_of(host), _steered(table, host) if host in table.steered else None) for host in hosts]
     return Change(
         key=table.key.ljust(16, b"\0"),
         known=table.known,
+        elsewhere=before is not None and steering.elsewhere(before),
         zones=list(_zones(table.zones, was.zones if was else {}, table.headless, was.headless if was else {})),
         gone=[wire_of(apex) for apex in was.zones.keys() - table.zones.keys()] if was else [],
         steered=steered,
@@ -197,20 +200,9 @@ def _moved(steering: Steering, before: Steering | None) -> Collection[str]:
     return steering.moved(before)
 
 
-def _maps(table: Table, was: Table | None) -> tuple[dict[int, Mapped | ByClient], dict[int, Mapped | ByClient]]:
-    """The maps that names are steered by, and those that they were steered by before."""
-    found = _mapped(table)
-    if was is None:
-        return found, {}
-    same = table.guides is was.guides and table.subnets is was.subnets
-    return found, found if same else _mapped(was)
-
-
-def _mapped(table: Table) -> dict[int, Mapped | ByClient]:
-    """Every map that a name is steered by, under a number that no other has while either is there."""
-    guides = [guide for one in table.guides.values() for guide in one.guides]
-    found = [table.subnets.by_client, *(one for guide in guides for one in guide.maps)]
-    return {id(one): one for one in found}
+def _maps(table: Table | None) -> Maps:
+    """Every map that a name is steered by."""
+    return {} if table is None else {**table.maps, id(table.subnets.by_client): table.subnets.by_client}
 
 
 def _map(one: Mapped | ByClient) -> WireMap:

@@ -4,7 +4,7 @@ What one key of the handout gives is worked out once and kept while the key stay
 while none of them moved: a new table costs what changed, and one copy of the indexes.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from operator import is_
 
 from msgspec import Struct
@@ -50,7 +50,6 @@ class Compiler:
         self._cluster = Again(cluster_zone)
         self._ways = Again(_ways)
         self._witnesses = Again(_witnesses)
-        self._blind = Again(_blind)
 
     def compile(self, values: Mapping[str, Struct], serial: int, files: Mapping[str, Zone] = NO_ZONES) -> Table:
         """The table of this handout; `serial` is its revision. `files` are zones from files, by apex: they stand beside
@@ -72,7 +71,7 @@ class Compiler:
         pieces = self._imported(self._kinds.of(Import), self._kinds.of(HeadlessSlice))
         headless, odd = self._headless(pieces)
         zones = {ZONE: self._cluster(pieces).at(serial), **public, **files}
-        hosts = self._named(Ground(zones, public, files), (own, places, files))
+        hosts = self._named(Ground(zones, public, files), (own, _granted(places.values()), files))
         subnets = self._subnets(own, places.values())
         guides = self._guides(self._names.steered, hosts)
         witnesses = self._kinds.of(Witness)
@@ -88,8 +87,9 @@ class Compiler:
             key=pick_key(domain),
             witnesses=self._witnesses(own, witnesses),
             guides=guides,
+            maps=self._guiding.maps,
             latencies=self._guiding.atlas.latencies,
-            problems=(*problems, *self._names.problems, *subnets.problems, *self._blind(guides), *odd),
+            problems=(*problems, *self._names.problems, *subnets.problems, *_blind(self._guiding.blind), *odd),
         )
 
     def draw(self, atlas: Atlas) -> bool:
@@ -101,7 +101,7 @@ class Compiler:
 
     def _named(self, ground: Ground, by: tuple[object, ...]) -> set[str]:
         """`by` is what the ground is made of, but for serials."""
-        same = len(by) == len(self._ground) and all(map(is_, by, self._ground))
+        same = by == self._ground
         self._ground = by
         return self._names.take(self._kinds.of(Steered), self._kinds.moved(Steered), ground, same)
 
@@ -132,6 +132,11 @@ def _places(found: Mapping[str, Place]) -> Places:
     return {value.member: value for value in found.values()}
 
 
+def _granted(places: Iterable[Place]) -> list[object]:
+    """What zones are made of: nothing of where clients are."""
+    return [(place.member, place.number, place.zones, place.nameservers) for place in places]
+
+
 def _headless(pieces: Iterable[Piece]) -> tuple[dict[str, Headless], list[str]]:
     """By name; and what is wrong with them."""
     found = {one.headless.item.service.host: one.headless for one in pieces if one.headless}
@@ -142,12 +147,11 @@ def _tree(item: Steered | None) -> Routing | None:
     return item.name.routing if item is not None else None
 
 
-def _blind(guides: Mapping[str, Guides]) -> list[str]:
-    hosts = sorted(host for host, one in guides.items() if one.blind)
+def _blind(hosts: Collection[str]) -> list[str]:
     if not hosts:
         return []
     more = f" and {len(hosts) - 1} more" if len(hosts) > 1 else ""
-    return [f'name "{hosts[0]}"{more}: the tree asks where clients are, which is not known: start with --geo FILE']
+    return [f'name "{min(hosts)}"{more}: the tree asks where clients are, which is not known: start with --geo FILE']
 
 
 def _told(found: Iterable[Import], headless: Iterable[HeadlessSlice]) -> dict[ServiceKey, _Told]:

@@ -1,5 +1,6 @@
 """What the place of a client says to a tree of policies: which rule, which branch first. Pure."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from math import asin, cos, radians, sin, sqrt
 
@@ -83,11 +84,21 @@ def _words(name: str, node: AnyNode, chosen: tuple[int, ...]) -> str:
 NO_GUIDES = Guides()
 
 
+Maps = dict[int, Mapped | ByClient]
+"""Under a number that no other has while either is there."""
+
+
 class Guiding:
-    """The guides of many trees by one atlas. What a tree has in common with another, or had before, is made once."""
+    """The guides of many trees by one atlas. What a tree has in common with another, or had before, is made once.
+
+    `maps` are those of all guides, and `blind` the hosts of blind ones: another object as soon as one moved.
+    """
 
     def __init__(self, atlas: Atlas) -> None:
         self.atlas = atlas
+        self.maps: Maps = {}
+        self.blind: frozenset[str] = frozenset()
+        self._uses: Counter[int] = Counter()
         self._nodes: dict[tuple[str, AnyNode], Guide | None] = {}
         self._trees: dict[str, Routing] = {}
         self._held: dict[str, Guides] = {}
@@ -99,14 +110,28 @@ class Guiding:
         """
         changed = {host: tree for host, tree in trees.items() if tree is not self._trees.get(host)}
         if changed:
-            self._held = dict(self._held)
+            self._held, self.maps = dict(self._held), dict(self.maps)
         for host, tree in changed.items():
+            before = self._held.pop(host, NO_GUIDES)
             if tree is None:
-                del self._trees[host], self._held[host]
+                del self._trees[host]
             else:
                 self._trees[host], self._held[host] = tree, self._guides(tree)
+            self._count(self._held.get(host, NO_GUIDES), before)
+        blind = {host for host in changed if self._held.get(host, NO_GUIDES).blind}
+        if changed and (blind or self.blind):
+            self.blind = self.blind.difference(changed) | blind
         self._forget()
         return self._held
+
+    def _count(self, now: Guides, before: Guides) -> None:
+        for one in (one for guide in now.guides for one in guide.maps):
+            self.maps[id(one)] = one
+            self._uses[id(one)] += 1
+        for one in (one for guide in before.guides for one in guide.maps):
+            self._uses[id(one)] -= 1
+            if not self._uses[id(one)]:
+                del self._uses[id(one)], self.maps[id(one)]
 
     def _forget(self) -> None:
         if len(self._nodes) > self._most:

@@ -99,22 +99,24 @@ class Steering:
 
     def after(self, before: Steering | None) -> Steering:
         """The same, with what was kept there of names of which nothing changed."""
-        if before is not None:
+        if before is not None and not self.elsewhere(before):
             self._kept = dict(before._kept)
             for host in self.moved(before):
                 self._kept.pop(host, None)
         return self
 
+    def elsewhere(self, before: Steering) -> bool:
+        """True when places are others than there: then the clients of no name get what they got."""
+        return self.table.places != before.table.places
+
     def moved(self, before: Steering) -> frozenset[str]:
-        """The public names of which something that the law asks for is another than there; those that are gone too."""
+        """The public names of which something of their own is another than there; those that are gone too."""
         if self._moved is None or self._moved[0]() is not before:
             self._moved = ref(before), self._since(before)
         return self._moved[1]
 
     def _since(self, before: Steering) -> frozenset[str]:
         now, was = self.table, before.table
-        if now.places != was.places:
-            return frozenset(now.steered.keys() | was.steered.keys())
         ways = {host for host, _ in moved(before._evidence, self._evidence)}
         return frozenset(ways | moved(was.steered, now.steered) | moved(was.guides, now.guides))
 

@@ -4,7 +4,7 @@ from msgspec import Struct
 
 from federation.model.handout import Place, Steered
 from federation.model.standing import Standing
-from gslb.guides import Guides
+from gslb.guides import Guides, Maps
 from gslb.headless import Headless
 from gslb.latencies import NO_LATENCIES, Latencies
 from gslb.locality import Subnets
@@ -15,8 +15,8 @@ class Table(Struct, frozen=True):
     """What is answered. `zones` by apex; `steered` are the public names inside them, `headless` the headless services
     of clusterset.local by name; `ways` is what our own gateways find of the links to other members, `witnesses` the
     other members whose record says that a member's target for a host is down; `guides` are those of hosts with a
-    tree of policies; `problems` one line each. `known` is False while there are zone files alone because no handout
-    ever came: then nothing is said not to exist.
+    tree of policies, `maps` all that they look at; `problems` one line each. `known` is False while there are zone
+    files alone because no handout ever came: then nothing is said not to exist.
     """
 
     zones: dict[str, Zone]
@@ -30,6 +30,7 @@ class Table(Struct, frozen=True):
     key: bytes = b""
     witnesses: dict[tuple[str, str], frozenset[str]] = {}
     guides: dict[str, Guides] = {}
+    maps: Maps = {}
     latencies: Latencies = NO_LATENCIES
     problems: tuple[str, ...] = ()
     known: bool = True

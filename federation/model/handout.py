@@ -252,7 +252,7 @@ class Place(Struct, frozen=True, kw_only=True):
 class Target(Struct, frozen=True):
     """One member behind a public name: its state as an input of the law, and its public addresses.
 
-    The candidate's `cost` is that from the reader's member; another place's is in its `Place`.
+    The candidate's `cost` is 0: what it costs from where a client is stands in that `Place`.
     """
 
     candidate: Candidate

@@ -323,11 +323,12 @@ def _names(
 ) -> tuple[dict[str, Steered], dict[str, tuple[Candidate, ...]]]:
     """The public names in force for the service, and how far each host's candidates are on their way back.
 
-    A grant is room for our proxies. Clients of a public name come to each member's own door, as its own.
+    A grant is room for our proxies. Clients of a public name come to each member's own door, as its own, from places
+    of which each has its own costs.
     """
     handout: dict[str, Steered] = {}
     targets: dict[str, tuple[Candidate, ...]] = {}
-    fresh = tuple(structs.replace(one, grant=-1) for one in fresh)
+    fresh = tuple(structs.replace(one, grant=-1, cost=0) for one in sorted(fresh, key=lambda one: one.member))
     for one in inputs.definitions:
         host = one.name.host
         targets[host] = followed(fresh, inputs.kept.targets.get(host, ()), one.name.policy, inputs.now)

@@ -56,7 +56,9 @@ def sight(loop: Loop) -> Sight:
 
 
 class Subject(Struct, frozen=True):
-    """What the law divides the requests of: a service, or a public name."""
+    """What the law divides the requests of: a service, whose candidates have our own costs, or a public name (`live`),
+    whose have none.
+    """
 
     what: str
     candidates: tuple[Candidate, ...]
@@ -152,13 +154,12 @@ def _told(shares: tuple[Share, ...]) -> dict[str, int]:
 def _shares(seen: Sight, subject: Subject, local: str, change: Change) -> tuple[Share, ...]:
     case = subject.case(local)
     case = structs.replace(case, shifts=change.shifts(case.shifts))
-    candidates = [change.candidate(_seen_from(seen, one, local)) for one in subject.candidates]
+    as_they_are = local == seen.own and not subject.live
+    candidates = [change.candidate(c if as_they_are else _seen_from(seen, c, local)) for c in subject.candidates]
     return (rule_live(candidates, case) if subject.live else rule(candidates, case)).shares
 
 
 def _seen_from(seen: Sight, candidate: Candidate, local: str) -> Candidate:
-    if local == seen.own:
-        return candidate
     return seen_from(candidate, seen.numbers.get(candidate.member, 0), local, seen.costs.get(local, {}))
 
 

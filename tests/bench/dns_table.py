@@ -21,7 +21,8 @@ from gslb.steer import Steering
 from gslb.table import Table
 from msgspec import Struct, structs
 
-from federation.model.handout import Steered
+from federation.model.handout import Place, Steered
+from federation.model.names import MemberName
 from federation.model.policy import Policy, Probe
 from tests.bench import dns_servers, dns_speed
 from tests.bench.row import Row, quantile, rounded, void
@@ -31,9 +32,22 @@ from tests.worlds.public_cli import ISTHMUS
 from tests.worlds.public_names import ZONE, handout, steered, target
 from tests.worlds.two_members import real
 
-NAMES = ("dns-swap-one", "dns-swap-all", "dns-zone-file", "dns-memory", "dns-flood-p99", "dns-flood-memory")
+NAMES = (
+    "dns-swap-one",
+    "dns-swap-all",
+    "dns-swap-costs",
+    "dns-zone-file",
+    "dns-memory",
+    "dns-flood-p99",
+    "dns-flood-memory",
+)
 COUNT, RUNS = 100_000, 7
 QUIET = Policy(probe=Probe(port=8_080, interval_ms=60_000, timeout_ms=10))
+CHANGES = {
+    "one": "one name of 100,000 is another",
+    "all": "all 100,000 names are told",
+    "costs": "what it costs from one place, with 100,000 names",
+}
 START_SECONDS = 120.0
 GOOD, FLOOD, SECONDS = 1_000, 40_000, 5.0
 """Queries a second of good clients and of the flood."""
@@ -58,16 +72,14 @@ def _swap(name: str) -> Row:
     """From a new handout to a table in force: compiled, its targets probed, told as a change, swapped in."""
     if find_spec("gslb_packet") is None:
         return void(name, "ms", "the packet path is not installed")
-    took = asyncio.run(_swaps(name.endswith("one")))
+    took = asyncio.run(_swaps(name.rpartition("-")[2]))
     parts = {part: statistics.median(values) for part, values in took.items()}
     said = ", ".join(f"{part} {rounded(ms):g}" for part, ms in parts.items())
-    what = "one name of 100,000 is another" if name.endswith("one") else "all 100,000 names are told"
-    return Row(
-        name, rounded(sum(parts.values())), "ms", RUNS, f"{what}; ms: {said}; workers read the last table meanwhile"
-    )
+    note = f"{CHANGES[name.rpartition('-')[2]]}; ms: {said}; workers read the last table meanwhile"
+    return Row(name, rounded(sum(parts.values())), "ms", RUNS, note)
 
 
-async def _swaps(one: bool) -> dict[str, list[float]]:
+async def _swaps(what: str) -> dict[str, list[float]]:
     """Milliseconds of each part, by run; the first, which makes everything, is none of them."""
     from gslb_packet import Responder
 
@@ -76,7 +88,7 @@ async def _swaps(one: bool) -> dict[str, list[float]]:
     before: Steering | None = None
     took: dict[str, list[float]] = {"compile": [], "probes": [], "tell": [], "swap": []}
     for run in range(RUNS + 1):
-        fresh = _changed(values, run)
+        fresh = _farther(values, run) if what == "costs" else _changed(values, run)
         marks = [time.perf_counter()]
         table = compiler.compile(fresh, run + 1)
         marks.append(time.perf_counter())
@@ -84,7 +96,7 @@ async def _swaps(one: bool) -> dict[str, list[float]]:
         watch.judge(table, time.time_ns() // 1_000_000)
         marks.append(time.perf_counter())
         steering = Steering(table, watch.stock.evidence).after(before)
-        change = change_of(steering, before if one else None)
+        change = change_of(steering, None if what == "all" else before)
         marks.append(time.perf_counter())
         responder.change(change)
         marks.append(time.perf_counter())
@@ -136,6 +148,12 @@ def _zone_file() -> Row:
 def _zone(run: int) -> str:
     hosts = "".join(f"h{number} A 198.51.{number >> 8 & 255}.{number & 255}\n" for number in range(COUNT))
     return f"$ORIGIN {ZONE}.\n$TTL 60\n@ SOA ns h {run} 7200 1800 86400 60\n@ NS ns\nns A 192.0.2.{run}\n{hosts}"
+
+
+def _farther(values: Mapping[str, Struct], run: int) -> dict[str, Struct]:
+    item = values["place/us-east"]
+    assert isinstance(item, Place)
+    return {**values, "place/us-east": structs.replace(item, costs={**item.costs, MemberName("us-west"): 60 + run})}
 
 
 @contextlib.contextmanager

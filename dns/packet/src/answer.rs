@@ -123,7 +123,7 @@ fn picked(
     let (outcomes, mut negative) = (name.outcomes(), None);
     for &kind in families {
         let missing = || Handed::Outcome(name.clone(), kind, stand.values().into());
-        let outcome = held(&outcomes, kind, stand.values(), asked.now).ok_or_else(missing)?;
+        let outcome = held(&outcomes, kind, stand.values(), asked.now, asked.table.era).ok_or_else(missing)?;
         let scope = if ignored { 0 } else { most.min(if outcome.parts.len() > 1 { most } else { stand.bits }) };
         match outcome.part(name.bucket(&asked.table.key, &client, most)) {
             Some(rrset) if !rrset.records.is_empty() => {

@@ -42,10 +42,12 @@ type MapSaid = (u64, (SideSaid, Option<SideSaid>));
 type SteeredSaid = (Vec<u8>, Option<(String, Vec<Vec<u64>>, bool, bool)>);
 
 /// `gone` are apexes of zones that are no more; `maps` the new ones, `unmapped` the numbers of those that are no more.
+/// `elsewhere` when no outcome holds that was put before.
 #[derive(FromPyObject)]
 pub struct Change {
     key: Key,
     known: bool,
+    elsewhere: bool,
     zones: Vec<ZoneSaid>,
     gone: Vec<Vec<u8>>,
     steered: Vec<SteeredSaid>,
@@ -78,6 +80,7 @@ impl Change {
             steered: before.steered.changed(steered.collect()),
             key: self.key,
             known: self.known,
+            era: before.era + u64::from(self.elsewhere),
             maps,
         }
     }

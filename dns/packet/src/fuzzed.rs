@@ -45,7 +45,7 @@ pub fn state() -> State {
     let map = Arc::new(Map { whole: side, shared: None });
     let steered = Arc::new(Steered::new("s.test".into(), vec![vec![map]], false, false));
     let parts = [3, 4].map(|last| (500_000, rrset(A, &[&[192, 0, 2, last]], &[]))).into();
-    steered.put(A, &[0], Outcome { until: 0, parts });
+    steered.put(A, &[0], Outcome { until: 0, era: 0, parts });
     let table = Table {
         zones: Names::default().changed(vec![(APEX.into(), Some(Arc::new(zone())))]),
         steered: Names::default().changed(vec![(name("s"), Some(steered))]),

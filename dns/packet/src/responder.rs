@@ -69,11 +69,12 @@ impl Responder {
     }
 
     /// Put what the clients who stand there get for a name and type: parts per million, records; until a Unix
-    /// millisecond (0: as long as the name is not put anew).
+    /// millisecond (0: as long as the name is not put anew, and in this era).
     fn outcome(&self, name: &[u8], kind: u16, stand: Vec<i32>, until: u64, parts: Vec<(u32, RRsetSaid)>) {
-        if let Some(steered) = self.shared.state.load().table.steered.get(name) {
+        let table = &self.shared.state.load().table;
+        if let Some(steered) = table.steered.get(name) {
             let parts = parts.into_iter().map(|(ppm, said)| (ppm, rrset(said, &[]))).collect();
-            steered.put(kind, &stand, Outcome { until, parts });
+            steered.put(kind, &stand, Outcome { until, era: table.era, parts });
         }
     }
 

@@ -33,7 +33,7 @@ fn change(shared: &Shared) {
         }
         let parts = vec![(1_000_000, RRset { kind: A, ..RRset::default() })];
         let table = shared.state.load().table.clone();
-        table.steered.get(b"\x01s\x04test\0").unwrap().put(A, &[0], Outcome { until: 1, parts });
+        table.steered.get(b"\x01s\x04test\0").unwrap().put(A, &[0], Outcome { until: 1, era: 0, parts });
     }
 }
 

@@ -14,9 +14,10 @@ const PPM: u128 = 1_000_000;
 
 /// What the clients of a place get: the RRset of each part (without records: none), and its parts per million; none when
 /// no target has any.
-/// From the Unix millisecond `until` on it may be another (0: never).
+/// From the Unix millisecond `until` on it may be another (0: never), and in another era.
 pub struct Outcome {
     pub until: u64,
+    pub era: u64,
     pub parts: Vec<(u32, RRset)>,
 }
 
@@ -91,10 +92,10 @@ fn place(held: &Held, kind: u16, stand: &[i32]) -> Result<usize, usize> {
     held.binary_search_by(|((of, at), _)| (*of, &**at).cmp(&(kind, stand)))
 }
 
-/// The outcome for this type and standpoint that is held and not over.
-pub fn held<'h>(held: &'h Held, kind: u16, stand: &[i32], now: u64) -> Option<&'h Outcome> {
+/// The outcome of this era for this type and standpoint that is held and not over.
+pub fn held<'h>(held: &'h Held, kind: u16, stand: &[i32], now: u64, era: u64) -> Option<&'h Outcome> {
     let at = place(held, kind, stand).ok()?;
-    Some(&*held[at].1).filter(|outcome| !outcome.is_over(now))
+    Some(&*held[at].1).filter(|outcome| outcome.era == era && !outcome.is_over(now))
 }
 
 #[cfg(test)]
@@ -107,27 +108,28 @@ mod tests {
 
     #[test]
     fn parts_are_picked_by_bucket() {
-        let outcome = Outcome { until: 0, parts: vec![(250_000, rrset(1)), (750_000, rrset(2))] };
+        let outcome = Outcome { until: 0, era: 0, parts: vec![(250_000, rrset(1)), (750_000, rrset(2))] };
         let picked = |bucket| outcome.part(bucket).map(|one| one.ttl);
         assert_eq!([picked(0), picked(249_999), picked(250_000), picked(999_999)], [1, 1, 2, 2].map(Some));
-        assert!(Outcome { until: 0, parts: vec![] }.part(0).is_none());
+        assert!(Outcome { until: 0, era: 0, parts: vec![] }.part(0).is_none());
     }
 
     #[test]
     fn an_outcome_is_held_until_its_time_is_over() {
         let name = Steered::default();
-        name.put(1, &[2], Outcome { until: 50, parts: vec![] });
-        name.put(1, &[1, 0], Outcome { until: 0, parts: vec![] });
+        name.put(1, &[2], Outcome { until: 50, era: 0, parts: vec![] });
+        name.put(1, &[1, 0], Outcome { until: 0, era: 0, parts: vec![] });
         let outcomes = name.outcomes();
-        assert!(held(&outcomes, 1, &[2], 49).is_some() && held(&outcomes, 1, &[2], 50).is_none());
-        assert!(held(&outcomes, 1, &[1, 0], 50).is_some() && held(&outcomes, 28, &[1, 0], 50).is_none());
+        assert!(held(&outcomes, 1, &[2], 49, 0).is_some() && held(&outcomes, 1, &[2], 50, 0).is_none());
+        assert!(held(&outcomes, 1, &[1, 0], 50, 0).is_some() && held(&outcomes, 28, &[1, 0], 50, 0).is_none());
+        assert!(held(&outcomes, 1, &[1, 0], 50, 1).is_none());
     }
 
     #[test]
     fn outcomes_do_not_grow_without_end() {
         let name = Steered::default();
         for at in 0..if cfg!(miri) { 10 } else { 5_000 } {
-            name.put(1, &[at], Outcome { until: 0, parts: vec![] });
+            name.put(1, &[at], Outcome { until: 0, era: 0, parts: vec![] });
         }
         assert!(name.outcomes().len() <= HELD_MAX);
     }

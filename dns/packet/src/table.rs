@@ -142,7 +142,7 @@ impl Zone {
     }
 }
 
-/// `known` is False while names that no zone file has may exist: no handout ever came.
+/// `known` is False while names that no zone file has may exist: no handout ever came. Outcomes hold in their `era` alone.
 #[derive(Default)]
 pub struct Table {
     pub zones: Names<Arc<Zone>>,
@@ -150,6 +150,7 @@ pub struct Table {
     pub maps: FxHashMap<u64, Arc<Map>>,
     pub key: Key,
     pub known: bool,
+    pub era: u64,
 }
 
 impl Table {

@@ -21,11 +21,12 @@ from gslb.steer import Steering
 from gslb.table import Table
 from msgspec import structs
 
+from federation.model.names import MemberName
 from tests.unit.gslb.test_compiler import World
 from tests.unit.gslb.test_lookup import ANSWERS
 from tests.worlds.busy_server import COOKIES, ITSELF, SECRETS, SUBNETS, busy, names_of
 from tests.worlds.datagrams import ADDRESSES, Grammar
-from tests.worlds.public_names import NUMBERS, place
+from tests.worlds.public_names import NUMBERS, handout, place
 from tests.worlds.routed_names import atlas, lost, routed
 
 pytest.importorskip("gslb_packet", reason="the package of dns/packet is not installed: it needs cargo and its registry")
@@ -213,3 +214,20 @@ def test_outcomes_outlive_a_change_that_is_not_theirs() -> None:
     both.put(Steering(table, before._evidence).after(before), before)
     assert isinstance(both.fast.respond(asked, CLIENT, 0), bytes)
     assert isinstance(both.fast.respond(query("pay.example.test", 1), CLIENT, 0), tuple)
+
+
+def test_other_costs_tell_no_name_and_leave_no_outcome() -> None:
+    values, compiler = handout("us-east"), Compiler()
+    before = Steering(compiler.compile(values, 1), {})
+    both = BothPaths(before, ITSELF)
+    asked = query("shop.example.test", 1)
+    assert both.of_rust(asked, CLIENT, 0)
+    far = place("us-east", costs={MemberName("us-west"): 7})
+    after = Steering(compiler.compile({**values, "place/us-east": far}, 2), {}).after(before)
+    assert after.table.steered is before.table.steered and after.table.guides is before.table.guides
+    told = change_of(after, before)
+    assert told.elsewhere and not (told.steered or told.maps or told.unmapped)
+    both.put(after, before)
+    assert isinstance(both.fast.respond(asked, CLIENT, 0), tuple)
+    assert both.differs(asked, CLIENT, 0) == ""
+    assert isinstance(both.fast.respond(asked, CLIENT, 0), bytes)

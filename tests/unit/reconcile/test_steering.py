@@ -83,13 +83,27 @@ def test_a_name_is_recorded_and_reaches_dns_with_its_targets_and_places(world: W
     assert isinstance(item, Steered)
     assert (item.zone, item.owner, item.name.ttl) == ("example.test", "us-east", 5)
     assert [(t.candidate.member, t.candidate.ready, t.addresses) for t in item.targets] == [
-        ("us-east", 2, ("198.51.100.1",)),
         ("eu-central", 2, ("198.51.100.2",)),
+        ("us-east", 2, ("198.51.100.1",)),
     ]
     assert isinstance(world.record()[f"name/{HOST}"], PublicName)
     assert isinstance(dns["place/eu-central"], Place)
     assert dns["place/us-east"].zones == ("example.test",)
     assert f"steered/{HOST}/shop/web" not in world.handout("node1")
+
+
+def test_other_costs_are_those_of_a_place_and_of_no_name(world: World) -> None:
+    world.cluster.put(name())
+    before = world.handout("dns1")
+    link = LinkReport(member=EU, gateway=1, handshake_age=1, rx=1, tx=1, rtt_us=90_400)
+    world.agents.said["gw1"] = AgentState(connected=True, wanted=b"", node=None, links=(link,), refused="")
+    world.loop.agent_reported("gw1")
+    now = world.handout("dns1")
+    assert {key for key in now if now[key] != before[key]} == {"place/us-east", "import/shop/web"}
+    place = now["place/us-east"]
+    assert isinstance(place, Place) and place.costs == {EU: 90}
+    told = explain(world.loop, Asked(HOST, MemberName("us-east")))
+    assert [(one["member"], one["cost"]) for one in told["inputs"]] == [("eu-central", 90), ("us-east", 0)]
 
 
 def test_a_name_outside_its_zone_is_refused_and_its_last_good_stays(world: World) -> None:
