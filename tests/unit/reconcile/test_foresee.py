@@ -13,6 +13,7 @@ from federation.reconcile.moving import Mover
 from tests.unit.reconcile.test_moves import US, WEB, ask, world
 from tests.unit.reconcile.test_steering import policy
 from tests.worlds.controller import World
+from tests.worlds.public_names import NUMBERS, SHOP, place, steered, target
 
 __all__ = ["world"]
 
@@ -41,6 +42,23 @@ def test_what_is_foreseen_is_bounded_and_the_controller_goes_on_meanwhile(
     assert (len(found["changes"]), found["unseen"]) == (1, 0)
     monkeypatch.setattr(foresee, "LOOKED_MAX", 1)
     assert ask(world, "drain", US, Manner(dry=True))["unseen"] == 1
+
+
+def test_a_public_name_is_looked_at_from_each_place() -> None:
+    places = [place(member) for member in NUMBERS]
+    seen = foresee.Sight(
+        own=US,
+        now=0,
+        paths={},
+        regions={one.member: one.region for one in places},
+        numbers=NUMBERS,
+        costs={one.member: one.costs for one in places},
+    )
+    subject = foresee.of_name(steered(SHOP, *map(target, sorted(NUMBERS))), seen)
+    found = asyncio.run(foresee.changes(seen, [subject], NUMBERS, foresee.draining(US)))
+    assert found.rows == [
+        {"of": SHOP, "from": US, "before": {US: 1_000_000}, "after": {"us-west": 1_000_000}},
+    ]
 
 
 def test_room_is_by_the_policys_capacity_where_nobody_says_its_own(world: World) -> None:
