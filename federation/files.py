@@ -1,4 +1,4 @@
-"""Files: replaced whole or not at all, readable by nobody else, read again when they changed."""
+"""Files: replaced whole or not at all, or appended to, readable by nobody else, read again when they changed."""
 
 import os
 from pathlib import Path
@@ -15,12 +15,21 @@ SIZE = 2
 def write_private(path: Path, data: bytes) -> None:
     """Replace a file atomically and durably, readable by its owner only. OSError leaves the old one in place."""
     temporary = path.with_name(path.name + ".new")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    _write(temporary, data, os.O_TRUNC)
+    temporary.replace(path)
+
+
+def append_private(path: Path, data: bytes) -> None:
+    """Put this behind what a file holds, durably, readable by its owner only. OSError may leave a part of it there."""
+    _write(path, data, os.O_APPEND)
+
+
+def _write(path: Path, data: bytes, how: int) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | how, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
-    temporary.replace(path)
 
 
 def check_private(mode: int, path: Path, named: str = "") -> None:

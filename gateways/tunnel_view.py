@@ -46,7 +46,7 @@ class PeerView(Struct, frozen=True, kw_only=True):
     @property
     def has_session(self) -> bool:
         """True while one stands, whether or not the link is wanted."""
-        return 0 <= self.handshake_age < REJECTED
+        return _stands(self.handshake_age)
 
     @property
     def name(self) -> str:
@@ -101,9 +101,13 @@ def tunnel_view(here: Here, wanted: Iterable[WgPeer], actual: Actual, link: Link
     )
 
 
+def _stands(handshake_age: int) -> bool:
+    return 0 <= handshake_age < REJECTED
+
+
 def _peer(wants: WgPeer | None, held: Peer | None, counted: Counters, sizes: dict[str, int], now: float) -> PeerView:
     age = max(0, int(now - counted.handshake)) if counted.handshake else -1
-    state: Condition = "up" if 0 <= age < REJECTED else "silent"
+    state: Condition = "up" if _stands(age) else "silent"
     if held is None or wants is None:
         state = "missing" if held is None else "not ours"
     allowed = held.allowed if held is not None else wants.allowed if wants is not None else ()

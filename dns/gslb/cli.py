@@ -178,11 +178,9 @@ def check(zone_file: tuple[str, ...]) -> None:
     faults = []
     for one in parse_given(zone_file):
         try:
-            zone = read_zone(one)
+            zone = read_zone(one.path, one.apex)
         except InputError as error:
             faults.append(error.text)
-        except OSError as error:
-            faults.append(f"{one.path}: {error.strerror}")
         else:
             records = sum(len(rows) for found in zone.names.values() for rows in found.values())
             click.echo(f"{one.path}: zone {zone.apex}, {len(zone.names)} names, {records} records")

@@ -38,13 +38,15 @@ def parse_given(texts: Iterable[str]) -> tuple[Given, ...]:
     return tuple(found)
 
 
-def read_zone(one: Given) -> Zone:
-    """The zone in this file. InputError (E125), OSError."""
+def read_zone(path: Path, apex: str) -> Zone:
+    """The zone in this file, of this name ("": it says that itself). InputError (E125)."""
     try:
-        text = one.path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise InputError(f"{one.path}: byte {error.start} is not UTF-8 text", "E125") from None
-    return load_zone(text, str(one.path), one.apex)
+        raise InputError(f"{path}: byte {error.start} is not UTF-8 text", "E125") from None
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}", "E125") from None
+    return load_zone(text, str(path), apex)
 
 
 class ZoneFiles:
@@ -52,7 +54,7 @@ class ZoneFiles:
 
     def __init__(self, given: tuple[Given, ...]) -> None:
         """Reads them. InputError (E125) when one is not a zone, or two are the same."""
-        self._files = {one.path: Followed(one.path, partial(_read, apex=one.apex), beside=BESIDE) for one in given}
+        self._files = {one.path: Followed(one.path, partial(read_zone, apex=one.apex), beside=BESIDE) for one in given}
         self._zones: dict[Path, Zone] = {}
         self._faults: dict[Path, str] = {}
         self._by_apex: Mapping[str, Zone] = NO_ZONES
@@ -88,10 +90,3 @@ class ZoneFiles:
             return f"{path}: zone {zone.apex} lies in {CLUSTER}, which has its own names"
         other = next((at for at, held in self._zones.items() if at != path and held.apex == zone.apex), None)
         return f"{path}: zone {zone.apex} is in {other} already" if other is not None else ""
-
-
-def _read(path: Path, apex: str) -> Zone:
-    try:
-        return read_zone(Given(path, apex))
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}", "E125") from None

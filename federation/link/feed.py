@@ -337,13 +337,12 @@ class Feed:
         """The write of what is in force now: the handout, and by whose anchors to know the controllers."""
         head = b"" if self.head is None else msgspec.msgpack.encode(self.head)
         directory, tree, enrolled, now = self.directory, self.tree, self.enrolled, int(time.time())
-        kept = self._ring
 
         def write() -> None:
             if self._saved != enrolled:
                 save_enrolled(directory, enrolled)
                 self._saved = enrolled
-            kept.keep(head, tree, now)
+            self._ring.keep(head, tree, now)
 
         return write
 

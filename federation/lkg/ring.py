@@ -7,7 +7,6 @@ and the next older one is taken. The log is a row of steps: each is its length (
 counts for that very file, and as far as it is whole.
 """
 
-import os
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -16,7 +15,7 @@ from threading import Lock
 import msgspec
 from msgspec import Struct
 
-from federation.files import write_private
+from federation.files import append_private, write_private
 from federation.session.tree import Tree, compare, tree_of
 
 AGES = (("now", 0), ("10m", 600), ("1d", 86_400))
@@ -90,7 +89,7 @@ class Ring:
         step = len(body).to_bytes(LENGTH, "big") + body + checksum
         if len(step) > held.room:
             return None
-        _append(self._log, step)
+        append_private(self._log, step)
         return _Held(tree, checksum, held.room - len(step))
 
     def _is_due(self, now: int) -> bool:
@@ -124,13 +123,18 @@ def read(path: Path) -> Kept | None:
     return _parsed(bytes_of(path))
 
 
+def is_sound(data: bytes) -> bool:
+    """True when this file has the checksum with which it begins."""
+    return sha256(data[CHECKSUM:]).digest() == data[:CHECKSUM]
+
+
 def is_whole(log: bytes, checksum: bytes) -> bool:
     """True when every byte of this log belongs to a step, of the file with this checksum."""
     return sum(LENGTH + size + CHECKSUM for size, _ in _steps(log, checksum)) == len(log)
 
 
 def _parsed(data: bytes) -> Kept | None:
-    if sha256(data[CHECKSUM:]).digest() != data[:CHECKSUM]:
+    if not is_sound(data):
         return None
     try:
         return _decoder.decode(data[CHECKSUM:])
@@ -167,14 +171,6 @@ def _steps(log: bytes, checksum: bytes) -> Iterator[tuple[int, _Step]]:
 def _file(kept: Kept) -> bytes:
     body = _encoder.encode(kept)
     return sha256(body).digest() + body
-
-
-def _append(path: Path, data: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    with os.fdopen(descriptor, "ab") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def bytes_of(path: Path) -> bytes:

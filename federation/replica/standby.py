@@ -13,7 +13,6 @@ import ssl
 import time
 import zlib
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Any
 
 import msgspec
@@ -28,7 +27,7 @@ from federation.link.dial import READ, PinnedChannel
 from federation.link.tls import client_context
 from federation.lkg.disk import Disk
 from federation.lkg.ring import CHECKSUM as DIGEST
-from federation.lkg.ring import LOG, YOUNGEST, bytes_of, is_whole
+from federation.lkg.ring import LOG, YOUNGEST, bytes_of, is_sound, is_whole
 from federation.model.errors import InputError, IsthmusError, Refused, Unavailable
 from federation.model.spiffe import controller_id
 from federation.ports import ClusterApi
@@ -180,7 +179,7 @@ class Standby:
         """A file of the last known good, or its log, of which we ask what we have not; b"" when it is not whole."""
         if name.endswith(YOUNGEST):
             data = await self._file(name)
-            return data if sha256(data[DIGEST:]).digest() == data[:DIGEST] else b""
+            return data if is_sound(data) else b""
         if name.endswith(LOG):
             file = digest_of((self._folder.lkg / name).with_suffix(YOUNGEST))
             for begun in (bytes_of(self._folder.lkg / name), b""):
